@@ -1,0 +1,1 @@
+"""Hydra configuration groups of gazekit, composed by `gazekit.cli`."""

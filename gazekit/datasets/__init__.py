@@ -1,0 +1,51 @@
+"""Data sets of scenes and scanpaths. One file a set; each offers `INFO` and `load(root, on_bad_record, ...)`.
+
+`load("hsem_hybrid_search", root=...)` returns a `ScanpathDataset`. Data sets know no model.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from gazekit.datasets.records import DataError, DatasetInfo, OnBadRecord, ScanpathDataset
+
+__all__ = ["NAMES", "DataError", "DatasetInfo", "ScanpathDataset", "info", "load"]
+
+NAMES = (
+    "synthetic_search",
+    "sti_amazon_books",
+    "hsem_hybrid_search",
+    "eyecrowd",
+    "osie",
+    "coco_search18",
+    "scenes_json",
+)
+
+
+def _module(name: str):
+    if name not in NAMES:
+        raise ValueError(f"unknown data set {name!r}, expected one of: {', '.join(NAMES)}")
+    return import_module(f"gazekit.datasets.{name}")
+
+
+def info(name: str) -> DatasetInfo:
+    """The card of a data set."""
+    return _module(name).INFO
+
+
+def load(
+    name: str, root: str | Path | None = None, on_bad_record: OnBadRecord = "raise", **options
+) -> ScanpathDataset:
+    """Read a data set by name.
+
+    Args:
+        name: one of `NAMES`.
+        root: its folder (or file, for `scenes_json`); None for generated sets.
+        on_bad_record: "raise" stops at the first broken record, "skip" leaves it out and reports it.
+        options: further arguments of that loader, see its `load`.
+    Raises:
+        FileNotFoundError: the folder or a file in it is absent.
+        DataError: a file or record is broken.
+    """
+    return _module(name).load(root=root, on_bad_record=on_bad_record, **options)

@@ -1,0 +1,207 @@
+"""Objects in a picture, what somebody looks for among them, and batches of both for a model.
+
+`Scene` and `Trial` are records as the data sets give them; `SceneBatch` and `TrialBatch` are the padded
+tensors that models see. A trial's fixations are object indices there (`assign_objects`), in order, with
+consecutive repeats kept. Masks are True where valid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gazekit.geometry import check_boxes
+from gazekit.scanpath import Ragged, Scanpath
+
+__all__ = ["Scene", "SceneBatch", "Trial", "TrialBatch"]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """The objects of one picture.
+
+    Args:
+        name: unique in its data set.
+        size_px: (width, height) of the picture.
+        boxes_px: [N, 4] object boxes `x_min, y_min, x_max, y_max`.
+        target: index of the object that is looked for; None in free viewing.
+        categories: one name an object, or None.
+        crops: [N, h, w, 3] uint8 RGB picture of each object, or None.
+        image_path: the picture itself, where it is on disk.
+        start_xy_px: where the eye is before the first recorded fixation; the centre when None.
+        attributes: further facts of the data set (memory set, condition, ...), JSON types only.
+    Raises:
+        ValueError: boxes outside the picture or empty, a target that is no object, unequal lengths.
+    """
+
+    name: str
+    size_px: tuple[int, int]
+    boxes_px: np.ndarray
+    target: int | None = None
+    categories: tuple[str, ...] | None = None
+    crops: np.ndarray | None = None
+    image_path: Path | None = None
+    start_xy_px: tuple[float, float] | None = None
+    attributes: dict = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        where = f"scene {self.name!r}"
+        boxes = check_boxes(self.boxes_px, self.size_px, where)
+        object.__setattr__(self, "boxes_px", boxes)
+        n = len(boxes)
+        if self.target is not None and not 0 <= self.target < n:
+            raise ValueError(f"{where}: target {self.target} is unknown, expected an object index from 0 to {n - 1}")
+        if self.categories is not None and len(self.categories) != n:
+            raise ValueError(f"{where}: {len(self.categories)} categories for {n} boxes")
+        if self.crops is not None and (
+            self.crops.dtype != np.uint8 or self.crops.ndim != 4 or self.crops.shape[0] != n or self.crops.shape[3] != 3
+        ):
+            raise ValueError(
+                f"{where}: crops must be uint8 [{n}, h, w, 3], got {self.crops.dtype} {list(self.crops.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.boxes_px)
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One observer's scanpath over one scene.
+
+    Args:
+        scene: index of the scene in its data set.
+        scanpath: fixations in pixels.
+        objects: [T] index of the object of each fixation.
+    """
+
+    scene: int
+    scanpath: Scanpath
+    objects: np.ndarray
+
+
+class _Movable:
+    """Moving and row selection for dataclasses of tensors."""
+
+    def to(self, device: torch.device | str):
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{k: v.to(device) for k, v in moved.items() if isinstance(v, Tensor | _Movable)})
+
+
+@dataclass(frozen=True, eq=False)
+class SceneBatch(_Movable):
+    """S scenes, padded to N objects.
+
+    Attributes:
+        boxes_px: [S, N, 4]; padding holds zeros.
+        object_mask: [S, N].
+        size_px: [S, 2] width, height.
+        start_xy_px: [S, 2] the eye before the first fixation.
+        target: [S] object index, -1 without one.
+        category: [S, N] index in the model's vocabulary, 0 = unknown or none.
+        crops: [S, N, 3, h, w] float in [0, 1], or None.
+    """
+
+    boxes_px: Tensor
+    object_mask: Tensor
+    size_px: Tensor
+    start_xy_px: Tensor
+    target: Tensor
+    category: Tensor
+    crops: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.boxes_px)
+
+    @property
+    def centres_px(self) -> Tensor:
+        """[S, N, 2] box centres."""
+        return (self.boxes_px[..., :2] + self.boxes_px[..., 2:]) / 2
+
+    @property
+    def spacing_px(self) -> Tensor:
+        """[S, 2] typical distance between neighbouring objects along x and y.
+
+        The sides of the box that each object would have if the objects tiled the picture, at the aspect of
+        the average box: on a regular grid exactly the cell, so that distances in this unit are numbers of
+        columns and rows; on irregular layouts the same notion of "one object further".
+        """
+        n = self.object_mask.sum(-1).clamp(min=1)
+        side = (self.boxes_px[..., 2:] - self.boxes_px[..., :2]).sum(1) / n[:, None]
+        aspect = (side[:, 0] / side[:, 1].clamp(min=1e-6)).clamp(0.25, 4.0).sqrt()
+        root_area = (self.size_px.prod(-1) / n).sqrt()
+        return torch.stack([root_area * aspect, root_area / aspect], -1)
+
+    def __getitem__(self, rows: Tensor) -> SceneBatch:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return SceneBatch(**{k: None if v is None else v[rows] for k, v in values.items()})
+
+    @classmethod
+    def from_scenes(cls, scenes: Sequence[Scene], categories: Sequence[str] = ()) -> SceneBatch:
+        """Pad scenes. `categories` is the vocabulary; names outside it become 0, its first name 1, and so on.
+
+        Raises:
+            ValueError: crops of different sizes, or on some of the scenes only.
+        """
+        index = {name: i + 1 for i, name in enumerate(categories)}
+        boxes = Ragged.from_list([s.boxes_px for s in scenes], torch.float32)
+        category = [[index.get(c, 0) for c in s.categories or [""] * len(s)] for s in scenes]
+        shapes = {None if s.crops is None else s.crops.shape[1:] for s in scenes}
+        if len(shapes) != 1:
+            raise ValueError(f"scenes of one batch need crops of one size, got {sorted(map(str, shapes))}")
+        crops = None
+        if None not in shapes:
+            padded = Ragged.from_list([s.crops for s in scenes], torch.uint8).values
+            crops = padded.permute(0, 1, 4, 2, 3).float() / 255
+        starts = [s.start_xy_px or (s.size_px[0] / 2, s.size_px[1] / 2) for s in scenes]
+        return cls(
+            boxes_px=boxes.values,
+            object_mask=boxes.mask,
+            size_px=torch.tensor([s.size_px for s in scenes], dtype=torch.float32),
+            start_xy_px=torch.tensor(starts, dtype=torch.float32),
+            target=torch.tensor([-1 if s.target is None else s.target for s in scenes]),
+            category=Ragged.from_list(category, torch.long).values,
+            crops=crops,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TrialBatch(_Movable):
+    """B trials over S scenes.
+
+    Attributes:
+        scenes: the scenes, each once.
+        scene_of_trial: [B] row of `scenes`.
+        objects: [B, T] fixated object indices; padding holds 0.
+        mask: [B, T].
+        trial: [B] index of the trial in its data set.
+    """
+
+    scenes: SceneBatch
+    scene_of_trial: Tensor
+    objects: Tensor
+    mask: Tensor
+    trial: Tensor
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    @classmethod
+    def from_trials(
+        cls, scenes: Sequence[Scene], trials: Sequence[Trial], index: Sequence[int], categories: Sequence[str] = ()
+    ) -> TrialBatch:
+        """Batch `trials`; each scene they use is encoded once. `index` names the trials in their data set."""
+        used = sorted({t.scene for t in trials})
+        row = {scene: i for i, scene in enumerate(used)}
+        objects = Ragged.from_list([t.objects for t in trials], torch.long)
+        return cls(
+            scenes=SceneBatch.from_scenes([scenes[i] for i in used], categories),
+            scene_of_trial=torch.tensor([row[t.scene] for t in trials]),
+            objects=objects.values,
+            mask=objects.mask,
+            trial=torch.as_tensor(index),
+        )

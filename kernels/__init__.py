@@ -1,0 +1,8 @@
+"""Operators shared by all systems, one room each: `reference.py` is plain torch, the public function checks.
+
+The folder is imported as `gazekit.kernels`. Importing it by its folder name would load every operator a
+second time under another name, so that is refused.
+"""
+
+if __name__ != "gazekit.kernels":
+    raise ImportError(f"import gazekit.kernels, not {__name__!r}: this folder is part of gazekit")
