@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,15 +12,35 @@ from typing import Literal
 
 import numpy as np
 
+from gazekit.geometry import assign_objects
+from gazekit.scanpath import Scanpath
 from gazekit.scene import Scene, Trial
 
-__all__ = ["BadRecords", "DataError", "DatasetInfo", "OnBadRecord", "ScanpathDataset", "find_root"]
+__all__ = [
+    "BadRecords",
+    "DataError",
+    "DatasetBuilder",
+    "DatasetInfo",
+    "Download",
+    "OnBadRecord",
+    "ScanpathDataset",
+    "find_root",
+    "natural_key",
+]
 
 OnBadRecord = Literal["raise", "skip"]
 
 
 class DataError(ValueError):
     """A data set that cannot be read: the message names the file, the record and what was expected."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """Where a file is openly available. `sha256` is None where no checksum of the whole file is known."""
+
+    url: str
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -32,7 +53,10 @@ class DatasetInfo:
         licence, citation, source: whose it is and on what terms.
         files: what the folder must hold, relative to its root, one line each.
         how_to_get: what to request by hand and where to put it; empty if `data fetch` gets everything.
-        known: fingerprint digest to a description of that copy ("whole set, 102 images", ...).
+        known: fingerprint digest, with the loader's default options, to a description of that copy.
+        downloads: path below the root to where `data fetch` finds it.
+        counts: published size of the whole set, as entries of its fingerprint: what a download without a
+            known checksum is checked against.
     """
 
     name: str
@@ -43,6 +67,8 @@ class DatasetInfo:
     files: tuple[str, ...] = ()
     how_to_get: str = ""
     known: dict[str, str] = field(default_factory=dict)
+    downloads: dict[str, Download] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +141,152 @@ class BadRecords:
             reason = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
             message = f"{where}: {reason}"
             if self.on_bad_record == "raise":
-                raise DataError(f"{message}. To leave such records out and count them: data.on_bad_record=skip") from error
+                raise DataError(
+                    f"{message}. To leave such records out and count them: data.on_bad_record=skip"
+                ) from error
             self.skipped.append(message)
+
+
+def natural_key(name: str) -> tuple:
+    """Sort key that counts: "2.jpg" before "10.jpg"; distinct names never tie."""
+    parts = re.split("([0-9]+)", name)
+    return tuple(int(p) if i % 2 else p for i, p in enumerate(parts)), name
+
+
+class DatasetBuilder:
+    """Collects scenes, then their scanpaths, and leaves out what is broken.
+
+    A broken scene takes its scanpaths with it; its message then says how many. The result is in natural order
+    of scene names and observers, the same on every machine, unless `keep_order`.
+
+    Args:
+        name: of the data set.
+        on_bad_record: see `BadRecords`.
+        keep_order: leave scenes and scanpaths in the order in which they come.
+    """
+
+    def __init__(self, name: str, on_bad_record: OnBadRecord, keep_order: bool = False) -> None:
+        self.name = name
+        self.keep_order = keep_order
+        self._bad = BadRecords(on_bad_record)
+        self._scenes: dict[str, Scene] = {}
+        self._paths: dict[str, list[tuple[Scanpath, np.ndarray | None]]] = {}
+        self._lost: dict[str, list[int]] = {}  # scene name to [row of `skipped`, scanpaths lost with it]
+        self._offered = 0
+
+    @contextmanager
+    def scene(self, name: str, where: str) -> Iterator[None]:
+        """The block reads scene `name`; whatever breaks in it is told as `where`."""
+        before = len(self._bad.skipped)
+        with self._bad.record(where):
+            if name in self._scenes or name in self._lost:
+                raise ValueError(f"scene {name!r} occurs twice, expected one record a scene")
+            yield
+        if len(self._bad.skipped) > before and name not in self._scenes:
+            self._lost.setdefault(name, [before, 0])
+
+    @contextmanager
+    def scanpath(self, where: str) -> Iterator[None]:
+        """The block reads one scanpath; whatever breaks in it is told as `where`."""
+        self._offered += 1
+        with self._bad.record(where):
+            yield
+
+    def __contains__(self, scene: str) -> bool:
+        return scene in self._scenes
+
+    def __getitem__(self, scene: str) -> Scene:
+        return self._scenes[scene]
+
+    def add_scene(self, scene: Scene) -> None:
+        self._scenes[scene.name] = scene
+
+    def lost(self, scene: str) -> bool:
+        """Whether `scene` was left out; counts the scanpath that asks as lost with it."""
+        if scene in self._lost:
+            self._lost[scene][1] += 1
+        return scene in self._lost
+
+    def add_scanpath(
+        self, scene: str, scanpath: Scanpath, objects: np.ndarray | None = None, inside: bool = True
+    ) -> None:
+        """Add a scanpath over `scene`.
+
+        Args:
+            scene: name of a scene that was read before.
+            scanpath: its fixations.
+            objects: [T] their object indices; found with `assign_objects` when None.
+            inside: whether fixations must lie in the picture, its right and lower edges included.
+        Raises:
+            ValueError: an unknown scene, a fixation outside the picture, objects that do not fit.
+        """
+        if self.lost(scene):
+            return
+        if scene not in self._scenes:
+            raise ValueError(
+                f"image {scene!r} has no layout, expected one of the {len(self._scenes)} known images"
+            )
+        home = self._scenes[scene]
+        if inside:
+            _check_inside(scanpath.xy_px, home.size_px)
+        if objects is not None:
+            objects = _check_objects(objects, len(scanpath), len(home))
+        elif len(scanpath) and not len(home):
+            raise ValueError(f"scene {scene!r} has no objects that fixations could be assigned to")
+        self._paths.setdefault(scene, []).append((scanpath, objects))
+
+    def build(self, filtered: dict[str, int] | None = None) -> ScanpathDataset:
+        """The data set.
+
+        Raises:
+            DataError: nothing is there, or nothing is left after skipping.
+        """
+        skipped = list(self._bad.skipped)
+        for row, count in self._lost.values():
+            skipped[row] += f" ({count} scanpath{'s' * (count != 1)} of this scene left out with it)"
+        if not self._scenes or (self._offered and not self._paths):
+            first = f"; the first of {len(skipped)} skipped records: {skipped[0]}" if skipped else ""
+            what = "scene" if not self._scenes else "scanpath"
+            raise DataError(f"{self.name}: not one usable {what} found{first}")
+        names = list(self._scenes) if self.keep_order else sorted(self._scenes, key=natural_key)
+        trials: list[Trial] = []
+        for index, name in enumerate(names):
+            paths = self._paths.get(name, [])
+            if not self.keep_order:
+                paths = sorted(paths, key=lambda p: natural_key(p[0].observer))
+            trials += _trials(index, self._scenes[name], paths)
+        scenes = tuple(self._scenes[n] for n in names)
+        return ScanpathDataset(self.name, scenes, tuple(trials), tuple(skipped), dict(filtered or {}))
+
+
+def _check_inside(xy_px: np.ndarray, size_px: tuple[int, int]) -> None:
+    outside = ((xy_px < 0) | (xy_px > size_px)).any(-1)
+    if outside.any():
+        first = int(outside.argmax())
+        width, height = size_px
+        raise ValueError(
+            f"fixation {first} at {xy_px[first].tolist()} lies outside the {width} x {height} px picture"
+        )
+
+
+def _check_objects(objects: np.ndarray, length: int, count: int) -> np.ndarray:
+    objects = np.asarray(objects)
+    if objects.shape != (length,):
+        raise ValueError(
+            f"objects must have one index for each of {length} fixations, got shape {list(objects.shape)}"
+        )
+    if length and (objects.dtype.kind not in "iu" or objects.min() < 0 or objects.max() >= count):
+        raise ValueError(f"objects must be integers from 0 to {count - 1}, got {objects.tolist()}")
+    return objects.astype(np.int64)
+
+
+def _trials(index: int, scene: Scene, paths: list[tuple[Scanpath, np.ndarray | None]]) -> list[Trial]:
+    """Trials of one scene; all fixations without objects are assigned in one call."""
+    open_paths = [p.xy_px for p, objects in paths if objects is None]
+    xy = np.concatenate(open_paths or [np.zeros((0, 2))])
+    found = assign_objects(xy, scene.boxes_px) if len(xy) else np.zeros(0, np.int64)
+    pieces = iter(np.split(found, np.cumsum([len(p) for p in open_paths])[:-1]))
+    return [Trial(index, path, next(pieces) if objects is None else objects) for path, objects in paths]
 
 
 def find_root(root: str | Path | None, info: DatasetInfo) -> Path:

@@ -1,0 +1,29 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> Path:
+    """The checkout."""
+    return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data(repo_root: Path) -> Path:
+    """Folder of the real recordings: `$GAZEKIT_SHARED/data`, else `shared/data` beside the checkout.
+
+    Without it the test is skipped, or fails where `CI=true` promises that it is there.
+    """
+    folder = Path(os.environ.get("GAZEKIT_SHARED", repo_root.parent / "shared")) / "data"
+    if not folder.is_dir():
+        reason = f"real recordings not found at {folder}; set GAZEKIT_SHARED to the folder that holds data/"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
