@@ -91,9 +91,10 @@ def join_xy(x: Any, y: Any) -> np.ndarray:
 
 
 def add_mat_scanpaths(builder: DatasetBuilder, records: list[dict], file: str, observers: int) -> None:
-    """Add the scanpaths of a `fixations` struct: `img`, `subjects` with `fix_x`, `fix_y`, `fix_duration` (ms).
+    """Add the scanpaths of a `fixations` struct.
 
-    Observers have no names in it; they are called "1", "2", ... by their place.
+    Its fields: `img` and `subjects`, each with `fix_x`, `fix_y` (px) and `fix_duration` (ms). Observers
+    have no names in it; they are called "1", "2", ... by their place.
     """
     for record in records:
         name = str(record.get("img"))

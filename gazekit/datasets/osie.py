@@ -27,9 +27,9 @@ _PICTURE_FOLDERS = ("stimuli", "stimuli_sample")
 
 INFO = DatasetInfo(
     name="osie",
-    title="Free viewing of everyday scenes: 15 observers, 700 pictures of 800 x 600 px, grid cells, durations",
+    title="Free viewing of everyday scenes: 15 observers, 700 pictures of 800 x 600 px, durations",
     licence="MIT for the data; the rights of the pictures' photographers are not stated",
-    citation="Xu, Jiang, Wang, Kankanhalli & Zhao, Predicting human gaze beyond pixels, J. Vision 14(1):28, 2014",
+    citation="Xu, Jiang, Wang, Kankanhalli & Zhao, J. Vision 14(1):28, 2014",
     source="https://github.com/NUS-VIP/predicting-human-gaze-beyond-pixels",
     files=("fixations.mat",),
     known={"7b62a6d3cc14c8ce": "whole set, 700 images, 6 x 8 cells"},

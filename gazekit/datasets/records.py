@@ -305,6 +305,7 @@ def find_root(root: str | Path | None, info: DatasetInfo) -> Path:
     if missing:
         state = "does not exist" if not root.is_dir() else f"lacks {', '.join(missing)}"
         raise FileNotFoundError(
-            f"{info.name}: the folder {root} (config key data.root) {state}. Expected there:\n{expected}\nTo get it: {advice}"
+            f"{info.name}: the folder {root} (config key data.root) {state}. "
+            f"Expected there:\n{expected}\nTo get it: {advice}"
         )
     return root

@@ -1,8 +1,8 @@
-"""Search for a book cover among 84: the Amazon half of the STI data (Sattar et al. 2015; Stauden et al. 2018).
+"""Search for a book cover among 84: the Amazon part of the STI data (Stauden, Barz & Sonntag 2018).
 
 The covers stand in 6 rows of 14, but their boxes are not published. Objects are the cells of the plain grid,
-width / 14 by height / 6, counted row by row; from cell centre to the centre of the
-annotated target is -4 +- 14 px in x and 0 +- 6 px in y. The pictures are a separate download and not needed here.
+width / 14 by height / 6, counted row by row; from the cell's centre to the centre of the annotated target
+is -4 +- 14 px in x and 0 +- 6 px in y. The pictures are a separate download and not needed here.
 """
 
 from __future__ import annotations
