@@ -1,0 +1,1 @@
+"""Models of where people look next: one room a system."""

@@ -1,0 +1,6 @@
+"""Simple models that every scanpath model is measured against: uniform, marginal, pairwise."""
+
+from gazekit.models.baselines.pairwise import Pairwise
+from gazekit.models.baselines.uniform import Uniform
+
+__all__ = ["Pairwise", "Uniform"]

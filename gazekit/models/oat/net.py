@@ -1,0 +1,263 @@
+"""OAT (Fang, Yu, Zhang, van der Lans, Shi; ECCV 2024, arXiv 2407.13335) and what data made us add.
+
+Dataflow: every object becomes a token, appearance beside position, and so does the *target*, as one token
+more -> an encoder mixes them -> a causal decoder eats the objects fixated so far -> a multi-head dot product
+between its state and the encoder's outputs is the distribution over the next object. Pointing at the target
+token means STOP, so the head has no fixed size and scenes may hold any number of objects.
+
+Beyond the paper, with `relation_bias`: what lies between the current object and each candidate (displacement,
+distance, visited, last saccade, ...) biases the attention and the pointer. README.md lists all deviations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from gazekit.models.oat.appearance import CategoryAppearance, CropAppearance, NoAppearance
+from gazekit.models.oat.layers import DecoderLayer, EncoderLayer
+from gazekit.models.oat.position import DistanceEncoding, SinusoidEncoding, sinusoid
+from gazekit.relations import RELATIONS, RelationState, relations
+from gazekit.scanpath_model import masked_log_softmax
+from gazekit.scene import SceneBatch, TrialBatch
+
+__all__ = ["OATNet", "OATState"]
+
+PAIR_FEATURES = 6  # dx, dy, distance, log distance, both ends the target's token or not
+
+
+@dataclass(frozen=True, eq=False)
+class _Encoded:
+    """A scene as the decoder sees it; B rows."""
+
+    tokens: Tensor  # [B, N + 1, width] before the encoder; what past fixations are embedded as
+    pointer_keys: Tensor  # [B, N + 1, H, width]
+    scene_keys: tuple[tuple[Tensor, Tensor], ...]  # per decoder layer, (B, A, N + 1, D)
+    hidden: Tensor  # [B, 1, 1, N + 1] additive, -inf on padding
+
+    def __getitem__(self, rows: Tensor) -> _Encoded:
+        keys = tuple((k[rows], v[rows]) for k, v in self.scene_keys)
+        return _Encoded(self.tokens[rows], self.pointer_keys[rows], keys, self.hidden[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class OATState:
+    """n scanpaths of each of B scenes while they are generated."""
+
+    encoded: _Encoded
+    relation: RelationState
+    past_keys: tuple[tuple[Tensor, Tensor], ...] | None  # per layer, (B n, A, t, D)
+    output: Tensor  # [B, n, N + 1] log-probabilities of the next object
+
+    def select(self, rows: Tensor) -> OATState:
+        """Keep some of the B scenes."""
+        b, n, _ = self.output.shape
+
+        def pick(x: Tensor) -> Tensor:
+            return x.unflatten(0, (b, n))[rows].flatten(0, 1)
+
+        past = None if self.past_keys is None else tuple((pick(k), pick(v)) for k, v in self.past_keys)
+        return OATState(self.encoded[rows], self.relation.select(rows), past, self.output[rows])
+
+
+class OATNet(nn.Module):
+    """The object-level attention transformer. Satisfies `ScanpathModel`; usable without Lightning or Hydra.
+
+    Args:
+        appearance: makes an appearance module of a given width: `CropAppearance`, `CategoryAppearance`
+            (given the vocabulary's size) or `NoAppearance`.
+        width: of a token, half appearance and half position; a multiple of 12 and of heads.
+        encoder_layers, decoder_layers, heads, hidden, dropout: the transformer's sizes.
+        pointer_heads: dot products that are mixed linearly into the score of an object.
+        norm_first: norms before the sub-layers (trains faster) rather than after (the paper).
+        position: "distance" (the paper's), "sinusoid", or "none".
+        sigma: of the distance encoding, in objects.
+        target_position: "known": the target token carries the target's place, as in the paper: how do people
+            get there? "hidden": it carries its looks only: how do people find it?
+        relation_bias: width of the network that turns relations into biases; 0 = the paper's architecture.
+    """
+
+    def __init__(
+        self,
+        appearance: Callable[[int], nn.Module] = NoAppearance,
+        width: int = 96,
+        encoder_layers: int = 2,
+        decoder_layers: int = 2,
+        heads: int = 4,
+        hidden: int = 192,
+        dropout: float = 0.2,
+        pointer_heads: int = 2,
+        norm_first: bool = True,
+        position: Literal["distance", "sinusoid", "none"] = "distance",
+        sigma: float = 2.0,
+        target_position: Literal["known", "hidden"] = "known",
+        relation_bias: int = 64,
+    ) -> None:
+        super().__init__()
+        if target_position not in ("known", "hidden"):
+            raise ValueError(f"target_position must be 'known' or 'hidden', got {target_position!r}")
+        if position not in ("distance", "sinusoid", "none"):
+            raise ValueError(f"position must be 'distance', 'sinusoid' or 'none', got {position!r}")
+        if width % 12:
+            raise ValueError(f"width must be a multiple of 12, got {width}")
+        self.known = target_position == "known"
+        self.width, self.heads, self.pointer_heads = width, heads, pointer_heads
+        self.appearance = appearance(width // 2)
+        self.position = {"distance": DistanceEncoding, "sinusoid": SinusoidEncoding}.get(position)
+        if self.position is not None:
+            self.position = DistanceEncoding(width // 2, sigma) if position == "distance" else SinusoidEncoding(width // 2)
+        self.no_place = nn.Parameter(torch.randn(width // 2) * 0.02)  # the place of a token that has none
+        self.no_target = nn.Parameter(torch.randn(width // 2) * 0.02)  # the looks of "nothing is searched"
+        self.begin_looks = nn.Parameter(torch.randn(width // 2) * 0.02)  # the looks of "no fixation yet"
+        sizes = (width, heads, hidden, dropout, norm_first)
+        self.encoder = nn.ModuleList(EncoderLayer(*sizes) for _ in range(encoder_layers))
+        self.decoder = nn.ModuleList(DecoderLayer(*sizes) for _ in range(decoder_layers))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) if norm_first else nn.Identity() for _ in range(2))
+        self.pointer_query = nn.Linear(width, pointer_heads * width)
+        self.pointer_key = nn.Linear(width, pointer_heads * width)
+        self.mix = nn.Linear(pointer_heads, 1, bias=False)  # a bias would shift all scores alike
+        for parameter in self.parameters():
+            if parameter.dim() == 2:
+                nn.init.xavier_uniform_(parameter)
+        self.drop = nn.Dropout(dropout)
+        self.pair_bias = self.relation = None
+        if relation_bias:
+            self.pair_bias = nn.Sequential(
+                nn.Linear(PAIR_FEATURES, relation_bias), nn.GELU(), nn.Linear(relation_bias, encoder_layers * heads)
+            )
+            self.relation = nn.Sequential(
+                nn.Linear(len(RELATIONS), relation_bias), nn.GELU(), nn.Linear(relation_bias, decoder_layers * heads + 1)
+            )
+
+    # ------------------------------------------------------------------ tokens
+
+    def _place(self, coordinates: Tensor, flag: Tensor) -> Tensor:
+        """[..., 2] coordinates in objects and [...] flag to [..., width / 2]."""
+        if self.position is None:
+            return self.no_place.expand(*flag.shape, -1)
+        return self.position(torch.cat([coordinates, flag[..., None]], -1))
+
+    def _tokens(self, scenes: SceneBatch) -> Tensor:
+        """[S, N + 1, width] tokens of the objects and of the target."""
+        looks = self.appearance(scenes)
+        coordinates = scenes.centres_px / scenes.spacing_px[:, None]
+        rows = torch.arange(len(scenes), device=looks.device)
+        searched = (scenes.target >= 0)[:, None]
+        target = scenes.target.clamp(min=0)
+        target_looks = torch.where(searched, looks[rows, target], self.no_target)
+        one = torch.ones(len(scenes), device=looks.device)
+        target_place = self._place(coordinates[rows, target], one) if self.known else self.no_place
+        target_place = torch.where(searched, target_place, self.no_place)
+        objects = torch.cat([looks, self._place(coordinates, torch.zeros_like(coordinates[..., 0]))], -1)
+        return torch.cat([objects, torch.cat([target_looks, target_place], -1)[:, None]], 1)
+
+    def _flagged(self, scenes: SceneBatch, tokens: Tensor, objects: Tensor) -> Tensor:
+        """[B, R] fixated objects (-1 = before the first) to [B, R, width]; on the target the flag is 1."""
+        b, r = objects.shape
+        chosen = objects.clamp(min=0)[..., None]
+        coordinates = (scenes.centres_px / scenes.spacing_px[:, None]).gather(1, chosen.expand(b, r, 2))
+        start = (scenes.start_xy_px / scenes.spacing_px)[:, None].expand(b, r, 2)
+        begun = (objects >= 0)[..., None]
+        looks = tokens[..., : self.width // 2].gather(1, chosen.expand(b, r, self.width // 2))
+        on_target = (objects == scenes.target[:, None]) & (objects >= 0)
+        place = self._place(torch.where(begun, coordinates, start), on_target.to(coordinates))
+        return torch.cat([torch.where(begun, looks, self.begin_looks), place], -1)
+
+    # ----------------------------------------------------------------- encoder
+
+    def encode(self, scenes: SceneBatch) -> _Encoded:
+        """Mix the objects of each scene and make the keys that every step of every scanpath uses."""
+        tokens = self._tokens(scenes)
+        valid = torch.cat([scenes.object_mask, torch.ones_like(scenes.object_mask[:, :1])], 1)
+        hidden = torch.zeros(valid.shape, device=valid.device).masked_fill(~valid, -torch.inf)[:, None, None]
+        x = self.drop(tokens)
+        biases = self._encoder_biases(scenes, hidden)
+        for layer, bias in zip(self.encoder, biases, strict=True):
+            x = layer(x, bias)
+        x = self.norms[0](x)
+        pointer_keys = self.pointer_key(x).unflatten(-1, (self.pointer_heads, self.width))
+        return _Encoded(tokens, pointer_keys, tuple(layer.scene.keys(x) for layer in self.decoder), hidden)
+
+    def _encoder_biases(self, scenes: SceneBatch, hidden: Tensor) -> list[Tensor]:
+        """One (S, A, N + 1, N + 1) bias a layer, from the displacement between every two tokens."""
+        if self.pair_bias is None:
+            return [hidden] * len(self.encoder)
+        places = scenes.centres_px / scenes.spacing_px[:, None]
+        s, n = scenes.object_mask.shape
+        rows = torch.arange(s, device=hidden.device)
+        placed = (scenes.target >= 0) & self.known
+        target = torch.where(placed[:, None], places[rows, scenes.target.clamp(min=0)], 0.0)
+        places = torch.cat([places, target[:, None]], 1)
+        offset = places[:, None] - places[:, :, None]  # [S, N + 1, N + 1, 2]
+        token = (torch.arange(n + 1, device=hidden.device) == n).to(offset)
+        from_token, to_token = token[:, None].expand(n + 1, n + 1), token[None].expand(n + 1, n + 1)
+        about = ((from_token + to_token) == 0) | placed[:, None, None]
+        offset = torch.where(about[..., None], offset, 0.0)
+        distance = offset.norm(dim=-1)
+        features = [offset[..., 0] / 4, offset[..., 1] / 4, distance / 4, distance.log1p()]
+        features += [from_token.expand_as(distance), to_token.expand_as(distance)]
+        bias = self.pair_bias(torch.stack(features, -1)).permute(0, 3, 1, 2)
+        return [hidden + part for part in bias.chunk(len(self.encoder), 1)]
+
+    # ----------------------------------------------------------------- decoder
+
+    def _decoder_biases(self, features: Tensor, hidden: Tensor) -> tuple[list[Tensor], Tensor | float]:
+        """From [B, R, N + 1, F] relations: a (B, A, R, N + 1) bias a layer, and [B, R, N + 1] for the pointer."""
+        if self.relation is None:
+            return [hidden] * len(self.decoder), 0.0
+        bias = self.relation(features).permute(0, 3, 1, 2)
+        layers = bias[:, :-1].chunk(len(self.decoder), 1)
+        return [hidden + part for part in layers], bias[:, -1]
+
+    def _point(self, x: Tensor, encoded: _Encoded, bias: Tensor | float) -> Tensor:
+        """[B, R, width] decoder outputs to [B, R, N + 1] scores: heads of dot products, mixed linearly."""
+        query = self.pointer_query(self.norms[1](x)).unflatten(-1, (self.pointer_heads, self.width))
+        scores = torch.einsum("brhd,bnhd->brnh", query, encoded.pointer_keys) / self.width**0.5
+        return self.mix(scores)[..., 0] + bias
+
+    def log_prob(self, batch: TrialBatch) -> Tensor:
+        """[B, T + 1, N + 1], see `ScanpathModel`. Padding after a scanpath's end gives numbers without meaning."""
+        scenes, encoded = batch.scenes[batch.scene_of_trial], self.encode(batch.scenes)[batch.scene_of_trial]
+        b, t = batch.objects.shape
+        device = batch.objects.device
+        past = torch.cat([batch.objects.new_full((b, 1), -1), batch.objects], 1)
+        time = torch.arange(t + 1, device=device)
+        x = self._flagged(scenes, encoded.tokens, past) + sinusoid(time.float(), self.width)
+        x = self.drop(x)
+        causal = torch.zeros(t + 1, t + 1, device=device).masked_fill(time[None] > time[:, None], -torch.inf)
+        features = relations(scenes, batch.objects, self.known) if self.relation is not None else None
+        biases, pointer_bias = self._decoder_biases(features, encoded.hidden)
+        for layer, keys, bias in zip(self.decoder, encoded.scene_keys, biases, strict=True):
+            x = layer(x, causal, keys, bias)
+        return masked_log_softmax(self._point(x, encoded, pointer_bias), scenes.object_mask, time == 0)
+
+    # -------------------------------------------------------------- generation
+
+    def begin(self, scenes: SceneBatch, n: int) -> OATState:
+        """See `ScanpathModel`. The scene is encoded once for its n scanpaths."""
+        relation = RelationState.begin(scenes, n, self.known)
+        return self._step(self.encode(scenes), relation, None)
+
+    def next_log_prob(self, state: OATState) -> Tensor:
+        return state.output
+
+    def advance(self, state: OATState, chosen: Tensor) -> OATState:
+        return self._step(state.encoded, state.relation.advance(chosen), state.past_keys)
+
+    def _step(self, encoded: _Encoded, relation: RelationState, past_keys) -> OATState:
+        scenes, time = relation.scenes, torch.tensor(float(relation.step), device=encoded.tokens.device)
+        x = self.drop(self._flagged(scenes, encoded.tokens, relation.current) + sinusoid(time, self.width))
+        features = relation.features() if self.relation is not None else None
+        biases, pointer_bias = self._decoder_biases(features, encoded.hidden)
+        kept = []
+        for index, layer in enumerate(self.decoder):
+            past = None if past_keys is None else past_keys[index]
+            x, keys = layer.step(x, past, encoded.scene_keys[index], biases[index])
+            kept.append(keys)
+        logits = self._point(x, encoded, pointer_bias)
+        output = masked_log_softmax(logits, scenes.object_mask, relation.step == 0)
+        return OATState(encoded, relation, tuple(kept), output)
