@@ -1,0 +1,81 @@
+"""What the functional metrics accept: tensors or numpy arrays, checked once, at the door."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["ArrayLike", "check_trials", "sequences", "symbol_pairs", "values"]
+
+ArrayLike = Tensor | np.ndarray
+
+
+def values(name: str, array: ArrayLike) -> Tensor:
+    """A float64 tensor of `array`, on its device.
+
+    Raises:
+        TypeError: the array holds complex numbers or booleans.
+    """
+    tensor = torch.as_tensor(array)
+    if tensor.is_complex() or tensor.dtype == torch.bool:
+        raise TypeError(f"{name} must hold real numbers, got {tensor.dtype}")
+    return tensor.double()
+
+
+def sequences(name: str, objects: ArrayLike, mask: ArrayLike) -> tuple[Tensor, Tensor]:
+    """Object ids [..., T] and their mask as tensors.
+
+    Raises:
+        TypeError: ids are not integers, the mask is not bool.
+        ValueError: shapes differ, or padding stands before a valid entry.
+    """
+    objects, mask = torch.as_tensor(objects), torch.as_tensor(mask)
+    if objects.is_floating_point() or objects.is_complex() or objects.dtype == torch.bool:
+        raise TypeError(f"{name} must hold integer object ids, got {objects.dtype}")
+    if mask.dtype != torch.bool:
+        raise TypeError(f"the mask of {name} must be bool, got {mask.dtype}")
+    if objects.dim() == 0 or objects.shape != mask.shape:
+        raise ValueError(
+            f"{name} and its mask must share one shape [..., T], "
+            f"got {list(objects.shape)} and {list(mask.shape)}"
+        )
+    if (mask[..., 1:] & ~mask[..., :-1]).any():
+        raise ValueError(f"the padding of {name} must lie at the end")
+    return objects, mask
+
+
+def symbol_pairs(
+    a: ArrayLike, b: ArrayLike, a_mask: ArrayLike, b_mask: ArrayLike
+) -> tuple[Tensor, Tensor, Tensor, Tensor, torch.Size]:
+    """Two strings a pair, leading dimensions broadcast and flattened, as the alignment kernel wants them.
+
+    Returns:
+        a [P, T], b [P, T'], their lengths [P], and the broadcast leading shape.
+    Raises:
+        TypeError, ValueError: as `sequences`; or leading shapes that don't broadcast.
+    """
+    a, a_mask = sequences("a", a, a_mask)
+    b, b_mask = sequences("b", b, b_mask)
+    try:
+        shape = torch.broadcast_shapes(a.shape[:-1], b.shape[:-1])
+    except RuntimeError as error:
+        raise ValueError(
+            f"leading dimensions of a and b must broadcast, got {list(a.shape)} and {list(b.shape)}"
+        ) from error
+    a_length, b_length = (mask.sum(-1).expand(shape).reshape(-1) for mask in (a_mask, b_mask))
+    a, b = (s.expand(*shape, s.shape[-1]).reshape(len(a_length), s.shape[-1]) for s in (a, b))
+    return a, b, a_length, b_length, shape
+
+
+def check_trials(model_objects: Tensor, human_objects: Tensor) -> None:
+    """That the model gave n scanpaths to each of the people's B: [B, n, T] and [B, T'].
+
+    Raises:
+        ValueError: other shapes.
+    """
+    if model_objects.dim() != 3 or human_objects.dim() != 2 or len(model_objects) != len(human_objects):
+        raise ValueError(
+            "model_objects and human_objects must have shapes [B, n, T] and [B, T'], "
+            f"got {list(model_objects.shape)} and {list(human_objects.shape)}"
+        )

@@ -1,0 +1,68 @@
+"""Information gain: how many bits a model knows about the next fixation beyond a baseline."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from gazekit.metrics.functional.arguments import ArrayLike, values
+
+__all__ = ["information_gain_bits", "information_gain_sums"]
+
+
+def information_gain_bits(log_prob: ArrayLike, log_baseline: ArrayLike, mask: ArrayLike) -> Tensor:
+    """Mean log2 ratio of the probabilities that model and baseline gave to what happened.
+
+    Source: Kümmerer, Wallis and Bethge 2015 (PNAS 112, 16054), there over pixels; the outcome may as well
+    be the next fixated object.
+    Deviation: no small constant is added: a model that excluded what happened has gain -inf.
+
+    Args:
+        log_prob: [...] natural logarithm of the model's probability (or density) of the outcome.
+        log_baseline: [...] the same of the baseline, finite where valid.
+        mask: [...] bool, True = valid.
+    Returns:
+        [] float64, bits an outcome; NaN where `log_prob` is NaN at a valid outcome, or if none is valid.
+    Raises:
+        TypeError: values are not real numbers, the mask is not bool.
+        ValueError: shapes differ, or the baseline is not finite at a valid outcome.
+
+    Example:
+        >>> import torch
+        >>> model, uniform = torch.tensor([0.5, 0.25]).log(), torch.tensor([0.125, 0.125]).log()
+        >>> information_gain_bits(model, uniform, torch.tensor([True, True]))
+        tensor(1.5000, dtype=torch.float64)
+    """
+    total, count, undefined = information_gain_sums(log_prob, log_baseline, mask)
+    return torch.where(undefined > 0, torch.nan, total / count)
+
+
+def information_gain_sums(
+    log_prob: ArrayLike, log_baseline: ArrayLike, mask: ArrayLike
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The sums behind `information_gain_bits`, for those who accumulate over batches.
+
+    Args:
+        log_prob: as in `information_gain_bits`; so are `log_baseline` and `mask`.
+    Returns:
+        total gain in bits over the defined outcomes, their number, and the number of valid outcomes whose
+        `log_prob` is NaN.
+    """
+    log_prob, log_baseline = values("log_prob", log_prob), values("log_baseline", log_baseline)
+    mask = torch.as_tensor(mask)
+    if mask.dtype != torch.bool:
+        raise TypeError(f"mask must be bool, got {mask.dtype}")
+    if not log_prob.shape == log_baseline.shape == mask.shape:
+        raise ValueError(
+            "log_prob, log_baseline and mask must share one shape, "
+            f"got {list(log_prob.shape)}, {list(log_baseline.shape)} and {list(mask.shape)}"
+        )
+    if not log_baseline[mask].isfinite().all():
+        raise ValueError(
+            "log_baseline must be finite wherever mask is True: the baseline excludes what happened"
+        )
+    defined = mask & ~log_prob.isnan()
+    gain = torch.where(defined, log_prob - log_baseline, 0.0) / math.log(2)
+    return gain.sum(), defined.sum(), (mask & ~defined).sum()
