@@ -52,14 +52,13 @@ def fetch(name: str, root: str | Path, progress: bool = True) -> Path:
         raise DataError(f"{name} cannot be fetched: {card.how_to_get or 'it needs no files'}")
     root = Path(root).expanduser()
     unchecked = [file for file, source in card.downloads.items() if source.sha256 is None]
-    console = Console(stderr=True)
-    console.print(
-        f"{card.title}\n  source:   {card.source}\n  licence:  {card.licence}\n  cite:     {card.citation}"
-    )
+    lines = [card.title, f"source:  {card.source}", f"licence: {card.licence}", f"cite:    {card.citation}"]
     if unchecked:
-        console.print(
-            f"  checksum: unknown for {_shorten(unchecked)}; the counts of the set are compared instead"
+        lines.append(
+            f"checksum unknown for {_shorten(unchecked)}: the counts of the set are compared instead"
         )
+    console = Console(stderr=True)
+    console.print(*lines, sep="\n  ", markup=False, highlight=False, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, disable=not progress) as bars:
         for file, source in card.downloads.items():

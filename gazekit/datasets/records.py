@@ -179,8 +179,6 @@ class DatasetBuilder:
         """The block reads scene `name`; whatever breaks in it is told as `where`."""
         before = len(self._bad.skipped)
         with self._bad.record(where):
-            if name in self._scenes or name in self._lost:
-                raise ValueError(f"scene {name!r} occurs twice, expected one record a scene")
             yield
         if len(self._bad.skipped) > before and name not in self._scenes:
             self._lost.setdefault(name, [before, 0])
@@ -199,6 +197,13 @@ class DatasetBuilder:
         return self._scenes[scene]
 
     def add_scene(self, scene: Scene) -> None:
+        """Add a scene.
+
+        Raises:
+            ValueError: its name has occurred before.
+        """
+        if scene.name in self._scenes or scene.name in self._lost:
+            raise ValueError(f"scene {scene.name!r} occurs twice, expected one record a scene")
         self._scenes[scene.name] = scene
 
     def lost(self, scene: str) -> bool:

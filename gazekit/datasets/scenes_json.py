@@ -9,7 +9,7 @@
                                 "duration_ms": [212, ...], "objects": [3, ...]}]}]}
 
 Only `name`, `size_px` and `boxes_px` of a scene and `xy_px` of a scanpath are needed. `image_path` is
-relative to the file. `objects` are found with `geometry.assign_objects` where absent. Crops are not part of it.
+relative to the file. `objects` are found with `geometry.assign_objects` where absent. Crops are not stored.
 """
 
 from __future__ import annotations
