@@ -15,6 +15,9 @@ from gazekit.kernels.alignment.reference import best_score, matrix_diagonal, sym
 __all__ = ["edit_distance", "global_alignment", "symbol_alignment"]
 
 _CHUNK_BYTES = 64 * 2**20
+# On the CPU a diagonal of all pairs should stay in the cache and below torch's grain for threads: the steps are
+# so short that waking threads, on a machine that does something else as well, costs many times what they save.
+_CPU_DIAGONAL = 2**15
 
 
 def global_alignment(
@@ -44,7 +47,7 @@ def global_alignment(
     _check_length("a_length", a_length, pairs, n)
     _check_length("b_length", b_length, pairs, m)
     scores = []
-    for rows in _chunks(pairs, substitution.element_size() * (2 * n * m + 8 * (min(n, m) + 1)), chunk):
+    for rows in _chunks(substitution, min(n, m) + 1, 2 * n * m, chunk):
         a, b = a_length[rows], b_length[rows]
         n_rows, m_rows = int(a.max()), int(b.max())
         table = substitution[rows, :n_rows, :m_rows].permute(1, 2, 0).contiguous()
@@ -90,7 +93,7 @@ def symbol_alignment(
     _check_length("b_length", b_length, len(b), b.shape[1])
     n, m = a.shape[1], b.shape[1]
     scores = []
-    for rows in _chunks(len(a), 8 * (n + 2 * m + 8 * (min(n, m) + 1)), chunk):
+    for rows in _chunks(a, min(n, m) + 1, n + 2 * m, chunk):
         n_rows, m_rows = int(a_length[rows].max()), int(b_length[rows].max())
         a_rows, b_rows = a[rows, :n_rows].T.contiguous(), b[rows, :m_rows].T.contiguous()
         read = symbol_diagonal(a_rows, b_rows, match, mismatch, torch.float64)
@@ -140,9 +143,13 @@ def _check_length(name: str, length: Tensor, pairs: int, longest: int) -> None:
         raise ValueError(f"{name} must lie in 0..{longest}, got {int(length.min())}..{int(length.max())}")
 
 
-def _chunks(pairs: int, bytes_per_pair: int, chunk: int | None) -> list[slice]:
+def _chunks(pairs: Tensor, diagonal: int, copied: int, chunk: int | None) -> list[slice]:
+    """Rows of `pairs` [P, ...] by chunks; of each pair some eight diagonals and `copied` numbers are held."""
     if chunk is None:
-        chunk = max(1, _CHUNK_BYTES // max(bytes_per_pair, 1))
+        chunk = _CHUNK_BYTES // (8 * (copied + 8 * diagonal))
+        if pairs.device.type == "cpu":
+            chunk = min(chunk, _CPU_DIAGONAL // diagonal)
+        chunk = max(chunk, 1)
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
-    return [slice(start, start + chunk) for start in range(0, pairs, chunk)]
+    return [slice(start, start + chunk) for start in range(0, len(pairs), chunk)]

@@ -112,6 +112,12 @@ def test_chunks_change_nothing(chunk: int) -> None:
     assert torch.equal(global_alignment(score, *lengths, 0.1, chunk), global_alignment(score, *lengths, 0.1))
 
 
+def test_many_pairs_by_the_default_chunks() -> None:
+    a, b, a_length, b_length = random_pairs(15, 20, pairs=5000)
+    at_once = edit_distance(a, b, a_length, b_length, chunk=5000)
+    assert torch.equal(edit_distance(a, b, a_length, b_length), at_once)
+
+
 def test_what_stands_behind_the_end_never_matters() -> None:
     a, b, a_length, b_length = random_pairs(12, 9, pairs=20)
     score = random_scores(20, 12, 9)
