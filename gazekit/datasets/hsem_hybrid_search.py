@@ -117,7 +117,7 @@ def _box(record: dict, corner: str, side: str) -> list[float]:
 
 def _category(item: str) -> str:
     """`bird213.png` is a bird, `stm_sky_001_kite_001_004.png` a kite."""
-    words = re.findall("[A-Za-z ]+", item.removesuffix(".png"))
+    words = re.findall("[A-Za-z ]+", item.removesuffix(".png")) if isinstance(item, str) else None
     if not words:
         raise ValueError(f"item name {item!r} has no letters to take a category from")
     return words[-1].strip()

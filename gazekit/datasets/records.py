@@ -134,10 +134,10 @@ class BadRecords:
 
     @contextmanager
     def record(self, where: str) -> Iterator[None]:
-        """Treat a ValueError, KeyError, TypeError or IndexError inside as one broken record at `where`."""
+        """Treat an error that bad values cause inside as one broken record at `where`."""
         try:
             yield
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
             reason = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
             message = f"{where}: {reason}"
             if self.on_bad_record == "raise":

@@ -235,7 +235,7 @@ def test_sets_that_are_not_openly_downloadable(name, message, tmp_path):
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("name", ["sti_amazon_books", "hsem_hybrid_search", "eyecrowd", "osie"])
+@pytest.mark.parametrize("name", ["eyecrowd", "osie"])
 def test_published_files_are_still_there(name, tmp_path):
     fetch(name, tmp_path, progress=False)
     assert load(name, tmp_path).scenes

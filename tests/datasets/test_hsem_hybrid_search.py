@@ -83,6 +83,11 @@ BROKEN_LAYOUTS = {
     "15 items": ({"stimulus_info": [item(i) for i in range(15)]}, "15 items, expected 16"),
     "box outside": ({"image_width": 370}, "box 3 .* lies outside the 370 x 1024 px picture"),
     "no size": ({"image_width": None}, "int"),
+    "endless": ({"image_width": float("inf")}, "cannot convert float infinity to integer"),
+    "no name": (
+        {"stimulus_info": [item(i) | ({"stim_name": 3} if i == 0 else {}) for i in range(16)]},
+        "item name 3 has no letters",
+    ),
     "numeric name": (
         {"stimulus_info": [item(i) | ({"stim_name": "12.png"} if i == 0 else {}) for i in range(16)]},
         "item name '12.png' has no letters",
