@@ -15,8 +15,8 @@ from gazekit.kernels.alignment.reference import best_score, matrix_diagonal, sym
 __all__ = ["edit_distance", "global_alignment", "symbol_alignment"]
 
 _CHUNK_BYTES = 64 * 2**20
-# On the CPU a diagonal of all pairs should stay in the cache and below torch's grain for threads: the steps are
-# so short that waking threads, on a machine that does something else as well, costs many times what they save.
+# On the CPU a diagonal of all pairs should stay in the cache and below the size at which torch uses threads:
+# steps this short are soon done, and waking threads on a busy machine costs many times what they save.
 _CPU_DIAGONAL = 2**15
 
 
