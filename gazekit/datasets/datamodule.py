@@ -68,13 +68,22 @@ class ScanpathDataModule(LightningDataModule):
             self.categories = self._vocabulary()
 
     def _vocabulary(self) -> tuple[str, ...]:
+        if self.dataset.categories is not None:
+            return self.dataset.categories
         used = {self.dataset.trials[i].scene for i in self.parts.get("train", self.parts["all"])}
         return tuple(sorted({c for i in used for c in self.dataset.scenes[i].categories or ()}))
 
-    def batch(self, index: Sequence[int]) -> TrialBatch:
-        """The trials with these indices as one batch."""
+    def batch(self, index: Sequence[int], categories: Sequence[str] | None = None) -> TrialBatch:
+        """The trials with these indices as one batch, categories counted in a vocabulary (the module's own)."""
         trials = [self.dataset.trials[i] for i in index]
-        return TrialBatch.from_trials(self.dataset.scenes, trials, list(index), self.categories)
+        vocabulary = self.categories if categories is None else categories
+        return TrialBatch.from_trials(self.dataset.scenes, trials, list(index), vocabulary)
+
+    def batches(self, part: str, categories: Sequence[str] | None = None) -> Iterator[TrialBatch]:
+        """All trials of a part in order: one pass, for scoring."""
+        index = self.parts[part].tolist()
+        for start in range(0, len(index), self.batch_size):
+            yield self.batch(index[start : start + self.batch_size], categories)
 
     def longest(self, part: str = "train") -> int:
         """Number of fixations of the longest scanpath of a part."""

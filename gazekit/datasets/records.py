@@ -14,6 +14,7 @@ import numpy as np
 
 from gazekit.geometry import assign_objects
 from gazekit.scanpath import Scanpath
+from gazekit.scanpath_model import ScanpathModel
 from gazekit.scene import Scene, Trial
 
 __all__ = [
@@ -80,6 +81,9 @@ class ScanpathDataset:
         scenes, trials: `trial.scene` indexes `scenes`.
         skipped: one message for each record left out with `on_bad_record="skip"`.
         filtered: rule to number of trials that a documented filter of the loader left out.
+        categories: every object category that can occur, where the set declares them.
+        observer: the `ScanpathModel` that the scanpaths were drawn from, in generated sets: the true ceiling.
+            It counts `SceneBatch.category` in `categories`.
     """
 
     name: str
@@ -87,6 +91,8 @@ class ScanpathDataset:
     trials: tuple[Trial, ...]
     skipped: tuple[str, ...] = ()
     filtered: dict[str, int] = field(default_factory=dict)
+    categories: tuple[str, ...] | None = None
+    observer: ScanpathModel | None = None
 
     @property
     def observers(self) -> tuple[str, ...]:

@@ -240,4 +240,4 @@ def load(
             landing = np.clip(rng.normal(0, 0.25, side.shape), -0.49, 0.49)
             xy = boxes[:, :2] + side * (0.5 + landing)
             trials.append(Trial(scene, Scanpath(xy, observer=f"simulated_{index % n_observers}"), fixated.numpy()))
-    return ScanpathDataset(INFO.name, scenes, tuple(trials))
+    return ScanpathDataset(INFO.name, scenes, tuple(trials), categories=CATEGORIES, observer=observer)

@@ -1,0 +1,117 @@
+"""The files of a run folder that hold numbers: metrics.json for programs, report.md for people."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+import gazekit
+from gazekit.report.rows import HEADLINE, Row
+
+__all__ = ["REASONS", "report_text", "table_lines", "versions", "write_metrics"]
+
+REASONS = {
+    ("people", "information_gain_bits"): "people give scanpaths, not probabilities",
+    ("people", "information_gain_with_stop_bits"): "people give scanpaths, not probabilities",
+}
+"""Why a metric is undefined for every trial of a row."""
+
+_TITLES = {
+    "information_gain_bits": "IG (bits)",
+    "information_gain_with_stop_bits": "IG + stop",
+    "sequence_score": "seq. score",
+    "edit_distance": "edit dist.",
+    "behaviour_delta": "delta",
+}
+
+
+def versions() -> dict[str, str]:
+    """Versions that a number depends on."""
+    packages = ("torch", "pytorch-lightning", "torchmetrics", "hydra-core", "numpy")
+    found = {name: version(name) for name in packages}
+    return {
+        "gazekit": gazekit.__version__,
+        "python": platform.python_version(),
+        **found,
+        "threads": str(torch.get_num_threads()),
+    }
+
+
+def write_metrics(path: Path, rows: dict[str, Row], **facts) -> None:
+    """Write `facts` (dataset, split, seed, ...), versions and rows as JSON; undefined numbers become null."""
+    reasons = {f"{row}/{metric}": reason for (row, metric), reason in REASONS.items() if row in rows}
+    record = {**facts, "versions": versions(), "undefined_reasons": reasons, "rows": rows}
+    path.write_text(json.dumps(_without_nan(record), indent=1, allow_nan=False) + "\n")
+
+
+def _without_nan(value):
+    """NaN to null and infinities to strings, which JSON has no numbers for."""
+    if isinstance(value, dict):
+        return {str(k): _without_nan(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def _cell(entry: dict, interval: bool = True) -> str:
+    if math.isnan(entry["value"]):
+        return "undefined"
+    text = f"{entry['value']:.3f}"
+    if interval and not math.isnan(entry["low"]):
+        text += f" [{entry['low']:.3f}, {entry['high']:.3f}]"
+    return text
+
+
+def table_lines(rows: dict[str, Row], metrics: tuple[str, ...] = HEADLINE) -> list[str]:
+    """A Markdown table, one line a row, 95 % intervals in brackets; it reads well in a terminal too."""
+    header = ["row", *(_TITLES.get(m, m) for m in metrics)]
+    body = [[name, *(_cell(row[m]) for m in metrics)] for name, row in rows.items()]
+    width = [max(len(line[k]) for line in [header, *body]) for k in range(len(header))]
+
+    def line(cells: list[str]) -> str:
+        return "| " + " | ".join(c.ljust(w) for c, w in zip(cells, width, strict=True)) + " |"
+
+    return [line(header), line(["-" * w for w in width]), *(line(cells) for cells in body)]
+
+
+def report_text(title: str, rows: dict[str, Row], notes: list[str], figures: list[str]) -> str:
+    """report.md: the main table, the behaviour, what was left out, and the pictures."""
+    first = next(iter(rows.values()))
+    parts = ("found", "length", "search", "refix", "revisit")
+    count = first["sequence_score"]
+    lines = [f"# {title}", "", *table_lines(rows), ""]
+    lines += [
+        f"Means over {first['information_gain_bits']['n']} fixations of {count['n']} scanpaths; in brackets 95 % "
+        "bootstrap intervals over images. IG: information gain of the next fixation over chance, given the true "
+        "past, higher is better. Sequence score (higher is better), edit distance and behavioural delta (lower "
+        "is better) judge generated scanpaths.",
+        "",
+        "## Behaviour of the generated scanpaths",
+        "",
+        *table_lines(rows, parts),
+        "",
+        "found: ends on the target; length: fixations; search, refix, revisit: shares of fixations on new "
+        "objects, again on the same, and back on earlier ones.",
+        "",
+    ]
+    undefined = [
+        f"- {name}, {metric}: {row[metric]['undefined']} undefined" + (f" ({REASONS[name, metric]})" if (name, metric) in REASONS else "")
+        for name, row in rows.items() for metric in HEADLINE if row[metric]["undefined"]
+    ]  # fmt: skip
+    lines += [
+        "## Undefined, filtered, skipped",
+        "",
+        *(undefined or ["- nothing undefined"]),
+        *(f"- {n}" for n in notes),
+        "",
+    ]
+    for figure in figures:
+        lines += [f"![{Path(figure).stem}]({figure})", ""]
+    return "\n".join(lines)

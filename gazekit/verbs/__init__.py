@@ -1,0 +1,1 @@
+"""What the verbs of the command line do, as plain functions of a composed configuration."""

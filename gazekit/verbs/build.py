@@ -1,0 +1,129 @@
+"""From configuration to models, and from a checkpoint back to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from gazekit.datasets.datamodule import ScanpathDataModule
+from gazekit.models.baselines import Marginal, Pairwise, Uniform
+from gazekit.models.oat.appearance import CategoryAppearance, CropAppearance, NoAppearance
+from gazekit.scene import Scene
+
+__all__ = ["Saved", "build_net", "load_saved", "make_recipe", "new_baselines"]
+
+APPEARANCES = ("crop", "category", "none")
+CROP_POOLS = {150: (5, 3), 32: (2, 3)}
+"""Max-pools that suit crops of a height: the paper's, and those of the generated displays."""
+
+
+def make_recipe(cfg: DictConfig, data: ScanpathDataModule) -> dict:
+    """Plain values from which `build_net` makes the same net again, on any machine.
+
+    Raises:
+        ValueError: an appearance that the data set does not have.
+    """
+    scene = data.dataset.scenes[0]
+    net = OmegaConf.to_container(cfg.model.net, resolve=True)
+    has = {"crop": scene.crops is not None, "category": len(data.categories) > 1, "none": True}
+    if "appearance" in net:
+        wanted = net["appearance"]
+        if wanted not in (*APPEARANCES, "auto"):
+            raise ValueError(f"model.net.appearance must be one of auto, {', '.join(APPEARANCES)}, got {wanted!r}")
+        if wanted == "auto":
+            wanted = next(name for name in APPEARANCES if has[name])
+        if not has[wanted]:
+            raise ValueError(
+                f"model.net.appearance={wanted}, but {data.dataset.name} has no "
+                f"{'crops' if wanted == 'crop' else 'categories'}; choose auto or none"
+            )
+        net["appearance"] = wanted
+    return {
+        "net": net,
+        "categories": list(data.categories),
+        "crop_size": list(scene.crops.shape[1:3]) if scene.crops is not None else None,
+        "max_fixations": data.longest(),
+        "data": OmegaConf.to_container(cfg.data, resolve=True),
+        "name": cfg.name,
+    }
+
+
+def build_net(recipe: dict) -> nn.Module:
+    """Make the net of a recipe, untrained.
+
+    Raises:
+        ValueError: the recipe names a class outside `gazekit.models`: a checkpoint must not choose what runs.
+    """
+    net = dict(recipe["net"])
+    target = net["_target_"]
+    if not target.startswith("gazekit.models."):
+        raise ValueError(f"the net must be a class of gazekit.models, got {target!r}")
+    nested = [key for key, value in net.items() if isinstance(value, dict)]
+    if nested:
+        raise ValueError(f"arguments of the net must be plain values, got mappings in {nested}")
+    if "appearance" in net:
+        net["appearance"] = _appearance(net["appearance"], recipe)
+    return instantiate(net)
+
+
+def _appearance(name: str, recipe: dict):
+    if name == "crop":
+        height, width = recipe["crop_size"]
+        return partial(CropAppearance, crop_size=(height, width), pools=CROP_POOLS.get(height, (3, 3)))
+    if name == "category":
+        return partial(CategoryAppearance, n_categories=len(recipe["categories"]))
+    return NoAppearance
+
+
+def new_baselines(recipe: dict) -> dict[str, nn.Module]:
+    """Unfitted baselines, the strongest first."""
+    position = recipe["net"].get("target_position", "known")
+    return {"pairwise": Pairwise(target_position=position), "marginal": Marginal(), "uniform": Uniform()}
+
+
+class Saved:
+    """What a checkpoint holds: the trained net, its fitted baselines, and the recipe of both."""
+
+    def __init__(self, recipe: dict, state: dict[str, torch.Tensor]) -> None:
+        self.recipe = recipe
+        self.net, self.baselines = build_net(recipe), new_baselines(recipe)
+        holder = nn.ModuleDict({"net": self.net, "baselines": nn.ModuleDict(self.baselines)})
+        holder.load_state_dict(state, strict=True)
+        holder.eval()
+
+    @property
+    def models(self) -> dict[str, nn.Module]:
+        """Row name to model, in the report's order."""
+        return {self.recipe["name"]: self.net, **self.baselines}
+
+    def check_scenes(self, scenes: Sequence[Scene]) -> None:
+        """Raise ValueError if the net needs crops that these scenes lack."""
+        if self.recipe["net"].get("appearance") == "crop" and any(s.crops is None for s in scenes):
+            raise ValueError("this checkpoint was trained on crops of the objects, which these scenes do not have")
+
+
+def load_saved(path: str | Path) -> Saved:
+    """Load a checkpoint of `fit` without executing code in it.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a checkpoint of gazekit, or one that does not fit this version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"ckpt={path} does not exist; a run folder of fit holds best.ckpt and last.ckpt")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        recipe, state = checkpoint["gazekit"], checkpoint["state_dict"]
+    except (KeyError, TypeError, RuntimeError, EOFError, UnpicklingError) as error:
+        raise ValueError(f"ckpt={path} is not a checkpoint of gazekit fit: {error}") from error
+    metrics = ("information_gain.", "behaviour_delta.")
+    state = {key: value for key, value in state.items() if not key.startswith(metrics)}
+    return Saved(recipe, state)

@@ -1,0 +1,63 @@
+"""`data`: which data sets there are, whether a copy is whole, and how to get one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gazekit.datasets import NAMES, info
+from gazekit.datasets.check import check
+from gazekit.datasets.fetch import fetch
+
+__all__ = ["main"]
+
+EPILOG = """examples:
+  python -m gazekit data list
+  python -m gazekit data info hsem_hybrid_search
+  python -m gazekit data fetch eyecrowd                      # into data/eyecrowd
+  python -m gazekit data check hsem_hybrid_search --root DIR
+  python -m gazekit data check scanpaths.json
+"""
+
+
+def main(rest: list[str]) -> int:
+    """Run `gazekit data ...`; 1 when `check` found broken records."""
+    parser = argparse.ArgumentParser(
+        prog="gazekit data", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    actions = parser.add_subparsers(dest="action", required=True)
+    actions.add_parser("list", help="the data sets, a line each")
+    actions.add_parser("info", help="one data set's card").add_argument("name", choices=NAMES)
+    checked = actions.add_parser("check", help="read a copy, count it, list what is broken")
+    checked.add_argument("name", help="a data set, or the path of a JSON file of scenes")
+    checked.add_argument("--root", type=Path, help="its folder (default data/NAME)")
+    fetched = actions.add_parser("fetch", help="download what is openly downloadable, with checksums")
+    fetched.add_argument("name", choices=NAMES)
+    fetched.add_argument("--root", type=Path, help="where to (default data/NAME)")
+    options = parser.parse_args(rest)
+    if options.action == "list":
+        width = max(map(len, NAMES))
+        print("\n".join(f"{name.ljust(width)}  {info(name).title}" for name in NAMES))
+        return 0
+    if options.action == "info":
+        print("\n".join(_card(options.name)))
+        return 0
+    root = options.root or (Path("data") / options.name if options.name in NAMES else None)
+    if options.action == "fetch":
+        fetch(options.name, root)
+        return 0
+    report = check(options.name, None if options.name == "synthetic_search" else root)
+    print("\n".join(report.lines()))
+    return 1 if report.skipped else 0
+
+
+def _card(name: str) -> list[str]:
+    card = info(name)
+    lines = [f"{card.name}: {card.title}", f"licence   {card.licence}", f"cite      {card.citation}", f"source    {card.source}"]
+    lines += [f"file      {file}" for file in card.files]
+    if card.how_to_get:
+        lines.append(f"get it    {card.how_to_get}")
+    elif card.downloads:
+        lines.append(f"get it    python -m gazekit data fetch {name}")
+    lines += [f"known     {digest}  {text}" for digest, text in card.known.items()]
+    return lines

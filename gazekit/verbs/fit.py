@@ -1,0 +1,108 @@
+"""`fit`: train a model, fit the baselines on the same trials, report both on the same split."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from functools import partial
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from torch import nn
+
+from gazekit.datasets.datamodule import ScanpathDataModule
+from gazekit.models.baselines import Pairwise
+from gazekit.models.module import ScanpathModule
+from gazekit.report.rows import Row
+from gazekit.verbs.build import build_net, load_saved, make_recipe, new_baselines
+from gazekit.verbs.report import table, write_report
+
+__all__ = ["fit", "fit_baselines"]
+
+log = logging.getLogger(__name__)
+
+
+def fit(cfg: DictConfig) -> dict[str, Row]:
+    """Run a composed configuration (conf/fit.yaml) in its run folder; returns the rows of the report.
+
+    Raises:
+        FileNotFoundError, DataError: the data set is absent or broken.
+        ValueError: settings that contradict each other or the data.
+    """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    pl.seed_everything(cfg.seed, workers=True, verbose=False)
+    data: ScanpathDataModule = instantiate(cfg.data, _convert_="all")
+    data.setup()
+    OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+    recipe = make_recipe(cfg, data)
+    module = ScanpathModule(
+        build_net(recipe),
+        instantiate(cfg.model.optimizer),
+        instantiate(cfg.model.scheduler),
+        max_fixations=recipe["max_fixations"],
+        samples=cfg.model.samples,
+        baselines=new_baselines(recipe) if cfg.ckpt else fit_baselines(new_baselines(recipe), data, cfg),
+        recipe=recipe,
+    )
+    trainer = _trainer(cfg, folder)
+    trainer.fit(module, data, ckpt_path=cfg.ckpt, weights_only=True)
+    if not trainer.is_global_zero:
+        return {}
+    return _report(cfg, folder, data, module, trainer)
+
+
+def _trainer(cfg: DictConfig, folder: Path) -> pl.Trainer:
+    callbacks = list(instantiate(cfg.callbacks).values())
+    return instantiate(cfg.trainer, callbacks=callbacks, logger=instantiate(cfg.logger), default_root_dir=str(folder))
+
+
+def fit_baselines(baselines: dict[str, nn.Module], data: ScanpathDataModule, cfg: DictConfig) -> dict[str, nn.Module]:
+    """Fit the marginal in closed form and the pairwise network by a short training, on the training trials."""
+    baselines["marginal"].fit(data.batches("train"))
+    pairwise: Pairwise = baselines["pairwise"]
+    steps = min(cfg.pairwise_steps, 2) if cfg.trainer.fast_dev_run else cfg.pairwise_steps
+    optimizer = partial(torch.optim.AdamW, lr=1e-2, weight_decay=1e-3)
+    scheduler = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=1e-2)
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
+    trainer = pl.Trainer(
+        accelerator="cpu", devices=1, max_steps=steps, max_epochs=-1, limit_val_batches=0, gradient_clip_val=1.0, **quiet
+    )
+    log.info("fitting the pairwise baseline, %d steps", steps)
+    trainer.fit(ScanpathModule(pairwise, optimizer, scheduler, samples=0), data.train_dataloader())
+    return baselines
+
+
+def _report(cfg: DictConfig, folder: Path, data: ScanpathDataModule, module: ScanpathModule, trainer: pl.Trainer) -> dict:
+    best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+    module.to("cpu")
+    if best:
+        models = load_saved(best).models
+    else:
+        log.warning("no validation was reached, so the report is about the last weights")
+        models = {module.recipe["name"]: module.net, **module.baselines}
+    history = read_history(folder / "log" / "metrics.csv")
+    title = f"{cfg.name} on {data.dataset.name}, {data.split} split by {data.split_by}"
+    rows = write_report(folder, title, models, data, cfg.metrics, module.max_fixations, cfg.seed, history)
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"\n{title}\n{table(rows)}\n\nrun folder: {folder}", markup=False)
+    return rows
+
+
+def read_history(path: Path) -> dict[str, list[tuple[int, float]]]:
+    """Curves of Lightning's CSV log, metric name to (step, value); empty without a log."""
+    if not path.is_file():
+        return {}
+    curves: dict[str, list[tuple[int, float]]] = {}
+    with path.open() as file:
+        for line in csv.DictReader(file):
+            step = int(line.pop("step"))
+            line.pop("epoch", None)
+            for name, value in line.items():
+                if value:
+                    curves.setdefault(name, []).append((step, float(value)))
+    return curves
