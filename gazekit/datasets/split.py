@@ -29,7 +29,7 @@ def split_trials(
     """
     if by not in ("image", "subject", "trial"):
         raise ValueError(f"data.split_by must be 'image', 'subject' or 'trial', got {by!r}")
-    if min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise ValueError(f"data.fractions must be three positive numbers with sum 1, got {tuple(fractions)}")
     keys = _keys(dataset, by)
     names = np.unique(keys)
