@@ -64,8 +64,9 @@ def _features(
     is_token = (index == n).expand(b, r, n + 1)
     is_target = ((index == target[:, None]) | (index == n)) & has_target[:, None] & known
     on_target = (current == target[:, None]) & has_target[:, None]
-    padded_visits = torch.cat([visits, visits.gather(2, target[:, None, None].expand(b, r, 1)) * known], 2)
-    padded_last = torch.cat([last_visit, last_visit.gather(2, target[:, None, None].expand(b, r, 1)) * known], 2)
+    shown, at_target = (has_target & known)[:, None, None], target[:, None, None].expand(b, r, 1)
+    padded_visits = torch.cat([visits, visits.gather(2, at_target) * shown], 2)
+    padded_last = torch.cat([last_visit, last_visit.gather(2, at_target) * shown], 2)
     step = step.expand(b, r)[..., None].to(distance)
     recency = torch.where(padded_last > 0, 1 / (1 + step - padded_last), 0.0)
     position = columns * spacing[:, None] / scenes.size_px[:, None, None] * 2 - 1
