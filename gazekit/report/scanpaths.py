@@ -7,6 +7,7 @@ have its final size; `scanpath_figure` makes such axes.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ __all__ = ["draw_scanpath", "scanpath_figure"]
 _ORDER_RGB = ("#440154", "#414487", "#2a788e", "#22a884", "#7ad151")
 _PIN_PT = 1.6
 _CROSS_PT = 3.5
-_MOST_COVERED = 0.22  # part of the picture that numbered circles may cover
+_MOST_COVERED = 0.28  # part of the picture that numbered circles may cover
 _PANEL_IN = 3.4
 _PANELS_A_ROW = 3
 _TITLE_PT = 10.0
@@ -236,11 +237,14 @@ def _draw_node(
 
 def _shortened(text: str, size_pt: float, width_pt: float) -> str:
     """Cut a title that is wider than its place; bold letters are up to 1.12 times wider than measured."""
-    if text_width_pt(text, size_pt) * 1.12 <= width_pt:
+
+    def fits(kept: str) -> bool:
+        return text_width_pt(kept, size_pt) * 1.12 <= width_pt
+
+    if fits(text):
         return text
-    while text and text_width_pt(text + "…", size_pt) * 1.12 > width_pt:
-        text = text[:-1]
-    return text + "…"
+    n = bisect_left(range(1, len(text)), True, key=lambda n: not fits(text[:n] + "…"))
+    return text[:n] + "…"
 
 
 def _as_scanpath(name: str, path: np.ndarray | Scanpath | None) -> Scanpath | None:

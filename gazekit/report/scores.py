@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ from gazekit.metrics.functional import PARTS
 from gazekit.metrics.info import INFO
 from gazekit.report.placement import text_width_pt
 
-__all__ = ["behaviour_figure", "new_grid", "scores_figure", "title_of"]
+__all__ = ["behaviour_figure", "new_grid", "scores_figure", "title_in", "title_of"]
 
 TEXT_PT = 8.0
 GREY = "#666666"
@@ -31,7 +31,7 @@ _AXES_A_ROW = 3
 _ROW_IN = 0.32
 _TITLES = {
     "information_gain_bits": "information gain (bits per fixation)",
-    "information_gain_with_stop_bits": "information gain with stop (bits per outcome)",
+    "information_gain_with_stop_bits": "information gain + stop (bits per outcome)",
     "behaviour_delta": "behavioural delta",
     "loss": "loss (nats)",
 }
@@ -57,8 +57,15 @@ class _Style(NamedTuple):
 
 
 def title_of(metric: str) -> str:
-    """Metric name as words for people."""
-    return _TITLES.get(metric, metric.replace("_", " "))
+    """Metric name as words for people, in lines of about 1.8 inches at 9 points."""
+    title = _TITLES.get(metric, metric.replace("_", " "))
+    parts = title.replace(" (", "\n(").split("\n") if len(title) > 25 else [title]
+    return "\n".join(line for part in parts for line in textwrap.wrap(part, 25))
+
+
+def title_in(metrics: Iterable[str]) -> float:
+    """Height in inches of the highest of these titles with a line of remarks under it."""
+    return 0.32 + 0.16 * max(title_of(metric).count("\n") + 1 for metric in metrics)
 
 
 def _is_people(name: str) -> bool:
@@ -98,14 +105,21 @@ def _limits(entries: Sequence[_Entry | None]) -> tuple[float, float]:
 
 
 def new_grid(
-    n: int, axis_in: tuple[float, float], left_in: float, above_in: float, below_in: float, foot_in: float
+    n: int,
+    axis_in: tuple[float, float],
+    left_in: float,
+    gap_in: float,
+    above_in: float,
+    below_in: float,
+    foot_in: float,
 ) -> tuple[Figure, list[Axes]]:
     """A figure with n axes of one size, three a row, and room beside and below all of them.
 
     Args:
         n: at least 1.
         axis_in: (width, height) of an axis in inches.
-        left_in: room left of the first axis of each row; the others stand 0.3 inches apart.
+        left_in: room left of the first axis of each row.
+        gap_in: room between neighbours in a row.
         above_in, below_in: room for the title and the ticks of each axis.
         foot_in: room below everything.
     Returns:
@@ -113,14 +127,13 @@ def new_grid(
     """
     columns = min(n, _AXES_A_ROW)
     rows = -(-n // columns)
-    gap, right = 0.3, 0.15
-    width = left_in + columns * (axis_in[0] + gap) - gap + right
+    width = left_in + columns * (axis_in[0] + gap_in) - gap_in + 0.2
     height = rows * (above_in + axis_in[1] + below_in) + foot_in
     figure = Figure(figsize=(width, height), facecolor="white")
     axes = []
     for i in range(n):
         row, column = divmod(i, columns)
-        x = left_in + column * (axis_in[0] + gap)
+        x = left_in + column * (axis_in[0] + gap_in)
         y = height - row * (above_in + axis_in[1] + below_in) - above_in - axis_in[1]
         ax = figure.add_axes((x / width, y / height, axis_in[0] / width, axis_in[1] / height))
         ax.spines[["top", "right"]].set_visible(False)
@@ -133,6 +146,7 @@ def _draw_entry(ax: Axes, y: int, entry: _Entry | None, style: _Style) -> None:
     """One line: point and bar, or a word where there is no number to draw."""
     low, high = ax.get_xlim()
     word = dict(fontsize=TEXT_PT, color=GREY, fontstyle="italic", va="center", ha="center")
+    word["bbox"] = dict(facecolor="white", edgecolor="none", pad=0.8)
     if entry is None or math.isnan(entry.value):
         ax.text((low + high) / 2, y, "not measured" if entry is None else "undefined", **word)
         return
@@ -153,7 +167,7 @@ def _draw_entry(ax: Axes, y: int, entry: _Entry | None, style: _Style) -> None:
         [y],
         color=style.colour,
         marker=style.marker,
-        markersize=6,
+        markersize=7,
         markeredgecolor="white",
         gid="value",
     )
@@ -172,7 +186,7 @@ def _draw_metric(ax: Axes, rows: Mapping, metric: str, title: str, remark: str, 
     ax.set_yticklabels(list(rows) if first else [], fontsize=TEXT_PT + 1)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.xaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 5, 10)))
     if not any(e is not None and math.isfinite(e.value) for e in entries):
         ax.set_xticks([])
     for y in range(len(rows)):
@@ -181,9 +195,8 @@ def _draw_metric(ax: Axes, rows: Mapping, metric: str, title: str, remark: str, 
         ax.axvline(0, color="#888888", linewidth=0.8, linestyle=(0, (2, 2)), zorder=0.5)
     for y, (entry, style) in enumerate(zip(entries, _styles(list(rows)).values(), strict=True)):
         _draw_entry(ax, y, entry, style)
-    lines = textwrap.wrap(title, 25)
     space = 4 + (TEXT_PT + 3) * bool(remark)
-    ax.set_title("\n".join(lines), fontsize=TEXT_PT + 1, fontweight="bold", loc="left", pad=space)
+    ax.set_title(title, fontsize=TEXT_PT + 1, fontweight="bold", loc="left", pad=space)
     if remark:
         offset = dict(xycoords="axes fraction", textcoords="offset points")
         ax.annotate(remark, (0, 1), xytext=(0, 4), fontsize=TEXT_PT, color=GREY, va="bottom", **offset)
@@ -198,9 +211,10 @@ def _direction(metric: str, higher_is_better: Mapping[str, bool]) -> str:
     return {None: "", True: "higher is better →", False: "← lower is better"}[up]
 
 
-def _grid_of_rows(rows: Mapping, n: int, foot: str) -> tuple[Figure, list[Axes]]:
+def _grid_of_rows(rows: Mapping, metrics: Sequence[str], foot: str) -> tuple[Figure, list[Axes]]:
     left = min(max(text_width_pt(name, TEXT_PT + 1) for name in rows) / 72 + 0.25, 2.5)
-    figure, axes = new_grid(n, (1.75, _ROW_IN * len(rows) + 0.05), left, 0.6, 0.3, 0.25)
+    size = (1.75, _ROW_IN * len(rows) + 0.05)
+    figure, axes = new_grid(len(metrics), size, left, 0.3, title_in(metrics), 0.3, 0.25)
     figure.text(
         0.1 / figure.get_figwidth(), 0.08 / figure.get_figheight(), foot, fontsize=TEXT_PT, color=GREY
     )
@@ -236,7 +250,7 @@ def scores_figure(
     _check_rows(rows)
     if not metrics:
         raise ValueError("metrics must name at least one metric, got none")
-    figure, axes = _grid_of_rows(rows, len(metrics), "points: means; bars: 95 % intervals")
+    figure, axes = _grid_of_rows(rows, metrics, "points: means; bars: 95 % intervals")
     for i, (ax, metric) in enumerate(zip(axes, metrics, strict=True)):
         remark = _direction(metric, higher_is_better or {})
         _draw_metric(ax, rows, metric, title_of(metric), remark, first=i % _AXES_A_ROW == 0)
@@ -257,7 +271,7 @@ def behaviour_figure(rows: Mapping[str, Mapping[str, Mapping]]) -> Figure:
     _check_rows(rows)
     people = next((name for name in rows if _is_people(name)), None)
     foot = "points: means; bars: 95 % intervals"
-    figure, axes = _grid_of_rows(rows, len(PARTS), foot + (f"; line and band: {people}" if people else ""))
+    figure, axes = _grid_of_rows(rows, PARTS, foot + (f"; line and band: {people}" if people else ""))
     for i, (ax, part) in enumerate(zip(axes, PARTS, strict=True)):
         _draw_metric(ax, rows, part, part, _MEANING[part], first=i % _AXES_A_ROW == 0)
         entry = _entry(rows[people], part) if people else None

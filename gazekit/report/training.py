@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gazekit.report.scores import GREY, TEXT_PT, new_grid, title_of
+from gazekit.report.placement import text_width_pt
+from gazekit.report.scores import GREY, TEXT_PT, new_grid, title_in, title_of
 
 __all__ = ["training_figure"]
 
@@ -37,7 +38,7 @@ def training_figure(
     quantities: dict[str, list[str]] = {}
     for key in curves:
         quantities.setdefault(key.rpartition("/")[2], []).append(key)
-    figure, axes = new_grid(len(quantities), (1.85, 1.25), 0.55, 0.42, 0.42, 0.05)
+    figure, axes = new_grid(len(quantities), (1.75, 1.25), 0.6, 0.6, title_in(quantities), 0.4, 0.05)
     for ax, (quantity, keys) in zip(axes, quantities.items(), strict=True):
         _draw_quantity(ax, quantity, {key: curves[key] for key in keys}, best_step)
     return figure
@@ -56,8 +57,9 @@ def _curve(key: str, pairs: Sequence) -> np.ndarray:
 def _draw_quantity(ax: Axes, quantity: str, curves: dict[str, np.ndarray], best_step: float | None) -> None:
     ax.set_title(title_of(quantity), fontsize=TEXT_PT + 1, fontweight="bold", loc="left", pad=16)
     ax.set_xlabel("step", fontsize=TEXT_PT, labelpad=1)
-    ax.xaxis.set_major_locator(MaxNLocator(3))
-    ax.yaxis.set_major_locator(MaxNLocator(4))
+    ax.xaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 5, 10), integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 5, 10)))
+    ax.yaxis.set_major_formatter(lambda y, _: f"{y:.4g}")
     along = 0.0
     for key, curve in curves.items():
         split = key.rpartition("/")[0]
@@ -67,7 +69,7 @@ def _draw_quantity(ax: Axes, quantity: str, curves: dict[str, np.ndarray], best_
         name = _NAME.get(split, split)
         place = dict(xycoords="axes fraction", textcoords="offset points", va="bottom")
         ax.annotate(name, (0, 1), xytext=(along, 4), fontsize=TEXT_PT, color=colour, **place)
-        along += 60
+        along += text_width_pt(name, TEXT_PT) + 10
         if best_step is not None and split == "val":
             for step, value in curve[curve[:, 0] == best_step]:
                 ax.plot([step], [value], "o", markersize=7, markerfacecolor="none", color=colour, gid="best")
@@ -76,5 +78,8 @@ def _draw_quantity(ax: Axes, quantity: str, curves: dict[str, np.ndarray], best_
         ax.set(xticks=[], yticks=[])
     elif best_step is not None:
         ax.axvline(best_step, color="#444444", linewidth=0.8, linestyle=(0, (3, 2)), zorder=0.5, gid="best")
-        place = dict(xycoords=("data", "axes fraction"), textcoords="offset points", va="top", ha="right")
-        ax.annotate("best", (best_step, 1), xytext=(-2, 0), fontsize=TEXT_PT, color="#444444", **place)
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + 0.18 * (high - low))  # a line's height free of curves
+        place = dict(xycoords=("data", "axes fraction"), textcoords="offset points", va="top", ha="center")
+        place["bbox"] = dict(facecolor="white", edgecolor="none", pad=0.8)
+        ax.annotate("best", (best_step, 1), xytext=(0, 0), fontsize=TEXT_PT, color="#444444", **place)
