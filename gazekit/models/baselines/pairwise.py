@@ -25,6 +25,8 @@ class Pairwise(nn.Module):
 
     def __init__(self, width: int = 64, target_position: str = "known") -> None:
         super().__init__()
+        if target_position not in ("known", "hidden"):
+            raise ValueError(f"target_position must be 'known' or 'hidden', got {target_position!r}")
         self.known = target_position == "known"
         self.score = nn.Sequential(nn.Linear(len(PAIRWISE), width), nn.GELU(), nn.Linear(width, 1))
 

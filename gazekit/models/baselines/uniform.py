@@ -1,4 +1,4 @@
-"""Every object equally likely; STOP at the rate of the training scanpaths."""
+"""Every object, and STOP, equally likely."""
 
 from __future__ import annotations
 
