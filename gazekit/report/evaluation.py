@@ -148,8 +148,6 @@ def _group_nanmean(values: Tensor, group: Tensor, n: int) -> Tensor:
 
 def image_of_trial(dataset: ScanpathDataset, index: Sequence[int]) -> Tensor:
     """[M] number of the image of each trial, from 0: the unit that bootstrap intervals draw."""
-    names = [
-        str(dataset.scenes[dataset.trials[i].scene].attributes.get("image", dataset.trials[i].scene))
-        for i in index
-    ]
+    scenes = [dataset.scenes[dataset.trials[i].scene] for i in index]
+    names = [str(s.attributes.get("image", s.name)) for s in scenes]
     return torch.as_tensor(np.unique(names, return_inverse=True)[1])
