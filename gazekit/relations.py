@@ -19,8 +19,12 @@ __all__ = ["PAIRWISE", "RELATIONS", "RelationState", "relations"]
 PAIRWISE = ("dx", "dy", "distance", "log_distance", "visited", "current", "target", "stop", "on_target", "step")
 """What the pairwise baseline sees. Distances are in units of the scene's object spacing."""
 
-RELATIONS = (*PAIRWISE, "recency", "visits", "turn", "last_amplitude", "last_dx", "last_dy", "x", "y")
-"""What the relation bias of OAT sees: also the last saccade and the place of the candidate in the picture."""
+RELATIONS = (
+    *PAIRWISE, "log_dx", "log_dy", "same_column", "same_row", "return_dx", "return_dy",
+    "recency", "visits", "turn", "last_amplitude", "last_dx", "last_dy", "x", "y",
+)  # fmt: skip
+"""What the relation bias of OAT sees: also rows and columns, the last saccade, the object before, and the place
+of the candidate in the picture."""
 
 
 def _features(
@@ -56,6 +60,7 @@ def _features(
     if not known:  # the STOP column must not tell where the target is
         offset = torch.cat([offset[:, :, :-1], torch.zeros_like(offset[:, :, -1:])], 2)
     distance = offset.norm(dim=-1)
+    back = offset + (here - before)[:, :, None]
     saccade = (here - before)[:, :, None]
     amplitude = saccade.norm(dim=-1)
     turn = (offset * saccade).sum(-1) / (distance * amplitude).clamp(min=1e-6)
@@ -87,6 +92,12 @@ def _features(
         "stop": is_token,
         "on_target": on_target[..., None],
         "step": torch.log1p(step) / 3,
+        "log_dx": offset[..., 0].sign() * offset[..., 0].abs().log1p(),
+        "log_dy": offset[..., 1].sign() * offset[..., 1].abs().log1p(),
+        "same_column": torch.exp(-2 * offset[..., 0] ** 2),
+        "same_row": torch.exp(-2 * offset[..., 1] ** 2),
+        "return_dx": back[..., 0].sign() * back[..., 0].abs().log1p(),
+        "return_dy": back[..., 1].sign() * back[..., 1].abs().log1p(),
         "recency": recency,
         "visits": torch.log1p(padded_visits),
         "turn": turn,

@@ -13,7 +13,7 @@ __all__ = ["CategoryAppearance", "CropAppearance", "NoAppearance"]
 class CropAppearance(nn.Module):
     """The paper's small convolutional network, shared by objects, target and past fixations.
 
-    Conv 5x5 to 16, ReLU, max-pool; conv 3x3 to 32, ReLU, max-pool; linear. With 150 x 93 crops and pools
+    Conv 5x5 to 16, max-pool, ReLU; conv 3x3 to 32, max-pool, ReLU; linear. With 150 x 93 crops and pools
     5 and 3 the sizes are the paper's: 146x89, 29x17, 27x15, 9x5, so 1440 numbers enter the linear layer.
     Crops are RGB in [0, 1] (the released code feeds one data set as BGR 0-255).
 
@@ -36,9 +36,8 @@ class CropAppearance(nn.Module):
     ) -> None:
         super().__init__()
         self.bins = [2**level for level in range(pyramid_levels)]
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(3, 16, 5), nn.ReLU(), nn.MaxPool2d(pools[0]), nn.Conv2d(16, 32, 3), nn.ReLU()
-        )
+        # A ReLU commutes with a max-pool, and costs a fraction behind it.
+        self.convolutions = nn.Sequential(nn.Conv2d(3, 16, 5), nn.MaxPool2d(pools[0]), nn.ReLU(), nn.Conv2d(16, 32, 3))
         height, breadth = (((side - 4) // pools[0] - 2) // pools[1] for side in crop_size)
         if min(height, breadth) < 1 and not self.bins:
             raise ValueError(f"crops of {tuple(crop_size)} px are too small for max-pools of {tuple(pools)}")
@@ -47,17 +46,29 @@ class CropAppearance(nn.Module):
         self.project = nn.Linear(features, width)
 
     def forward(self, scenes: SceneBatch) -> Tensor:
-        """[S, N, width] of every object; padding gets the vector of a black crop."""
+        """[S, N, width] of every object, 0 in padding."""
         if scenes.crops is None:
             raise ValueError("appearance 'crop' needs a data set with crops; choose appearance=category or none")
-        s, n = scenes.crops.shape[:2]
-        maps = self.convolutions(scenes.crops.flatten(0, 1))
+        maps = self.convolutions(_standardised(scenes)[scenes.object_mask])
         if self.bins:
             pooled = [nn.functional.adaptive_max_pool2d(maps, b).flatten(1) for b in self.bins]
             vector = torch.cat(pooled, 1)
         else:
             vector = self.pool(maps).flatten(1)
-        return self.project(vector.relu()).view(s, n, -1)
+        looks = self.project(vector.relu())
+        return looks.new_zeros(*scenes.object_mask.shape, looks.shape[-1]).masked_scatter(scenes.object_mask[..., None], looks)
+
+
+def _standardised(scenes: SceneBatch) -> Tensor:
+    """The crops with mean 0 and variance 1 in each colour channel over the objects of a scene.
+
+    What all crops share (background, exposure) tells no object from another, but would fill the vectors.
+    """
+    valid = scenes.object_mask[:, :, None, None, None].to(scenes.crops)
+    count = valid.sum((1, 3, 4), keepdim=True).clamp(min=1) * scenes.crops.shape[-1] * scenes.crops.shape[-2]
+    mean = (scenes.crops * valid).sum((1, 3, 4), keepdim=True) / count
+    variance = ((scenes.crops - mean) ** 2 * valid).sum((1, 3, 4), keepdim=True) / count
+    return (scenes.crops - mean) / (variance + 1e-4).sqrt()
 
 
 class CategoryAppearance(nn.Module):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -130,8 +131,11 @@ class OATNet(nn.Module):
                 nn.Linear(PAIR_FEATURES, relation_bias), nn.GELU(), nn.Linear(relation_bias, encoder_layers * heads)
             )
             self.relation = nn.Sequential(
-                nn.Linear(len(RELATIONS), relation_bias), nn.GELU(), nn.Linear(relation_bias, decoder_layers * heads + 1)
+                nn.Linear(len(RELATIONS) + 2, relation_bias),
+                nn.GELU(),
+                nn.Linear(relation_bias, decoder_layers * heads + 1),
             )
+            self.compare = nn.Linear(width // 2, width // 2, bias=False)
 
     # ------------------------------------------------------------------ tokens
 
@@ -205,11 +209,32 @@ class OATNet(nn.Module):
 
     # ----------------------------------------------------------------- decoder
 
-    def _decoder_biases(self, features: Tensor, hidden: Tensor) -> tuple[list[Tensor], Tensor | float]:
-        """From [B, R, N + 1, F] relations: a (B, A, R, N + 1) bias a layer, and [B, R, N + 1] for the pointer."""
+    def _similarities(self, encoded: _Encoded, current: Tensor) -> Tensor:
+        """[B, R, N + 1, 2] likeness of every candidate to the target and to the current object [B, R]."""
+        valid = (encoded.hidden[:, 0, 0] == 0)[..., None].to(encoded.tokens)
+        looks = encoded.tokens[..., : self.width // 2]
+        looks = looks - (looks * valid).sum(1, keepdim=True) / valid.sum(1, keepdim=True)  # what sets apart
+        looks = torch.nn.functional.normalize(self.compare(looks), dim=-1)
+        alike = looks @ looks.transpose(1, 2)  # [B, N + 1, N + 1]
+        b, r = current.shape
+        to_current = alike.gather(1, current.clamp(min=0)[..., None].expand(b, r, alike.shape[2]))
+        to_current = to_current.masked_fill((current < 0)[..., None], 0.0)
+        return torch.stack([alike[:, -1:].expand_as(to_current), to_current], -1)
+
+    def _decoder_biases(
+        self, encoded: _Encoded, features: Callable[[], Tensor], current: Tensor
+    ) -> tuple[list[Tensor], Tensor | float]:
+        """A (B, A, R, N + 1) bias a layer, and [B, R, N + 1] for the pointer, from relations and looks.
+
+        Args:
+            features: gives [B, R, N + 1, F] relations; not called without a relation bias.
+            current: [B, R] fixated object, -1 before the first.
+        """
+        hidden = encoded.hidden
         if self.relation is None:
             return [hidden] * len(self.decoder), 0.0
-        bias = self.relation(features).permute(0, 3, 1, 2)
+        inputs = torch.cat([features(), self._similarities(encoded, current)], -1)
+        bias = self.relation(inputs).permute(0, 3, 1, 2)
         layers = bias[:, :-1].chunk(len(self.decoder), 1)
         return [hidden + part for part in layers], bias[:, -1]
 
@@ -229,8 +254,8 @@ class OATNet(nn.Module):
         x = self._flagged(scenes, encoded.tokens, past) + sinusoid(time.float(), self.width)
         x = self.drop(x)
         causal = torch.zeros(t + 1, t + 1, device=device).masked_fill(time[None] > time[:, None], -torch.inf)
-        features = relations(scenes, batch.objects, self.known) if self.relation is not None else None
-        biases, pointer_bias = self._decoder_biases(features, encoded.hidden)
+        features = partial(relations, scenes, batch.objects, self.known)
+        biases, pointer_bias = self._decoder_biases(encoded, features, past)
         for layer, keys, bias in zip(self.decoder, encoded.scene_keys, biases, strict=True):
             x = layer(x, causal, keys, bias)
         return masked_log_softmax(self._point(x, encoded, pointer_bias), scenes.object_mask, time == 0)
@@ -251,8 +276,7 @@ class OATNet(nn.Module):
     def _step(self, encoded: _Encoded, relation: RelationState, past_keys) -> OATState:
         scenes, time = relation.scenes, torch.tensor(float(relation.step), device=encoded.tokens.device)
         x = self.drop(self._flagged(scenes, encoded.tokens, relation.current) + sinusoid(time, self.width))
-        features = relation.features() if self.relation is not None else None
-        biases, pointer_bias = self._decoder_biases(features, encoded.hidden)
+        biases, pointer_bias = self._decoder_biases(encoded, relation.features, relation.current)
         kept = []
         for index, layer in enumerate(self.decoder):
             past = None if past_keys is None else past_keys[index]

@@ -1,0 +1,89 @@
+"""Every configuration composes and can be built."""
+
+import pytest
+from hydra import compose, initialize_config_module
+from hydra.utils import instantiate
+
+from gazekit.verbs.build import build_net, make_recipe
+
+
+@pytest.fixture(autouse=True)
+def config_module():
+    with initialize_config_module("gazekit.conf", version_base="1.3"):
+        yield
+
+
+def options(repo_root, group):
+    return sorted(path.stem for path in (repo_root / "conf" / group).glob("*.yaml"))
+
+
+def tiny(*overrides):
+    return compose("fit", [*overrides, "data.options.n_scenes=30", "data.options.n_observers=2", "run_dir=unused"])
+
+
+def pytest_generate_tests(metafunc):
+    from pathlib import Path
+
+    root = Path(__file__).parent.parent
+    for group in ("experiment", "model", "data", "trainer", "callbacks"):
+        if group in metafunc.fixturenames:
+            metafunc.parametrize(group, options(root, group))
+
+
+def test_experiments_build(experiment):
+    cfg = tiny(f"+experiment={experiment}")
+    data = instantiate(cfg.data, _convert_="all")
+    data.setup()
+    net = build_net(make_recipe(cfg, data))
+    assert sum(p.numel() for p in net.parameters()) > 1000
+    assert instantiate(cfg.model.optimizer)(net.parameters()).param_groups
+
+
+def test_models_compose(model):
+    assert compose("fit", [f"model={model}", "run_dir=unused"]).model.net._target_
+
+
+def test_data_sets_instantiate(data):
+    verb = "evaluate" if data == "from_checkpoint" else "fit"
+    cfg = compose(verb, [f"data={data}", "run_dir=unused", *(["ckpt=x"] if verb == "evaluate" else [])])
+    if data != "from_checkpoint":
+        assert instantiate(cfg.data, _convert_="all").dataset_name == data
+
+
+def test_data_configs_match_the_loaders(repo_root):
+    from gazekit.datasets import NAMES
+
+    assert set(options(repo_root, "data")) == {*NAMES, "from_checkpoint"}
+
+
+def test_trainers_compose(trainer):
+    assert compose("fit", [f"trainer={trainer}", "run_dir=unused"]).trainer.max_steps > 0
+
+
+def test_callbacks_compose(callbacks):
+    cfg = compose("fit", [f"callbacks={callbacks}", "run_dir=unused"])
+    assert cfg.callbacks.checkpoint.monitor.startswith("val/")
+
+
+def test_predict_composes():
+    assert compose("predict", ["ckpt=a", "image=b", "boxes=c"]).n == 10
+
+
+def test_misspelt_key_is_refused():
+    with pytest.raises(Exception, match="Could not override 'model.net.widht'"):
+        compose("fit", ["model.net.widht=3"])
+
+
+def test_appearance_that_the_data_lack_is_refused():
+    cfg = tiny("model.net.appearance=colour")
+    data = instantiate(cfg.data, _convert_="all")
+    data.setup()
+    with pytest.raises(ValueError, match="must be one of auto, crop, category, none, got 'colour'"):
+        make_recipe(cfg, data)
+
+
+def test_a_checkpoint_cannot_choose_what_runs():
+    with pytest.raises(ValueError, match=r"must be a class of gazekit\.models, got 'os\.system'"):
+        build_net({"net": {"_target_": "os.system", "command": "true"}})
+    with pytest.raises(ValueError, match="plain values"):
+        build_net({"net": {"_target_": "gazekit.models.oat.OATNet", "appearance2": {"_target_": "os.system"}}})
