@@ -18,7 +18,9 @@ def random_scene(
     """n boxes with integer corners at random places, random categories, crops of (height, width)."""
     corner = rng.integers(0, [SIZE_PX[0] - 80, SIZE_PX[1] - 80], (n, 2))
     boxes = np.concatenate([corner, corner + rng.integers(20, 80, (n, 2))], 1)
-    crops = None if crop is None else rng.integers(0, 256, (n, *crop, 3), dtype=np.uint8)
+    crops = None
+    if crop is not None:  # noise in a colour of its own, so that objects look different
+        crops = (rng.uniform(0, 255, (n, 1, 1, 3)) * rng.uniform(0, 1, (n, *crop, 3))).astype(np.uint8)
     names = tuple(str(c) for c in rng.choice(CATEGORIES, n))
     defaults = {"name": f"scene {n}", "start_xy_px": (250.0, 120.0)}
     return Scene(
