@@ -1,0 +1,133 @@
+"""`bench`: time what was made here beside what people would run instead."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from gazekit.bench import BENCHES
+
+__all__ = ["bench", "main", "table"]
+
+EPILOG = """benches:
+{benches}
+
+settings:
+  out=FILE.json      write the numbers there as well
+  device=cpu|cuda    default cpu
+
+examples:
+  python -m gazekit bench oat
+  python -m gazekit bench oat out=oat.json
+  python -m gazekit bench oat out=oat_gpu.json device=cuda
+  OMP_NUM_THREADS=1 python -m gazekit bench oat             # on one thread
+
+The table shows medians of one call, in brackets 20 % and 80 % quantiles. "x" is how many times faster ours is
+than the reference, "peak MB" what one call needs beyond the memory held before it. The JSON file also holds
+versions, threads and processor. Other programs on the machine spoil the numbers: leave it idle.
+"""
+WIDTH_WITHOUT_TERMINAL = 110
+
+
+def main(rest: list[str]) -> int:
+    """Run `gazekit bench ...`.
+
+    Raises:
+        ValueError: an unknown bench, setting or device.
+        FileNotFoundError, IsADirectoryError: `out` cannot be written; told before anything is timed.
+    """
+    known = "\n".join(f"  {name:<8} {_title(make)}" for name, make in BENCHES.items())
+    parser = argparse.ArgumentParser(
+        prog="gazekit bench",
+        epilog=EPILOG.format(benches=known),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", metavar="WHAT", help=f"one of: {', '.join(BENCHES)}")
+    parser.add_argument("settings", nargs="*", default=[], metavar="KEY=VALUE", help="see below")
+    options = parser.parse_args(rest)
+    settings = _settings(options.settings)
+    out = Path(settings["out"]) if "out" in settings else None
+    if out is not None and out.is_dir():
+        raise IsADirectoryError(f"out={out} is a folder, expected a file to write")
+    if out is not None and not out.absolute().parent.is_dir():
+        raise FileNotFoundError(f"out={out}: the folder {out.parent} does not exist")
+    found = bench(options.what, settings.get("device", "cpu"))
+    if out is not None:
+        out.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
+    _show(found)
+    return 0
+
+
+def bench(what: str, device: str = "cpu") -> dict[str, Any]:
+    """Measure one bench; returns what the JSON file holds.
+
+    Raises:
+        ValueError: an unknown bench, or a device that is not there.
+    """
+    if what not in BENCHES:
+        raise ValueError(f"unknown bench {what!r}, expected one of: {', '.join(BENCHES)}")
+    if device not in ("cpu", "cuda"):
+        raise ValueError(f"device must be cpu or cuda, got {device!r}")
+    import torch
+
+    from gazekit.bench.harness import measure, record
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device=cuda, but torch finds no CUDA device here")
+    with Console(stderr=True).status("making the cases") as status:
+        rows = measure(BENCHES[what](device), device, progress=status.update)
+    return record(what, rows, device)
+
+
+def table(found: dict[str, Any]) -> Table:
+    """The rows for a terminal."""
+    about = (
+        f"{found['bench']}: {found['device']}, {found['threads']} threads, torch {found['versions']['torch']}"
+    )
+    shown = Table(title=about, box=box.SIMPLE_HEAD)
+    shown.add_column("case")
+    for name in ("ours ms", "per second", "reference ms", "x", "peak MB"):
+        shown.add_column(name, justify="right")
+    for row in found["rows"]:
+        spread = f"{_number(row['ours_ms'])} [{_number(row['ours_p20_ms'])}, {_number(row['ours_p80_ms'])}]"
+        others = (row["per_second"], row["reference_ms"], row["ratio"], row["peak_mb"])
+        shown.add_row(row["case"], spread, *map(_number, others))
+    return shown
+
+
+def _show(found: dict[str, Any]) -> None:
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = WIDTH_WITHOUT_TERMINAL
+    console.print(table(found))
+    for row in found["rows"]:
+        if row["reference"]:
+            console.print(f"  reference of {row['case']}: {row['reference']}")
+
+
+def _title(make: Callable) -> str:
+    return (make.__doc__ or "").partition("\n")[0]
+
+
+def _number(value: float | None) -> str:
+    """Four digits; what is absent shows as a dash."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _settings(given: list[str]) -> dict[str, str]:
+    found = {}
+    for setting in given:
+        key, _, value = setting.partition("=")
+        if key not in ("out", "device") or not value:
+            raise ValueError(f"expected out=FILE.json or device=cpu|cuda, got {setting!r}")
+        found[key] = value
+    return found
