@@ -110,8 +110,8 @@ def test_oat_bench_prints_and_writes_what_it_promises(tiny_oat, tmp_path, capsys
     names = [row["case"] for row in found["rows"]]
     growth = [f"{what}, {n} objects" for what in ("generate", "train") for n in TINY.growth]
     assert names == [
-        "generate, 4 trials x 2",
-        "generate, 4 trials x 2 (vs kept keys)",
+        "generate, 4 x 2",
+        "generate, 4 x 2 (vs kept keys)",
         "train, batch of 4",
         *growth,
     ]
