@@ -35,7 +35,10 @@ def main(argv: list[str] | None = None) -> int | None:
     """Entry point of `python -m gazekit` and of the `gazekit` script; returns the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     if find_spec("gazekit.conf") is None:
-        print("gazekit is not installed: in the folder with pyproject.toml run\n  pip install -e .", file=sys.stderr)
+        print(
+            "gazekit is not installed: in the folder with pyproject.toml run\n  pip install -e .",
+            file=sys.stderr,
+        )
         return 2
     verb, rest = (argv[0], argv[1:]) if argv else ("--help", [])
     if verb in ("-h", "--help", "help"):
@@ -55,7 +58,9 @@ def main(argv: list[str] | None = None) -> int | None:
         "bench": _bench,
     }
     if verb not in verbs:
-        print(f"gazekit: unknown verb {verb!r}, expected one of: {', '.join(verbs)}\n\n{HELP}", file=sys.stderr)
+        print(
+            f"gazekit: unknown verb {verb!r}, expected one of: {', '.join(verbs)}\n\n{HELP}", file=sys.stderr
+        )
         return 2
     try:
         return verbs[verb](rest)
@@ -104,9 +109,7 @@ def _data(rest: list[str]) -> int:
 def _list(rest: list[str]) -> int:
     from gazekit.verbs.lists import LISTS, lines
 
-    parser = argparse.ArgumentParser(
-        prog="gazekit list", epilog="example: python -m gazekit list metrics"
-    )
+    parser = argparse.ArgumentParser(prog="gazekit list", epilog="example: python -m gazekit list metrics")
     parser.add_argument("what", choices=LISTS)
     print("\n".join(lines(parser.parse_args(rest).what)))
     return 0

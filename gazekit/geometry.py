@@ -80,7 +80,9 @@ def check_boxes(boxes_px: np.ndarray, size_px: tuple[int, int], where: str) -> n
     Raises:
         ValueError: wrong shape, a value that is not finite, an empty box, or a box that leaves the picture.
     """
-    boxes = np.asarray(boxes_px, float).reshape(-1, 4) if np.size(boxes_px) == 0 else np.asarray(boxes_px, float)
+    boxes = (
+        np.asarray(boxes_px, float).reshape(-1, 4) if np.size(boxes_px) == 0 else np.asarray(boxes_px, float)
+    )
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f"{where}: boxes must have shape [N, 4], got {list(boxes.shape)}")
     width, height = size_px
@@ -89,9 +91,13 @@ def check_boxes(boxes_px: np.ndarray, size_px: tuple[int, int], where: str) -> n
         if not np.isfinite(box).all():
             raise ValueError(f"{where}: box {index} has a value that is not finite: {box.tolist()}")
         if x1 <= x0 or y1 <= y0:
-            raise ValueError(f"{where}: box {index} is empty: {box.tolist()}, expected x_min < x_max and y_min < y_max")
+            raise ValueError(
+                f"{where}: box {index} is empty: {box.tolist()}, expected x_min < x_max and y_min < y_max"
+            )
         if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
-            raise ValueError(f"{where}: box {index} {box.tolist()} lies outside the {width} x {height} px picture")
+            raise ValueError(
+                f"{where}: box {index} {box.tolist()} lies outside the {width} x {height} px picture"
+            )
     return boxes
 
 

@@ -16,7 +16,18 @@ from gazekit.scene import SceneBatch
 
 __all__ = ["PAIRWISE", "RELATIONS", "RelationState", "relations"]
 
-PAIRWISE = ("dx", "dy", "distance", "log_distance", "visited", "current", "target", "stop", "on_target", "step")
+PAIRWISE = (
+    "dx",
+    "dy",
+    "distance",
+    "log_distance",
+    "visited",
+    "current",
+    "target",
+    "stop",
+    "on_target",
+    "step",
+)
 """What the pairwise baseline sees. Distances are in units of the scene's object spacing."""
 
 RELATIONS = (
@@ -28,7 +39,13 @@ of the candidate in the picture."""
 
 
 def _features(
-    scenes: SceneBatch, visits: Tensor, last_visit: Tensor, current: Tensor, previous: Tensor, step: Tensor, known: bool
+    scenes: SceneBatch,
+    visits: Tensor,
+    last_visit: Tensor,
+    current: Tensor,
+    previous: Tensor,
+    step: Tensor,
+    known: bool,
 ) -> Tensor:
     """[B, R, N + 1, F] features for R histories of each of B trials.
 
@@ -53,7 +70,9 @@ def _features(
     has_target = scenes.target >= 0
     target = scenes.target.clamp(min=0)
     target_centre = centres.gather(1, target[:, None, None].expand(b, 1, 2))
-    token = torch.where((has_target & known)[:, None, None], target_centre, 0.5 * (scenes.size_px / spacing[:, 0])[:, None])
+    token = torch.where(
+        (has_target & known)[:, None, None], target_centre, 0.5 * (scenes.size_px / spacing[:, 0])[:, None]
+    )
     columns = torch.cat([centres, token], 1)[:, None]  # [B, 1, N + 1, 2]
 
     offset = columns - here[:, :, None]
@@ -130,7 +149,9 @@ def relations(scenes: SceneBatch, objects: Tensor, known: bool = True) -> Tensor
     nowhere = objects.new_full((b, 1), -1)
     current = torch.cat([nowhere, objects], 1)
     previous = torch.cat([nowhere, nowhere, objects[:, :-1]], 1)[:, : t + 1]
-    return _features(scenes, visits, last_visit, current, previous, torch.arange(t + 1, device=objects.device), known)
+    return _features(
+        scenes, visits, last_visit, current, previous, torch.arange(t + 1, device=objects.device), known
+    )
 
 
 @dataclass(frozen=True, eq=False)

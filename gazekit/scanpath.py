@@ -61,7 +61,9 @@ class Scanpath:
 
     def __getitem__(self, index: int) -> Fixation:
         x, y = self.xy_px[index]
-        return Fixation(float(x), float(y), None if self.duration_ms is None else float(self.duration_ms[index]))
+        return Fixation(
+            float(x), float(y), None if self.duration_ms is None else float(self.duration_ms[index])
+        )
 
     def __iter__(self) -> Iterator[Fixation]:
         return (self[index] for index in range(len(self)))
@@ -80,7 +82,9 @@ class Ragged:
     @classmethod
     def from_list(cls, sequences: Sequence, dtype: torch.dtype | None = None) -> Ragged:
         """Pad a list of [T_i, *item] arrays or tensors. An empty list gives a [0, 0] batch."""
-        tensors = [torch.as_tensor(np.asarray(s) if not isinstance(s, Tensor) else s, dtype=dtype) for s in sequences]
+        tensors = [
+            torch.as_tensor(np.asarray(s) if not isinstance(s, Tensor) else s, dtype=dtype) for s in sequences
+        ]
         if not tensors:
             return cls(torch.zeros(0, 0, dtype=dtype), torch.zeros(0, 0, dtype=torch.bool))
         values = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)

@@ -88,7 +88,9 @@ def sample(
         else:
             # multinomial on the CPU generator keeps draws the same on every device
             probability = log_prob.exp().flatten(0, 1).cpu()
-            choice = torch.multinomial(probability, 1, generator=generator).to(device).view(log_prob.shape[:2])
+            choice = (
+                torch.multinomial(probability, 1, generator=generator).to(device).view(log_prob.shape[:2])
+            )
         choice = choice.masked_fill(ended, stop)
         chosen[rows, :, step] = choice
         ended = choice == stop

@@ -55,11 +55,16 @@ class Scene:
         object.__setattr__(self, "boxes_px", boxes)
         n = len(boxes)
         if self.target is not None and not 0 <= self.target < n:
-            raise ValueError(f"{where}: target {self.target} is unknown, expected an object index from 0 to {n - 1}")
+            raise ValueError(
+                f"{where}: target {self.target} is unknown, expected an object index from 0 to {n - 1}"
+            )
         if self.categories is not None and len(self.categories) != n:
             raise ValueError(f"{where}: {len(self.categories)} categories for {n} boxes")
         if self.crops is not None and (
-            self.crops.dtype != np.uint8 or self.crops.ndim != 4 or self.crops.shape[0] != n or self.crops.shape[3] != 3
+            self.crops.dtype != np.uint8
+            or self.crops.ndim != 4
+            or self.crops.shape[0] != n
+            or self.crops.shape[3] != 3
         ):
             raise ValueError(
                 f"{where}: crops must be uint8 [{n}, h, w, 3], got {self.crops.dtype} {list(self.crops.shape)}"
@@ -89,7 +94,9 @@ class _Movable:
 
     def to(self, device: torch.device | str):
         moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{k: v.to(device) for k, v in moved.items() if isinstance(v, Tensor | _Movable)})
+        return replace(
+            self, **{k: v.to(device) for k, v in moved.items() if isinstance(v, Tensor | _Movable)}
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +199,11 @@ class TrialBatch(_Movable):
 
     @classmethod
     def from_trials(
-        cls, scenes: Sequence[Scene], trials: Sequence[Trial], index: Sequence[int], categories: Sequence[str] = ()
+        cls,
+        scenes: Sequence[Scene],
+        trials: Sequence[Trial],
+        index: Sequence[int],
+        categories: Sequence[str] = (),
     ) -> TrialBatch:
         """Batch `trials`; each scene they use is encoded once. `index` names the trials in their data set."""
         used = sorted({t.scene for t in trials})

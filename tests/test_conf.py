@@ -18,7 +18,9 @@ def options(repo_root, group):
 
 
 def tiny(*overrides):
-    return compose("fit", [*overrides, "data.options.n_scenes=30", "data.options.n_observers=2", "run_dir=unused"])
+    return compose(
+        "fit", [*overrides, "data.options.n_scenes=30", "data.options.n_observers=2", "run_dir=unused"]
+    )
 
 
 def pytest_generate_tests(metafunc):
@@ -70,7 +72,7 @@ def test_predict_composes():
 
 
 def test_misspelt_key_is_refused():
-    with pytest.raises(Exception, match="Could not override 'model.net.widht'"):
+    with pytest.raises(Exception, match=r"Could not override 'model\.net\.widht'"):
         compose("fit", ["model.net.widht=3"])
 
 
@@ -86,4 +88,6 @@ def test_a_checkpoint_cannot_choose_what_runs():
     with pytest.raises(ValueError, match=r"must be a class of gazekit\.models, got 'os\.system'"):
         build_net({"net": {"_target_": "os.system", "command": "true"}})
     with pytest.raises(ValueError, match="plain values"):
-        build_net({"net": {"_target_": "gazekit.models.oat.OATNet", "appearance2": {"_target_": "os.system"}}})
+        build_net(
+            {"net": {"_target_": "gazekit.models.oat.OATNet", "appearance2": {"_target_": "os.system"}}}
+        )

@@ -41,7 +41,9 @@ def test_mapped_packages_come_from_the_top_level(repo_root):
 
 
 def test_kernels_refuse_a_second_import(repo_root):
-    done = subprocess.run([sys.executable, "-c", "import kernels"], cwd=repo_root, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", "import kernels"], cwd=repo_root, capture_output=True, text=True
+    )
     assert done.returncode == 1
     assert "import gazekit.kernels" in done.stderr
 
@@ -55,7 +57,10 @@ def test_every_yaml_is_packaged(repo_root, project):
     [
         ("gazekit", ["torch", "numpy", "hydra"]),
         ("gazekit.cli", ["torch", "numpy", "hydra"]),
-        ("gazekit.metrics", ["pytorch_lightning", "lightning", "hydra", "triton", "cv2", "mne", "torch_geometric"]),
+        (
+            "gazekit.metrics",
+            ["pytorch_lightning", "lightning", "hydra", "triton", "cv2", "mne", "torch_geometric"],
+        ),
         ("gazekit.models.oat", ["pytorch_lightning", "hydra", "triton", "cv2", "mne", "matplotlib"]),
         ("gazekit.datasets", ["pytorch_lightning", "hydra", "mne", "matplotlib"]),
     ],

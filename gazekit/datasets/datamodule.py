@@ -49,8 +49,18 @@ class ScanpathDataModule(LightningDataModule):
         super().__init__()
         if split not in ("train", "val", "test", "all"):
             raise ValueError(f"data.split must be 'train', 'val', 'test' or 'all', got {split!r}")
-        self.dataset_name, self.root, self.on_bad_record, self.options = name, root, on_bad_record, dict(options or {})
-        self.split, self.split_by, self.fractions, self.split_seed = split, split_by, tuple(fractions), split_seed
+        self.dataset_name, self.root, self.on_bad_record, self.options = (
+            name,
+            root,
+            on_bad_record,
+            dict(options or {}),
+        )
+        self.split, self.split_by, self.fractions, self.split_seed = (
+            split,
+            split_by,
+            tuple(fractions),
+            split_seed,
+        )
         self.batch_size, self.mirror = batch_size, mirror
         self.categories = None if categories is None else tuple(categories)
         self.dataset: ScanpathDataset | None = None
@@ -96,7 +106,9 @@ class ScanpathDataModule(LightningDataModule):
 
         index = self.parts["train"].tolist()
         sampler = DistributedSampler(index, shuffle=True) if _processes() > 1 else None
-        return DataLoader(index, self.batch_size, shuffle=sampler is None, sampler=sampler, collate_fn=collate)
+        return DataLoader(
+            index, self.batch_size, shuffle=sampler is None, sampler=sampler, collate_fn=collate
+        )
 
     def val_dataloader(self) -> DataLoader:
         index = self.parts["val"].tolist()

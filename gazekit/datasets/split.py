@@ -15,7 +15,10 @@ SplitBy = Literal["image", "subject", "trial"]
 
 
 def split_trials(
-    dataset: ScanpathDataset, by: SplitBy = "image", fractions: tuple[float, float, float] = (0.7, 0.12, 0.18), seed: int = 0
+    dataset: ScanpathDataset,
+    by: SplitBy = "image",
+    fractions: tuple[float, float, float] = (0.7, 0.12, 0.18),
+    seed: int = 0,
 ) -> dict[str, np.ndarray]:
     """Trial indices of the parts "train", "val" and "test", and of "all".
 
@@ -38,7 +41,9 @@ def split_trials(
     parts = {}
     for part, chosen in zip(PARTS, np.split(order, cuts), strict=True):
         if len(chosen) == 0:
-            raise ValueError(f"{dataset.name}: {len(names)} {by}s are too few for fractions {tuple(fractions)}: {part} is empty")
+            raise ValueError(
+                f"{dataset.name}: {len(names)} {by}s are too few for fractions {tuple(fractions)}: {part} is empty"
+            )
         parts[part] = np.flatnonzero(np.isin(keys, names[chosen]))
     return {**parts, "all": np.arange(len(dataset.trials))}
 

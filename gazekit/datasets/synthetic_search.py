@@ -23,11 +23,19 @@ from gazekit.scene import Scene, SceneBatch, Trial, TrialBatch
 __all__ = ["CATEGORIES", "INFO", "SimulatedObserver", "load"]
 
 COLOURS = {
-    "red": (214, 48, 49), "green": (46, 160, 67), "blue": (52, 101, 224), "yellow": (222, 184, 20), "purple": (155, 60, 200),
-}  # fmt: skip
+    "red": (214, 48, 49),
+    "green": (46, 160, 67),
+    "blue": (52, 101, 224),
+    "yellow": (222, 184, 20),
+    "purple": (155, 60, 200),
+}
 SHAPES = ("circle", "square", "triangle", "cross", "T", "L", "X", "bar_0", "bar_45", "bar_90", "bar_135")
 CATEGORIES = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
-FAMILIES = (("circle", "square", "triangle", "cross"), ("T", "L", "X"), ("bar_0", "bar_45", "bar_90", "bar_135"))
+FAMILIES = (
+    ("circle", "square", "triangle", "cross"),
+    ("T", "L", "X"),
+    ("bar_0", "bar_45", "bar_90", "bar_135"),
+)
 SIZE_PX = (640, 480)
 CROP_PX = 32
 BACKGROUND = (236, 236, 232)
@@ -166,7 +174,9 @@ def _items(rng: np.random.Generator, n: int) -> list[tuple[str, str]]:
     """n (colour, shape) pairs, the target first and once only; distractors share a feature with it or none."""
     colour, shape = str(rng.choice(list(COLOURS))), str(rng.choice(SHAPES))
     other_colours = [c for c in COLOURS if c != colour]
-    shapes = list(SHAPES) if rng.random() < 0.5 else [s for family in FAMILIES if shape in family for s in family]
+    shapes = (
+        list(SHAPES) if rng.random() < 0.5 else [s for family in FAMILIES if shape in family for s in family]
+    )
     other_shapes = [s for s in shapes if s != shape]
     share_colour, share_shape = rng.dirichlet([2, 2, 1])[:2]
     items = [(colour, shape)]
@@ -195,7 +205,9 @@ def _scene(rng: np.random.Generator, name: str, n: int) -> Scene:
         boxes_px=boxes,
         target=int(np.flatnonzero(order == 0)[0]),
         categories=tuple(" ".join(items[i]) for i in order),
-        crops=np.stack([cv2.resize(crop, (CROP_PX, CROP_PX), interpolation=cv2.INTER_AREA) for crop in crops]),
+        crops=np.stack(
+            [cv2.resize(crop, (CROP_PX, CROP_PX), interpolation=cv2.INTER_AREA) for crop in crops]
+        ),
     )
 
 
@@ -228,16 +240,22 @@ def load(
         )
     rng = np.random.default_rng(seed)
     generator = torch.Generator().manual_seed(seed)
-    scenes = tuple(_scene(rng, f"{i:05d}", int(rng.integers(objects[0], objects[1] + 1))) for i in range(n_scenes))
+    scenes = tuple(
+        _scene(rng, f"{i:05d}", int(rng.integers(objects[0], objects[1] + 1))) for i in range(n_scenes)
+    )
     observer, trials = SimulatedObserver(), []
     for start in range(0, n_scenes, 256):
         chunk = scenes[start : start + 256]
-        paths = sample(observer, SceneBatch.from_scenes(chunk, CATEGORIES), n_observers, max_fixations, generator)
+        paths = sample(
+            observer, SceneBatch.from_scenes(chunk, CATEGORIES), n_observers, max_fixations, generator
+        )
         for index, fixated in enumerate(paths.to_list()):
             scene = start + index // n_observers
             boxes = scenes[scene].boxes_px[fixated.numpy()]
             side = boxes[:, 2:] - boxes[:, :2]
             landing = np.clip(rng.normal(0, 0.25, side.shape), -0.49, 0.49)
             xy = boxes[:, :2] + side * (0.5 + landing)
-            trials.append(Trial(scene, Scanpath(xy, observer=f"simulated_{index % n_observers}"), fixated.numpy()))
+            trials.append(
+                Trial(scene, Scanpath(xy, observer=f"simulated_{index % n_observers}"), fixated.numpy())
+            )
     return ScanpathDataset(INFO.name, scenes, tuple(trials), categories=CATEGORIES, observer=observer)

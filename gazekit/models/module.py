@@ -58,7 +58,9 @@ class ScanpathModule(LightningModule):
         self.information_gain.update(*next_fixation(self.net.log_prob(batch), batch))
         self.log("val/information_gain_bits", self.information_gain, prog_bar=True, on_epoch=True)
         if self.samples:
-            generator = torch.Generator().manual_seed(index)  # equal draws each epoch: less noise between them
+            generator = torch.Generator().manual_seed(
+                index
+            )  # equal draws each epoch: less noise between them
             scenes = batch.scenes[batch.scene_of_trial]
             paths = sample(self.net, scenes, self.samples, self.max_fixations, generator)
             self.behaviour_delta.update(paths.values, paths.mask, batch.objects, batch.mask, scenes.target)

@@ -6,7 +6,7 @@ scanpaths of its own, other people lend theirs, and both are scored by the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from gazekit.scanpath import Ragged
 from gazekit.scanpath_model import ScanpathModel, sample
 from gazekit.scene import TrialBatch
 
-__all__ = ["TrialScores", "image_of_trial", "score_model", "score_people"]
+__all__ = ["TrialScores", "image_of_trial", "other_half", "other_people", "score_model", "score_people"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,41 +101,62 @@ def score_model(
 
 
 def score_people(
-    dataset: ScanpathDataset, index: Sequence[int], batches: Iterator[TrialBatch]
+    dataset: ScanpathDataset, others: Mapping[int, Sequence[int]], batches: Iterator[TrialBatch]
 ) -> TrialScores:
-    """Score each person with the scanpaths of the other people on the same scene.
+    """Score each person with the scanpaths of other people on the same scene.
 
-    People give scanpaths, not probabilities, so their information gain is undefined (NaN). A person alone on
-    a scene has nobody to be compared with: undefined too.
+    People give scanpaths, not probabilities, so their information gain is undefined (NaN). A person with
+    nobody to be compared with has undefined scores too.
+
+    Args:
+        others: trial to the trials of the people it is compared with: `other_people` or `other_half`.
+        batches: the trials to score; each must be a key of `others`.
     """
-    by_scene: dict[int, list[int]] = {}
-    for i in index:
-        by_scene.setdefault(dataset.trials[i].scene, []).append(i)
     parts = []
     for batch in batches:
-        names = batch.trial.tolist()
-        others = [[j for j in by_scene[dataset.trials[i].scene] if j != i] for i in names]
-        flat = Ragged.from_list([dataset.trials[j].objects for group in others for j in group], torch.long)
-        row_of = torch.tensor([row for row, group in enumerate(others) for _ in group], dtype=torch.long)
+        groups = [others[i] for i in batch.trial.tolist()]
+        flat = Ragged.from_list([dataset.trials[j].objects for group in groups for j in group], torch.long)
+        row_of = torch.tensor([row for row, group in enumerate(groups) for _ in group], dtype=torch.long)
         target = batch.scenes.target[batch.scene_of_trial]
-        human = behaviour(batch.objects, batch.mask, target)
-        columns = torch.full((len(names), 7), torch.nan, dtype=torch.float64)
+        columns = torch.full((len(groups), 7), torch.nan, dtype=torch.float64)
         if len(row_of):
             pair = (flat.values, batch.objects[row_of], flat.mask, batch.mask[row_of])
             own = behaviour(flat.values, flat.mask, target[row_of])
-            values = torch.cat(
-                [sequence_score(*pair)[:, None], edit_distance(*pair).double()[:, None], own], 1
-            )
-            columns = _group_nanmean(values, row_of, len(names))
-        nothing = torch.full((len(names),), torch.nan, dtype=torch.float64)
+            values = torch.cat([sequence_score(*pair)[:, None], edit_distance(*pair)[:, None], own], 1)
+            columns = _group_nanmean(values, row_of, len(groups))
+        nothing = torch.full((len(groups),), torch.nan, dtype=torch.float64)
         length = batch.mask.sum(1).double()
         outcomes = length + (length > 0)
+        human = behaviour(batch.objects, batch.mask, target)
         parts.append(
             TrialScores(
                 nothing, length, nothing, outcomes, columns[:, 0], columns[:, 1], columns[:, 2:], human
             )
         )
     return TrialScores.concatenate(parts)
+
+
+def other_people(dataset: ScanpathDataset, index: Sequence[int]) -> dict[int, list[int]]:
+    """For each trial, the other trials of `index` on the same scene."""
+    by_scene: dict[int, list[int]] = {}
+    for i in index:
+        by_scene.setdefault(dataset.trials[i].scene, []).append(i)
+    return {i: [j for j in by_scene[dataset.trials[i].scene] if j != i] for i in index}
+
+
+def other_half(dataset: ScanpathDataset, index: Sequence[int], seed: int) -> dict[int, list[int]]:
+    """Split the observers into random halves; for each trial of the first, the second half's on its scene.
+
+    The behavioural delta of one half from the other is what the delta of a perfect model would be about.
+    (All other people together have, trial by trial, the same mean as all people: their delta is 0 whatever
+    they do.)
+    """
+    observers = np.array(dataset.observers)
+    first = set(np.random.default_rng(seed).permutation(observers)[: len(observers) // 2].tolist())
+    in_first = [dataset.trials[i].scanpath.observer in first for i in index]
+    people = other_people(dataset, index)
+    chosen = [i for i, inside in zip(index, in_first, strict=True) if inside]
+    return {i: [j for j in people[i] if dataset.trials[j].scanpath.observer not in first] for i in chosen}
 
 
 def _group_nanmean(values: Tensor, group: Tensor, n: int) -> Tensor:

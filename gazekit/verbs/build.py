@@ -36,7 +36,9 @@ def make_recipe(cfg: DictConfig, data: ScanpathDataModule) -> dict:
     if "appearance" in net:
         wanted = net["appearance"]
         if wanted not in (*APPEARANCES, "auto"):
-            raise ValueError(f"model.net.appearance must be one of auto, {', '.join(APPEARANCES)}, got {wanted!r}")
+            raise ValueError(
+                f"model.net.appearance must be one of auto, {', '.join(APPEARANCES)}, got {wanted!r}"
+            )
         if wanted == "auto":
             wanted = next(name for name in APPEARANCES if has[name])
         if not has[wanted]:
@@ -106,7 +108,9 @@ class Saved:
     def check_scenes(self, scenes: Sequence[Scene]) -> None:
         """Raise ValueError if the net needs crops that these scenes lack."""
         if self.recipe["net"].get("appearance") == "crop" and any(s.crops is None for s in scenes):
-            raise ValueError("this checkpoint was trained on crops of the objects, which these scenes do not have")
+            raise ValueError(
+                "this checkpoint was trained on crops of the objects, which these scenes do not have"
+            )
 
 
 def load_saved(path: str | Path) -> Saved:
@@ -118,7 +122,9 @@ def load_saved(path: str | Path) -> Saved:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"ckpt={path} does not exist; a run folder of fit holds best.ckpt and last.ckpt")
+        raise FileNotFoundError(
+            f"ckpt={path} does not exist; a run folder of fit holds best.ckpt and last.ckpt"
+        )
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         recipe, state = checkpoint["gazekit"], checkpoint["state_dict"]

@@ -6,9 +6,68 @@ import signal
 from pathlib import Path
 
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.utilities import rank_zero_info
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
-__all__ = ["KeepOnInterrupt"]
+__all__ = ["KeepOnInterrupt", "StepProgress"]
+
+
+class StepProgress(ProgressBar):
+    """One bar for the whole training, in steps, with the time left, the loss and the newest validation.
+
+    Args:
+        title: what is trained.
+    """
+
+    def __init__(self, title: str = "training") -> None:
+        super().__init__()
+        self.title, self.enabled, self.bar = title, True, None
+
+    def disable(self) -> None:
+        self.enabled = False
+
+    def enable(self) -> None:
+        self.enabled = True
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not (self.enabled and trainer.is_global_zero):
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        self.bar = Progress(*columns, TextColumn("{task.fields[scores]}"))
+        total = trainer.max_steps if trainer.max_steps > 0 else trainer.estimated_stepping_batches
+        self.task = self.bar.add_task(self.title, total=total, completed=trainer.global_step, scores="")
+        self.bar.start()
+
+    def on_train_batch_end(self, trainer: Trainer, *_) -> None:
+        if self.bar is not None:
+            named = {
+                key.split("/")[-1].removesuffix("_bits"): float(x)
+                for key, x in trainer.callback_metrics.items()
+            }
+            scores = "  ".join(f"{key.replace('_', ' ')} {x:.3f}" for key, x in named.items())
+            self.bar.update(self.task, completed=trainer.global_step, scores=scores)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if self.bar is not None:
+            self.bar.stop()
 
 
 class KeepOnInterrupt(Callback):
@@ -25,7 +84,9 @@ class KeepOnInterrupt(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         def stop(number, frame) -> None:
-            rank_zero_info("\nInterrupted: finishing this step, then saving and reporting. Ctrl-C again to kill.")
+            rank_zero_info(
+                "\nInterrupted: finishing this step, then saving and reporting. Ctrl-C again to kill."
+            )
             self.interrupted = trainer.should_stop = True
             signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -53,7 +53,12 @@ def main(rest: list[str]) -> int:
 
 def _card(name: str) -> list[str]:
     card = info(name)
-    lines = [f"{card.name}: {card.title}", f"licence   {card.licence}", f"cite      {card.citation}", f"source    {card.source}"]
+    lines = [
+        f"{card.name}: {card.title}",
+        f"licence   {card.licence}",
+        f"cite      {card.citation}",
+        f"source    {card.source}",
+    ]
     lines += [f"file      {file}" for file in card.files]
     if card.how_to_get:
         lines.append(f"get it    {card.how_to_get}")

@@ -33,7 +33,9 @@ def evaluate(cfg: DictConfig) -> dict[str, Row]:
         model.to(cfg.device)
     name = saved.recipe["name"]
     title = f"{name} on {data.dataset.name}, {data.split} split"
-    rows = write_report(folder, title, saved.models, data, cfg.metrics, saved.recipe["max_fixations"], cfg.seed)
+    rows = write_report(
+        folder, title, saved.models, data, cfg.metrics, saved.recipe["max_fixations"], cfg.seed
+    )
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"\n{title}\n{table(rows)}\n\nrun folder: {folder}", markup=False)
     return rows
@@ -44,6 +46,8 @@ def open_data(cfg: DictConfig, saved: Saved) -> ScanpathDataModule:
     given = {key: value for key, value in cfg.data.items() if value is not None}
     same = given.get("name", saved.recipe["data"]["name"]) == saved.recipe["data"]["name"]
     settings = {**(saved.recipe["data"] if same else {}), **given}
-    data: ScanpathDataModule = instantiate({**settings, "categories": saved.recipe["categories"]}, _convert_="all")
+    data: ScanpathDataModule = instantiate(
+        {**settings, "categories": saved.recipe["categories"]}, _convert_="all"
+    )
     data.setup()
     return data

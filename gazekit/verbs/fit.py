@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from gazekit.models.baselines import Pairwise
 from gazekit.models.module import ScanpathModule
 from gazekit.report.rows import Row
 from gazekit.verbs.build import build_net, load_saved, make_recipe, new_baselines
+from gazekit.verbs.callbacks import StepProgress
 from gazekit.verbs.report import table, write_report
 
 __all__ = ["fit", "fit_baselines"]
@@ -35,6 +37,7 @@ def fit(cfg: DictConfig) -> dict[str, Row]:
         ValueError: settings that contradict each other or the data.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
+    _quieten()
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data: ScanpathDataModule = instantiate(cfg.data, _convert_="all")
     data.setup()
@@ -58,26 +61,51 @@ def fit(cfg: DictConfig) -> dict[str, Row]:
 
 def _trainer(cfg: DictConfig, folder: Path) -> pl.Trainer:
     callbacks = list(instantiate(cfg.callbacks).values())
-    return instantiate(cfg.trainer, callbacks=callbacks, logger=instantiate(cfg.logger), default_root_dir=str(folder))
+    return instantiate(
+        cfg.trainer, callbacks=callbacks, logger=instantiate(cfg.logger), default_root_dir=str(folder)
+    )
 
 
-def fit_baselines(baselines: dict[str, nn.Module], data: ScanpathDataModule, cfg: DictConfig) -> dict[str, nn.Module]:
+def fit_baselines(
+    baselines: dict[str, nn.Module], data: ScanpathDataModule, cfg: DictConfig
+) -> dict[str, nn.Module]:
     """Fit the marginal in closed form and the pairwise network by a short training, on the training trials."""
     baselines["marginal"].fit(data.batches("train"))
     pairwise: Pairwise = baselines["pairwise"]
     steps = min(cfg.pairwise_steps, 2) if cfg.trainer.fast_dev_run else cfg.pairwise_steps
     optimizer = partial(torch.optim.AdamW, lr=1e-2, weight_decay=1e-3)
     scheduler = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=1e-2)
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
-    trainer = pl.Trainer(
-        accelerator="cpu", devices=1, max_steps=steps, max_epochs=-1, limit_val_batches=0, gradient_clip_val=1.0, **quiet
-    )
-    log.info("fitting the pairwise baseline, %d steps", steps)
-    trainer.fit(ScanpathModule(pairwise, optimizer, scheduler, samples=0), data.train_dataloader())
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+    }
+    limits = {"max_steps": steps, "max_epochs": -1, "limit_val_batches": 0, "gradient_clip_val": 1.0}
+    bar = StepProgress("pairwise baseline")
+    trainer = pl.Trainer(accelerator="cpu", devices=1, callbacks=[bar], **limits, **quiet)
+    trainer.fit(ScanpathModule(pairwise, optimizer, scheduler, samples=0), data)
     return baselines
 
 
-def _report(cfg: DictConfig, folder: Path, data: ScanpathDataModule, module: ScanpathModule, trainer: pl.Trainer) -> dict:
+def _quieten() -> None:
+    """Silence what Lightning says on every run and no user can act on."""
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
+        lambda record: (
+            not any(word in record.getMessage() for word in ("available:", "Tip:", "`Trainer.fit` stopped"))
+        )
+    )
+    for text in (
+        ".*exists and is not empty",
+        ".*isinstance.treespec, LeafSpec.*",
+        ".*does not have many workers",
+    ):
+        warnings.filterwarnings("ignore", text)
+
+
+def _report(
+    cfg: DictConfig, folder: Path, data: ScanpathDataModule, module: ScanpathModule, trainer: pl.Trainer
+) -> dict:
     best = getattr(trainer.checkpoint_callback, "best_model_path", "")
     module.to("cpu")
     if best:
@@ -86,8 +114,11 @@ def _report(cfg: DictConfig, folder: Path, data: ScanpathDataModule, module: Sca
         log.warning("no validation was reached, so the report is about the last weights")
         models = {module.recipe["name"]: module.net, **module.baselines}
     history = read_history(folder / "log" / "metrics.csv")
+    step = torch.load(best, map_location="cpu", weights_only=True)["global_step"] - 1 if best else None
     title = f"{cfg.name} on {data.dataset.name}, {data.split} split by {data.split_by}"
-    rows = write_report(folder, title, models, data, cfg.metrics, module.max_fixations, cfg.seed, history)
+    rows = write_report(
+        folder, title, models, data, cfg.metrics, module.max_fixations, cfg.seed, (history, step)
+    )
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"\n{title}\n{table(rows)}\n\nrun folder: {folder}", markup=False)
     return rows

@@ -36,6 +36,10 @@ def _configs(group: str) -> list[tuple[str, str]]:
     rows = []
     for path in sorted(files("gazekit.conf").joinpath(group).iterdir(), key=lambda p: p.name):
         if path.name.endswith(".yaml"):
-            comments = [line for line in path.read_text().splitlines() if line.startswith("# ") and "@package" not in line]
+            comments = [
+                line
+                for line in path.read_text().splitlines()
+                if line.startswith("# ") and "@package" not in line
+            ]
             rows.append((path.name.removesuffix(".yaml"), comments[0].removeprefix("# ") if comments else ""))
     return rows

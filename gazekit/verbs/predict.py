@@ -41,7 +41,8 @@ def predict(cfg: DictConfig) -> Path:
     paths = sample(saved.net, batch, n, saved.recipe["max_fixations"], generator, cfg.greedy).to_list()
     centres = box_centres(scene.boxes_px)
     trials = [
-        Trial(0, Scanpath(centres[path.numpy()], observer=f"{name} {k + 1}"), path.numpy()) for k, path in enumerate(paths)
+        Trial(0, Scanpath(centres[path.numpy()], observer=f"{name} {k + 1}"), path.numpy())
+        for k, path in enumerate(paths)
     ]
     written = folder / "scanpaths.json"
     save([scene], written, trials)
@@ -54,7 +55,9 @@ def predict(cfg: DictConfig) -> Path:
     return written
 
 
-def scene_of_picture(image: Path, boxes: Path, target: int | None, crop_size: tuple[int, int] | None) -> Scene:
+def scene_of_picture(
+    image: Path, boxes: Path, target: int | None, crop_size: tuple[int, int] | None
+) -> Scene:
     """The scene of a picture file and a boxes file.
 
     Args:

@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
+from matplotlib.figure import Figure
 from rich.progress import Progress
 from torch import nn
 
 from gazekit.datasets.datamodule import ScanpathDataModule
+from gazekit.geometry import box_centres
 from gazekit.report import figures
-from gazekit.report.evaluation import TrialScores, image_of_trial, score_model, score_people
+from gazekit.report.evaluation import (
+    TrialScores,
+    image_of_trial,
+    other_half,
+    other_people,
+    score_model,
+    score_people,
+)
 from gazekit.report.files import report_text, table_lines, write_metrics
 from gazekit.report.rows import HEADLINE, Row, row
+from gazekit.scanpath_model import sample
 
 __all__ = ["score_all", "write_report"]
 
@@ -22,7 +33,12 @@ PICTURES = 3
 
 
 def score_all(
-    models: Mapping[str, nn.Module], data: ScanpathDataModule, part: str, samples: int, max_fixations: int, seed: int
+    models: Mapping[str, nn.Module],
+    data: ScanpathDataModule,
+    part: str,
+    samples: int,
+    max_fixations: int,
+    seed: int,
 ) -> dict[str, TrialScores]:
     """Trial scores of every model, then of the simulated observer or of other people."""
     observer, index = data.dataset.observer, data.parts[part].tolist()
@@ -35,15 +51,30 @@ def score_all(
             progress.advance(task, n)
 
         for name, model in models.items():
-            device = next(iter([p.device for p in model.parameters()]), torch.device("cpu"))
             model.eval()
-            scores[name] = score_model(model, data.batches(part), samples, max_fixations, seed, device, advance)
+            scores[name] = score_model(
+                model, data.batches(part), samples, max_fixations, seed, _device(model), advance
+            )
         if observer is not None:
             known = data.batches(part, data.dataset.categories)
             scores["observer"] = score_model(observer, known, samples, max_fixations, seed, advance=advance)
         else:
-            scores["people"] = score_people(data.dataset, index, data.batches(part))
+            scores["people"] = score_people(
+                data.dataset, other_people(data.dataset, index), data.batches(part)
+            )
     return scores
+
+
+def _halves(data: ScanpathDataModule, part: str, image: torch.Tensor, metrics: Mapping, seed: int) -> Row:
+    """The behavioural deltas of one half of the people from the other."""
+    halves = other_half(data.dataset, data.parts[part].tolist(), seed)
+    kept = np.isin(data.parts[part], list(halves))
+    batches = (
+        data.batch(list(halves)[k : k + data.batch_size]) for k in range(0, len(halves), data.batch_size)
+    )
+    scores = score_people(data.dataset, halves, batches)
+    deltas = row(scores, image[torch.as_tensor(kept)], metrics["resamples"], metrics["level"], seed)
+    return {name: entry for name, entry in deltas.items() if name.startswith("behaviour_delta")}
 
 
 def write_report(
@@ -54,41 +85,47 @@ def write_report(
     metrics: Mapping,
     max_fixations: int,
     seed: int,
-    history: Mapping | None = None,
+    training: tuple[Mapping, int | None] = ({}, None),
 ) -> dict[str, Row]:
     """Score everything on `data.split` and write metrics.json, report.md and figures/*.png into `folder`.
 
     Args:
         metrics: `samples`, `resamples`, `level` (conf/metrics).
-        history: curves of a training run, for their figure.
+        training: curves of the training run and the step of the checkpoint that is scored, for their figure.
     Returns:
         the rows of the table.
     """
-    part = data.split
+    part, dataset = data.split, data.dataset
     index = data.parts[part].tolist()
     scores = score_all(models, data, part, metrics["samples"], max_fixations, seed)
-    image = image_of_trial(data.dataset, index)
+    image = image_of_trial(dataset, index)
     rows = {name: row(s, image, metrics["resamples"], metrics["level"], seed) for name, s in scores.items()}
-    drawn = _draw(folder / "figures", rows, models, data, part, max_fixations, seed, history)
-    dataset = data.dataset
-    write_metrics(
-        folder / "metrics.json",
-        rows,
-        dataset=dataset.name,
-        split=part,
-        split_by=data.split_by,
-        seed=seed,
-        fingerprint=dataset.fingerprint(),
-        samples=metrics["samples"],
-        images=int(image.max()) + 1,
-        scanpaths=len(index),
-        max_fixations=max_fixations,
-        filtered=dataset.filtered,
-        skipped=list(dataset.skipped),
-    )
+    if "people" in rows and len(dataset.observers) > 1:
+        rows["people"] |= _halves(data, part, image, metrics, seed)
+    facts = {
+        "dataset": dataset.name,
+        "split": part,
+        "split_by": data.split_by,
+        "seed": seed,
+        "fingerprint": dataset.fingerprint(),
+        "samples": metrics["samples"],
+        "images": int(image.max()) + 1,
+        "scanpaths": len(index),
+        "max_fixations": max_fixations,
+        "filtered": dataset.filtered,
+        "skipped": list(dataset.skipped),
+    }
+    write_metrics(folder / "metrics.json", rows, **facts)
+    drawn = {"scores": figures.scores_figure(rows, HEADLINE), "behaviour": figures.behaviour_figure(rows)}
+    if training[0]:
+        drawn["training"] = figures.training_figure(*training)
+    drawn |= _scanpaths(models, data, part, max_fixations, seed)
+    for name, figure in drawn.items():
+        figures.save(figure, folder / "figures" / f"{name}.png")
     notes = [f"{n} scanpaths left out: {rule}" for rule, n in dataset.filtered.items()]
     notes += [f"skipped {message}" for message in dataset.skipped]
-    (folder / "report.md").write_text(report_text(title, rows, notes, drawn))
+    pictures = [f"figures/{name}.png" for name in drawn]
+    (folder / "report.md").write_text(report_text(title, rows, notes, pictures))
     return rows
 
 
@@ -97,37 +134,45 @@ def table(rows: dict[str, Row]) -> str:
     return "\n".join(table_lines(rows))
 
 
-def _draw(folder, rows, models, data, part, max_fixations, seed, history) -> list[str]:
-    """Save the figures; returns their paths relative to the run folder."""
-    saved = {"scores": figures.scores_figure(rows, HEADLINE), "behaviour": figures.behaviour_figure(rows)}
-    if history:
-        saved["training"] = figures.training_figure(history)
-    saved |= _scanpaths(models, data, part, max_fixations, seed)
-    for name, figure in saved.items():
-        figures.save(figure, folder / f"{name}.png")
-    return [f"figures/{name}.png" for name in saved]
+def _device(model: nn.Module) -> torch.device:
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
-def _scanpaths(models, data: ScanpathDataModule, part: str, max_fixations: int, seed: int) -> dict:
-    """For the first scenes of the split: a person's scanpath beside one of each of the two best models."""
-    from gazekit.scanpath_model import sample
-
-    first: dict[int, int] = {}
-    for i in data.parts[part].tolist():
-        first.setdefault(data.dataset.trials[i].scene, i)
-    index = list(first.values())[:PICTURES]
+def _scanpaths(
+    models, data: ScanpathDataModule, part: str, max_fixations: int, seed: int
+) -> dict[str, Figure]:
+    """A few scenes of the split: a person's scanpath beside one of each of the two best models."""
+    index = _examples(data, part)
     batch = data.batch(index)
     drawn = {}
     for name in list(models)[:2]:
-        device = next(iter([p.device for p in models[name].parameters()]), torch.device("cpu"))
-        scenes = batch.scenes[batch.scene_of_trial].to(device)
-        drawn[name] = sample(models[name], scenes, 1, max_fixations, torch.Generator().manual_seed(seed)).to_list()
+        scenes = batch.scenes[batch.scene_of_trial].to(_device(models[name]))
+        drawn[name] = sample(
+            models[name], scenes, 1, max_fixations, torch.Generator().manual_seed(seed)
+        ).to_list()
     result = {}
     for k, i in enumerate(index):
         trial = data.dataset.trials[i]
         scene = data.dataset.scenes[trial.scene]
-        centres = (scene.boxes_px[:, :2] + scene.boxes_px[:, 2:]) / 2
-        panels = {"simulated observer" if data.dataset.observer else f"person {trial.scanpath.observer}": trial.scanpath.xy_px}
-        panels |= {name: centres[paths[k].cpu().numpy()] for name, paths in drawn.items()}
-        result[f"scanpaths_{k + 1}"] = figures.scanpath_figure(scene, panels, title=f"{data.dataset.name}, scene {scene.name}")
+        centres = box_centres(scene.boxes_px)
+        who = "simulated observer" if data.dataset.observer else f"person {trial.scanpath.observer}"
+        panels = {"scene": None} if scene.crops is not None or scene.image_path else {}
+        panels |= {who: trial.scanpath} | {
+            name: centres[paths[k].cpu().numpy()] for name, paths in drawn.items()
+        }
+        title = f"{data.dataset.name}, scene {scene.name}"
+        result[f"scanpaths_{k + 1}"] = figures.scanpath_figure(scene, panels, title=title)
     return result
+
+
+def _examples(data: ScanpathDataModule, part: str) -> list[int]:
+    """Trials worth a picture, of different scenes: those nearest to the third quartile of the lengths."""
+    index = data.parts[part]
+    length = np.array([len(data.dataset.trials[i].objects) for i in index])
+    order = np.argsort(np.abs(length - np.quantile(length, 0.75)), kind="stable")
+    chosen: dict[int, int] = {}
+    for i in index[order].tolist():
+        chosen.setdefault(data.dataset.trials[i].scene, i)
+        if len(chosen) == PICTURES:
+            break
+    return list(chosen.values())

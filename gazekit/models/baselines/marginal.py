@@ -42,10 +42,14 @@ class Marginal(nn.Module):
             scenes = batch.scenes[batch.scene_of_trial]
             cell, length = self._cells(scenes), batch.mask.sum(1).float()
             fixated.index_add_(0, cell.gather(1, batch.objects)[batch.mask], torch.ones(int(length.sum())))
-            share = (scenes.object_mask * (length / scenes.object_mask.sum(1).clamp(min=1))[:, None])[scenes.object_mask]
+            share = (scenes.object_mask * (length / scenes.object_mask.sum(1).clamp(min=1))[:, None])[
+                scenes.object_mask
+            ]
             offered.index_add_(0, cell[scenes.object_mask], share)
             fixations, ended = fixations + int(length.sum()), ended + int((length > 0).sum())
-        smooth = torch.exp(-((torch.arange(CELLS)[:, None] - torch.arange(CELLS)) ** 2) / (2 * (self.sigma * CELLS) ** 2))
+        smooth = torch.exp(
+            -((torch.arange(CELLS)[:, None] - torch.arange(CELLS)) ** 2) / (2 * (self.sigma * CELLS) ** 2)
+        )
         maps = [smooth @ counts.view(CELLS, CELLS) @ smooth for counts in (fixated, offered)]
         prior = 1.0  # so that places without data have the average preference
         self.log_preference.copy_(((maps[0] + prior) / (maps[1] + prior)).log())

@@ -37,7 +37,9 @@ class CropAppearance(nn.Module):
         super().__init__()
         self.bins = [2**level for level in range(pyramid_levels)]
         # A ReLU commutes with a max-pool, and costs a fraction behind it.
-        self.convolutions = nn.Sequential(nn.Conv2d(3, 16, 5), nn.MaxPool2d(pools[0]), nn.ReLU(), nn.Conv2d(16, 32, 3))
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(3, 16, 5), nn.MaxPool2d(pools[0]), nn.ReLU(), nn.Conv2d(16, 32, 3)
+        )
         height, breadth = (((side - 4) // pools[0] - 2) // pools[1] for side in crop_size)
         if min(height, breadth) < 1 and not self.bins:
             raise ValueError(f"crops of {tuple(crop_size)} px are too small for max-pools of {tuple(pools)}")
@@ -48,7 +50,9 @@ class CropAppearance(nn.Module):
     def forward(self, scenes: SceneBatch) -> Tensor:
         """[S, N, width] of every object, 0 in padding."""
         if scenes.crops is None:
-            raise ValueError("appearance 'crop' needs a data set with crops; choose appearance=category or none")
+            raise ValueError(
+                "appearance 'crop' needs a data set with crops; choose appearance=category or none"
+            )
         maps = self.convolutions(_standardised(scenes)[scenes.object_mask])
         if self.bins:
             pooled = [nn.functional.adaptive_max_pool2d(maps, b).flatten(1) for b in self.bins]
@@ -56,7 +60,9 @@ class CropAppearance(nn.Module):
         else:
             vector = self.pool(maps).flatten(1)
         looks = self.project(vector.relu())
-        return looks.new_zeros(*scenes.object_mask.shape, looks.shape[-1]).masked_scatter(scenes.object_mask[..., None], looks)
+        return looks.new_zeros(*scenes.object_mask.shape, looks.shape[-1]).masked_scatter(
+            scenes.object_mask[..., None], looks
+        )
 
 
 def _standardised(scenes: SceneBatch) -> Tensor:

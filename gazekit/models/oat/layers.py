@@ -30,7 +30,9 @@ class Attention(nn.Module):
         """[B, T, width] attends to keys; bias broadcasts to (B, A, T, N), -inf hides."""
         k, v = keys
         dropout = self.dropout if self.training else 0.0
-        mixed = scaled_dot_product_attention(self._split(self.query(x)), k, v, attn_mask=bias, dropout_p=dropout)
+        mixed = scaled_dot_product_attention(
+            self._split(self.query(x)), k, v, attn_mask=bias, dropout_p=dropout
+        )
         return self.out(mixed.transpose(1, 2).flatten(2))
 
 
@@ -105,7 +107,11 @@ class DecoderLayer(nn.Module):
         def attend(y: Tensor) -> Tensor:
             rows = y.reshape(b * n, 1, -1)
             new = self.past.keys(rows)
-            kept.append(new if past_keys is None else tuple(torch.cat(pair, 2) for pair in zip(past_keys, new, strict=True)))
+            kept.append(
+                new
+                if past_keys is None
+                else tuple(torch.cat(pair, 2) for pair in zip(past_keys, new, strict=True))
+            )
             return self.past(rows, kept[0], None).view(b, n, -1)
 
         x = self.residuals[0](x, attend)

@@ -19,7 +19,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from gazekit.models.oat.appearance import CategoryAppearance, CropAppearance, NoAppearance
+from gazekit.models.oat.appearance import NoAppearance
 from gazekit.models.oat.layers import DecoderLayer, EncoderLayer
 from gazekit.models.oat.position import DistanceEncoding, SinusoidEncoding, sinusoid
 from gazekit.relations import RELATIONS, RelationState, relations
@@ -110,7 +110,11 @@ class OATNet(nn.Module):
         self.appearance = appearance(width // 2)
         self.position = {"distance": DistanceEncoding, "sinusoid": SinusoidEncoding}.get(position)
         if self.position is not None:
-            self.position = DistanceEncoding(width // 2, sigma) if position == "distance" else SinusoidEncoding(width // 2)
+            self.position = (
+                DistanceEncoding(width // 2, sigma)
+                if position == "distance"
+                else SinusoidEncoding(width // 2)
+            )
         self.no_place = nn.Parameter(torch.randn(width // 2) * 0.02)  # the place of a token that has none
         self.no_target = nn.Parameter(torch.randn(width // 2) * 0.02)  # the looks of "nothing is searched"
         self.begin_looks = nn.Parameter(torch.randn(width // 2) * 0.02)  # the looks of "no fixation yet"
@@ -128,7 +132,9 @@ class OATNet(nn.Module):
         self.pair_bias = self.relation = None
         if relation_bias:
             self.pair_bias = nn.Sequential(
-                nn.Linear(PAIR_FEATURES, relation_bias), nn.GELU(), nn.Linear(relation_bias, encoder_layers * heads)
+                nn.Linear(PAIR_FEATURES, relation_bias),
+                nn.GELU(),
+                nn.Linear(relation_bias, encoder_layers * heads),
             )
             self.relation = nn.Sequential(
                 nn.Linear(len(RELATIONS) + 2, relation_bias),

@@ -66,7 +66,9 @@ class DistanceEncoding(nn.Module):
         omega = (torch.arange(frequencies, dtype=torch.float64) + 0.5) * step
         weight = torch.exp(-((omega * sigma) ** 2) / 2)
         self.register_buffer("omega", omega.float(), persistent=False)
-        self.register_buffer("gain", (weight / weight.sum()).sqrt().float() * math.sqrt(width / 3), persistent=False)
+        self.register_buffer(
+            "gain", (weight / weight.sum()).sqrt().float() * math.sqrt(width / 3), persistent=False
+        )
 
     def forward(self, coordinates: Tensor) -> Tensor:
         phase = coordinates[..., None] * self.omega  # [..., 3, width / 6]
