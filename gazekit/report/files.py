@@ -21,6 +21,12 @@ REASONS = {
 }
 """Why a metric is undefined for every trial of a row."""
 
+_PEOPLE = [
+    "people: other people's scanpaths on the same scene; their behavioural delta is that of one random half of the "
+    "observers from the other.",
+    "",
+]
+
 _TITLES = {
     "information_gain_bits": "IG (bits)",
     "information_gain_with_stop_bits": "IG + stop",
@@ -81,6 +87,11 @@ def table_lines(rows: dict[str, Row], metrics: tuple[str, ...] = HEADLINE) -> li
     return [line(header), line(["-" * w for w in width]), *(line(cells) for cells in body)]
 
 
+def _undefined(name: str, metric: str, row: Row) -> str:
+    count, reason = row[metric]["undefined"], REASONS.get((name, metric))
+    return f"- {name}, {metric}: {count} undefined" + (f" ({reason})" if reason else "") if count else ""
+
+
 def report_text(title: str, rows: dict[str, Row], notes: list[str], figures: list[str]) -> str:
     """report.md: the main table, the behaviour, what was left out, and the pictures."""
     first = next(iter(rows.values()))
@@ -100,15 +111,14 @@ def report_text(title: str, rows: dict[str, Row], notes: list[str], figures: lis
         "found: ends on the target; length: fixations; search, refix, revisit: shares of fixations on new "
         "objects, again on the same, and back on earlier ones.",
         "",
+        *(_PEOPLE if "people" in rows else []),
     ]
-    undefined = [
-        f"- {name}, {metric}: {row[metric]['undefined']} undefined" + (f" ({REASONS[name, metric]})" if (name, metric) in REASONS else "")
-        for name, row in rows.items() for metric in HEADLINE if row[metric]["undefined"]
-    ]  # fmt: skip
+    undefined = [_undefined(name, metric, row) for name, row in rows.items() for metric in HEADLINE]
+    undefined = [line for line in undefined if line] or ["- nothing undefined"]
     lines += [
         "## Undefined, filtered, skipped",
         "",
-        *(undefined or ["- nothing undefined"]),
+        *undefined,
         *(f"- {n}" for n in notes),
         "",
     ]
