@@ -148,6 +148,12 @@ def test_target_visits_are_the_stop_columns_visits():
     assert hidden["recency"][2, 6] == 0
 
 
+def test_a_hidden_stop_column_is_nowhere():
+    f = grid_features([0, 4, 1], known=False)
+    for name in ("dx", "dy", "distance", "log_distance", "target", "visited", "visits", "recency", "x", "y"):
+        assert (f[name][:, 6] == 0).all(), name
+
+
 @KNOWN
 def test_free_viewing_has_no_target(known):
     f = grid_features([0, 5], known, target=None)

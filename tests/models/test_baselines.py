@@ -88,14 +88,14 @@ def test_marginal_does_not_depend_on_the_batches():
         torch.testing.assert_close(pieces.state_dict()[name], value)
 
 
-def test_marginal_corrects_for_how_many_objects_stand_where():
-    """Many objects on the left, one on the right, fixated as often as each of them: no preference."""
-    left = grid_boxes((300, 400), 4, 2)
-    scene = Scene("crowd", SIZE, np.concatenate([left, [[450, 150, 550, 250]]]))
-    trials = [Trial(0, Scanpath(np.ones((9, 2))), np.arange(9)) for _ in range(200)]
-    batch = TrialBatch.from_trials([scene], trials, range(200))
-    probability = Marginal().fit([batch]).log_prob(batch).exp()[0, 0, :9]
-    torch.testing.assert_close(probability, torch.full((9,), 1 / 9), rtol=0.02, atol=0)
+def test_marginal_corrects_for_how_often_a_place_is_offered():
+    """One place is offered by both scenes, two by one scene each; nobody prefers any."""
+    common, left, right = [0, 0, 50, 50], [150, 300, 200, 350], [500, 150, 550, 200]
+    scenes = [Scene(f"s{i}", SIZE, [common, other]) for i, other in enumerate((left, right))]
+    trials = [Trial(i % 2, Scanpath(np.ones((2, 2))), np.arange(2)) for i in range(600)]
+    batch = TrialBatch.from_trials(scenes, trials, range(600))
+    probability = Marginal().fit([batch]).log_prob(batch).exp()[:2, 0, :2]
+    torch.testing.assert_close(probability, torch.full((2, 2), 1 / 2), rtol=0.02, atol=0)
 
 
 def test_marginal_carries_over_to_other_layouts():

@@ -97,7 +97,10 @@ def test_baselines_are_kept_but_not_trained():
     torch.manual_seed(1)
     module = new_module(samples=0, baselines={"pairwise": Pairwise(8), "uniform": Uniform()})
     before = {k: v.clone() for k, v in module.baselines.state_dict().items()}
-    train(module, 5)
+    trainer = train(module, 5)
+    optimised = [id(p) for group in trainer.optimizers[0].param_groups for p in group["params"]]
+    assert optimised == [id(p) for p in module.net.parameters()]
+    assert not any(p.requires_grad for p in module.baselines.parameters())  # processes would wait for them
     for name, value in module.baselines.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
     assert {k.split(".")[0] for k in module.state_dict()} == {"net", "baselines"}

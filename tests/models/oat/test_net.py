@@ -28,6 +28,7 @@ NETS = {
     "no position": {"position": "none", "target_position": "hidden"},
     "one layer": {"encoder_layers": 1, "decoder_layers": 1, "pointer_heads": 1},
 }
+HIDDEN = [name for name, options in NETS.items() if "target_position" in options]
 TARGETS = {"search": (2, 0, 3), "free viewing": (None, None, None), "mixed": (None, 4, 1)}
 
 
@@ -188,13 +189,25 @@ def batch_with_twin() -> TrialBatch:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", [name for name, options in NETS.items() if "target_position" in options])
+@pytest.mark.parametrize("name", HIDDEN)
 def test_a_hidden_target_is_one_of_its_twins(name):
     net, batch = small_net(**NETS[name]), batch_with_twin()
     twin = replace(batch, scenes=replace(batch.scenes, target=torch.tensor([4])))
     torch.testing.assert_close(net.log_prob(twin), net.log_prob(batch), rtol=0, atol=0)
     other = replace(batch, scenes=replace(batch.scenes, target=torch.tensor([3])))  # looks different
     assert (net.log_prob(other) - net.log_prob(batch)).nan_to_num().abs().max() > 1e-3
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", [name for name in HIDDEN if name != "no position"])
+def test_a_hidden_target_shows_once_it_is_fixated(name):
+    """The flag of a past fixation on the target tells it from a fixation on its twin, from then on."""
+    net, batch = small_net(**NETS[name]), batch_with_twin()
+    batch.objects[:, 1] = 4
+    twin = replace(batch, scenes=replace(batch.scenes, target=torch.tensor([4])))
+    difference = (net.log_prob(twin) - net.log_prob(batch)).nan_to_num().abs()
+    assert difference[:, :2].max() == 0
+    assert (difference[:, 2:].amax(-1) > 1e-3).all()
 
 
 @torch.no_grad()
