@@ -151,8 +151,8 @@ def other_half(dataset: ScanpathDataset, index: Sequence[int], seed: int) -> dic
     (All other people together have, trial by trial, the same mean as all people: their delta is 0 whatever
     they do.)
     """
-    observers = np.array(dataset.observers)
-    first = set(np.random.default_rng(seed).permutation(observers)[: len(observers) // 2].tolist())
+    observers = np.unique([dataset.trials[i].scanpath.observer for i in index])
+    first = set(np.random.default_rng(seed).permutation(observers)[: (len(observers) + 1) // 2].tolist())
     in_first = [dataset.trials[i].scanpath.observer in first for i in index]
     people = other_people(dataset, index)
     chosen = [i for i, inside in zip(index, in_first, strict=True) if inside]
