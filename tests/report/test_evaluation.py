@@ -9,7 +9,14 @@ from gazekit.datasets.synthetic_search import load
 from gazekit.likelihood import next_fixation, next_outcome
 from gazekit.metrics.functional import behaviour, edit_distance, information_gain_bits, sequence_score
 from gazekit.models.baselines import Pairwise, Uniform
-from gazekit.report.evaluation import TrialScores, image_of_trial, score_model, score_people
+from gazekit.report.evaluation import (
+    TrialScores,
+    image_of_trial,
+    other_half,
+    other_people,
+    score_model,
+    score_people,
+)
 from gazekit.scanpath import Scanpath
 from gazekit.scanpath_model import sample
 from gazekit.scene import Scene, Trial, TrialBatch
@@ -44,7 +51,7 @@ def three_people() -> ScanpathDataset:
 
 def people_scores(data: ScanpathDataset, index: list[int] | None = None, size: int = 10) -> TrialScores:
     index = list(range(len(data.trials))) if index is None else index
-    return score_people(data, index, batches_of(data, index, size))
+    return score_people(data, other_people(data, index), batches_of(data, index, size))
 
 
 def test_people_are_scored_by_the_others(three_people):
@@ -75,6 +82,47 @@ def test_only_people_of_the_split_are_compared(three_people):
     scores = people_scores(three_people, [0, 3])
     assert scores.sequence_score.tolist() == [3 / 4, 3 / 4]
     assert people_scores(three_people, [2]).sequence_score.isnan().all()
+
+
+def test_others_are_those_on_the_same_scene(three_people):
+    assert other_people(three_people, [0, 1, 2, 3]) == {0: [1, 3], 1: [0, 3], 2: [], 3: [0, 1]}
+    assert other_people(three_people, [3, 2, 0]) == {3: [0], 2: [], 0: [3]}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_halves_of_the_observers_share_nobody(seed):
+    """Six people on three scenes; trial 6 s + o is person o on scene s."""
+    data = data_of([(scene, [0]) for scene in range(3) for _ in range(6)], [None] * 3)
+    for i, trial in enumerate(data.trials):
+        object.__setattr__(trial.scanpath, "observer", f"o{i % 6}")
+    half = other_half(data, range(18), seed)
+    first = {i % 6 for i in half}
+    assert len(first) == 3
+    assert sorted(half) == [i for i in range(18) if i % 6 in first]
+    for i, others in half.items():
+        assert others == [j for j in range(18) if j // 6 == i // 6 and j % 6 not in first]
+    assert other_half(data, range(18), seed) == half
+    chosen = other_half(data, range(6), seed)
+    assert chosen == {i: others for i, others in half.items() if i < 6}
+
+
+def test_halves_differ_from_seed_to_seed(three_people):
+    halves = [tuple(other_half(three_people, range(4), seed)) for seed in range(10)]
+    assert len(set(halves)) > 1
+
+
+def test_somebody_alone_is_compared_with_nobody(three_people):
+    halves = other_half(three_people, [2], 0)
+    assert halves == {2: []}
+    scores = score_people(three_people, halves, batches_of(three_people, list(halves), 1))
+    assert scores.behaviour.isnan().all()
+
+
+def test_the_half_that_is_compared_is_scored_alone(three_people):
+    others = {0: [1, 3]}
+    scores = score_people(three_people, others, batches_of(three_people, [0], 1))
+    torch.testing.assert_close(scores.behaviour[0], torch.tensor([1, 3, 7 / 8, 1 / 8, 0]).double())
+    torch.testing.assert_close(scores.human_behaviour[0], torch.tensor([1, 3, 1, 0, 0]).double())
 
 
 def test_someone_who_saw_nothing():
