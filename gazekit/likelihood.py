@@ -56,6 +56,9 @@ def next_outcome(log_prob: Tensor, batch: TrialBatch) -> Likelihood:
 
 
 def negative_log_likelihood(log_prob: Tensor, batch: TrialBatch) -> Tensor:
-    """[] mean over the outcomes, STOP included, of -log p: the cross-entropy that models are trained with."""
+    """[] mean over the outcomes, STOP included, of -log p: the cross-entropy that models are trained with.
+
+    A batch of empty scanpaths has no outcome; its loss is 0.
+    """
     happened = next_outcome(log_prob, batch)
-    return -happened.log_prob[happened.mask].mean()
+    return -happened.log_prob[happened.mask].sum() / happened.mask.sum().clamp(min=1)

@@ -31,111 +31,136 @@ PAIRWISE = (
 """What the pairwise baseline sees. Distances are in units of the scene's object spacing."""
 
 RELATIONS = (
-    *PAIRWISE, "log_dx", "log_dy", "same_column", "same_row", "return_dx", "return_dy",
-    "recency", "visits", "turn", "last_amplitude", "last_dx", "last_dy", "x", "y",
+    *PAIRWISE, "log_dx", "log_dy", "same_column", "same_row", "gaze_dx", "gaze_dy", "gaze_distance",
+    "return_dx", "return_dy", "recency", "visits", "turn", "last_amplitude", "last_dx", "last_dy", "x", "y",
 )  # fmt: skip
-"""What the relation bias of OAT sees: also rows and columns, the last saccade, the object before, and the place
-of the candidate in the picture."""
+"""What the relation bias of OAT sees: also rows and columns, the displacement from where the eye really is, the
+last saccade, the object before, and the place of the candidate in the picture."""
 
 
-def _features(
-    scenes: SceneBatch,
-    visits: Tensor,
-    last_visit: Tensor,
-    current: Tensor,
-    previous: Tensor,
-    step: Tensor,
-    known: bool,
-) -> Tensor:
-    """[B, R, N + 1, F] features for R histories of each of B trials.
+@dataclass(frozen=True, eq=False)
+class _History:
+    """The past of R scanpaths of each of B trials, one a step or one a sample.
 
-    Args:
-        scenes: B scenes, one a trial.
+    Attributes:
         visits: [B, R, N] how often each object was fixated.
         last_visit: [B, R, N] step (from 1) of the last fixation on it, 0 = never.
         current, previous: [B, R] the two last fixated objects, -1 before the first fixation.
-        step: [R] or [B, R] number of fixations so far.
-        known: whether the observer knows where the target is.
+        step: [R] number of fixations so far.
     """
-    b, r, n = visits.shape
-    spacing = scenes.spacing_px[:, None]
-    centres = scenes.centres_px / spacing  # [B, N, 2]
-    start = (scenes.start_xy_px / spacing[:, 0])[:, None].expand(b, r, 2)
+
+    visits: Tensor
+    last_visit: Tensor
+    current: Tensor
+    previous: Tensor
+    step: Tensor
+
+
+def _places(scenes: SceneBatch, history: _History) -> tuple[Tensor, Tensor]:
+    """[B, R, 2] centres, in objects, of the current and the previous object; the start before them."""
+    b, r = history.current.shape
+    spacing = scenes.spacing_px
+    centres = scenes.centres_px / spacing[:, None]
+    start = (scenes.start_xy_px / spacing)[:, None].expand(b, r, 2)
 
     def place(index: Tensor) -> Tensor:
         chosen = centres.gather(1, index.clamp(min=0)[..., None].expand(b, r, 2))
         return torch.where((index >= 0)[..., None], chosen, start)
 
-    here, before = place(current), place(previous)
-    has_target = scenes.target >= 0
-    target = scenes.target.clamp(min=0)
-    target_centre = centres.gather(1, target[:, None, None].expand(b, 1, 2))
-    token = torch.where(
-        (has_target & known)[:, None, None], target_centre, 0.5 * (scenes.size_px / spacing[:, 0])[:, None]
-    )
-    columns = torch.cat([centres, token], 1)[:, None]  # [B, 1, N + 1, 2]
+    return place(history.current), place(history.previous)
 
+
+def _columns(scenes: SceneBatch, known: bool) -> Tensor:
+    """[B, 1, N + 1, 2] centres of the objects and of the STOP token, in objects.
+
+    The token stands at the target where its place is known, else in the middle of the picture.
+    """
+    spacing = scenes.spacing_px
+    centres = scenes.centres_px / spacing[:, None]
+    at_target = centres.gather(1, scenes.target.clamp(min=0)[:, None, None].expand(-1, 1, 2))
+    shown = (scenes.target >= 0) & known
+    token = torch.where(shown[:, None, None], at_target, 0.5 * (scenes.size_px / spacing)[:, None])
+    return torch.cat([centres, token], 1)[:, None]
+
+
+def _signed_log(x: Tensor) -> Tensor:
+    return x.sign() * x.abs().log1p()
+
+
+def _features(scenes: SceneBatch, history: _History, gaze: Tensor | None, known: bool) -> Tensor:
+    """[B, R, N + 1, F] features for R histories of each of B trials.
+
+    Args:
+        scenes: B scenes, one a trial.
+        gaze: [B, R, 2] where the eye is, in objects; None = at the centre of the current object.
+        known: whether the observer knows where the target is.
+    """
+    here, before = _places(scenes, history)
+    columns = _columns(scenes, known)
     offset = columns - here[:, :, None]
-    if not known:  # the STOP column must not tell where the target is
-        offset = torch.cat([offset[:, :, :-1], torch.zeros_like(offset[:, :, -1:])], 2)
-    distance = offset.norm(dim=-1)
-    back = offset + (here - before)[:, :, None]
+    from_gaze = columns - (here if gaze is None else gaze)[:, :, None]
     saccade = (here - before)[:, :, None]
-    amplitude = saccade.norm(dim=-1)
-    turn = (offset * saccade).sum(-1) / (distance * amplitude).clamp(min=1e-6)
-
-    index = torch.arange(n + 1, device=visits.device)
-    is_token = (index == n).expand(b, r, n + 1)
-    is_target = ((index == target[:, None]) | (index == n)) & has_target[:, None] & known
-    on_target = (current == target[:, None]) & has_target[:, None]
-    shown, at_target = (has_target & known)[:, None, None], target[:, None, None].expand(b, r, 1)
-    padded_visits = torch.cat([visits, visits.gather(2, at_target) * shown], 2)
-    padded_last = torch.cat([last_visit, last_visit.gather(2, at_target) * shown], 2)
-    step = step.expand(b, r)[..., None].to(distance)
-    recency = torch.where(padded_last > 0, 1 / (1 + step - padded_last), 0.0)
-    position = columns * spacing[:, None] / scenes.size_px[:, None, None] * 2 - 1
-    if not known:
-        position = torch.cat([position[:, :, :-1], torch.zeros_like(position[:, :, -1:])], 2)
-
-    def wide(x: Tensor) -> Tensor:
-        return x.to(distance).expand(b, r, n + 1)
-
+    back = offset + saccade  # from the object before
+    distance, amplitude = offset.norm(dim=-1), saccade.norm(dim=-1)
+    position = columns * scenes.spacing_px[:, None, None] / scenes.size_px[:, None, None] * 2 - 1
     values = {
         "dx": offset[..., 0] / 4,
         "dy": offset[..., 1] / 4,
         "distance": distance / 4,
-        "log_distance": torch.log1p(distance),
-        "visited": padded_visits > 0,
-        "current": index == current[..., None],
-        "target": is_target[:, None],
-        "stop": is_token,
-        "on_target": on_target[..., None],
-        "step": torch.log1p(step) / 3,
-        "log_dx": offset[..., 0].sign() * offset[..., 0].abs().log1p(),
-        "log_dy": offset[..., 1].sign() * offset[..., 1].abs().log1p(),
+        "log_distance": distance.log1p(),
+        "log_dx": _signed_log(offset[..., 0]),
+        "log_dy": _signed_log(offset[..., 1]),
         "same_column": torch.exp(-2 * offset[..., 0] ** 2),
         "same_row": torch.exp(-2 * offset[..., 1] ** 2),
-        "return_dx": back[..., 0].sign() * back[..., 0].abs().log1p(),
-        "return_dy": back[..., 1].sign() * back[..., 1].abs().log1p(),
-        "recency": recency,
-        "visits": torch.log1p(padded_visits),
-        "turn": turn,
-        "last_amplitude": torch.log1p(amplitude),
+        "gaze_dx": _signed_log(from_gaze[..., 0]),
+        "gaze_dy": _signed_log(from_gaze[..., 1]),
+        "gaze_distance": from_gaze.norm(dim=-1).log1p(),
+        "return_dx": _signed_log(back[..., 0]),
+        "return_dy": _signed_log(back[..., 1]),
+        "turn": (offset * saccade).sum(-1) / (distance * amplitude).clamp(min=1e-6),
+        "last_amplitude": amplitude.log1p(),
         "last_dx": saccade[..., 0] / 4,
         "last_dy": saccade[..., 1] / 4,
         "x": position[..., 0],
         "y": position[..., 1],
+        **_visited(scenes, history, known),
     }
-    return torch.stack([wide(values[name]) for name in RELATIONS], -1)
+    return torch.stack([values[name].to(distance).expand_as(distance) for name in RELATIONS], -1)
 
 
-def relations(scenes: SceneBatch, objects: Tensor, known: bool = True) -> Tensor:
+def _visited(scenes: SceneBatch, history: _History, known: bool) -> dict[str, Tensor]:
+    """The features of which object is which and of what was fixated when, each broadcasting to [B, R, N + 1]."""
+    b, r, n = history.visits.shape
+    index = torch.arange(n + 1, device=history.visits.device)
+    target = scenes.target.clamp(min=0)
+    searched = scenes.target >= 0
+    shown, at_target = (searched & known)[:, None, None], target[:, None, None].expand(b, r, 1)
+
+    def with_token(x: Tensor) -> Tensor:
+        return torch.cat([x, x.gather(2, at_target) * shown], 2)
+
+    visits, last_visit = with_token(history.visits), with_token(history.last_visit)
+    step = history.step[None, :, None]
+    return {
+        "visited": visits > 0,
+        "visits": visits.log1p(),
+        "recency": torch.where(last_visit > 0, 1 / (1 + step - last_visit), 0.0),
+        "current": index == history.current[..., None],
+        "target": ((index == target[:, None, None]) | (index == n)) & shown,
+        "stop": (index == n)[None, None],
+        "on_target": ((history.current == target[:, None]) & searched[:, None])[..., None],
+        "step": step.log1p() / 3,
+    }
+
+
+def relations(scenes: SceneBatch, objects: Tensor, known: bool = True, xy_px: Tensor | None = None) -> Tensor:
     """Features of every candidate at every step of known scanpaths.
 
     Args:
         scenes: B scenes, one a trial.
         objects: [B, T] fixated objects; what stands in padding does not matter to earlier steps.
         known: whether the target's place is known to the observer.
+        xy_px: [B, T, 2] where the fixations landed; None = on the centres of their objects.
     Returns:
         [B, T + 1, N + 1, F]: step t has seen t fixations; F as in `RELATIONS`.
     """
@@ -144,14 +169,18 @@ def relations(scenes: SceneBatch, objects: Tensor, known: bool = True) -> Tensor
     one_hot = torch.nn.functional.one_hot(objects, n)  # [B, T, N]
     times = torch.arange(1, t + 1, device=objects.device)[None, :, None]
     empty = one_hot.new_zeros(b, 1, n)
-    visits = torch.cat([empty, one_hot.cumsum(1)], 1)
-    last_visit = torch.cat([empty, (one_hot * times).cummax(1).values if t else empty[:, :0]], 1)
     nowhere = objects.new_full((b, 1), -1)
-    current = torch.cat([nowhere, objects], 1)
-    previous = torch.cat([nowhere, nowhere, objects[:, :-1]], 1)[:, : t + 1]
-    return _features(
-        scenes, visits, last_visit, current, previous, torch.arange(t + 1, device=objects.device), known
+    history = _History(
+        visits=torch.cat([empty, one_hot.cumsum(1)], 1),
+        last_visit=torch.cat([empty, (one_hot * times).cummax(1).values if t else empty[:, :0]], 1),
+        current=torch.cat([nowhere, objects], 1),
+        previous=torch.cat([nowhere, nowhere, objects[:, :-1]], 1)[:, : t + 1],
+        step=torch.arange(t + 1, device=objects.device),
     )
+    gaze = None
+    if xy_px is not None:
+        gaze = torch.cat([scenes.start_xy_px[:, None], xy_px], 1) / scenes.spacing_px[:, None]
+    return _features(scenes, history, gaze, known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,8 +225,7 @@ class RelationState:
         )  # fmt: skip
 
     def features(self) -> Tensor:
-        """[B, n, N + 1, F] features of every candidate now."""
+        """[B, n, N + 1, F] features of every candidate now; the eye is on the centre of the current object."""
         step = torch.tensor([self.step], device=self.visits.device)
-        return _features(
-            self.scenes, self.visits, self.last_visit, self.current, self.previous, step, self.known
-        )
+        history = _History(self.visits, self.last_visit, self.current, self.previous, step)
+        return _features(self.scenes, history, None, self.known)

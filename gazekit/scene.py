@@ -51,6 +51,10 @@ class Scene:
 
     def __post_init__(self) -> None:
         where = f"scene {self.name!r}"
+        if len(self.size_px) != 2 or not all(np.isfinite(side) and side > 0 for side in self.size_px):
+            raise ValueError(f"{where}: size_px must be a positive width and height, got {self.size_px}")
+        if self.start_xy_px is not None and not np.isfinite(self.start_xy_px).all():
+            raise ValueError(f"{where}: start_xy_px must be finite, got {self.start_xy_px}")
         boxes = check_boxes(self.boxes_px, self.size_px, where)
         object.__setattr__(self, "boxes_px", boxes)
         n = len(boxes)
@@ -135,7 +139,8 @@ class SceneBatch(_Movable):
 
         The sides of the box that each object would have if the objects tiled the picture, at the aspect of
         the average box: on a regular grid exactly the cell, so that distances in this unit are numbers of
-        columns and rows; on irregular layouts the same notion of "one object further".
+        columns and rows; on irregular layouts the same notion of "one object further". Aspects are taken as at
+        most 4 : 1 and at least 1 : 4.
         """
         n = self.object_mask.sum(-1).clamp(min=1)
         side = (self.boxes_px[..., 2:] - self.boxes_px[..., :2]).sum(1) / n[:, None]
@@ -164,7 +169,10 @@ class SceneBatch(_Movable):
         if None not in shapes:
             padded = Ragged.from_list([s.crops for s in scenes], torch.uint8).values
             crops = padded.permute(0, 1, 4, 2, 3).float() / 255
-        starts = [s.start_xy_px or (s.size_px[0] / 2, s.size_px[1] / 2) for s in scenes]
+        centre = [(s.size_px[0] / 2, s.size_px[1] / 2) for s in scenes]
+        starts = [
+            c if s.start_xy_px is None else tuple(s.start_xy_px) for s, c in zip(scenes, centre, strict=True)
+        ]
         return cls(
             boxes_px=boxes.values,
             object_mask=boxes.mask,
@@ -185,6 +193,7 @@ class TrialBatch(_Movable):
         scene_of_trial: [B] row of `scenes`.
         objects: [B, T] fixated object indices; padding holds 0.
         mask: [B, T].
+        xy_px: [B, T, 2] where the fixations landed; padding holds 0.
         trial: [B] index of the trial in its data set.
     """
 
@@ -192,6 +201,7 @@ class TrialBatch(_Movable):
     scene_of_trial: Tensor
     objects: Tensor
     mask: Tensor
+    xy_px: Tensor
     trial: Tensor
 
     def __len__(self) -> int:
@@ -214,5 +224,6 @@ class TrialBatch(_Movable):
             scene_of_trial=torch.tensor([row[t.scene] for t in trials]),
             objects=objects.values,
             mask=objects.mask,
+            xy_px=Ragged.from_list([t.scanpath.xy_px for t in trials], torch.float32).values,
             trial=torch.as_tensor(index),
         )

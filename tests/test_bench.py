@@ -28,7 +28,8 @@ TINY = Sizes(trials=4, objects=5, samples=2, max_fixations=3, growth=(3, 6), gro
 
 @pytest.fixture
 def tiny_oat(monkeypatch):
-    """`bench oat` with so little work that the numbers mean nothing."""
+    """`bench oat` on a busy machine, with so little work that the numbers mean nothing."""
+    monkeypatch.setattr("gazekit.bench.harness.busy_cores", lambda: 1.7)
 
     def cases(device: str) -> list[Case]:
         """tiny"""
@@ -97,7 +98,7 @@ def test_oat_bench_prints_and_writes_what_it_promises(tiny_oat, tmp_path, capsys
     out = tmp_path / "oat.json"
     assert main(["bench", "oat", f"out={out}"]) == 0
     found = json.loads(out.read_text())
-    assert set(found) == {"bench", "versions", "threads", "device", "rows"}
+    assert set(found) == {"bench", "versions", "threads", "device", "load_before", "rows"}
     assert (found["bench"], found["device"]) == ("oat", device_name("cpu"))
     assert found["threads"] == torch.get_num_threads()
     assert found["versions"]["torch"] == torch.__version__
@@ -119,6 +120,7 @@ def test_oat_bench_prints_and_writes_what_it_promises(tiny_oat, tmp_path, capsys
     assert found["rows"][0]["reference"].endswith("(timed on 4 scanpaths, scaled to 8)")
     printed = capsys.readouterr().out
     assert all(name in printed for name in names)
+    assert "1.7 cores were busy in the minute before: if they still are, do not trust the numbers" in printed
 
 
 @pytest.mark.parametrize(

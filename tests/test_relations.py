@@ -148,10 +148,27 @@ def test_target_visits_are_the_stop_columns_visits():
     assert hidden["recency"][2, 6] == 0
 
 
-def test_a_hidden_stop_column_is_nowhere():
+def test_a_hidden_stop_column_stands_in_the_middle_of_the_picture():
     f = grid_features([0, 4, 1], known=False)
-    for name in ("dx", "dy", "distance", "log_distance", "target", "visited", "visits", "recency", "x", "y"):
+    for name in ("target", "visited", "visits", "recency", "x", "y"):
         assert (f[name][:, 6] == 0).all(), name
+    torch.testing.assert_close(
+        f["dx"][:, 6] * 4, torch.tensor([0.0, 1.0, 0.0, 0.0])
+    )  # from the middle, 0, 4, 1
+    torch.testing.assert_close(f["dy"][:, 6] * 4, torch.tensor([0.0, 0.5, -0.5, 0.5]))
+
+
+def test_gaze_is_where_the_eye_landed():
+    """Features from the gaze differ from those of centres by the landing error; the others stay."""
+    trial = torch.tensor([[0, 4]])
+    scenes = SceneBatch.from_scenes([Scene("grid", (300, 100), grid_boxes((300, 100), 2, 3), target=5)])
+    centres = scenes.centres_px[:, trial[0]]
+    on, off = relations(scenes, trial, True, centres), relations(scenes, trial, True, centres + 10.0)
+    torch.testing.assert_close(on, relations(scenes, trial))
+    moved = {name for k, name in enumerate(RELATIONS) if not torch.equal(on[..., k], off[..., k])}
+    assert moved == {"gaze_dx", "gaze_dy", "gaze_distance"}
+    landed = off[0, 1, 1, RELATIONS.index("gaze_dx")]  # from (0's centre + 10 px) to 1, one cell further
+    torch.testing.assert_close(landed.expm1(), 1 - 10 / scenes.spacing_px[0, 0])
 
 
 @KNOWN

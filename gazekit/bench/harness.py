@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import platform
 import sys
 import time
@@ -21,7 +22,16 @@ import torch
 
 from gazekit.report.files import versions
 
-__all__ = ["Case", "Timing", "device_name", "extra_memory_mb", "measure", "record", "time_calls"]
+__all__ = [
+    "Case",
+    "Timing",
+    "busy_cores",
+    "device_name",
+    "extra_memory_mb",
+    "measure",
+    "record",
+    "time_calls",
+]
 
 MIN_REPEATS, MAX_REPEATS = 3, 100
 PROC = Path("/proc/self")
@@ -165,12 +175,19 @@ def _row(case: Case, ours: Timing, theirs: Timing | None, peak_mb: float | None)
     }
 
 
-def record(bench: str, rows: list[dict[str, Any]], device: str = "cpu") -> dict[str, Any]:
-    """The rows with all that they depend on, ready for JSON."""
+def record(
+    bench: str, rows: list[dict[str, Any]], device: str = "cpu", load_before: float | None = None
+) -> dict[str, Any]:
+    """The rows with all that they depend on, ready for JSON. `load_before`: `busy_cores` before the bench."""
     found = versions()
     threads = int(found.pop("threads"))
-    device = device_name(device)
-    return {"bench": bench, "versions": found, "threads": threads, "device": device, "rows": rows}
+    about = {"versions": found, "threads": threads, "device": device_name(device), "load_before": load_before}
+    return {"bench": bench, **about, "rows": rows}
+
+
+def busy_cores() -> float | None:
+    """Load average of the last minute, what other programs take when ours just starts; None where unknown."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def device_name(device: str) -> str:

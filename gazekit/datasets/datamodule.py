@@ -28,8 +28,8 @@ class ScanpathDataModule(LightningDataModule):
         split_by, fractions, split_seed: see `split_trials`.
         batch_size: trials a batch and process.
         mirror: mirror the layout of each scene left to right with probability 1/2 in training.
-        categories: vocabulary of object categories; None takes the training part's. A checkpoint brings its
-            own along.
+        categories: vocabulary of object categories; None takes what the data set declares, else the training
+            part's. A checkpoint brings its own along.
     """
 
     def __init__(
@@ -112,6 +112,8 @@ class ScanpathDataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         index = self.parts["val"].tolist()
+        if len(index) < _processes():
+            raise ValueError(f"{len(index)} validation trials cannot be shared by {_processes()} processes")
         return DataLoader(index, self.batch_size, sampler=_Share(len(index)), collate_fn=self.batch)
 
 
@@ -136,7 +138,7 @@ def _processes() -> int:
 
 
 def mirror(batch: TrialBatch, chosen: torch.Tensor | None = None) -> TrialBatch:
-    """Mirror the layouts of some scenes left to right; the objects keep their looks.
+    """Mirror the layouts of some scenes left to right, and the scanpaths over them; objects keep their looks.
 
     Args:
         chosen: [S] bool, the scenes to mirror; drawn with probability 1/2 when None.
@@ -147,9 +149,13 @@ def mirror(batch: TrialBatch, chosen: torch.Tensor | None = None) -> TrialBatch:
     x0, y0, x1, y1 = scenes.boxes_px.unbind(-1)
     flipped = torch.stack([width[:, None] - x1, y0, width[:, None] - x0, y1], -1)
     flipped = flipped.masked_fill(~scenes.object_mask[..., None], 0.0)
+    gaze = batch.xy_px.clone()
+    turned = chosen[batch.scene_of_trial][:, None]
+    gaze[..., 0] = torch.where(turned, width[batch.scene_of_trial][:, None] - gaze[..., 0], gaze[..., 0])
     start_x = torch.where(chosen, width - scenes.start_xy_px[:, 0], scenes.start_xy_px[:, 0])
     return replace(
         batch,
+        xy_px=gaze.masked_fill(~batch.mask[..., None], 0.0),
         scenes=replace(
             scenes,
             boxes_px=torch.where(chosen[:, None, None], flipped, scenes.boxes_px),

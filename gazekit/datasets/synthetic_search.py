@@ -86,6 +86,7 @@ class SimulatedObserver:
         rows = torch.arange(len(scenes), device=scenes.target.device)
         wanted = scenes.category[rows, scenes.target.clamp(min=0)]
         similar = self.similarity.to(features)[scenes.category, wanted[:, None]][:, None]  # [B, 1, N]
+        similar = similar * (scenes.target >= 0)[:, None, None]  # nothing guides where nothing is searched
         score = self.guidance * similar - value["distance"][..., :-1] * 4 / self.reach
         score = score - self.inhibition * value["recency"][..., :-1]
         score = score.masked_fill(~scenes.object_mask[:, None], -torch.inf).log_softmax(-1)
@@ -231,11 +232,11 @@ def load(
         max_fixations: the observer is cut there.
         seed: same seed, same data on every machine.
     Raises:
-        ValueError: a count below 1, or fewer than 2 objects.
+        ValueError: a count below 1, fewer than 2 objects, or more than the screen holds (40).
     """
-    if min(n_scenes, n_observers, max_fixations) < 1 or not 2 <= objects[0] <= objects[1]:
+    if min(n_scenes, n_observers, max_fixations) < 1 or not 2 <= objects[0] <= objects[1] <= 40:
         raise ValueError(
-            f"synthetic_search needs n_scenes, n_observers, max_fixations >= 1 and 2 <= objects[0] <= objects[1], "
+            f"synthetic_search needs n_scenes, n_observers, max_fixations >= 1 and 2 <= objects[0] <= objects[1] <= 40, "
             f"got {n_scenes}, {n_observers}, {max_fixations}, {tuple(objects)}"
         )
     rng = np.random.default_rng(seed)

@@ -58,9 +58,8 @@ class ScanpathModule(LightningModule):
         self.information_gain.update(*next_fixation(self.net.log_prob(batch), batch))
         self.log("val/information_gain_bits", self.information_gain, prog_bar=True, on_epoch=True)
         if self.samples:
-            generator = torch.Generator().manual_seed(
-                index
-            )  # equal draws each epoch: less noise between them
+            # drawn anew from the first trial: the same draws each epoch make the scores of epochs comparable
+            generator = torch.Generator().manual_seed(int(batch.trial[0]))
             scenes = batch.scenes[batch.scene_of_trial]
             paths = sample(self.net, scenes, self.samples, self.max_fixations, generator)
             self.behaviour_delta.update(paths.values, paths.mask, batch.objects, batch.mask, scenes.target)

@@ -24,7 +24,7 @@ Row = dict[str, dict[str, float | int]]
 """Metric name to value, low, high, n, undefined."""
 
 
-def row(scores: TrialScores, image: Tensor, n_resamples: int, level: float, seed: int) -> Row:
+def row(scores: TrialScores, image: Tensor, n_resamples: int, seed: int) -> Row:
     """One row of the report.
 
     Information gain is a mean over fixations, the others are means over trials. The behavioural delta
@@ -37,7 +37,7 @@ def row(scores: TrialScores, image: Tensor, n_resamples: int, level: float, seed
         undefined (those it had to leave out).
     """
     images = int(image.max()) + 1 if len(image) else 0
-    options = {"n_resamples": n_resamples, "level": level, "seed": seed}
+    options = {"n_resamples": n_resamples, "level": 0.95, "seed": seed}
 
     def ratio(numerator: Tensor, denominator: Tensor) -> dict[str, float | int]:
         defined = ~numerator.isnan()

@@ -34,6 +34,7 @@ than the reference, "peak MB" what one call needs beyond the memory held before 
 versions, threads and processor. Other programs on the machine spoil the numbers: leave it idle.
 """
 WIDTH_WITHOUT_TERMINAL = 110
+BUSY = 0.5
 
 
 def main(rest: list[str]) -> int:
@@ -77,13 +78,14 @@ def bench(what: str, device: str = "cpu") -> dict[str, Any]:
         raise ValueError(f"device must be cpu or cuda, got {device!r}")
     import torch
 
-    from gazekit.bench.harness import measure, record
+    from gazekit.bench.harness import busy_cores, measure, record
 
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device=cuda, but torch finds no CUDA device here")
+    load = busy_cores()
     with Console(stderr=True).status("making the cases") as status:
         rows = measure(BENCHES[what](device), device, progress=status.update)
-    return record(what, rows, device)
+    return record(what, rows, device, load)
 
 
 def table(found: dict[str, Any]) -> Table:
@@ -110,6 +112,10 @@ def _show(found: dict[str, Any]) -> None:
     for row in found["rows"]:
         if row["reference"]:
             console.print(f"  reference of {row['case']}: {row['reference']}")
+    if (found["load_before"] or 0) > BUSY:
+        console.print(
+            f"  {found['load_before']:.1f} cores were busy in the minute before: if they still are, do not trust the numbers"
+        )
 
 
 def _title(make: Callable) -> str:

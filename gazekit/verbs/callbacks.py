@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["KeepOnInterrupt", "StepProgress"]
+__all__ = ["LastCheckpoint", "StepProgress"]
 
 
 class StepProgress(ProgressBar):
@@ -70,29 +70,33 @@ class StepProgress(ProgressBar):
             self.bar.stop()
 
 
-class KeepOnInterrupt(Callback):
-    """The first Ctrl-C ends training after the running step and saves a checkpoint; the second one kills.
+class LastCheckpoint(Callback):
+    """Saves the newest weights after every validation and at the end, also when Ctrl-C ends the training.
 
-    Lightning alone would leave the process, so that no report could be written of what was learnt.
+    The first Ctrl-C ends training after the running step, so that what was learnt can be saved and reported;
+    the second one kills. (Lightning alone would leave the process, and its `save_last` follows the best
+    checkpoint, not the newest weights.)
 
     Args:
-        path: of the checkpoint; written only after an interrupt.
+        path: of the checkpoint.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path, self.interrupted = Path(path), False
+        self.path = Path(path)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         def stop(number, frame) -> None:
             rank_zero_info(
                 "\nInterrupted: finishing this step, then saving and reporting. Ctrl-C again to kill."
             )
-            self.interrupted = trainer.should_stop = True
+            trainer.should_stop = True
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
         self._before = signal.signal(signal.SIGINT, stop)
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        trainer.save_checkpoint(self.path)
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        trainer.save_checkpoint(self.path)
         signal.signal(signal.SIGINT, self._before)
-        if self.interrupted:
-            trainer.save_checkpoint(self.path)

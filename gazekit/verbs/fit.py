@@ -19,6 +19,7 @@ from torch import nn
 from gazekit.datasets.datamodule import ScanpathDataModule
 from gazekit.models.baselines import Pairwise
 from gazekit.models.module import ScanpathModule
+from gazekit.models.schedule import one_cycle
 from gazekit.report.rows import Row
 from gazekit.verbs.build import build_net, load_saved, make_recipe, new_baselines
 from gazekit.verbs.callbacks import StepProgress
@@ -39,6 +40,10 @@ def fit(cfg: DictConfig) -> dict[str, Row]:
     folder = Path(HydraConfig.get().runtime.output_dir)
     _quieten()
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
+    if cfg.data.split == "all":
+        raise ValueError(
+            "data.split=all leaves nothing unseen to report on: it is for evaluate; use test or val"
+        )
     data: ScanpathDataModule = instantiate(cfg.data, _convert_="all")
     data.setup()
     OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
@@ -74,7 +79,6 @@ def fit_baselines(
     pairwise: Pairwise = baselines["pairwise"]
     steps = min(cfg.pairwise_steps, 2) if cfg.trainer.fast_dev_run else cfg.pairwise_steps
     optimizer = partial(torch.optim.AdamW, lr=1e-2, weight_decay=1e-3)
-    scheduler = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=1e-2)
     quiet = {
         "logger": False,
         "enable_checkpointing": False,
@@ -84,7 +88,7 @@ def fit_baselines(
     limits = {"max_steps": steps, "max_epochs": -1, "limit_val_batches": 0, "gradient_clip_val": 1.0}
     bar = StepProgress("pairwise baseline")
     trainer = pl.Trainer(accelerator="cpu", devices=1, callbacks=[bar], **limits, **quiet)
-    trainer.fit(ScanpathModule(pairwise, optimizer, scheduler, samples=0), data)
+    trainer.fit(ScanpathModule(pairwise, optimizer, one_cycle, samples=0), data)
     return baselines
 
 

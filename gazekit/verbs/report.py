@@ -73,7 +73,7 @@ def _halves(data: ScanpathDataModule, part: str, image: torch.Tensor, metrics: M
         data.batch(list(halves)[k : k + data.batch_size]) for k in range(0, len(halves), data.batch_size)
     )
     scores = score_people(data.dataset, halves, batches)
-    deltas = row(scores, image[torch.as_tensor(kept)], metrics["resamples"], metrics["level"], seed)
+    deltas = row(scores, image[torch.as_tensor(kept)], metrics["resamples"], seed)
     return {name: entry for name, entry in deltas.items() if name.startswith("behaviour_delta")}
 
 
@@ -90,7 +90,7 @@ def write_report(
     """Score everything on `data.split` and write metrics.json, report.md and figures/*.png into `folder`.
 
     Args:
-        metrics: `samples`, `resamples`, `level` (conf/metrics).
+        metrics: `samples`, `resamples` (conf/metrics).
         training: curves of the training run and the step of the checkpoint that is scored, for their figure.
     Returns:
         the rows of the table.
@@ -99,7 +99,7 @@ def write_report(
     index = data.parts[part].tolist()
     scores = score_all(models, data, part, metrics["samples"], max_fixations, seed)
     image = image_of_trial(dataset, index)
-    rows = {name: row(s, image, metrics["resamples"], metrics["level"], seed) for name, s in scores.items()}
+    rows = {name: row(s, image, metrics["resamples"], seed) for name, s in scores.items()}
     if "people" in rows and len(dataset.observers) > 1:
         rows["people"] |= _halves(data, part, image, metrics, seed)
     facts = {

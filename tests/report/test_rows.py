@@ -35,10 +35,8 @@ def scores(**changes) -> TrialScores:
 IMAGE = torch.tensor([0, 0, 1, 2])
 
 
-def new_row(
-    values: TrialScores | None = None, n_resamples: int = 50, level: float = 0.95, seed: int = 0
-) -> Row:
-    return row(values or scores(), IMAGE, n_resamples, level, seed)
+def new_row(values: TrialScores | None = None, n_resamples: int = 50, seed: int = 0) -> Row:
+    return row(values or scores(), IMAGE, n_resamples, seed)
 
 
 def test_every_metric_has_the_same_facts():
@@ -110,15 +108,14 @@ def test_infinite_gain_stays_infinite():
 
 
 def test_intervals_draw_whole_images():
-    """One image: nothing is known of others. Equal images: no spread. Spread grows with the level."""
-    alone = row(scores(), torch.zeros(4, dtype=torch.long), 50, 0.95, 0)
+    """One image: nothing is known of others. Equal images: no spread."""
+    alone = row(scores(), torch.zeros(4, dtype=torch.long), 50, 0)
     assert math.isnan(alone["edit_distance"]["low"])
     equal = new_row(scores(edit_distance=[1.0, 3.0, 2.0, 2.0]))  # the mean of image 0 is 2, too
     assert equal["edit_distance"]["low"] == pytest.approx(2)
     assert equal["edit_distance"]["high"] == pytest.approx(2)
-    narrow, wide = (new_row(n_resamples=500, level=level)["edit_distance"] for level in (0.5, 0.99))
-    assert wide["low"] <= narrow["low"] < narrow["value"] < narrow["high"] <= wide["high"]
-    assert wide["low"] < wide["value"] < wide["high"]
+    spread = new_row(n_resamples=500)["edit_distance"]
+    assert spread["low"] < spread["value"] < spread["high"]
 
 
 def test_seed_decides():

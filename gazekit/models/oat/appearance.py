@@ -24,7 +24,7 @@ class CropAppearance(nn.Module):
         pyramid_levels: 0, or 2 to 4: replace the second pool by spatial pyramid max-pooling with 1, 2, 4, 8
             bins a side, after which crops may have any size.
     Raises:
-        ValueError: crops too small for the pools.
+        ValueError: crops too small for the pools, or an unknown number of levels.
     """
 
     def __init__(
@@ -40,6 +40,9 @@ class CropAppearance(nn.Module):
         self.convolutions = nn.Sequential(
             nn.Conv2d(3, 16, 5), nn.MaxPool2d(pools[0]), nn.ReLU(), nn.Conv2d(16, 32, 3)
         )
+        if pyramid_levels not in (0, 2, 3, 4):
+            raise ValueError(f"pyramid_levels must be 0, 2, 3 or 4, got {pyramid_levels}")
+        self.crop_size = tuple(crop_size)
         height, breadth = (((side - 4) // pools[0] - 2) // pools[1] for side in crop_size)
         if min(height, breadth) < 1 and not self.bins:
             raise ValueError(f"crops of {tuple(crop_size)} px are too small for max-pools of {tuple(pools)}")
@@ -53,6 +56,8 @@ class CropAppearance(nn.Module):
             raise ValueError(
                 "appearance 'crop' needs a data set with crops; choose appearance=category or none"
             )
+        if tuple(scenes.crops.shape[-2:]) != self.crop_size and not self.bins:
+            raise ValueError(f"made for crops of {self.crop_size} px, got {tuple(scenes.crops.shape[-2:])}")
         maps = self.convolutions(_standardised(scenes)[scenes.object_mask])
         if self.bins:
             pooled = [nn.functional.adaptive_max_pool2d(maps, b).flatten(1) for b in self.bins]

@@ -80,6 +80,8 @@ class OATNet(nn.Module):
         target_position: "known": the target token carries the target's place, as in the paper: how do people
             get there? "hidden": it carries its looks only: how do people find it?
         relation_bias: width of the network that turns relations into biases; 0 = the paper's architecture.
+        landing: whether relations also start from where the eye landed, not only from the object's centre. In
+            training half of the scanpaths are shown without, because generated ones have no landing points.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class OATNet(nn.Module):
         sigma: float = 2.0,
         target_position: Literal["known", "hidden"] = "known",
         relation_bias: int = 64,
+        landing: bool = True,
     ) -> None:
         super().__init__()
         if target_position not in ("known", "hidden"):
@@ -108,8 +111,9 @@ class OATNet(nn.Module):
         self.known = target_position == "known"
         self.width, self.heads, self.pointer_heads = width, heads, pointer_heads
         self.appearance = appearance(width // 2)
-        self.position = {"distance": DistanceEncoding, "sinusoid": SinusoidEncoding}.get(position)
-        if self.position is not None:
+        self.landing = landing
+        self.position = None
+        if position != "none":
             self.position = (
                 DistanceEncoding(width // 2, sigma)
                 if position == "distance"
@@ -250,6 +254,16 @@ class OATNet(nn.Module):
         scores = torch.einsum("brhd,bnhd->brnh", query, encoded.pointer_keys) / self.width**0.5
         return self.mix(scores)[..., 0] + bias
 
+    def _gaze(self, batch: TrialBatch, scenes: SceneBatch) -> Tensor | None:
+        """[B, T, 2] places, in px, that relations start from."""
+        if not self.landing:
+            return None
+        if not self.training:
+            return batch.xy_px
+        centres = scenes.centres_px.gather(1, batch.objects[..., None].expand_as(batch.xy_px))
+        shown = torch.rand(len(batch), 1, 1, device=centres.device) < 0.5
+        return torch.where(shown, batch.xy_px, centres)
+
     def log_prob(self, batch: TrialBatch) -> Tensor:
         """[B, T + 1, N + 1], see `ScanpathModel`. Padding after a scanpath's end gives numbers without meaning."""
         scenes, encoded = batch.scenes[batch.scene_of_trial], self.encode(batch.scenes)[batch.scene_of_trial]
@@ -260,7 +274,7 @@ class OATNet(nn.Module):
         x = self._flagged(scenes, encoded.tokens, past) + sinusoid(time.float(), self.width)
         x = self.drop(x)
         causal = torch.zeros(t + 1, t + 1, device=device).masked_fill(time[None] > time[:, None], -torch.inf)
-        features = partial(relations, scenes, batch.objects, self.known)
+        features = partial(relations, scenes, batch.objects, self.known, self._gaze(batch, scenes))
         biases, pointer_bias = self._decoder_biases(encoded, features, past)
         for layer, keys, bias in zip(self.decoder, encoded.scene_keys, biases, strict=True):
             x = layer(x, causal, keys, bias)

@@ -50,8 +50,9 @@ class DistanceEncoding(nn.Module):
     Args:
         width: a multiple of 6.
         sigma: in objects (`SceneBatch.spacing_px`).
-        span: largest distance, in objects, at which the cosine is still right; beyond it the Gaussian
-            repeats itself after 2 `span` + 4 sigma, so choose it above the number of columns.
+        span: largest distance, in objects, at which the cosine is to be right; beyond it, from `span` + 4 sigma
+            on, the Gaussian comes back with the other sign, so choose it above the number of columns. Where
+            `width` is too small for both, the span is cut short and near distances stay right.
     Raises:
         ValueError: width not a multiple of 6.
     """
@@ -61,7 +62,8 @@ class DistanceEncoding(nn.Module):
         if width % 6:
             raise ValueError(f"the distance encoding needs a width that is a multiple of 6, got {width}")
         frequencies = width // 6
-        step = 2 * math.pi / (span + 4 * sigma)
+        # Apart enough to reach 3.3 standard deviations of the spectrum, close enough to tell the span apart.
+        step = max(2 * math.pi / (span + 4 * sigma), 3.3 / (sigma * frequencies))
         # Frequency 0 would spend a sine on nothing; half-integer multiples give the same rule without it.
         omega = (torch.arange(frequencies, dtype=torch.float64) + 0.5) * step
         weight = torch.exp(-((omega * sigma) ** 2) / 2)

@@ -106,7 +106,11 @@ def test_more_padding_changes_nothing(net):
         crops=pad(scenes.crops, (0, 0, 0, 0, 0, 0, 0, 3), value=0.5),
     )
     longer = replace(
-        batch, scenes=padded, objects=pad(batch.objects, (0, 2), value=1), mask=pad(batch.mask, (0, 2))
+        batch,
+        scenes=padded,
+        objects=pad(batch.objects, (0, 2), value=1),
+        mask=pad(batch.mask, (0, 2)),
+        xy_px=pad(batch.xy_px, (0, 0, 0, 2), value=9.0),
     )
     log_prob = net.log_prob(longer)[:, :7]
     belongs = seen(batch)
@@ -141,9 +145,21 @@ def test_the_past_does_not_see_the_future(net, t):
     batch = random_batch(lengths=(6, 6, 6), crop=(30, 30))
     objects = batch.objects.clone()
     objects[:, t] = (objects[:, t] + 1) % 4
-    before, after = net.log_prob(batch), net.log_prob(replace(batch, objects=objects))
+    xy_px = batch.xy_px.clone()
+    xy_px[:, t] += 30
+    before, after = net.log_prob(batch), net.log_prob(replace(batch, objects=objects, xy_px=xy_px))
     assert_close(after[:, : t + 1], before[:, : t + 1])
     assert (after[:, t + 1] - before[:, t + 1]).exp().sub(1).nan_to_num().abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_landing_points_matter_only_where_they_are_asked_for():
+    batch = random_batch()
+    moved = replace(batch, xy_px=batch.xy_px + 20)
+    asked, not_asked = small_net(relation_bias=8), small_net(relation_bias=8, landing=False)
+    belongs = seen(batch)
+    assert (asked.log_prob(batch) - asked.log_prob(moved))[belongs].nan_to_num().abs().max() > 1e-4
+    assert_close(not_asked.log_prob(batch)[belongs], not_asked.log_prob(moved)[belongs])
 
 
 @torch.no_grad()

@@ -1,0 +1,275 @@
+"""The command line as people use it, end to end, on tiny settings."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+TINY = (
+    "data.options.n_scenes=24",
+    "data.options.n_observers=2",
+    "model.net.width=24",
+    "model.net.hidden=24",
+    "model.net.encoder_layers=1",
+    "model.net.decoder_layers=1",
+    "model.net.relation_bias=8",
+    "pairwise_steps=2",
+    "metrics.samples=2",
+    "metrics.resamples=50",
+)
+
+
+def gazekit(*args, cwd, check=True):
+    done = subprocess.run(
+        [sys.executable, "-m", "gazekit", *map(str, args)], cwd=cwd, capture_output=True, text=True
+    )
+    if check:
+        assert done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished tiny run, made in a folder other than the repository."""
+    folder = tmp_path_factory.mktemp("run")
+    trainer = ("trainer.max_steps=4", "trainer.val_check_interval=2")
+    done = gazekit("fit", "+experiment=oat", *TINY, *trainer, "run_dir=here", cwd=folder)
+    return folder / "here", done
+
+
+def test_fit_writes_its_folder(run):
+    folder, done = run
+    names = {str(p.relative_to(folder)) for p in folder.rglob("*")}
+    figures = {f"figures/{n}.png" for n in ("scores", "behaviour", "training", "scanpaths_1")}
+    assert {
+        "config.yaml",
+        "best.ckpt",
+        "last.ckpt",
+        "metrics.json",
+        "report.md",
+        "gazekit.log",
+        *figures,
+    } <= names
+    assert "| observer " in done.stdout
+    assert "run folder" in done.stdout
+    report = (folder / "report.md").read_text()
+    assert "| pairwise" in report
+    assert "](figures/scores.png)" in report
+
+
+def test_metrics_json_follows_the_schema(run):
+    record = json.loads((run[0] / "metrics.json").read_text())
+    assert {"dataset", "split", "seed", "versions", "rows"} <= set(record)
+    assert list(record["rows"]) == ["oat", "pairwise", "marginal", "uniform", "observer"]
+    for row in record["rows"].values():
+        assert {"information_gain_bits", "sequence_score", "edit_distance", "behaviour_delta"} <= set(row)
+        for entry in row.values():
+            assert set(entry) == {"value", "low", "high", "n", "undefined"}
+    assert record["rows"]["uniform"]["information_gain_bits"]["value"] == pytest.approx(0, abs=1e-6)
+
+
+def test_evaluate_repeats_the_numbers_of_fit(run, tmp_path):
+    gazekit(
+        "evaluate",
+        f"ckpt={run[0] / 'best.ckpt'}",
+        "run_dir=scores",
+        "metrics.samples=2",
+        "metrics.resamples=50",
+        cwd=tmp_path,
+    )
+    fitted, again = (
+        json.loads((f / "metrics.json").read_text())["rows"] for f in (run[0], tmp_path / "scores")
+    )
+    assert again == fitted
+
+
+def test_evaluate_takes_another_data_set(run, tmp_path):
+    done = gazekit(
+        "evaluate",
+        f"ckpt={run[0] / 'best.ckpt'}",
+        "data=osie",
+        "data.root=nowhere",
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "nowhere" in done.stderr
+    assert "does not exist" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_resume_goes_on_where_it_stopped(run, tmp_path):
+    gazekit(
+        "fit", "+experiment=oat", *TINY, "trainer.max_steps=6", "trainer.val_check_interval=2",
+        f"ckpt={run[0] / 'last.ckpt'}", "run_dir=more", cwd=tmp_path,
+    )  # fmt: skip
+    with (tmp_path / "more" / "log" / "metrics.csv").open() as file:
+        steps = [int(line["step"]) for line in csv.DictReader(file)]
+    assert steps
+    assert min(steps) >= 4
+
+
+@pytest.fixture
+def picture(tmp_path):
+    image = np.full((300, 400, 3), 230, np.uint8)
+    boxes = [(20 + 90 * k, 40 + 100 * row, 60 + 90 * k, 80 + 100 * row) for row in range(2) for k in range(4)]
+    for k, (x0, y0, x1, y1) in enumerate(boxes):
+        cv2.rectangle(image, (x0, y0), (x1, y1), (30 * k, 200 - 20 * k, 60), -1)
+    cv2.imwrite(str(tmp_path / "shelf.png"), image)
+    lines = ["x_min,y_min,x_max,y_max", *(",".join(map(str, box)) for box in boxes)]
+    (tmp_path / "shelf.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def test_predict_writes_what_data_check_reads(run, picture):
+    args = (
+        f"ckpt={run[0] / 'best.ckpt'}",
+        "image=shelf.png",
+        "boxes=shelf.csv",
+        "target=3",
+        "n=4",
+        "run_dir=out",
+    )
+    gazekit("predict", *args, cwd=picture)
+    record = json.loads((picture / "out" / "scanpaths.json").read_text())
+    assert len(record["scenes"][0]["scanpaths"]) == 4
+    assert record["scenes"][0]["target"] == 3
+    drawn = cv2.imread(str(picture / "out" / "scanpaths.png"))
+    assert drawn.shape[0] > 200
+    done = gazekit("data", "check", "out/scanpaths.json", cwd=picture)
+    assert "scanpaths   4" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("target=8", "target=8 is unknown"),
+        ("image=none.png", "image=none.png does not exist"),
+        ("image=shelf.csv", "is not a picture"),
+        ("boxes=broken.csv", "lacks the columns y_max"),
+        ("boxes=outside.csv", "lies outside the 400 x 300 px picture"),
+        ("ckpt=shelf.csv", "is not a checkpoint of gazekit"),
+        ("ckpt=none.ckpt", "does not exist"),
+    ],
+)
+def test_predict_tells_what_is_wrong(run, picture, override, message):
+    (picture / "broken.csv").write_text("x_min,y_min,x_max\n1,2,3\n")
+    (picture / "outside.csv").write_text("x_min,y_min,x_max,y_max\n1,2,3,4\n10,10,500,40\n")
+    given = {"ckpt": run[0] / "best.ckpt", "image": "shelf.png", "boxes": "shelf.csv", "target": "0"}
+    given |= dict([override.split("=")])
+    done = gazekit("predict", *(f"{k}={v}" for k, v in given.items()), cwd=picture, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_keeps_a_checkpoint_and_reports(tmp_path):
+    args = ("fit", "+experiment=oat", *TINY, "trainer.max_steps=100000", "trainer.val_check_interval=2", "run_dir=run",
+            "callbacks.early_stopping.patience=100000")  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gazekit", *args],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "best.ckpt").exists():
+        assert process.poll() is None, process.stderr.read()[-3000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err[-3000:]
+    assert "Interrupted" in out + err
+    assert (tmp_path / "run" / "last.ckpt").exists()
+    assert (tmp_path / "run" / "report.md").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_validation_of_one(tmp_path):
+    base = ("fit", "+experiment=oat", *TINY, "trainer.accelerator=cpu", "trainer.max_steps=2", "trainer.val_check_interval=1",
+            "data.mirror=false", "model.net.dropout=0", "model.samples=0", "model.optimizer.lr=0", "model.scheduler=null",
+            "data.batch_size=3", "logger.flush_logs_every_n_steps=1")  # fmt: skip
+    gazekit(*base, "run_dir=one", cwd=tmp_path)
+    gazekit(*base, "trainer=ddp", "trainer.devices=2", "run_dir=two", cwd=tmp_path)
+    values = []
+    for name in ("one", "two"):
+        with (tmp_path / name / "log" / "metrics.csv").open() as file:
+            lines = [line["val/information_gain_bits"] for line in csv.DictReader(file)]
+        values.append([float(x) for x in lines if x])
+    assert values[0][-1] == pytest.approx(values[1][-1], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_sweep_makes_a_folder_a_job(tmp_path):
+    args = (
+        *TINY,
+        "trainer.max_steps=1",
+        "trainer.val_check_interval=1",
+        "-m",
+        "seed=1,2",
+        "hydra.sweep.dir=sweep",
+    )
+    gazekit("fit", "+experiment=oat", *args, cwd=tmp_path)
+    assert all((tmp_path / "sweep" / k / "metrics.json").exists() for k in "01")
+
+
+def test_own_config_folder(tmp_path):
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    (tmp_path / "mine" / "experiment" / "small.yaml").write_text(
+        "# @package _global_\nname: small\nseed: 7\n"
+    )
+    done = gazekit("fit", "--config-dir", "mine", "+experiment=small", "--cfg", "job", cwd=tmp_path)
+    assert "name: small" in done.stdout
+    assert "seed: 7" in done.stdout
+
+
+@pytest.mark.parametrize("verb", ["fit", "evaluate", "predict", "data", "list", "bench"])
+def test_help_shows_examples(verb, tmp_path):
+    assert f"gazekit {verb}" in gazekit(verb, "--help", cwd=tmp_path).stdout
+
+
+def test_unknown_verb(tmp_path):
+    done = gazekit("train", cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert "unknown verb 'train', expected one of: fit, evaluate" in done.stderr
+
+
+@pytest.mark.parametrize("what", ["models", "datasets", "metrics", "experiments"])
+def test_list(what, tmp_path):
+    first = {
+        "models": "oat ",
+        "datasets": "synthetic_search",
+        "metrics": "sequence_score",
+        "experiments": "oat ",
+    }
+    assert first[what] in gazekit("list", what, cwd=tmp_path).stdout
+
+
+def test_broken_data_is_told_without_a_traceback(tmp_path):
+    done = gazekit(
+        "fit", "+experiment=oat", "data=hsem_hybrid_search", "data.root=none", cwd=tmp_path, check=False
+    )
+    assert done.returncode == 2
+    assert "data.root" in done.stderr
+    assert "trials_properties.json" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_fit_on_real_scanpaths(shared_data, tmp_path):
+    args = [a for a in TINY if not a.startswith("data.")]
+    gazekit(
+        "fit", "+experiment=oat", *args, "data=hsem_hybrid_search", f"data.root={shared_data / 'hsem_hybrid_search'}",
+        "trainer.max_steps=2", "trainer.val_check_interval=1", "run_dir=run", cwd=tmp_path,
+    )  # fmt: skip
+    rows = json.loads((tmp_path / "run" / "metrics.json").read_text())["rows"]
+    assert rows["people"]["information_gain_bits"]["value"] is None
+    assert 0.2 < rows["people"]["sequence_score"]["value"] < 0.5
+    assert 0 < rows["people"]["behaviour_delta"]["value"] < 0.5
