@@ -112,10 +112,9 @@ def _show(found: dict[str, Any]) -> None:
     for row in found["rows"]:
         if row["reference"]:
             console.print(f"  reference of {row['case']}: {row['reference']}")
-    if (found["load_before"] or 0) > BUSY:
-        console.print(
-            f"  {found['load_before']:.1f} cores were busy in the minute before: if they still are, do not trust the numbers"
-        )
+    load = found["load_before"] or 0
+    if load > BUSY:
+        console.print(f"  {load:.1f} cores were busy in the minute before: if they still are, time again")
 
 
 def _title(make: Callable) -> str:
