@@ -99,6 +99,7 @@ def _quieten() -> None:
             not any(word in record.getMessage() for word in ("available:", "Tip:", "`Trainer.fit` stopped"))
         )
     )
+    logging.getLogger("pytorch_lightning.trainer.connectors.checkpoint_connector").setLevel(logging.WARNING)
     for text in (
         ".*exists and is not empty",
         ".*isinstance.treespec, LeafSpec.*",

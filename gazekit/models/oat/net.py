@@ -65,6 +65,12 @@ class OATState:
         return OATState(self.encoded[rows], self.relation.select(rows), past, self.output[rows])
 
 
+def _in_slices(network: nn.Module, features: Tensor, rows: int = 8192) -> Tensor:
+    """A network of the last dimension applied to so many rows at once: their hidden units stay in the cache."""
+    parts = [network(part) for part in features.flatten(0, -2).split(rows)]
+    return torch.cat(parts).view(*features.shape[:-1], -1)
+
+
 class OATNet(nn.Module):
     """The object-level attention transformer. Satisfies `ScanpathModel`; usable without Lightning or Hydra.
 
@@ -214,7 +220,7 @@ class OATNet(nn.Module):
         distance = offset.norm(dim=-1)
         features = [offset[..., 0] / 4, offset[..., 1] / 4, distance / 4, distance.log1p()]
         features += [from_token.expand_as(distance), to_token.expand_as(distance)]
-        bias = self.pair_bias(torch.stack(features, -1)).permute(0, 3, 1, 2)
+        bias = _in_slices(self.pair_bias, torch.stack(features, -1)).permute(0, 3, 1, 2)
         return [hidden + part for part in bias.chunk(len(self.encoder), 1)]
 
     # ----------------------------------------------------------------- decoder
@@ -244,7 +250,7 @@ class OATNet(nn.Module):
         if self.relation is None:
             return [hidden] * len(self.decoder), 0.0
         inputs = torch.cat([features(), self._similarities(encoded, current)], -1)
-        bias = self.relation(inputs).permute(0, 3, 1, 2)
+        bias = _in_slices(self.relation, inputs).permute(0, 3, 1, 2)
         layers = bias[:, :-1].chunk(len(self.decoder), 1)
         return [hidden + part for part in layers], bias[:, -1]
 
