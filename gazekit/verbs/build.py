@@ -47,12 +47,15 @@ def make_recipe(cfg: DictConfig, data: ScanpathDataModule) -> dict:
                 f"{'crops' if wanted == 'crop' else 'categories'}; choose auto or none"
             )
         net["appearance"] = wanted
+    source = OmegaConf.to_container(cfg.data, resolve=True)
+    if source["root"] is not None:  # so that `evaluate` finds it from any folder
+        source["root"] = str(Path(source["root"]).expanduser().resolve())
     return {
         "net": net,
         "categories": list(data.categories),
         "crop_size": list(scene.crops.shape[1:3]) if scene.crops is not None else None,
         "max_fixations": data.longest(),
-        "data": OmegaConf.to_container(cfg.data, resolve=True),
+        "data": source,
         "name": cfg.name,
     }
 
