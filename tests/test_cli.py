@@ -194,9 +194,20 @@ def test_ctrl_c_keeps_a_checkpoint_and_reports(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_give_the_validation_of_one(tmp_path):
-    base = ("fit", "+experiment=oat", *TINY, "trainer.accelerator=cpu", "trainer.max_steps=2", "trainer.val_check_interval=1",
-            "data.mirror=false", "model.net.dropout=0", "model.samples=0", "model.optimizer.lr=0", "model.scheduler=null",
-            "data.batch_size=3", "logger.flush_logs_every_n_steps=1")  # fmt: skip
+    still = (
+        "data.mirror=false",
+        "model.net.dropout=0",
+        "model.optimizer.lr=0",
+        "model.scheduler=null",
+        "model.samples=0",
+    )
+    steps = (
+        "trainer.accelerator=cpu",
+        "trainer.max_steps=2",
+        "trainer.val_check_interval=1",
+        "data.batch_size=3",
+    )
+    base = ("fit", "+experiment=oat", *TINY, *still, *steps, "+logger.flush_logs_every_n_steps=1")
     gazekit(*base, "run_dir=one", cwd=tmp_path)
     gazekit(*base, "trainer=ddp", "trainer.devices=2", "run_dir=two", cwd=tmp_path)
     values = []

@@ -236,7 +236,7 @@ def load(
     """
     if min(n_scenes, n_observers, max_fixations) < 1 or not 2 <= objects[0] <= objects[1] <= 40:
         raise ValueError(
-            f"synthetic_search needs n_scenes, n_observers, max_fixations >= 1 and 2 <= objects[0] <= objects[1] <= 40, "
+            f"synthetic_search needs n_scenes, n_observers, max_fixations >= 1, 2 <= objects[0] <= objects[1] <= 40, "
             f"got {n_scenes}, {n_observers}, {max_fixations}, {tuple(objects)}"
         )
     rng = np.random.default_rng(seed)
