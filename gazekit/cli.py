@@ -93,7 +93,8 @@ def _hydra(verb: str, rest: list[str]) -> None:
         except (ValueError, OSError) as error:
             sys.exit(_fail(verb, error))
 
-    sys.argv = [command[0], *rest]
+    sweep = ("-m", "--multirun")  # argparse takes overrides on one side of a flag only
+    sys.argv = [command[0], *(a for a in rest if a in sweep), *(a for a in rest if a not in sweep)]
     try:
         run()
     finally:

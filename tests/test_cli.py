@@ -89,6 +89,19 @@ def test_evaluate_repeats_the_numbers_of_fit(run, tmp_path):
     assert again == fitted
 
 
+def test_evaluate_says_what_was_trained_on(run, tmp_path):
+    done = gazekit("evaluate", f"ckpt={run[0] / 'best.ckpt'}", "data.split=all", "run_dir=all", "metrics.samples=1",
+                   "metrics.resamples=20", cwd=tmp_path)  # fmt: skip
+    assert "of 48 scored scanpaths: the checkpoint was trained or chosen with their image" in done.stdout
+
+
+def test_resume_refuses_another_split(run, tmp_path):
+    done = gazekit("fit", "+experiment=oat", *TINY, "data.split_seed=5", f"ckpt={run[0] / 'last.ckpt'}", "run_dir=more",
+                   cwd=tmp_path, check=False)  # fmt: skip
+    assert done.returncode == 2
+    assert "was trained on other images of synthetic_search" in done.stderr
+
+
 def test_evaluate_takes_another_data_set(run, tmp_path):
     done = gazekit(
         "evaluate",
@@ -284,3 +297,27 @@ def test_fit_on_real_scanpaths(shared_data, tmp_path):
     assert rows["people"]["information_gain_bits"]["value"] is None
     assert 0.2 < rows["people"]["sequence_score"]["value"] < 0.5
     assert 0 < rows["people"]["behaviour_delta"]["value"] < 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["osie", "eyecrowd", "sti_amazon_books"])
+def test_fit_on_every_kind_of_set(shared_data, tmp_path, name):
+    """Free viewing over a grid, free viewing over faces with empty scanpaths, search without crops or categories."""
+    args = [a for a in TINY if not a.startswith("data.")]
+    gazekit(
+        "fit", "+experiment=oat", *args, f"data={name}", f"data.root={shared_data / name}", "data.batch_size=16",
+        "trainer.max_steps=1", "trainer.val_check_interval=1", "+trainer.limit_val_batches=2", "data.split=val",
+        "run_dir=run", cwd=tmp_path,
+    )  # fmt: skip
+    rows = json.loads((tmp_path / "run" / "metrics.json").read_text())["rows"]
+    assert rows["oat"]["sequence_score"]["value"] is not None
+    assert (rows["people"]["found"]["value"] is None) == (name != "sti_amazon_books")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", ["oat_hidden", "oat_paper"])
+def test_other_experiments_run(tmp_path, experiment):
+    args = [a for a in TINY if not a.startswith("model.")]
+    gazekit("fit", f"+experiment={experiment}", *args, "trainer.max_steps=1", "trainer.val_check_interval=1",
+            "run_dir=run", cwd=tmp_path)  # fmt: skip
+    assert (tmp_path / "run" / "report.md").exists()

@@ -1,10 +1,14 @@
 """Every configuration composes and can be built."""
 
+import contextlib
+
 import pytest
 from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
-from gazekit.verbs.build import build_net, make_recipe
+from gazekit.verbs.build import Saved, build_net, make_recipe
+from gazekit.verbs.evaluate import open_data
 
 
 @pytest.fixture(autouse=True)
@@ -85,9 +89,27 @@ def test_appearance_that_the_data_lack_is_refused():
 
 
 def test_a_checkpoint_cannot_choose_what_runs():
-    with pytest.raises(ValueError, match=r"must be a class of gazekit\.models, got 'os\.system'"):
-        build_net({"net": {"_target_": "os.system", "command": "true"}})
-    with pytest.raises(ValueError, match="plain values"):
-        build_net(
-            {"net": {"_target_": "gazekit.models.oat.OATNet", "appearance2": {"_target_": "os.system"}}}
-        )
+    for name in ("os.system", "gazekit.models.module.torch.save", "gazekit.models.baselines.Pairwise"):
+        with pytest.raises(ValueError, match=f"must be one of gazekit.models.oat.OATNet, got '{name}'"):
+            build_net({"net": {"_target_": name, "f": "true"}})
+
+
+@pytest.mark.parametrize("where", ["net", "options", "fractions"])
+def test_nothing_in_a_checkpoint_is_instantiated(tmp_path, where):
+    """A payload anywhere in the recipe ends in an error, and does not run."""
+    trace = tmp_path / "trace"
+    payload = {"_target_": "torch.save", "obj": 1, "f": str(trace)}
+    cfg = tiny()
+    data = instantiate(cfg.data, _convert_="all")
+    data.setup()
+    recipe = make_recipe(cfg, data)
+    if where == "net":
+        recipe["net"]["sigma"] = payload
+    else:
+        recipe["data"][where] = payload if where == "options" else [payload, 0.1, 0.1]
+    saved = object.__new__(Saved)
+    saved.recipe = recipe
+    with contextlib.suppress(TypeError, ValueError, AttributeError):
+        build_net(recipe)
+        open_data(OmegaConf.create({"data": {}}), saved)
+    assert not trace.exists()

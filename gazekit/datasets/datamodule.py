@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, DistributedSampler, Sampler
 
 from gazekit import datasets
+from gazekit.datasets.pictures import with_crops
 from gazekit.datasets.records import OnBadRecord, ScanpathDataset
 from gazekit.datasets.split import SplitBy, split_trials
 from gazekit.scene import TrialBatch
@@ -28,8 +29,11 @@ class ScanpathDataModule(LightningDataModule):
         split_by, fractions, split_seed: see `split_trials`.
         batch_size: trials a batch and process.
         mirror: mirror the layout of each scene left to right with probability 1/2 in training.
+        crop_size: (height, width) to which crops are cut from the pictures of scenes that come without crops;
+            None cuts none.
         categories: vocabulary of object categories; None takes what the data set declares, else the training
             part's. A checkpoint brings its own along.
+        assigned: names of the training and validation parts of a model's training, see `split_trials`.
     """
 
     def __init__(
@@ -44,7 +48,9 @@ class ScanpathDataModule(LightningDataModule):
         split_seed: int = 0,
         batch_size: int = 64,
         mirror: bool = True,
+        crop_size: Sequence[int] | None = None,
         categories: Sequence[str] | None = None,
+        assigned: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         super().__init__()
         if split not in ("train", "val", "test", "all"):
@@ -63,6 +69,8 @@ class ScanpathDataModule(LightningDataModule):
         )
         self.batch_size, self.mirror = batch_size, mirror
         self.categories = None if categories is None else tuple(categories)
+        self.crop_size = None if crop_size is None else tuple(crop_size)
+        self.assigned = assigned
         self.dataset: ScanpathDataset | None = None
 
     def setup(self, stage: str | None = None) -> None:
@@ -70,10 +78,18 @@ class ScanpathDataModule(LightningDataModule):
         if self.dataset is not None:
             return
         self.dataset = datasets.load(self.dataset_name, self.root, self.on_bad_record, **self.options)
+        if self.crop_size is not None and any(s.crops is None for s in self.dataset.scenes):
+            cut = (s if s.crops is not None else with_crops(s, self.crop_size) for s in self.dataset.scenes)
+            self.dataset = replace(self.dataset, scenes=tuple(cut))
         if self.split == "all":
             self.parts = {"all": np.arange(len(self.dataset.trials))}
         else:
-            self.parts = split_trials(self.dataset, self.split_by, self.fractions, self.split_seed)
+            how = (self.split_by, self.fractions, self.split_seed, self.assigned)
+            self.parts = split_trials(self.dataset, *how)
+        if len(self.parts[self.split]) == 0:
+            raise ValueError(
+                f"{self.dataset.name}: the {self.split} part has no scanpath; data.split=all takes all"
+            )
         if self.categories is None:
             self.categories = self._vocabulary()
 

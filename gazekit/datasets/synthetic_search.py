@@ -2,7 +2,8 @@
 
 Each display holds coloured shapes, letters and oriented bars at irregular places; the target shares its
 colour with some distractors and its shape with others. Scanpaths are drawn from `SimulatedObserver`, so the
-best information gain and the best scores that any model can reach on them are known: the observer's own.
+best information gain that any model can reach on them is known: the observer's own (with STOP, but for the rare
+scanpaths that are cut at `max_fixations`, whose end is no decision).
 """
 
 from __future__ import annotations

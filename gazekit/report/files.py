@@ -116,7 +116,7 @@ def report_text(title: str, rows: dict[str, Row], notes: list[str], figures: lis
     undefined = [_undefined(name, metric, row) for name, row in rows.items() for metric in HEADLINE]
     undefined = [line for line in undefined if line] or ["- nothing undefined"]
     lines += [
-        "## Undefined, filtered, skipped",
+        "## Notes: what to know, what is undefined, filtered, skipped",
         "",
         *undefined,
         *(f"- {n}" for n in notes),

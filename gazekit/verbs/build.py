@@ -8,18 +8,21 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from gazekit.datasets.datamodule import ScanpathDataModule
+from gazekit.datasets.split import part_names
 from gazekit.models.baselines import Marginal, Pairwise, Uniform
+from gazekit.models.oat import OATNet
 from gazekit.models.oat.appearance import CategoryAppearance, CropAppearance, NoAppearance
 from gazekit.scene import Scene
 
-__all__ = ["Saved", "build_net", "load_saved", "make_recipe", "new_baselines"]
+__all__ = ["Saved", "build_net", "landing_note", "load_saved", "make_recipe", "new_baselines"]
 
 APPEARANCES = ("crop", "category", "none")
+NETS = {"gazekit.models.oat.OATNet": OATNet}
+"""What a configuration or a checkpoint may name. Called directly: nothing of a checkpoint reaches Hydra."""
 CROP_POOLS = {150: (5, 3), 32: (2, 3)}
 """Max-pools that suit crops of a height: the paper's, and those of the generated displays."""
 
@@ -30,9 +33,13 @@ def make_recipe(cfg: DictConfig, data: ScanpathDataModule) -> dict:
     Raises:
         ValueError: an appearance that the data set does not have.
     """
-    scene = data.dataset.scenes[0]
+    scenes = data.dataset.scenes
     net = OmegaConf.to_container(cfg.model.net, resolve=True)
-    has = {"crop": scene.crops is not None, "category": len(data.categories) > 1, "none": True}
+    has = {
+        "crop": all(s.crops is not None for s in scenes),
+        "category": len(data.categories) > 1,
+        "none": True,
+    }
     if "appearance" in net:
         wanted = net["appearance"]
         if wanted not in (*APPEARANCES, "auto"):
@@ -44,7 +51,7 @@ def make_recipe(cfg: DictConfig, data: ScanpathDataModule) -> dict:
         if not has[wanted]:
             raise ValueError(
                 f"model.net.appearance={wanted}, but {data.dataset.name} has no "
-                f"{'crops' if wanted == 'crop' else 'categories'}; choose auto or none"
+                f"{'crops' if wanted == 'crop' else 'categories to tell apart'}; choose auto or none"
             )
         net["appearance"] = wanted
     source = OmegaConf.to_container(cfg.data, resolve=True)
@@ -53,7 +60,9 @@ def make_recipe(cfg: DictConfig, data: ScanpathDataModule) -> dict:
     return {
         "net": net,
         "categories": list(data.categories),
-        "crop_size": list(scene.crops.shape[1:3]) if scene.crops is not None else None,
+        "crop_size": list(scenes[0].crops.shape[1:3]) if has["crop"] else None,
+        "free_viewing": any(scenes[data.dataset.trials[i].scene].target is None for i in data.parts["train"]),
+        "assigned": part_names(data.dataset, data.split_by, data.parts),
         "max_fixations": data.longest(),
         "data": source,
         "name": cfg.name,
@@ -64,18 +73,13 @@ def build_net(recipe: dict) -> nn.Module:
     """Make the net of a recipe, untrained.
 
     Raises:
-        ValueError: the recipe names a class outside `gazekit.models`: a checkpoint must not choose what runs.
+        ValueError: the recipe names a class that is not in `NETS`: a checkpoint must not choose what runs.
     """
     net = dict(recipe["net"])
-    target = net["_target_"]
-    if not target.startswith("gazekit.models."):
-        raise ValueError(f"the net must be a class of gazekit.models, got {target!r}")
-    nested = [key for key, value in net.items() if isinstance(value, dict)]
-    if nested:
-        raise ValueError(f"arguments of the net must be plain values, got mappings in {nested}")
-    if "appearance" in net:
-        net["appearance"] = _appearance(net["appearance"], recipe)
-    return instantiate(net)
+    target = net.pop("_target_")
+    if target not in NETS:
+        raise ValueError(f"the net must be one of {', '.join(NETS)}, got {target!r}")
+    return NETS[target](**{**net, "appearance": _appearance(net["appearance"], recipe)})
 
 
 def _appearance(name: str, recipe: dict):
@@ -85,6 +89,16 @@ def _appearance(name: str, recipe: dict):
     if name == "category":
         return partial(CategoryAppearance, n_categories=len(recipe["categories"]))
     return NoAppearance
+
+
+def landing_note(recipe: dict) -> list[str]:
+    """What the reader of a report must know of a net that sees more than the baselines do."""
+    if not (recipe["net"].get("landing") and recipe["net"].get("relation_bias")):
+        return []
+    return [
+        f"the likelihood of {recipe['name']} is given where in its object each past fixation landed; the baselines "
+        "know the object only (model.net.landing=false compares on equal terms)"
+    ]
 
 
 def new_baselines(recipe: dict) -> dict[str, nn.Module]:
@@ -134,5 +148,7 @@ def load_saved(path: str | Path) -> Saved:
     except (KeyError, TypeError, RuntimeError, EOFError, UnpicklingError) as error:
         raise ValueError(f"ckpt={path} is not a checkpoint of gazekit fit: {error}") from error
     metrics = ("information_gain.", "behaviour_delta.")
-    state = {key: value for key, value in state.items() if not key.startswith(metrics)}
-    return Saved(recipe, state)
+    try:
+        return Saved(recipe, {key: value for key, value in state.items() if not key.startswith(metrics)})
+    except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+        raise ValueError(f"ckpt={path} does not fit this version of gazekit: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from pathlib import Path
 
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -82,21 +83,34 @@ class LastCheckpoint(Callback):
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path, self.interrupted, self._before = Path(path), False, None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         def stop(number, frame) -> None:
             rank_zero_info(
                 "\nInterrupted: finishing this step, then saving and reporting. Ctrl-C again to kill."
             )
-            trainer.should_stop = True
+            self.interrupted = True
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
-        self._before = signal.signal(signal.SIGINT, stop)
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, stop)
+
+    def on_train_batch_end(self, trainer: Trainer, *_) -> None:
+        # all processes leave after the same step, or those left would wait for ever
+        if trainer.strategy.reduce_boolean_decision(self.interrupted, all=False):
+            trainer.should_stop = True
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         trainer.save_checkpoint(self.path)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         trainer.save_checkpoint(self.path)
-        signal.signal(signal.SIGINT, self._before)
+        self._restore()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self._restore()
+
+    def _restore(self) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)

@@ -13,6 +13,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 from torch import nn
 
@@ -21,7 +22,7 @@ from gazekit.models.baselines import Pairwise
 from gazekit.models.module import ScanpathModule
 from gazekit.models.schedule import one_cycle
 from gazekit.report.rows import Row
-from gazekit.verbs.build import build_net, load_saved, make_recipe, new_baselines
+from gazekit.verbs.build import build_net, landing_note, load_saved, make_recipe, new_baselines
 from gazekit.verbs.callbacks import StepProgress
 from gazekit.verbs.report import table, write_report
 
@@ -46,8 +47,12 @@ def fit(cfg: DictConfig) -> dict[str, Row]:
         )
     data: ScanpathDataModule = instantiate(cfg.data, _convert_="all")
     data.setup()
-    OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+    if rank_zero_only.rank == 0:
+        OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
     recipe = make_recipe(cfg, data)
+    log.info("appearance: %s", recipe["net"]["appearance"])
+    if cfg.ckpt:
+        check_resume(load_saved(cfg.ckpt).recipe, recipe)
     module = ScanpathModule(
         build_net(recipe),
         instantiate(cfg.model.optimizer),
@@ -62,6 +67,22 @@ def fit(cfg: DictConfig) -> dict[str, Row]:
     if not trainer.is_global_zero:
         return {}
     return _report(cfg, folder, data, module, trainer)
+
+
+def check_resume(old: dict, new: dict) -> None:
+    """Refuse to go on with a checkpoint under settings that would make its weights or its test meaningless.
+
+    Raises:
+        ValueError: another net, vocabulary, crop size or data set, or other images in training.
+    """
+    for key, config_key in (("net", "model.net"), ("crop_size", "data.crop_size"), ("categories", "data")):
+        if old[key] != new[key]:
+            raise ValueError(f"ckpt was trained with another {config_key}: {old[key]}, now {new[key]}")
+    if old["data"]["name"] != new["data"]["name"] or old["assigned"] != new["assigned"]:
+        raise ValueError(
+            f"ckpt was trained on other {new['data']['split_by']}s of {old['data']['name']}: resume with the same "
+            "copy, data.split_by, data.split_seed and data.fractions, or what it was trained on would be in the test"
+        )
 
 
 def _trainer(cfg: DictConfig, folder: Path) -> pl.Trainer:
@@ -120,12 +141,13 @@ def _report(
         models = {module.recipe["name"]: module.net, **module.baselines}
     history = read_history(folder / "log" / "metrics.csv")
     step = torch.load(best, map_location="cpu", weights_only=True)["global_step"] - 1 if best else None
+    notes = landing_note(module.recipe)
     title = f"{cfg.name} on {data.dataset.name}, {data.split} split by {data.split_by}"
     rows = write_report(
-        folder, title, models, data, cfg.metrics, module.max_fixations, cfg.seed, (history, step)
+        folder, title, models, data, cfg.metrics, module.max_fixations, cfg.seed, (history, step), notes
     )
     console = Console(soft_wrap=True, highlight=False)
-    console.print(f"\n{title}\n{table(rows)}\n\nrun folder: {folder}", markup=False)
+    console.print("\n".join(["", title, table(rows), *notes, "", f"run folder: {folder}"]), markup=False)
     return rows
 
 

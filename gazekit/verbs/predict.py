@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 
+from gazekit.datasets.pictures import with_crops
 from gazekit.datasets.scenes_json import save
 from gazekit.geometry import box_centres
 from gazekit.report import figures
@@ -34,6 +35,10 @@ def predict(cfg: DictConfig) -> Path:
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     saved = load_saved(cfg.ckpt)
+    if cfg.target is None and not saved.recipe["free_viewing"]:
+        raise ValueError(
+            "this checkpoint was trained on search only: target=NUMBER must say which object is looked for"
+        )
     scene = scene_of_picture(Path(cfg.image), Path(cfg.boxes), cfg.target, saved.recipe["crop_size"])
     batch = SceneBatch.from_scenes([scene], saved.recipe["categories"])
     n, name = (1 if cfg.greedy else cfg.n), saved.recipe["name"]
@@ -76,18 +81,8 @@ def scene_of_picture(
     if target is not None and not 0 <= target < len(boxes_px):
         raise ValueError(f"target={target} is unknown: {boxes} has the objects 0 to {len(boxes_px) - 1}")
     size_px = (picture.shape[1], picture.shape[0])
-    # first without crops: the boxes are checked against the picture before anything is cut out
     scene = Scene(image.name, size_px, boxes_px, target, categories, image_path=image.resolve())
-    crops = None if crop_size is None else _crops(picture[..., ::-1], scene.boxes_px, tuple(crop_size))
-    return Scene(image.name, size_px, boxes_px, target, categories, crops, image.resolve())
-
-
-def _crops(picture: np.ndarray, boxes_px: np.ndarray, crop_size: tuple[int, int]) -> np.ndarray:
-    """[N, h, w, 3] crops of whole pixels, at least one a side."""
-    low = np.floor(boxes_px[:, :2]).astype(int)
-    high = np.maximum(np.ceil(boxes_px[:, 2:]).astype(int), low + 1)
-    cut = [picture[y0:y1, x0:x1] for (x0, y0), (x1, y1) in zip(low, high, strict=True)]
-    return np.stack([cv2.resize(c, crop_size[::-1], interpolation=cv2.INTER_AREA) for c in cut])
+    return scene if crop_size is None else with_crops(scene, tuple(crop_size))
 
 
 def read_boxes(path: Path) -> tuple[np.ndarray, tuple[str, ...] | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -86,12 +86,14 @@ def write_report(
     max_fixations: int,
     seed: int,
     training: tuple[Mapping, int | None] = ({}, None),
+    notes: Sequence[str] = (),
 ) -> dict[str, Row]:
     """Score everything on `data.split` and write metrics.json, report.md and figures/*.png into `folder`.
 
     Args:
         metrics: `samples`, `resamples` (conf/metrics).
         training: curves of the training run and the step of the checkpoint that is scored, for their figure.
+        notes: what a reader must know besides.
     Returns:
         the rows of the table.
     """
@@ -112,6 +114,7 @@ def write_report(
         "images": int(image.max()) + 1,
         "scanpaths": len(index),
         "max_fixations": max_fixations,
+        "notes": list(notes),
         "filtered": dataset.filtered,
         "skipped": list(dataset.skipped),
     }
@@ -122,7 +125,7 @@ def write_report(
     drawn |= _scanpaths(models, data, part, max_fixations, seed)
     for name, figure in drawn.items():
         figures.save(figure, folder / "figures" / f"{name}.png")
-    notes = [f"{n} scanpaths left out: {rule}" for rule, n in dataset.filtered.items()]
+    notes = [*notes, *(f"{n} scanpaths left out: {rule}" for rule, n in dataset.filtered.items())]
     notes += [f"skipped {message}" for message in dataset.skipped]
     pictures = [f"figures/{name}.png" for name in drawn]
     (folder / "report.md").write_text(report_text(title, rows, notes, pictures))

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,3 +106,20 @@ def test_impossible_splits(options, message):
 def test_message_names_what_was_split():
     with pytest.raises(ValueError, match=re.escape("toy: 2 subjects are too few")):
         split_trials(dataset(observers=2), "subject")
+
+
+def test_assigned_names_keep_their_parts_in_another_copy():
+    """What was trained on stays training, in a copy with fewer scenes and with more."""
+    from gazekit.datasets import load
+    from gazekit.datasets.split import part_names
+
+    whole = load("synthetic_search", n_scenes=20, n_observers=2)
+    some = replace(whole, trials=tuple(t for t in whole.trials if t.scene < 15))
+    parts = split_trials(some)
+    assigned = part_names(some, "image", parts)
+    again = split_trials(some, assigned=assigned)
+    assert all((again[part] == parts[part]).all() for part in parts)
+    larger = split_trials(whole, assigned=assigned)
+    seen = {whole.trials[i].scene for part in ("train", "val") for i in parts[part]}
+    assert not seen & {whole.trials[i].scene for i in larger["test"]}
+    assert {whole.trials[i].scene for i in larger["test"]} >= set(range(15, 20))

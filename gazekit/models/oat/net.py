@@ -230,7 +230,7 @@ class OATNet(nn.Module):
         valid = (encoded.hidden[:, 0, 0] == 0)[..., None].to(encoded.tokens)
         looks = encoded.tokens[..., : self.width // 2]
         looks = looks - (looks * valid).sum(1, keepdim=True) / valid.sum(1, keepdim=True)  # what sets apart
-        looks = torch.nn.functional.normalize(self.compare(looks), dim=-1)
+        looks = torch.nn.functional.normalize(self.compare(looks), dim=-1, eps=1e-3)
         alike = looks @ looks.transpose(1, 2)  # [B, N + 1, N + 1]
         b, r = current.shape
         to_current = alike.gather(1, current.clamp(min=0)[..., None].expand(b, r, alike.shape[2]))
