@@ -77,6 +77,7 @@ def _hydra(verb: str, rest: list[str]) -> None:
     """Compose conf/<verb>.yaml with the overrides and call `gazekit.verbs.<verb>.<verb>`."""
     import hydra
     from hydra.errors import InstantiationException
+    from omegaconf.errors import MissingMandatoryValue
 
     command = list(sys.argv)
 
@@ -88,6 +89,9 @@ def _hydra(verb: str, rest: list[str]) -> None:
         task = getattr(import_module(f"gazekit.verbs.{verb}"), verb)
         try:
             task(cfg)
+        except MissingMandatoryValue as error:
+            example = f"python -m gazekit {verb} --help shows an example"
+            sys.exit(_fail(verb, ValueError(f"{error.full_key}=... is missing; {example}")))
         except InstantiationException as error:
             sys.exit(_fail(verb, error.__cause__ or error))
         except (ValueError, OSError) as error:

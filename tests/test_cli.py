@@ -321,3 +321,30 @@ def test_other_experiments_run(tmp_path, experiment):
     gazekit("fit", f"+experiment={experiment}", *args, "trainer.max_steps=1", "trainer.val_check_interval=1",
             "run_dir=run", cwd=tmp_path)  # fmt: skip
     assert (tmp_path / "run" / "report.md").exists()
+
+
+@pytest.mark.parametrize("args", [("evaluate",), ("predict", "image=b")])
+def test_a_forgotten_key_is_named(args, tmp_path):
+    done = gazekit(*args, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert "=... is missing" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_own_scenes_are_scored_with_crops_of_their_pictures(run, picture):
+    """What predict wrote is a data set like any other."""
+    gazekit(
+        "predict",
+        f"ckpt={run[0] / 'best.ckpt'}",
+        "image=shelf.png",
+        "boxes=shelf.csv",
+        "target=3",
+        "n=4",
+        "run_dir=out",
+        cwd=picture,
+    )
+    gazekit("evaluate", f"ckpt={run[0] / 'best.ckpt'}", "data=scenes_json", "data.root=out/scanpaths.json", "data.split=all",
+            "metrics.samples=2", "metrics.resamples=20", "run_dir=scores", cwd=picture)  # fmt: skip
+    rows = json.loads((picture / "scores" / "metrics.json").read_text())["rows"]
+    assert rows["oat"]["information_gain_bits"]["n"] > 0
+    assert rows["people"]["sequence_score"]["n"] == 4

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 from gazekit.datasets.records import DataError, DatasetInfo, OnBadRecord, ScanpathDataset
@@ -45,7 +46,15 @@ def load(
         on_bad_record: "raise" stops at the first broken record, "skip" leaves it out and reports it.
         options: further arguments of that loader, see its `load`.
     Raises:
+        ValueError: an unknown name or option.
         FileNotFoundError: the folder or a file in it is absent.
         DataError: a file or record is broken.
     """
-    return _module(name).load(root=root, on_bad_record=on_bad_record, **options)
+    read = _module(name).load
+    known = [key for key in signature(read).parameters if key not in ("root", "on_bad_record")]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise ValueError(
+            f"{name} has no option {', '.join(unknown)}, expected one of: {', '.join(known) or 'none'}"
+        )
+    return read(root=root, on_bad_record=on_bad_record, **options)

@@ -40,7 +40,8 @@ class CheckReport:
         """
         facts = {k: f"{v:.3f}" if isinstance(v, float) else str(v) for k, v in self.fingerprint.items()}
         unknown = "unknown digest: no error, but not one of the copies this version was tested on"
-        facts["copy"] = self.known or unknown
+        if self.known or info(self.name).known:
+            facts["copy"] = self.known or unknown
         if self.filtered:
             facts["filtered"] = ", ".join(f"{n} scanpaths: {rule}" for rule, n in self.filtered.items())
         facts["broken"] = f"{len(self.skipped)} records" if self.skipped else "none"

@@ -34,6 +34,7 @@ _MOST_COVERED = 0.28  # part of the picture that numbered circles may cover
 _PANEL_IN = 3.4
 _PANELS_A_ROW = 3
 _TITLE_PT = 10.0
+_CAPTION = "circles are moved apart where they would overlap; a dot marks the true place"
 _TITLE_PAD_PT = 14.0  # leaves room for a target's label in the margin
 
 
@@ -278,8 +279,8 @@ def scanpath_figure(
     rows = -(-len(paths) // columns)
     width, height = _PANEL_IN, _PANEL_IN * scene.size_px[1] / scene.size_px[0]
     edge, above, below = 0.12, 0.42, 0.2
-    head = 0.3 if title else 0.0
-    total = (columns * (width + edge) + edge, rows * (height + above + below) + head)
+    head, foot = 0.3 if title else 0.0, 0.16
+    total = (columns * (width + edge) + edge, rows * (height + above + below) + head + foot)
     figure = Figure(figsize=total, facecolor="white")
     every = np.concatenate([np.zeros((0, 2)), *(path.xy_px for path in paths.values() if path is not None)])
     for i, (name, path) in enumerate(paths.items()):
@@ -298,6 +299,9 @@ def scanpath_figure(
             loc="left",
             pad=_TITLE_PAD_PT,
         )
+    figure.text(
+        edge / total[0], 0.06 / total[1], _CAPTION, fontsize=8, color="#444444", ha="left", va="bottom"
+    )
     if title:
         text = _shortened(title, 11, (total[0] - 2 * edge) * 72)
         figure.text(edge / total[0], 1 - 0.08 / total[1], text, fontsize=11, ha="left", va="top")

@@ -71,7 +71,7 @@ def draw_scene(ax: Axes, scene: Scene, avoid_px: np.ndarray | None = None) -> No
     taken = scene.boxes_px * scale
     if scene.target is not None:
         taken = np.concatenate([taken, [_draw_target(ax, scene, avoid * scale, scale)]])
-    if outlines and scene.categories is not None:
+    if outlines and len(set(scene.categories or ())) > 1:
         _draw_categories(ax, scene, taken, _around(avoid * scale), scale)
 
 

@@ -130,6 +130,11 @@ class Saved:
             )
 
 
+def _first_line(error: Exception) -> str:
+    """Without the advice that torch adds, which is to switch its safety off."""
+    return str(error).splitlines()[0].split(". ")[0] if str(error) else type(error).__name__
+
+
 def load_saved(path: str | Path) -> Saved:
     """Load a checkpoint of `fit` without executing code in it.
 
@@ -146,9 +151,9 @@ def load_saved(path: str | Path) -> Saved:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         recipe, state = checkpoint["gazekit"], checkpoint["state_dict"]
     except (KeyError, TypeError, RuntimeError, EOFError, UnpicklingError) as error:
-        raise ValueError(f"ckpt={path} is not a checkpoint of gazekit fit: {error}") from error
+        raise ValueError(f"ckpt={path} is not a checkpoint of gazekit fit: {_first_line(error)}") from error
     metrics = ("information_gain.", "behaviour_delta.")
     try:
         return Saved(recipe, {key: value for key, value in state.items() if not key.startswith(metrics)})
     except (KeyError, TypeError, RuntimeError, AttributeError) as error:
-        raise ValueError(f"ckpt={path} does not fit this version of gazekit: {error}") from error
+        raise ValueError(f"ckpt={path} does not fit this version of gazekit: {_first_line(error)}") from error

@@ -21,6 +21,10 @@ from rich.progress import (
 __all__ = ["LastCheckpoint", "StepProgress"]
 
 
+SHOWN = {"train/loss": "loss", "val/information_gain_bits": "IG", "val/behaviour_delta": "delta"}
+"""What the progress bar shows, under names that leave room for the time."""
+
+
 class StepProgress(ProgressBar):
     """One bar for the whole training, in steps, with the time left, the loss and the newest validation.
 
@@ -55,11 +59,10 @@ class StepProgress(ProgressBar):
 
     def on_train_batch_end(self, trainer: Trainer, *_) -> None:
         if self.bar is not None:
-            named = {
-                key.split("/")[-1].removesuffix("_bits"): float(x)
-                for key, x in trainer.callback_metrics.items()
-            }
-            scores = "  ".join(f"{key.replace('_', ' ')} {x:.3f}" for key, x in named.items())
+            values = trainer.callback_metrics
+            scores = " ".join(
+                f"{short} {float(values[key]):.3f}" for key, short in SHOWN.items() if key in values
+            )
             self.bar.update(self.task, completed=trainer.global_step, scores=scores)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

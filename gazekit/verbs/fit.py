@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import sys
 import warnings
 from functools import partial
 from pathlib import Path
@@ -87,6 +88,8 @@ def check_resume(old: dict, new: dict) -> None:
 
 def _trainer(cfg: DictConfig, folder: Path) -> pl.Trainer:
     callbacks = list(instantiate(cfg.callbacks).values())
+    if not cfg.trainer.fast_dev_run:  # a short run is validated, too
+        cfg.trainer.val_check_interval = min(cfg.trainer.val_check_interval, cfg.trainer.max_steps)
     return instantiate(
         cfg.trainer, callbacks=callbacks, logger=instantiate(cfg.logger), default_root_dir=str(folder)
     )
@@ -109,7 +112,12 @@ def fit_baselines(
     limits = {"max_steps": steps, "max_epochs": -1, "limit_val_batches": 0, "gradient_clip_val": 1.0}
     bar = StepProgress("pairwise baseline")
     trainer = pl.Trainer(accelerator="cpu", devices=1, callbacks=[bar], **limits, **quiet)
-    trainer.fit(ScanpathModule(pairwise, optimizer, one_cycle, samples=0), data)
+    try:
+        trainer.fit(ScanpathModule(pairwise, optimizer, one_cycle, samples=0), data)
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        sys.exit(
+            "interrupted while the pairwise baseline was fitted, before training: there is nothing to report"
+        )
     return baselines
 
 
@@ -141,7 +149,12 @@ def _report(
         models = {module.recipe["name"]: module.net, **module.baselines}
     history = read_history(folder / "log" / "metrics.csv")
     step = torch.load(best, map_location="cpu", weights_only=True)["global_step"] - 1 if best else None
-    notes = landing_note(module.recipe)
+    which = (
+        f"of step {step}, the best validation"
+        if best
+        else f"after step {trainer.global_step}, never validated"
+    )
+    notes = [f"weights {which}", *landing_note(module.recipe)]
     title = f"{cfg.name} on {data.dataset.name}, {data.split} split by {data.split_by}"
     rows = write_report(
         folder, title, models, data, cfg.metrics, module.max_fixations, cfg.seed, (history, step), notes

@@ -78,6 +78,8 @@ def scene_of_picture(
     if picture is None:
         raise ValueError(f"image={image} is not a picture that OpenCV can read (PNG, JPEG, ...)")
     boxes_px, categories = read_boxes(boxes)
+    if not isinstance(target, int | None):
+        raise ValueError(f"target={target} must be the number of a line of {boxes}, from 0")
     if target is not None and not 0 <= target < len(boxes_px):
         raise ValueError(f"target={target} is unknown: {boxes} has the objects 0 to {len(boxes_px) - 1}")
     size_px = (picture.shape[1], picture.shape[0])
