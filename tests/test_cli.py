@@ -343,8 +343,8 @@ def test_own_scenes_are_scored_with_crops_of_their_pictures(run, picture):
         "run_dir=out",
         cwd=picture,
     )
-    gazekit("evaluate", f"ckpt={run[0] / 'best.ckpt'}", "data=scenes_json", "data.root=out/scanpaths.json", "data.split=all",
-            "metrics.samples=2", "metrics.resamples=20", "run_dir=scores", cwd=picture)  # fmt: skip
+    gazekit("evaluate", f"ckpt={run[0] / 'best.ckpt'}", "data=scenes_json", "data.root=out/scanpaths.json",
+            "data.split=all", "metrics.samples=2", "metrics.resamples=20", "run_dir=scores", cwd=picture)  # fmt: skip
     rows = json.loads((picture / "scores" / "metrics.json").read_text())["rows"]
     assert rows["oat"]["information_gain_bits"]["n"] > 0
     assert rows["people"]["sequence_score"]["n"] == 4

@@ -103,8 +103,8 @@ def report_text(title: str, rows: dict[str, Row], notes: list[str], figures: lis
         "bootstrap intervals over images. IG: information gain of the next fixation over chance, given the true "
         "past, higher is better. Sequence score (higher is better), edit distance and behavioural delta (lower "
         "is better) judge generated scanpaths. Edit distance: insertions, deletions and replacements to the person's "
-        "scanpath. Behavioural delta: mean relative deviation of the five numbers below from people's. Rows: uniform is "
-        "chance; marginal knows places in the picture; pairwise scores each candidate by its relation to the "
+        "scanpath. Behavioural delta: mean relative deviation of the five numbers below from people's. Rows: uniform "
+        "is chance; marginal knows places in the picture; pairwise scores each candidate by its relation to the "
         "current object; observer is the simulated observer itself, the ceiling.",
         "",
         "## Behaviour of the generated scanpaths",

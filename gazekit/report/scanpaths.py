@@ -34,7 +34,7 @@ _MOST_COVERED = 0.28  # part of the picture that numbered circles may cover
 _PANEL_IN = 3.4
 _PANELS_A_ROW = 3
 _TITLE_PT = 10.0
-_CAPTION = "circles are moved apart where they would overlap; a dot marks the true place"
+_CAPTION = "where a circle had to move, a dot marks its place"
 _TITLE_PAD_PT = 14.0  # leaves room for a target's label in the margin
 
 

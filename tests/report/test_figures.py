@@ -259,7 +259,9 @@ class TestPanels:
         )
         assert [ax.get_title("left") for ax in figure.axes] == ["person", "oat", "scene"]
         assert [list(numbers(ax)) for ax in figure.axes] == [["1", "2", "3"], ["1"], []]
-        assert [t.get_text() for t in figure.texts] == ["a scene"]
+        caption, title = (t.get_text() for t in figure.texts)
+        assert title == "a scene"
+        assert "a dot marks its place" in caption
         assert figure.axes[2].get_title("right") == ""
 
     def test_the_target_label_is_at_one_place_in_all_panels(self) -> None:
@@ -269,7 +271,9 @@ class TestPanels:
 
     def test_long_titles_are_cut(self) -> None:
         figure = agg(figures.scanpath_figure(scene(), {"p" * 200: XY}, title="t" * 200).axes[0]).figure
-        for text in (*figure.texts, figure.axes[0]._left_title):
+        caption, title = figure.texts
+        assert caption.get_window_extent(figure.canvas.get_renderer()).x1 <= figure.bbox.x1
+        for text in (title, figure.axes[0]._left_title):
             assert text.get_text().endswith("…")
             assert text.get_window_extent(figure.canvas.get_renderer()).x1 <= figure.bbox.x1
 
