@@ -36,6 +36,7 @@ INFO = DatasetInfo(
         "into that folder, for instance coco_search18_fixations_TP_train_split1.json, "
         "coco_search18_fixations_TP_validation_split1.json and coco_search18_fixations_TA_trainval.json"
     ),
+    caution="objects are grid cells and the target's box: the target differs in kind even where its place is hidden",
 )
 
 

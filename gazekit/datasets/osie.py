@@ -40,6 +40,7 @@ INFO = DatasetInfo(
             "2aab9133a407e4eff3f57ab5799872b162dbc77ca462c0391762eb5e67deadb9",
         )
     },
+    caution="objects are the cells of a regular grid, not things: object-level scores are about places",
 )
 
 

@@ -58,6 +58,7 @@ class DatasetInfo:
         downloads: path below the root to where `data fetch` finds it.
         counts: published size of the whole set, as entries of its fingerprint: what a download without a
             known checksum is checked against.
+        caution: what every report on this set must say.
     """
 
     name: str
@@ -70,6 +71,7 @@ class DatasetInfo:
     known: dict[str, str] = field(default_factory=dict)
     downloads: dict[str, Download] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    caution: str = ""
 
 
 @dataclass(frozen=True, eq=False)

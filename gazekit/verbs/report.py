@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from rich.progress import Progress
 from torch import nn
 
+from gazekit.datasets import info
 from gazekit.datasets.datamodule import ScanpathDataModule
 from gazekit.geometry import box_centres
 from gazekit.report import figures
@@ -98,6 +99,8 @@ def write_report(
         the rows of the table.
     """
     part, dataset = data.split, data.dataset
+    caution = info(dataset.name).caution
+    notes = [*notes, caution] if caution else list(notes)
     index = data.parts[part].tolist()
     scores = score_all(models, data, part, metrics["samples"], max_fixations, seed)
     image = image_of_trial(dataset, index)
@@ -114,7 +117,7 @@ def write_report(
         "images": int(image.max()) + 1,
         "scanpaths": len(index),
         "max_fixations": max_fixations,
-        "notes": list(notes),
+        "notes": notes,
         "filtered": dataset.filtered,
         "skipped": list(dataset.skipped),
     }
