@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Fixation", "Ragged", "Scanpath"]
+__all__ = ["Fixation", "Ragged", "Scanpath", "Scanpaths", "ScanpathsLike"]
 
 
 class Fixation(NamedTuple):
@@ -103,3 +103,159 @@ class Ragged:
 
     def to(self, device: torch.device | str) -> Ragged:
         return Ragged(self.values.to(device), self.mask.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Scanpaths:
+    """Many scanpaths, as metrics want them: padded tensors and a mask. `Scanpaths.of` makes them of anything.
+
+    Args:
+        xy_px: [..., T, 2] floating, (x, y) pixels; padding at the end holds 0.
+        mask: [..., T] bool, True = valid.
+        duration_ms: [..., T] or None where durations are unknown.
+    """
+
+    xy_px: Tensor
+    mask: Tensor
+    duration_ms: Tensor | None = None
+
+    @classmethod
+    def of(cls, paths: ScanpathsLike, name: str = "scanpaths") -> Scanpaths:
+        """Scanpaths of whatever people hold them in.
+
+        Args:
+            paths: one `Scanpath`, or an array or tensor [T, 2] with columns x_px, y_px, or [T, 3] with
+                duration_ms as the third: leading shape (). A list of these: leading shape (B,). A dense
+                array [..., T, 2 or 3], all of it valid. `Scanpaths` are checked and returned as they are.
+            name: what errors call them.
+        Returns:
+            float64, or float32 where a tensor on an accelerator is float32. Durations are known only if all
+            scanpaths have them.
+        Raises:
+            TypeError: complex or boolean values, a mask that is not bool.
+            ValueError: wrong shapes, padding before a valid fixation, a value that is not finite, a negative
+                duration; the text says in which scanpath and fixation.
+
+        Example:
+            >>> paths = Scanpaths.of([[[10, 20], [30, 40]], [[50, 60]]])
+            >>> paths.shape, paths.lengths.tolist()
+            (torch.Size([2]), [2, 1])
+        """
+        if not isinstance(paths, Scanpaths):
+            paths = _dense(paths, name) if _is_dense(paths) else _padded(paths, name)
+        paths._check(name)
+        return paths
+
+    @property
+    def shape(self) -> torch.Size:
+        """Leading dimensions: () for one scanpath, (B,) for a batch."""
+        return self.mask.shape[:-1]
+
+    @property
+    def lengths(self) -> Tensor:
+        """[...] number of fixations of each scanpath."""
+        return self.mask.sum(-1)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("one scanpath alone has no len(); its number of fixations is `lengths`")
+        return self.shape[0]
+
+    def __getitem__(self, index) -> Scanpaths:
+        """Index leading dimensions; as with a tensor, `paths[:, None]` makes a new one."""
+        if not self.shape and index != ():
+            raise IndexError("one scanpath alone has no leading dimension to index")
+        duration = None if self.duration_ms is None else self.duration_ms[index]
+        return Scanpaths(self.xy_px[index], self.mask[index], duration)
+
+    def flatten(self) -> Scanpaths:
+        """All scanpaths in one leading dimension."""
+        steps = self.mask.shape[-1]
+        count = self.shape.numel()
+        duration = None if self.duration_ms is None else self.duration_ms.reshape(count, steps)
+        return Scanpaths(self.xy_px.reshape(count, steps, 2), self.mask.reshape(count, steps), duration)
+
+    def to(self, device: torch.device | str) -> Scanpaths:
+        duration = None if self.duration_ms is None else self.duration_ms.to(device)
+        return Scanpaths(self.xy_px.to(device), self.mask.to(device), duration)
+
+    def _check(self, name: str) -> None:
+        if self.mask.dtype != torch.bool:
+            raise TypeError(f"the mask of {name} must be bool, got {self.mask.dtype}")
+        if self.xy_px.shape != (*self.mask.shape, 2) or not self.mask.dim():
+            raise ValueError(
+                f"xy_px and mask of {name} must have shapes [..., T, 2] and [..., T], "
+                f"got {list(self.xy_px.shape)} and {list(self.mask.shape)}"
+            )
+        if (self.mask[..., 1:] & ~self.mask[..., :-1]).any():
+            raise ValueError(f"the padding of {name} must lie at the end")
+        bad = self.mask & ~self.xy_px.isfinite().all(-1)
+        if bad.any():
+            raise ValueError(f"{_where(name, bad)} has a position that is not finite")
+        if self.duration_ms is None:
+            return
+        if self.duration_ms.shape != self.mask.shape:
+            raise ValueError(
+                f"duration_ms of {name} must have shape {list(self.mask.shape)}, "
+                f"got {list(self.duration_ms.shape)}"
+            )
+        bad = self.mask & ~(self.duration_ms.isfinite() & (self.duration_ms >= 0))
+        if bad.any():
+            raise ValueError(f"{_where(name, bad)} has a duration_ms that is negative or not finite")
+
+
+ScanpathsLike = Scanpaths | Scanpath | Tensor | np.ndarray | Sequence
+
+
+def _where(name: str, bad: Tensor) -> str:
+    *scanpath, fixation = bad.nonzero()[0].tolist()
+    return f"{name}: fixation {fixation}" + (f" of scanpath {tuple(scanpath)}" if scanpath else "")
+
+
+def _is_dense(paths: ScanpathsLike) -> bool:
+    """Whether this is one scanpath or an array of equally long ones, rather than a list of scanpaths."""
+    if isinstance(paths, Tensor | np.ndarray | Scanpath):
+        return not (isinstance(paths, np.ndarray) and paths.dtype == object)
+    first = paths[0] if len(paths) else None  # [[x, y], ...] is one scanpath
+    return (
+        isinstance(first, Sequence)
+        and len(first) > 0
+        and not isinstance(first[0], Sequence | np.ndarray | Tensor)
+    )
+
+
+def _dense(path: Scanpath | Tensor | np.ndarray | Sequence, name: str) -> Scanpaths:
+    if isinstance(path, Scanpath):
+        columns = [path.xy_px] if path.duration_ms is None else [path.xy_px, path.duration_ms[:, None]]
+        path = np.concatenate(columns, 1)
+    values = torch.as_tensor(path)
+    if values.is_complex() or values.dtype == torch.bool:
+        raise TypeError(f"{name} must hold real numbers, got {values.dtype}")
+    if values.dtype != torch.float32 or values.device.type == "cpu":
+        values = values.double()
+    if values.numel() == 0 and values.dim() < 2:
+        values = values.reshape(0, 2)
+    if values.dim() < 2 or values.shape[-1] not in (2, 3):
+        raise ValueError(
+            f"{name} must have columns x_px, y_px and, if known, duration_ms: shape [..., T, 2 or 3], "
+            f"got {list(values.shape)}"
+        )
+    mask = torch.ones(values.shape[:-1], dtype=torch.bool, device=values.device)
+    return Scanpaths(values[..., :2], mask, values[..., 2] if values.shape[-1] == 3 else None)
+
+
+def _padded(paths: Sequence, name: str) -> Scanpaths:
+    parts = [_dense(path, f"{name}[{i}]") for i, path in enumerate(paths)]
+    for i, part in enumerate(parts):
+        if part.shape:
+            raise ValueError(f"{name}[{i}] must be one scanpath [T, 2 or 3], got {list(part.xy_px.shape)}")
+    if not parts:
+        return Scanpaths(torch.zeros(0, 0, 2, dtype=torch.float64), torch.zeros(0, 0, dtype=torch.bool))
+    pad = torch.nn.utils.rnn.pad_sequence
+    known = all(part.duration_ms is not None or not part.mask.numel() for part in parts)
+    durations = [part.xy_px[:, 0] if part.duration_ms is None else part.duration_ms for part in parts]
+    return Scanpaths(
+        pad([part.xy_px for part in parts], batch_first=True),
+        pad([part.mask for part in parts], batch_first=True),
+        pad(durations, batch_first=True) if known else None,
+    )

@@ -16,9 +16,9 @@ def lines(what: str) -> list[str]:
     if what == "datasets":
         rows = [(name, info(name).title) for name in NAMES]
     elif what == "metrics":
-        from gazekit.metrics import INFO
+        from gazekit.metrics import FAMILIES
 
-        rows = [(name, _metric(entry)) for name, entry in INFO.items()]
+        rows = [(e.name, f"{family}; {_metric(e)}") for family, entries in FAMILIES.items() for e in entries]
     else:
         rows = _configs(what.removesuffix("s"))
     width = max(len(name) for name, _ in rows)
@@ -26,7 +26,8 @@ def lines(what: str) -> list[str]:
 
 
 def _metric(entry) -> str:
-    direction = "higher is better" if entry.higher_is_better else "lower is better"
+    directions = {True: "higher is better", False: "lower is better", None: "neither end is better"}
+    direction = directions[entry.higher_is_better]
     low, high = entry.range
     return f"{direction}, {low:g} to {high:g}; {entry.reference}"
 

@@ -3,6 +3,7 @@
 from gazekit.metrics.functional.behaviour import PARTS, behaviour, behaviour_delta, behaviour_parts
 from gazekit.metrics.functional.edit_distance import edit_distance
 from gazekit.metrics.functional.information_gain import information_gain_bits, information_gain_sums
+from gazekit.metrics.functional.point_sets import hausdorff_px
 from gazekit.metrics.functional.sequence_score import sequence_score
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "behaviour_delta",
     "behaviour_parts",
     "edit_distance",
+    "hausdorff_px",
     "information_gain_bits",
     "information_gain_sums",
     "sequence_score",

@@ -1,37 +1,15 @@
-"""What a reader of a metric's value should know: range, direction, chance, where it comes from."""
-
-from __future__ import annotations
+"""Facts about the metrics of scanpaths over objects."""
 
 import math
-from dataclasses import dataclass
 
-__all__ = ["INFO", "MetricInfo"]
+from gazekit.metrics.info.entry import MetricInfo
 
+__all__ = ["ENTRIES"]
 
-@dataclass(frozen=True)
-class MetricInfo:
-    """Facts about one metric.
-
-    Args:
-        name: of the function; the class has the same name in capitals.
-        range: lowest and highest value; the highest of a score, or the lowest of an error, is perfect.
-        higher_is_better: direction.
-        chance: what a model without knowledge gets, in words.
-        reference: publication that introduced it.
-        variants: other definitions in use under this name, which give other numbers.
-    """
-
-    name: str
-    range: tuple[float, float]
-    higher_is_better: bool
-    chance: str
-    reference: str
-    variants: tuple[str, ...] = ()
-
-
-_ALL = (
+ENTRIES = (
     MetricInfo(
         name="sequence_score",
+        class_name="SequenceScore",
         range=(0.0, 1.0),
         higher_is_better=True,
         chance="above 0, and the higher the fewer objects there are: score random scanpaths of human length",
@@ -45,6 +23,7 @@ _ALL = (
     ),
     MetricInfo(
         name="edit_distance",
+        class_name="EditDistance",
         range=(0.0, math.inf),
         higher_is_better=False,
         chance="near the length of the longer scanpath: score random scanpaths of human length",
@@ -57,6 +36,7 @@ _ALL = (
     ),
     MetricInfo(
         name="behaviour_delta",
+        class_name="BehaviourDelta",
         range=(0.0, math.inf),
         higher_is_better=False,
         chance="none fixed: score random scanpaths of human length",
@@ -65,6 +45,7 @@ _ALL = (
     ),
     MetricInfo(
         name="information_gain",
+        class_name="InformationGain",
         range=(-math.inf, math.inf),
         higher_is_better=True,
         chance="0 for the baseline itself",
@@ -72,5 +53,3 @@ _ALL = (
         variants=("a small constant added to both probabilities", "over pixels instead of objects"),
     ),
 )
-
-INFO: dict[str, MetricInfo] = {info.name: info for info in _ALL}

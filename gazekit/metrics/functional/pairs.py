@@ -1,0 +1,72 @@
+"""Many pairs of scanpaths, a bounded number at a time: what every scanpath comparison stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gazekit.scanpath import Scanpaths, ScanpathsLike
+
+__all__ = ["over_pairs"]
+
+_CHUNK_BYTES = 64 * 2**20
+
+
+def over_pairs(
+    score: Callable[..., Tensor],
+    a: ScanpathsLike,
+    b: ScanpathsLike,
+    *facts: Tensor,
+    chunk: int | None,
+    tables: int = 4,
+) -> Tensor:
+    """Score pairs of scanpaths whose leading dimensions broadcast, `chunk` pairs at once.
+
+    Args:
+        score: takes a part of the pairs, `Scanpaths` [P, T] and [P, T'] padded no further than their longest,
+            then the facts' rows of these pairs, and returns [P] or [P, K].
+        a: the one side; `b` the other.
+        facts: [..., F] tensors, whose leading dimensions broadcast with those of the scanpaths (the sizes of
+            the pictures, for instance).
+        chunk: pairs computed at once; None = as many as keep `tables` T x T' tables of 8 bytes below 64 MiB.
+        tables: how many such tables `score` holds at its peak.
+    Returns:
+        [...] or [..., K].
+    Raises:
+        TypeError, ValueError: as `Scanpaths.of`; leading dimensions that don't broadcast; chunk below 1.
+    """
+    a, b = Scanpaths.of(a, "a"), Scanpaths.of(b, "b")
+    try:
+        shape = torch.broadcast_shapes(a.shape, b.shape, *(fact.shape[:-1] for fact in facts))
+    except RuntimeError as error:
+        shapes = [list(a.shape), list(b.shape), *(list(fact.shape[:-1]) for fact in facts)]
+        raise ValueError(f"leading dimensions must broadcast, got {shapes}") from error
+    a_row, b_row = _rows(a.shape, shape, a.mask), _rows(b.shape, shape, b.mask)
+    fact_rows = [_rows(fact.shape[:-1], shape, a.mask) for fact in facts]
+    a, b = a.flatten(), b.flatten()
+    facts = tuple(fact.reshape(-1, fact.shape[-1]) for fact in facts)
+    if chunk is None:
+        cells = max(1, a.mask.shape[-1] * b.mask.shape[-1])
+        chunk = max(1, _CHUNK_BYTES // (8 * tables * cells))
+    if chunk < 1:
+        raise ValueError(f"chunk must be at least 1, got {chunk}")
+    parts = []
+    for start in range(0, max(len(a_row), 1), chunk):  # no pairs at all still need the right K
+        part = slice(start, start + chunk)
+        rows = [fact[index[part]] for fact, index in zip(facts, fact_rows, strict=True)]
+        parts.append(score(_trimmed(a[a_row[part]]), _trimmed(b[b_row[part]]), *rows))
+    scores = torch.cat(parts)
+    return scores.reshape((*shape, *scores.shape[1:]))
+
+
+def _rows(own: torch.Size, shape: torch.Size, like: Tensor) -> Tensor:
+    """[P] which of the flattened own rows each of the broadcast ones is."""
+    return torch.arange(own.numel(), device=like.device).reshape(own).expand(shape).reshape(-1)
+
+
+def _trimmed(paths: Scanpaths) -> Scanpaths:
+    longest = int(paths.lengths.max()) if len(paths) else 0
+    duration = None if paths.duration_ms is None else paths.duration_ms[:, :longest]
+    return Scanpaths(paths.xy_px[:, :longest], paths.mask[:, :longest], duration)

@@ -1,0 +1,20 @@
+"""Facts about every metric, by family: range, direction, chance, where it comes from."""
+
+from gazekit.metrics.info import agreement, encoding, gaze, objects, regions, saliency, scanpath, search
+from gazekit.metrics.info.entry import MetricInfo
+
+__all__ = ["FAMILIES", "INFO", "MetricInfo"]
+
+FAMILIES: dict[str, tuple[MetricInfo, ...]] = {
+    "saliency": saliency.ENTRIES,
+    "scanpath": scanpath.ENTRIES,
+    "objects": objects.ENTRIES,
+    "search": search.ENTRIES,
+    "gaze": gaze.ENTRIES,
+    "regions": regions.ENTRIES,
+    "agreement": agreement.ENTRIES,
+    "encoding": encoding.ENTRIES,
+}
+"""Family to its metrics; each family has a page in docs/metrics."""
+
+INFO: dict[str, MetricInfo] = {entry.name: entry for entries in FAMILIES.values() for entry in entries}

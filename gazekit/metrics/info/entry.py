@@ -1,0 +1,32 @@
+"""What a reader of a metric's value should know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["MetricInfo"]
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """Facts about one metric.
+
+    Args:
+        name: of the function; `class_name` is that of the class.
+        class_name: of the torchmetrics class in `gazekit.metrics`.
+        range: lowest and highest value; the highest of a score, or the lowest of an error, is perfect.
+        higher_is_better: direction; None where neither end is better (a slope, say).
+        chance: what a model without knowledge gets, in words.
+        reference: publication that introduced it.
+        unit: of the value; "" for a pure number.
+        variants: other definitions in use under this name, which give other numbers.
+    """
+
+    name: str
+    class_name: str
+    range: tuple[float, float]
+    higher_is_better: bool | None
+    chance: str
+    reference: str
+    unit: str = ""
+    variants: tuple[str, ...] = ()

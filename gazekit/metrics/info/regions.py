@@ -1,0 +1,7 @@
+"""Facts about the metrics of segmentation and detection."""
+
+from gazekit.metrics.info.entry import MetricInfo
+
+__all__ = ["ENTRIES"]
+
+ENTRIES: tuple[MetricInfo, ...] = ()

@@ -1,0 +1,97 @@
+"""Cases of the metrics of scanpaths over objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from cases import Batch, Case
+from torch import Tensor
+
+from gazekit.metrics import BehaviourDelta, EditDistance, InformationGain, SequenceScore
+from gazekit.metrics.functional import (
+    behaviour,
+    behaviour_delta,
+    edit_distance,
+    information_gain_bits,
+    sequence_score,
+)
+
+__all__ = ["CASES"]
+
+
+def trials_batch(seed: int) -> Batch:
+    """Twelve trials of three model scanpaths and a human one; some scanpaths are empty."""
+    draw = torch.Generator().manual_seed(seed)
+
+    def objects(*shape: int) -> Tensor:
+        return torch.randint(4, shape, generator=draw)
+
+    model_length = 1 + objects(12, 3, 1) * 2
+    model_length[0, :2] = 0
+    model_length[1] = 0
+    human_length = 3 + objects(12, 1)
+    human_length[seed % 3] = 0
+    human_objects, target = objects(12, 7), objects(12) - 1
+    human_objects[5] = target[5] = 2  # somebody finds it
+    return {
+        "model_objects": objects(12, 3, 9),
+        "model_mask": torch.arange(9) < model_length,
+        "human_objects": human_objects,
+        "human_mask": torch.arange(7) < human_length,
+        "target": target,
+    }
+
+
+def log_prob_batch(seed: int) -> Batch:
+    draw = torch.Generator().manual_seed(seed)
+    log_prob = torch.rand(4, 6, generator=draw).log()
+    log_prob[0, 0] = torch.nan
+    mask = torch.rand(4, 6, generator=draw) < 0.7
+    mask[0, 0] = True
+    return {"log_prob": log_prob, "log_baseline": torch.full((4, 6), -2.0), "mask": mask}
+
+
+def mean_over_trials(pairwise: Callable[..., Tensor], batches: list[Batch]) -> Tensor:
+    trials = [
+        pairwise(model, human, model_mask, human_mask)
+        for batch in batches
+        for model, model_mask, human, human_mask in zip(
+            batch["model_objects"],
+            batch["model_mask"],
+            batch["human_objects"],
+            batch["human_mask"],
+            strict=True,
+        )
+    ]
+    return torch.stack([trial.nanmean() for trial in trials]).nanmean()
+
+
+def delta_over_trials(batches: list[Batch]) -> Tensor:
+    model, human = [], []
+    for batch in batches:
+        for i, target in enumerate(batch["target"]):
+            n = len(batch["model_objects"][i])
+            model.append(
+                behaviour(batch["model_objects"][i], batch["model_mask"][i], target.expand(n)).nanmean(0)
+            )
+            human.append(behaviour(batch["human_objects"][[i]], batch["human_mask"][[i]], target[None])[0])
+    model, human = torch.stack(model), torch.stack(human)
+    undefined = model.isnan() | human.isnan()
+    means = (side.masked_fill(undefined, torch.nan).nanmean(0) for side in (model, human))
+    return behaviour_delta(*means)
+
+
+def gain_over_fixations(batches: list[Batch]) -> Tensor:
+    log_prob, log_baseline, mask = (
+        torch.cat([batch[name] for batch in batches]) for name in ("log_prob", "log_baseline", "mask")
+    )
+    return information_gain_bits(log_prob, log_baseline, mask & ~log_prob.isnan())
+
+
+CASES = {
+    "sequence_score": Case(SequenceScore, trials_batch, lambda b: mean_over_trials(sequence_score, b)),
+    "edit_distance": Case(EditDistance, trials_batch, lambda b: mean_over_trials(edit_distance, b), False),
+    "behaviour_delta": Case(BehaviourDelta, trials_batch, delta_over_trials),
+    "information_gain": Case(InformationGain, log_prob_batch, gain_over_fixations),
+}
