@@ -7,8 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cases_agreement
+import cases_encoding
+import cases_gaze
 import cases_objects
+import cases_regions
+import cases_saliency
 import cases_scanpath
+import cases_search
 import pytest
 import torch
 from cases import Case
@@ -17,7 +23,16 @@ from torchmetrics import Metric, MetricCollection
 import gazekit.metrics
 from gazekit.metrics import INFO, BehaviourDelta, EditDistance, SequenceScore
 
-CASES = cases_objects.CASES | cases_scanpath.CASES
+CASES = (
+    cases_saliency.CASES
+    | cases_scanpath.CASES
+    | cases_objects.CASES
+    | cases_search.CASES
+    | cases_gaze.CASES
+    | cases_regions.CASES
+    | cases_agreement.CASES
+    | cases_encoding.CASES
+)
 
 
 @pytest.fixture(params=CASES)

@@ -1,0 +1,9 @@
+"""Cases of the saliency metrics."""
+
+from __future__ import annotations
+
+from cases import Case
+
+__all__ = ["CASES"]
+
+CASES: dict[str, Case] = {}
