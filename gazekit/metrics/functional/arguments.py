@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["ArrayLike", "check_trials", "sequences", "symbol_pairs", "values"]
+__all__ = ["ArrayLike", "binary", "boxes", "check_trials", "reals", "sequences", "symbol_pairs", "values"]
 
 ArrayLike = Tensor | np.ndarray
 
@@ -17,10 +17,7 @@ def values(name: str, array: ArrayLike) -> Tensor:
     Raises:
         TypeError: the array holds complex numbers or booleans.
     """
-    tensor = torch.as_tensor(array)
-    if tensor.is_complex() or tensor.dtype == torch.bool:
-        raise TypeError(f"{name} must hold real numbers, got {tensor.dtype}")
-    return tensor.double()
+    return _real(name, array).double()
 
 
 def sequences(name: str, objects: ArrayLike, mask: ArrayLike) -> tuple[Tensor, Tensor]:
@@ -79,3 +76,63 @@ def check_trials(model_objects: Tensor, human_objects: Tensor) -> None:
             "model_objects and human_objects must have shapes [B, n, T] and [B, T'], "
             f"got {list(model_objects.shape)} and {list(human_objects.shape)}"
         )
+
+
+def reals(name: str, array: ArrayLike, *last: int | None) -> Tensor:
+    """A floating tensor of `array` whose last dimensions are `last` (None = any length).
+
+    float64, or float32 where a tensor on an accelerator is float32.
+
+    Raises:
+        TypeError: the array holds complex numbers or booleans.
+        ValueError: other last dimensions.
+    """
+    tensor = _real(name, array)
+    shape = tensor.shape[tensor.dim() - len(last) :] if tensor.dim() >= len(last) else ()
+    if len(shape) != len(last) or any(
+        want is not None and want != got for want, got in zip(last, shape, strict=True)
+    ):
+        wanted = ", ".join("n" if want is None else str(want) for want in last)
+        raise ValueError(f"{name} must have shape [..., {wanted}], got {list(tensor.shape)}")
+    keep = tensor.dtype == torch.float32 and tensor.device.type != "cpu"
+    return tensor if keep else tensor.double()
+
+
+def binary(name: str, array: ArrayLike) -> Tensor:
+    """A bool tensor of booleans, or of integers that are 0 and 1.
+
+    Raises:
+        TypeError: other types. ValueError: other integers.
+    """
+    tensor = torch.as_tensor(array)
+    if tensor.dtype == torch.bool:
+        return tensor
+    if tensor.is_floating_point() or tensor.is_complex():
+        raise TypeError(f"{name} must hold booleans or the integers 0 and 1, got {tensor.dtype}")
+    if ((tensor != 0) & (tensor != 1)).any():
+        raise ValueError(f"{name} must hold 0 and 1 only, got {int(tensor.min())} to {int(tensor.max())}")
+    return tensor.bool()
+
+
+def boxes(name: str, array: ArrayLike) -> Tensor:
+    """Boxes [..., 4] as x_min, y_min, x_max, y_max; NaN is let through.
+
+    Raises:
+        TypeError, ValueError: as `reals`; or a maximum below its minimum.
+    """
+    tensor = reals(name, array, 4)
+    bad = (tensor[..., 2:] < tensor[..., :2]).any(-1)
+    if bad.any():
+        first = tensor[bad][0].tolist()
+        raise ValueError(
+            f"{name} must be x_min, y_min, x_max, y_max with the maxima not below the minima, got {first}"
+        )
+    return tensor
+
+
+def _real(name: str, array: ArrayLike) -> Tensor:
+    # by way of numpy, as torch reads the numbers of a list in float32
+    tensor = array if isinstance(array, Tensor) else torch.as_tensor(np.asarray(array))
+    if tensor.is_complex() or tensor.dtype == torch.bool:
+        raise TypeError(f"{name} must hold real numbers, got {tensor.dtype}")
+    return tensor
