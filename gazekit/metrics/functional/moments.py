@@ -1,0 +1,57 @@
+"""Means and co-moments of Q quantities, which merge exactly over batches and processes.
+
+They are one tensor [1 + Q + Q^2, ...]: the number of observations, Q means, and the Q x Q sums of products
+of deviations. Deviations are taken from the first observation before the mean is subtracted, so that a large
+mean costs no digits and a constant has a co-moment of exactly 0, whatever the batches.
+
+Source of the merging: Chan, Golub and LeVeque 1983 (The American Statistician 37, 242).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = ["correlation", "merge_moments", "moments", "unpack_moments"]
+
+
+def moments(*quantities: Tensor) -> Tensor:
+    """Of Q tensors [n, ...], whose first dimension holds the observations: [1 + Q + Q^2, ...]."""
+    count = quantities[0].new_full(quantities[0].shape[1:], len(quantities[0]))
+    means, deviations = [], []
+    for quantity in quantities:
+        shifted = quantity - quantity[:1]
+        shift = shifted.sum(0) / max(1, len(quantity))
+        deviations.append(shifted - shift)
+        means.append(quantity[:1].sum(0) + shift)
+    return torch.stack([count, *means, *((p * q).sum(0) for p in deviations for q in deviations)])
+
+
+def merge_moments(parts: Tensor) -> Tensor:
+    """[W, 1 + Q + Q^2, ...] of W disjoint sets of observations to those of all of them."""
+    count, mean, comoment = unpack_moments(parts.transpose(0, 1))  # [W, ...], [Q, W, ...], [Q, Q, W, ...]
+    total = count.sum(0)
+    largest = count.argmax(0)[None].expand(mean.shape[:1] + mean.shape[2:])
+    near = mean.gather(1, largest[:, None])  # one of the means: equal means stay exactly what they are
+    merged = near + (count * (mean - near)).sum(1, keepdim=True) / total.clamp(min=1)
+    away = mean - merged
+    comoment = (comoment + count * away[:, None] * away[None]).sum(2)
+    return torch.cat([total[None], merged[:, 0], comoment.flatten(0, 1)])
+
+
+def unpack_moments(packed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Count [...], means [Q, ...] and co-moments [Q, Q, ...]."""
+    width = math.isqrt(len(packed) - 1)
+    return packed[0], packed[1 : 1 + width], packed[1 + width :].unflatten(0, (width, width))
+
+
+def correlation(packed: Tensor) -> Tensor:
+    """[...] Pearson's r of two quantities; NaN where one is constant or there are fewer than two."""
+    comoment = unpack_moments(packed)[2]
+    constant = (comoment[0, 0] == 0) | (comoment[1, 1] == 0)
+    # a harmless 1 keeps the gradient of the other columns free of NaN
+    spread = [torch.where(constant, 1.0, comoment[i, i]).sqrt() for i in (0, 1)]
+    r = (comoment[0, 1] / spread[0] / spread[1]).clamp(-1, 1)
+    return torch.where(constant, torch.nan, r)
