@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["ArrayLike", "binary", "boxes", "check_trials", "reals", "sequences", "symbol_pairs", "values"]
+__all__ = ["ArrayLike", "binary", "boxes", "check_trials", "reals", "sequences", "values"]
 
 ArrayLike = Tensor | np.ndarray
 
@@ -40,29 +40,6 @@ def sequences(name: str, objects: ArrayLike, mask: ArrayLike) -> tuple[Tensor, T
     if (mask[..., 1:] & ~mask[..., :-1]).any():
         raise ValueError(f"the padding of {name} must lie at the end")
     return objects, mask
-
-
-def symbol_pairs(
-    a: ArrayLike, b: ArrayLike, a_mask: ArrayLike, b_mask: ArrayLike
-) -> tuple[Tensor, Tensor, Tensor, Tensor, torch.Size]:
-    """Two strings a pair, leading dimensions broadcast and flattened, as the alignment kernel wants them.
-
-    Returns:
-        a [P, T], b [P, T'], their lengths [P], and the broadcast leading shape.
-    Raises:
-        TypeError, ValueError: as `sequences`; or leading shapes that don't broadcast.
-    """
-    a, a_mask = sequences("a", a, a_mask)
-    b, b_mask = sequences("b", b, b_mask)
-    try:
-        shape = torch.broadcast_shapes(a.shape[:-1], b.shape[:-1])
-    except RuntimeError as error:
-        raise ValueError(
-            f"leading dimensions of a and b must broadcast, got {list(a.shape)} and {list(b.shape)}"
-        ) from error
-    a_length, b_length = (mask.sum(-1).expand(shape).reshape(-1) for mask in (a_mask, b_mask))
-    a, b = (s.expand(*shape, s.shape[-1]).reshape(len(a_length), s.shape[-1]) for s in (a, b))
-    return a, b, a_length, b_length, shape
 
 
 def check_trials(model_objects: Tensor, human_objects: Tensor) -> None:

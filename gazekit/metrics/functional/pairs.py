@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gazekit.scanpath import Scanpaths, ScanpathsLike
 
-__all__ = ["over_pairs"]
+__all__ = ["broadcast_rows", "over_pairs"]
 
 _CHUNK_BYTES = 64 * 2**20
 
@@ -43,8 +43,8 @@ def over_pairs(
     except RuntimeError as error:
         shapes = [list(a.shape), list(b.shape), *(list(fact.shape[:-1]) for fact in facts)]
         raise ValueError(f"leading dimensions must broadcast, got {shapes}") from error
-    a_row, b_row = _rows(a.shape, shape, a.mask), _rows(b.shape, shape, b.mask)
-    fact_rows = [_rows(fact.shape[:-1], shape, a.mask) for fact in facts]
+    a_row, b_row = broadcast_rows(a.shape, shape, a.mask), broadcast_rows(b.shape, shape, b.mask)
+    fact_rows = [broadcast_rows(fact.shape[:-1], shape, a.mask) for fact in facts]
     a, b = a.flatten(), b.flatten()
     facts = tuple(fact.reshape(-1, fact.shape[-1]) for fact in facts)
     if chunk is None:
@@ -61,7 +61,7 @@ def over_pairs(
     return scores.reshape((*shape, *scores.shape[1:]))
 
 
-def _rows(own: torch.Size, shape: torch.Size, like: Tensor) -> Tensor:
+def broadcast_rows(own: torch.Size, shape: torch.Size, like: Tensor) -> Tensor:
     """[P] which of the flattened own rows each of the broadcast ones is."""
     return torch.arange(own.numel(), device=like.device).reshape(own).expand(shape).reshape(-1)
 

@@ -1,0 +1,153 @@
+"""Alignment and edit distance of strings, where a pair of symbols alone says how it scores (`buffers.py`)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gazekit.kernels.alignment.buffers import Scores, best_string_score, equality_scores, table_scores
+from gazekit.kernels.alignment.pairs import check_length, chunks
+
+__all__ = ["edit_distance", "symbol_alignment", "table_alignment"]
+
+
+def symbol_alignment(
+    a: Tensor,
+    b: Tensor,
+    a_length: Tensor,
+    b_length: Tensor,
+    match: float = 1.0,
+    mismatch: float = 0.0,
+    gap: float = 0.0,
+    chunk: int | None = None,
+) -> Tensor:
+    """Needleman-Wunsch where a pair of symbols scores by equality alone; no [n, m] table is ever held.
+
+    With the default scores the length of the longest common subsequence.
+
+    Args:
+        a: [P, n] integer symbols.
+        b: [P, m] integer symbols.
+        a_length: [P] integers from 0 to n.
+        b_length: [P] integers from 0 to m.
+        match: score of two equal symbols; `mismatch` of two different ones; `gap` of one without partner.
+        chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.
+    Returns:
+        [P] float64; with an empty sequence gap x length of the other.
+    Raises:
+        TypeError: symbols or lengths are not integers.
+        ValueError: shapes differ, a length outside its range, chunk below 1.
+    """
+    _check_strings(a, b, a_length, b_length)
+    return _string_alignment(equality_scores(match, mismatch), a, b, a_length, b_length, gap, False, chunk)
+
+
+def table_alignment(
+    a: Tensor,
+    b: Tensor,
+    a_length: Tensor,
+    b_length: Tensor,
+    table: Tensor,
+    gap: float = 0.0,
+    free_end: bool = False,
+    chunk: int | None = None,
+) -> Tensor:
+    """Needleman-Wunsch where a small table says how each pair of symbols scores (ScanMatch).
+
+    Args:
+        a: [P, n] integer symbols from 0 to K - 1.
+        b: [P, m] integer symbols from 0 to K - 1.
+        a_length: [P] integers from 0 to n.
+        b_length: [P] integers from 0 to m.
+        table: [K, K] score of pairing a symbol of `a` (row) with one of `b` (column).
+        gap: score of one symbol without partner, usually 0 or negative.
+        free_end: whether the alignment may stop anywhere, leaving the rest of both strings out at no cost;
+            then the score is never below 0, that of the empty alignment.
+        chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.
+    Returns:
+        [P] float64; with an empty sequence gap x length of the other (free_end: the larger of that and 0).
+    Raises:
+        TypeError: symbols or lengths are not integers.
+        ValueError: shapes differ, a length outside its range, a symbol that the table lacks, chunk below 1.
+    """
+    if table.dim() != 2 or table.shape[0] != table.shape[1]:
+        raise ValueError(f"table must have shape [K, K], got {list(table.shape)}")
+    _check_strings(a, b, a_length, b_length)
+    symbols = []
+    for name, string, length in (("a", a, a_length), ("b", b, b_length)):
+        valid = torch.arange(string.shape[1], device=string.device) < length[:, None]
+        if (valid & ((string < 0) | (string >= len(table)))).any():
+            raise ValueError(f"{name} must hold symbols from 0 to {len(table) - 1}, the rows of the table")
+        symbols.append(torch.where(valid, string, 0).int())  # half as many bytes to move
+    rows, columns = symbols[0] * len(table), symbols[1]
+    write = table_scores(table.to(a.device, torch.float64))
+    return _string_alignment(write, rows, columns, a_length, b_length, gap, free_end, chunk)
+
+
+def edit_distance(
+    a: Tensor,
+    b: Tensor,
+    a_length: Tensor,
+    b_length: Tensor,
+    substitution_cost: float = 1.0,
+    chunk: int | None = None,
+) -> Tensor:
+    """Levenshtein: the least cost of turning one sequence into the other; inserting or deleting costs 1.
+
+    It is minus the best alignment with gap -1, mismatch -substitution_cost and match 0.
+
+    Args:
+        a: [P, n] integer symbols.
+        b: [P, m] integer symbols.
+        a_length: [P] integers from 0 to n.
+        b_length: [P] integers from 0 to m.
+        substitution_cost: of replacing one symbol, at least 0; from 2 on replacing never pays.
+        chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.
+    Returns:
+        [P] float64; with an empty sequence the length of the other.
+    Raises:
+        TypeError: symbols or lengths are not integers.
+        ValueError: shapes differ, a length outside its range, a negative cost, chunk below 1.
+    """
+    if not substitution_cost >= 0:
+        raise ValueError(f"substitution_cost must be at least 0, got {substitution_cost}")
+    score = symbol_alignment(
+        a, b, a_length, b_length, match=0, mismatch=-substitution_cost, gap=-1, chunk=chunk
+    )
+    return 0 - score  # -score would turn 0 into -0
+
+
+def _string_alignment(
+    write: Scores,
+    a: Tensor,
+    b: Tensor,
+    a_length: Tensor,
+    b_length: Tensor,
+    gap: float,
+    free_end: bool,
+    chunk: int | None,
+) -> Tensor:
+    """Pairs of similar length go together, so that short ones don't wait for long ones."""
+    n, m = a.shape[1], b.shape[1]
+    order = (a_length + b_length).argsort()
+    scores = torch.zeros(len(a), dtype=torch.float64, device=a.device)
+    for part in chunks(a, min(n, m) + 1, n + 2 * m, chunk):
+        rows = order[part]
+        a_ends, b_ends = a_length[rows], b_length[rows]
+        a_rows, b_rows = a[rows, : int(a_ends.max())], b[rows, : int(b_ends.max())]
+        scores[rows] = best_string_score(
+            write, a_rows.T.contiguous(), b_rows.T.contiguous(), a_ends, b_ends, gap, free_end
+        )
+    return scores
+
+
+def _check_strings(a: Tensor, b: Tensor, a_length: Tensor, b_length: Tensor) -> None:
+    for name, symbols in (("a", a), ("b", b)):
+        if symbols.is_floating_point() or symbols.is_complex():
+            raise TypeError(f"{name} must hold integer symbols, got {symbols.dtype}")
+        if symbols.dim() != 2:
+            raise ValueError(f"{name} must have shape [P, length], got {list(symbols.shape)}")
+    if len(a) != len(b):
+        raise ValueError(f"a and b must hold equally many sequences, got {len(a)} and {len(b)}")
+    check_length("a_length", a_length, len(a), a.shape[1])
+    check_length("b_length", b_length, len(b), b.shape[1])
