@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["best_score", "matrix_diagonal", "symbol_diagonal"]
+__all__ = ["best_score", "matrix_diagonal"]
 
 Diagonal = Callable[[int, int, int], Tensor]
 
@@ -26,18 +26,6 @@ def matrix_diagonal(substitution: Tensor) -> Diagonal:
         # (i-1, d-i-1) lies at (i-1) m + (d-i-1): one row further down the diagonal is m - 1 entries further
         start, step = (first - 1) * m + d - first - 1, max(m - 1, 1)
         return flat[start : start + (last - first) * step + 1 : step]
-
-    return read
-
-
-def symbol_diagonal(a: Tensor, b: Tensor, match: float, mismatch: float, dtype: torch.dtype) -> Diagonal:
-    """The same for symbols a [n, P] and b [m, P], whose n x m comparisons are never held together."""
-    m, reverse = len(b), b.flip(0)
-    score = torch.tensor([mismatch, match], dtype=dtype, device=a.device)
-
-    def read(d: int, first: int, last: int) -> Tensor:
-        equal = a[first - 1 : last] == reverse[m - d + first : m - d + last + 1]
-        return torch.where(equal, score[1], score[0])
 
     return read
 

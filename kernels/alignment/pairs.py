@@ -1,0 +1,52 @@
+"""What the alignments of padded pairs share: checks at the door, and how many pairs are computed at once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["check_length", "check_table", "chunks", "pairs_last"]
+
+_CHUNK_BYTES = 64 * 2**20
+# On the CPU a diagonal of all pairs should stay in the cache and below the size at which torch uses threads:
+# steps this short are soon done, and waking threads on a busy machine costs many times what they save.
+_CPU_DIAGONAL = 2**15
+
+
+def pairs_last(
+    table: Tensor, a_length: Tensor, b_length: Tensor, rows: slice
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A view [n, m, P] of these rows of the table, up to their longest sequences, and their lengths."""
+    a, b = a_length[rows], b_length[rows]
+    return table[rows, : int(a.max()), : int(b.max())].permute(1, 2, 0), a, b
+
+
+def check_table(name: str, table: Tensor, a_length: Tensor, b_length: Tensor) -> None:
+    if table.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"{name} must be float32 or float64, got {table.dtype}")
+    if table.dim() != 3:
+        raise ValueError(f"{name} must have shape [P, n, m], got {list(table.shape)}")
+    pairs, n, m = table.shape
+    check_length("a_length", a_length, pairs, n)
+    check_length("b_length", b_length, pairs, m)
+
+
+def check_length(name: str, length: Tensor, pairs: int, longest: int) -> None:
+    if length.is_floating_point() or length.is_complex() or length.dtype == torch.bool:
+        raise TypeError(f"{name} must be integers, got {length.dtype}")
+    if length.shape != (pairs,):
+        raise ValueError(f"{name} must have shape [{pairs}], got {list(length.shape)}")
+    if pairs and (length.min() < 0 or length.max() > longest):
+        raise ValueError(f"{name} must lie in 0..{longest}, got {int(length.min())}..{int(length.max())}")
+
+
+def chunks(pairs: Tensor, diagonal: int, copied: int, chunk: int | None) -> list[slice]:
+    """Rows of `pairs` [P, ...] by chunks; of each pair some eight diagonals and `copied` numbers are held."""
+    if chunk is None:
+        chunk = _CHUNK_BYTES // (8 * (copied + 8 * diagonal))
+        if pairs.device.type == "cpu":
+            chunk = min(chunk, _CPU_DIAGONAL // diagonal)
+        chunk = max(chunk, 1)
+    if chunk < 1:
+        raise ValueError(f"chunk must be at least 1, got {chunk}")
+    return [slice(start, start + chunk) for start in range(0, len(pairs), chunk)]
