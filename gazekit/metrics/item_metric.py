@@ -118,7 +118,7 @@ class ItemMetric(Metric):
         items = self._items()
         values, group, weight = items[:, : self._width], items[:, -2], items[:, -1:]
         defined = ~values.isnan()
-        share = defined * (weight if self.aggregation == "weight" else 1.0)
+        share = defined.to(items) * (weight if self.aggregation == "weight" else 1.0)
         top, bottom = torch.where(defined, values * share, 0.0), share
         if not len(items) or not (group != group[0]).any():
             if self.aggregation != "group":

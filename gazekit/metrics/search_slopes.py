@@ -1,0 +1,122 @@
+"""Search slopes and their asymmetry from single trials; the definitions are in `functional`."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gazekit.metrics.bootstrap import Interval, bootstrap_interval
+from gazekit.metrics.functional.arguments import ArrayLike, binary, reals
+from gazekit.metrics.functional.search_slopes import asymmetry_index, search_slope
+from gazekit.metrics.rows_metric import RowsMetric
+
+__all__ = ["AsymmetryIndex", "SearchSlope"]
+
+
+class SlopeMetric(RowsMetric):
+    """Mean cost at each set size of each condition, of which subclasses compute a value.
+
+    Trials whose cost is NaN or infinite (target not found) are left out and counted in `undefined`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(trials=3)
+
+    def add_trials(self, set_size: ArrayLike, cost: ArrayLike, condition: Tensor) -> None:
+        set_size, cost = reals("set_size", set_size, None), reals("cost", cost, None)
+        if not set_size.shape == cost.shape == condition.shape or cost.dim() != 1:
+            raise ValueError(
+                "each trial must have one set size, cost and condition, "
+                f"got {list(set_size.shape)}, {list(cost.shape)} and {list(condition.shape)}"
+            )
+        if not set_size.isfinite().all():
+            raise ValueError(f"set_size must be finite, got {set_size.tolist()}")
+        self.add_rows("trials", torch.stack([condition.to(cost), set_size, cost], 1))
+
+    def interval(self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0) -> Interval:
+        """The value (of a slope, without its intercept) and its percentile bootstrap interval; trials are drawn.
+
+        Call it on all processes. NaN where a set size has fewer than two trials. See `bootstrap_interval`.
+        """
+        with self.sync_context():
+            place, top, bottom = self._sums()
+
+            def drawn(means: Tensor) -> Tensor:
+                return self._value(place, means)
+
+            return bootstrap_interval(top, bottom, drawn, n_resamples, level, seed)
+
+    @property
+    def undefined(self) -> Tensor:
+        """[] number of trials of this process (of all inside `sync_context`) without a finite cost."""
+        return (~self.rows("trials")[:, 2].isfinite()).sum()
+
+    def _means(self) -> tuple[Tensor, Tensor]:
+        """[S, 2] the different conditions and set sizes, and the mean cost [S] at them."""
+        place, top, bottom = self._sums()
+        return place, top.sum(0) / bottom.sum(0)
+
+    def _sums(self) -> tuple[Tensor, Tensor, Tensor]:
+        """[S, 2] conditions and set sizes; cost [I, S] of each trial at its own of them, and 1 there."""
+        trials = self.rows("trials")
+        trials = trials[trials[:, 2].isfinite()]
+        place, index = trials[:, :2].unique(dim=0, return_inverse=True)
+        own = torch.nn.functional.one_hot(index, len(place)).to(trials) if len(place) else trials[:, :0]
+        return place, own * trials[:, 2:], own
+
+    def _value(self, place: Tensor, means: Tensor) -> Tensor:
+        """[...] from the mean costs [..., S]."""
+        raise NotImplementedError
+
+
+class SearchSlope(SlopeMetric):
+    """`functional.search_slope` of the mean cost at each set size: [2] slope and intercept.
+
+    Example:
+        >>> metric = SearchSlope()
+        >>> metric.update([8, 8, 16, 32], [560.0, 570.0, 640.0, 750.0])
+        >>> metric.compute()
+        tensor([  7.5893, 510.0000], dtype=torch.float64)
+    """
+
+    higher_is_better = None
+
+    def update(self, set_size: ArrayLike, cost: ArrayLike) -> None:
+        """Add B trials of one condition: numbers of items [B] and costs [B], say reaction times in ms."""
+        set_size = reals("set_size", set_size, None)
+        self.add_trials(set_size, cost, torch.zeros_like(set_size))
+
+    def compute(self) -> Tensor:
+        """[2] slope and intercept; NaN with fewer than two set sizes."""
+        place, means = self._means()
+        return search_slope(place[:, 1], means)
+
+    def _value(self, place: Tensor, means: Tensor) -> Tensor:
+        return search_slope(place[:, 1], means)[..., 0]
+
+
+class AsymmetryIndex(SlopeMetric):
+    """`functional.asymmetry_index` of the slopes of two conditions, each through its mean costs.
+
+    Example:
+        >>> metric = AsymmetryIndex()
+        >>> metric.update([3, 6, 9], [829.0, 1117.0, 1405.0], [True, True, True])
+        >>> metric.update([3, 6, 9], [645.0, 780.0, 915.0], [False, False, False])
+        >>> metric.compute()
+        tensor(0.3617, dtype=torch.float64)
+    """
+
+    higher_is_better = None
+
+    def update(self, set_size: ArrayLike, cost: ArrayLike, is_hard: ArrayLike) -> None:
+        """Add B trials: numbers of items [B], costs [B], and bool [B] whether of the condition hard for people."""
+        self.add_trials(set_size, cost, binary("is_hard", is_hard))
+
+    def compute(self) -> Tensor:
+        """[] the index; NaN where a condition has fewer than two set sizes."""
+        return self._value(*self._means())
+
+    def _value(self, place: Tensor, means: Tensor) -> Tensor:
+        hard = place[:, 0] > 0
+        slopes = [search_slope(place[side, 1], means[..., side])[..., 0] for side in (hard, ~hard)]
+        return asymmetry_index(*slopes)
