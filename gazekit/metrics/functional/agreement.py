@@ -114,7 +114,8 @@ def krippendorff_alpha(
     if level == "ratio" and (valid < 0).any():
         raise ValueError(f"ratings on a ratio scale must be at least 0, got {valid.min().item():g}")
     scale = valid.unique()
-    places = torch.searchsorted(scale, torch.where(mask, ratings, scale[0] if len(scale) else 0.0))
+    known = torch.where(mask, ratings, scale[0] if len(scale) else 0.0).contiguous()
+    places = torch.searchsorted(scale, known)
     return alpha_of(coincidences(places, mask, len(scale)), scale, level)
 
 

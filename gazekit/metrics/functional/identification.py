@@ -110,6 +110,6 @@ def _compare(
         if swapped:
             margin = margin + matched - y[rows] @ p.T
         counted = (rows[:, None] != everyone) & ~margin.isnan()
-        won = (margin > _TIE) + 0.5 * (margin.abs() <= _TIE)
+        won = (margin > _TIE).to(margin) + (margin.abs() <= _TIE).to(margin) / 2
         total, count = total + (won * counted).sum(), count + counted.sum()
     return total / count

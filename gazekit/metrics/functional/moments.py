@@ -1,8 +1,8 @@
 """Means and co-moments of Q quantities, which merge exactly over batches and processes.
 
 They are one tensor [1 + Q + Q^2, ...]: the number of observations, Q means, and the Q x Q sums of products
-of deviations. Deviations are taken from the first observation before the mean is subtracted, so that a large
-mean costs no digits and a constant has a co-moment of exactly 0, whatever the batches.
+of deviations. Deviations are taken from the first observation before the mean is subtracted, so that within a
+batch a large mean costs no digits, and a constant has a co-moment of exactly 0 whatever the batches.
 
 Source of the merging: Chan, Golub and LeVeque 1983 (The American Statistician 37, 242).
 """

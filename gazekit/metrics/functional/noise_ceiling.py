@@ -77,7 +77,7 @@ def explainable_variance(repeats: ArrayLike, mask: ArrayLike | None = None) -> T
 def noise_ceiling_of_means(means: ArrayLike, noise_variance: ArrayLike, repeats: int) -> Tensor:
     """`noise_ceiling` where only the mean responses over repeats and the noise variance are at hand.
 
-        signal = max(0, variance of the means (divisor n) - noise / repeats)
+        signal = max(0, variance of the means (divisor n - 1) - noise / repeats)
         ceiling = signal / (signal + noise / repeats)
 
     Args:
@@ -93,7 +93,7 @@ def noise_ceiling_of_means(means: ArrayLike, noise_variance: ArrayLike, repeats:
     Example:
         >>> import torch
         >>> noise_ceiling_of_means(torch.tensor([1.5, 4.0, 6.5]), torch.tensor(1 / 3), repeats=2)
-        tensor(0.9600, dtype=torch.float64)
+        tensor(0.9733, dtype=torch.float64)
     """
     means, noise = reals("means", means), reals("noise_variance", noise_variance)
     if not means.dim() or means.shape[1:] != noise.shape:
@@ -106,7 +106,7 @@ def noise_ceiling_of_means(means: ArrayLike, noise_variance: ArrayLike, repeats:
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {repeats}")
     count, _, comoment = unpack_moments(moments(means))
-    variance, noise = comoment[0, 0] / count, noise / repeats
+    variance, noise = comoment[0, 0] / (count - 1), noise / repeats
     signal = (variance - noise).clamp(min=0)
     return torch.where(count > 1, fraction_of(signal, signal + noise), torch.nan)
 

@@ -14,7 +14,7 @@ def average_ranks(x: Tensor) -> Tensor:
     ordered = x.sort(-1).values
     below = torch.searchsorted(ordered, x)
     upto = torch.searchsorted(ordered, x, right=True)
-    return (below + upto + 1) / 2.0
+    return (below + upto + 1).double() / 2
 
 
 def kendall_tau_a(x: Tensor, y: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ def _inversions(ranks: Tensor) -> Tensor:
     """
     found = torch.zeros(ranks.shape[:-1], dtype=torch.long, device=ranks.device)
     for digit in range(max(1, ranks.shape[-1]).bit_length()):
-        prefix, order = (ranks >> (digit + 1)).sort(-1, stable=True)
+        prefix, order = (ranks >> (digit + 1)).sort(dim=-1, stable=True)
         ones = (ranks >> digit & 1).gather(-1, order)
         before = ones.cumsum(-1) - ones
         start = torch.searchsorted(prefix.contiguous(), prefix.contiguous())
