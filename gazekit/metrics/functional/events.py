@@ -100,7 +100,7 @@ def match_events(a: Events, b: Events, min_iou: float = 0.0) -> EventMatches:
     another. (A matching with the largest sum of IoU can differ, by pulling apart the best pair.)
 
     Source: the rule by largest overlap is that of Zemblys, Niehorster and Holmqvist 2019 (Behavior Research
-    Methods 51, 840) in spirit; IoU in place of overlap keeps a long event from taking whatever it covers.
+    Methods 51, 840), to our recollection; IoU in place of overlap keeps a long event from taking whatever it covers.
 
     Args:
         a: events of one detector or rater; `b` those of the other, on the same clock.
@@ -132,7 +132,7 @@ def match_events(a: Events, b: Events, min_iou: float = 0.0) -> EventMatches:
 def event_f1(detected: Events, reference: Events, min_iou: float = 0.0) -> Tensor:
     """F1 of detected events: 2 x matched / (detected + reference), matched as `match_events` does.
 
-    Source: Hooge et al. 2018 (Behavior Research Methods 50, 1864), event-based F1.
+    Source: Hooge et al. 2018 (Behavior Research Methods 50, 1864) for F1 of events; their matching differs.
 
     Args:
         detected: events of one recording; `reference` those that are held to be true.

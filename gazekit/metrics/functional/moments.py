@@ -26,7 +26,9 @@ def moments(*quantities: Tensor) -> Tensor:
         shift = shifted.sum(0) / max(1, len(quantity))
         deviations.append(shifted - shift)
         means.append(quantity[:1].sum(0) + shift)
-    return torch.stack([count, *means, *((p * q).sum(0) for p in deviations for q in deviations)])
+    width = range(len(quantities))
+    products = {(i, j): (deviations[i] * deviations[j]).sum(0) for i in width for j in width if i <= j}
+    return torch.stack([count, *means, *(products[min(i, j), max(i, j)] for i in width for j in width)])
 
 
 def merge_moments(parts: Tensor) -> Tensor:
