@@ -8,13 +8,14 @@ import torch
 from cases import Batch, Case
 from torch import Tensor
 
-from gazekit.metrics import Hausdorff
-from gazekit.metrics.functional import hausdorff_px
+from gazekit.metrics import DTW, Frechet, Hausdorff, MultiMatch
+from gazekit.metrics.functional import Grouping, dtw_px, frechet_px, hausdorff_px, multimatch
 from gazekit.scanpath import Scanpaths
 
 __all__ = ["CASES"]
 
 SIZE_PX = (800, 600)
+GROUPING = Grouping(direction_deg=45, duration_ms=200, amplitude_px=250)
 
 
 def random_scanpaths(draw: torch.Generator, *shape: int, longest: int = 8) -> Scanpaths:
@@ -49,4 +50,11 @@ CASES = {
     "hausdorff_px": Case(
         Hausdorff, pairs_batch, lambda b: mean_of_pairs(lambda a, h, size: hausdorff_px(a, h), b)
     ),
+    "multimatch": Case(
+        lambda: MultiMatch(GROUPING),
+        pairs_batch,
+        lambda b: mean_of_pairs(lambda a, h, size: multimatch(a, h, size, GROUPING), b),
+    ),
+    "dtw_px": Case(DTW, pairs_batch, lambda b: mean_of_pairs(lambda a, h, size: dtw_px(a, h), b)),
+    "frechet_px": Case(Frechet, pairs_batch, lambda b: mean_of_pairs(lambda a, h, size: frechet_px(a, h), b)),
 }
