@@ -15,7 +15,7 @@ def angular_error_deg(a: ArrayLike, b: ArrayLike) -> Tensor:
 
         atan2(|a x b|, a . b)
 
-    It keeps its precision near 0 and 180 degrees, and is exactly 0 for equal vectors. Deviation: usual code
+    This keeps its precision near 0 and 180 degrees, and is exactly 0 for equal vectors. Deviation: usual code
     takes the arccos of the cosine, which is NaN for some equal vectors where it isn't clipped (ETH-XGaze) and
     never below 0.026 degrees where it is clipped at 0.9999999 (L2CS-Net).
 
@@ -40,7 +40,9 @@ def angle_deg(a: Tensor, b: Tensor) -> Tensor:
     a, b = torch.broadcast_tensors(a, b)
     a, a_ok = _scaled(a)
     b, b_ok = _scaled(b)
-    angle = torch.atan2(torch.linalg.cross(a, b).norm(dim=-1), (a * b).sum(-1))
+    # 2 a x b, but exactly 0 for equal and opposite vectors, as a x b is not with fused multiply-adds
+    across = torch.linalg.cross(a - b, a + b).norm(dim=-1) / 2
+    angle = torch.atan2(across, (a * b).sum(-1))
     return torch.where(a_ok & b_ok, angle.rad2deg(), torch.nan)
 
 

@@ -44,7 +44,8 @@ def heatmap_point_norm(heatmap: ArrayLike) -> Tensor:
         return heatmap.new_full((*heatmap.shape[:-2], 2), torch.nan)
     flat = heatmap.flatten(-2)
     best = flat.argmax(-1)
-    point = torch.stack([(best % w) / w, best.div(w, rounding_mode="floor") / h], -1).to(heatmap)
+    cell = torch.stack([best % w, best.div(w, rounding_mode="floor")], -1)
+    point = cell.to(heatmap) / torch.tensor([w, h]).to(heatmap)
     low, high = flat.aminmax(dim=-1)
     return torch.where((low < high)[..., None], point, torch.nan)
 
