@@ -3,6 +3,7 @@
 from gazekit.metrics.agreement import CohenKappa, KrippendorffAlpha, SampleF1
 from gazekit.metrics.behaviour_delta import BehaviourDelta
 from gazekit.metrics.bootstrap import Interval, bootstrap_interval
+from gazekit.metrics.conditional import ConditionalAUC, ConditionalInformationGain, ConditionalNSS
 from gazekit.metrics.edit_distance import EditDistance
 from gazekit.metrics.encoding import (
     R2,
@@ -25,22 +26,59 @@ from gazekit.metrics.gaze import (
 )
 from gazekit.metrics.info import FAMILIES, INFO, MetricInfo
 from gazekit.metrics.information_gain import InformationGain
+from gazekit.metrics.map_similarity import CC, EMD, KLD, SIM
 from gazekit.metrics.multimatch import MultiMatch
 from gazekit.metrics.regions import ClassDice, ClassIoU, DetectionAP, Dice, IoU, MacroDice, MacroIoU
 from gazekit.metrics.representation import RSA, IdentificationAccuracy, TwoVersusTwo
-from gazekit.metrics.scanpath import Hausdorff
+from gazekit.metrics.saliency import (
+    AUC,
+    NSS,
+    AUCBorji,
+    AUCJudd,
+    LogLikelihood,
+    MapInformationGain,
+    ShuffledAUC,
+    ShuffledAUCMatlab,
+)
+from gazekit.metrics.scanpath import (
+    CrossRecurrence,
+    Euclidean,
+    Eyenalysis,
+    Hausdorff,
+    MannanSimilarity,
+    MannanSquaredDistance,
+    ScaledTimeDelayEmbedding,
+    TimeDelayEmbedding,
+)
 from gazekit.metrics.search import TFPAUC, ProbabilityMismatch, ScanpathRatio, TargetFoundCurve, TFPAUCMean
 from gazekit.metrics.search_slopes import AsymmetryIndex, SearchSlope
 from gazekit.metrics.sequence_score import SequenceScore
+from gazekit.metrics.strings import (
+    ClusterEditDistance,
+    ClusterSequenceScore,
+    GridEditDistance,
+    GridSequenceScore,
+    ScanMatch,
+    SemanticEditDistance,
+    SemanticSequenceScore,
+)
 from gazekit.metrics.warping import DTW, Frechet
 
 __all__ = [
+    "AUC",
+    "CC",
     "DTW",
+    "EMD",
     "FAMILIES",
     "INFO",
+    "KLD",
+    "NSS",
     "R2",
     "RSA",
+    "SIM",
     "TFPAUC",
+    "AUCBorji",
+    "AUCJudd",
     "AngularError",
     "AsymmetryIndex",
     "AttentionTargetAUC",
@@ -48,25 +86,39 @@ __all__ = [
     "BehaviourDelta",
     "ClassDice",
     "ClassIoU",
+    "ClusterEditDistance",
+    "ClusterSequenceScore",
     "CohenKappa",
+    "ConditionalAUC",
+    "ConditionalInformationGain",
+    "ConditionalNSS",
+    "CrossRecurrence",
     "DetectionAP",
     "Dice",
     "DistanceToMean",
     "EditDistance",
+    "Euclidean",
     "EventF1",
     "EventTiming",
     "ExplainableVariance",
+    "Eyenalysis",
     "Frechet",
     "GazeAngle",
     "GazeFollowAUC",
+    "GridEditDistance",
+    "GridSequenceScore",
     "Hausdorff",
     "IdentificationAccuracy",
     "InformationGain",
     "Interval",
     "IoU",
     "KrippendorffAlpha",
+    "LogLikelihood",
     "MacroDice",
     "MacroIoU",
+    "MannanSimilarity",
+    "MannanSquaredDistance",
+    "MapInformationGain",
     "MeanDistance",
     "MetricInfo",
     "MinDistance",
@@ -77,11 +129,18 @@ __all__ = [
     "Pearson",
     "ProbabilityMismatch",
     "SampleF1",
+    "ScaledTimeDelayEmbedding",
+    "ScanMatch",
     "ScanpathRatio",
     "SearchSlope",
+    "SemanticEditDistance",
+    "SemanticSequenceScore",
     "SequenceScore",
+    "ShuffledAUC",
+    "ShuffledAUCMatlab",
     "TFPAUCMean",
     "TargetFoundCurve",
+    "TimeDelayEmbedding",
     "TwoVersusTwo",
     "bootstrap_interval",
 ]

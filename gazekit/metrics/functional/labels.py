@@ -6,6 +6,7 @@ label map) broadcast with the leading dimensions of the scanpaths, so they may d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -15,7 +16,7 @@ from gazekit.metrics.functional.arguments import ArrayLike, values
 from gazekit.metrics.functional.pairs import broadcast_rows
 from gazekit.scanpath import Ragged, Scanpaths, ScanpathsLike
 
-__all__ = ["OffFrame", "class_labels", "frame_size", "grid_labels", "repeat_by_duration"]
+__all__ = ["OffFrame", "class_labels", "frame_size", "grid_labels", "label_pair", "repeat_by_duration"]
 
 OffFrame = Literal["raise", "clip"]
 
@@ -156,6 +157,30 @@ def repeat_by_duration(
     mask = time < ends[..., -1:]
     source = torch.searchsorted(ends, time, right=True).clamp(max=steps - 1)
     return Ragged(torch.where(mask, labels.values.gather(-1, source), 0), mask)
+
+
+def label_pair(
+    label: Callable[[Scanpaths, str], Ragged],
+    a: ScanpathsLike,
+    b: ScanpathsLike,
+    bin_ms: float | None,
+    rounding: Literal["round", "floor"],
+) -> tuple[Ragged, Ragged]:
+    """Both sides of a comparison labelled, by time where there is a `bin_ms`.
+
+    Raises:
+        TypeError, ValueError: as `Scanpaths.of` and `label`; bin_ms for scanpaths without durations.
+    """
+    labelled = []
+    for name, side in (("a", a), ("b", b)):
+        paths = Scanpaths.of(side, name)
+        labels = label(paths, name)
+        if bin_ms is not None:
+            if paths.duration_ms is None:
+                raise ValueError(f"bin_ms={bin_ms} needs durations, and {name} has none")
+            labels = repeat_by_duration(labels, paths.duration_ms, bin_ms, rounding)
+        labelled.append(labels)
+    return labelled[0], labelled[1]
 
 
 def frame_size(size_px: ArrayLike | tuple[float, float]) -> Tensor:
