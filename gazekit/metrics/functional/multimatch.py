@@ -18,10 +18,6 @@ __all__ = ["MULTIMATCH_PARTS", "SaccadeAlignment", "multimatch", "multimatch_ali
 
 MULTIMATCH_PARTS = ("vector", "direction", "length", "position", "duration")
 
-_TABLES = (
-    16  # two for the alignment, and some forty numbers for each of up to T + T' aligned pairs of saccades
-)
-
 
 def multimatch(
     a: ScanpathsLike,
@@ -73,7 +69,7 @@ def multimatch(
     if not (size.isfinite() & (size > 0)).all():
         raise ValueError(f"size_px must be (width, height) above 0, got {size.min():g}")
     a, b = _comparable(a, "a", grouping), _comparable(b, "b", grouping)
-    return over_pairs(_similarities, a, b, size.to(a.xy_px), chunk=chunk, tables=_TABLES)
+    return over_pairs(_similarities, a, b, size.to(a.xy_px), chunk=chunk, tables=_tables(a, b))
 
 
 class SaccadeAlignment(NamedTuple):
@@ -115,7 +111,7 @@ def multimatch_alignment(a: ScanpathsLike, b: ScanpathsLike, chunk: int | None =
         cells = torch.nn.functional.pad(cells, (0, longest - cells.shape[-1])).flatten(1)
         return torch.cat([path.cost[:, None], cells], 1)
 
-    found = over_pairs(numbers, a, b, chunk=chunk, tables=_TABLES)
+    found = over_pairs(numbers, a, b, chunk=chunk, tables=_tables(a, b))
     a_saccade, b_saccade, mask = found[..., 1:].detach().long().unflatten(-1, (3, longest)).unbind(-2)
     return SaccadeAlignment(a_saccade, b_saccade, mask.bool(), found[..., 0])
 
@@ -126,6 +122,12 @@ def _comparable(paths: ScanpathsLike, name: str, grouping: Grouping | None) -> S
     mask = paths.mask & (paths.lengths >= 3)[..., None]
     paths = Scanpaths(paths.xy_px, mask, paths.duration_ms)
     return paths if grouping is None else simplify_scanpaths(paths, grouping)
+
+
+def _tables(a: Scanpaths, b: Scanpaths) -> int:
+    """How many T x T' tables of 8 bytes are held: of saccades, and lists of up to T + T' aligned ones."""
+    n, m = a.mask.shape[-1], b.mask.shape[-1]
+    return 8 + 64 * (n + m) // max(1, n * m)
 
 
 def _aligned(a: Scanpaths, b: Scanpaths) -> Path:
