@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike, reals
+from gazekit.metrics.functional.auc import ordered, rank_area
 from gazekit.metrics.functional.gaze_distance import annotations
 from gazekit.scanpath import Scanpaths, ScanpathsLike
 
@@ -82,7 +83,7 @@ def gazefollow_auc(
         >>> gazefollow_auc(heatmap, [[0.5, 0.6], [0.4, 0.2]])
         tensor(0.8750, dtype=torch.float64)
     """
-    heatmap = reals("heatmap", heatmap, None, None)
+    heatmap = reals("heatmap", heatmap, None, None).detach()
     points = annotations(points_norm, heatmap.shape[:-2])
     lead, (h, w) = heatmap.shape[:-2], heatmap.shape[-2:]
     sizes = _sizes(size_px, lead) if size_px is not None else torch.tensor([w, h]).expand(*lead, 2)
@@ -107,20 +108,16 @@ def _auc_at_points(maps: Tensor, points: Scanpaths, width: int, height: int) -> 
     index = torch.where(points.mask, row * width + column, pixels).sort(1).values
     first = index < pixels
     first[:, 1:] &= index[:, 1:] != index[:, :-1]
-    positive = torch.where(first, flat.gather(1, index.clamp(max=pixels - 1)), torch.inf)
-    return _roc_auc(flat, positive.sort(1).values, first.sum(1))
+    return _roc_auc(flat, flat.gather(1, index.clamp(max=pixels - 1)), first)
 
 
-def _roc_auc(values: Tensor, positive: Tensor, count: Tensor) -> Tensor:
-    """[n] of all values [n, N], of which `count` [n] are positive: those in [n, P], ascending, inf behind."""
-    count = count[:, None]
-    below = torch.searchsorted(positive, values).clamp(max=count)
-    not_above = torch.searchsorted(positive, values, right=True).clamp(max=count)
-    # pairs that a positive wins, doubled; among themselves the positives win half of their pairs
-    won = (2 * count - below - not_above).sum(1) - count[:, 0] ** 2
-    pairs = count[:, 0] * (values.shape[1] - count[:, 0])
-    defined = (pairs > 0) & ~values.isnan().any(1)
-    return torch.where(defined, won.to(values) / (2 * pairs), torch.nan)
+def _roc_auc(values: Tensor, positive: Tensor, mask: Tensor) -> Tensor:
+    """[n] area under the curve of [n, N], of which those [n, P] are positive where `mask` is True."""
+    ranked, count = ordered(values), mask.sum(1)
+    # among themselves the positives win half of their pairs
+    won = torch.where(mask, rank_area(positive, ranked), 0).sum(1) - count**2
+    pairs = count * (values.shape[1] - count)
+    return torch.where((pairs > 0) & ~ranked[:, -1].isnan(), won.to(values) / (2 * pairs), torch.nan)
 
 
 def attention_target_auc(
@@ -157,7 +154,7 @@ def attention_target_auc(
         >>> attention_target_auc(heatmap, [30.5 / 64, 20.5 / 64]).round(decimals=4)
         tensor(0.9979, dtype=torch.float64)
     """
-    heatmap, point = reals("heatmap", heatmap, size, size), reals("point_norm", point_norm, 2)
+    heatmap, point = reals("heatmap", heatmap, size, size).detach(), reals("point_norm", point_norm, 2)
     if heatmap.shape[:-2] != point.shape[:-1]:
         raise ValueError(
             "heatmap and point_norm must have the same leading dimensions, "
@@ -175,9 +172,7 @@ def attention_target_auc(
     cell = torch.arange(size, device=flat.device)
     near = ((cell - target).abs() <= 3 * sigma_cells) & (cell < (size - 1 if edge == "open" else size))
     square = (near[:, 1, :, None] & near[:, 0, None]).flatten(1)
-    count = square.sum(1)
-    positive = torch.where(square, flat, torch.inf).sort(1).values[:, : int(count.max())]
-    area = _roc_auc(flat, positive.contiguous(), count)
+    area = _roc_auc(flat, flat, square)
     return torch.where(in_frame, area, torch.nan).reshape(lead)
 
 
@@ -196,4 +191,4 @@ def _sizes(size_px: ArrayLike | tuple[int, int], lead: torch.Size) -> Tensor:
 def _chunk(chunk: int | None, pixels: int) -> int:
     if chunk is not None and chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
-    return chunk or max(1, _CHUNK_BYTES // (40 * max(pixels, 1)))  # the map and four tables of its size
+    return chunk or max(1, _CHUNK_BYTES // (24 * max(pixels, 1)))  # the map, it again in order, and a copy
