@@ -16,6 +16,7 @@ usage: python -m gazekit VERB ...
   evaluate   score a checkpoint on any copy of a data set
   predict    scanpaths of a checkpoint over one picture
   data       list | info | check | fetch data sets
+  score      score scanpaths or saliency maps in files against people's fixations
   list       models | datasets | metrics | experiments
   bench      time what we made beside what people use
 
@@ -25,6 +26,7 @@ examples:
   python -m gazekit predict ckpt=outputs/oat/TIME/best.ckpt image=shelf.png boxes=shelf.csv target=3
   python -m gazekit data check hsem_hybrid_search --root DIR
   python -m gazekit list experiments
+  python -m gazekit score --pred model.csv --true people.csv --metrics multimatch,scanmatch --size 800x600
   python -m gazekit bench oat out=oat.json
 
 python -m gazekit VERB --help shows the options of a verb.
@@ -54,6 +56,7 @@ def main(argv: list[str] | None = None) -> int | None:
         "evaluate": lambda rest: _hydra("evaluate", rest),
         "predict": lambda rest: _hydra("predict", rest),
         "data": _data,
+        "score": _score,
         "list": _list,
         "bench": _bench,
     }
@@ -118,6 +121,12 @@ def _list(rest: list[str]) -> int:
     parser.add_argument("what", choices=LISTS)
     print("\n".join(lines(parser.parse_args(rest).what)))
     return 0
+
+
+def _score(rest: list[str]) -> int:
+    from gazekit.verbs.score import main
+
+    return main(rest)
 
 
 def _bench(rest: list[str]) -> int:

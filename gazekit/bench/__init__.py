@@ -18,5 +18,12 @@ def _oat(device: str) -> list[Case]:
     return cases(device)
 
 
-BENCHES: dict[str, Callable[[str], list[Case]]] = {"oat": _oat}
+def _metrics(device: str) -> list[Case]:
+    """comparisons of scanpaths by the thousand and scores of large saliency maps"""
+    from gazekit.bench.metrics import cases
+
+    return cases(device)
+
+
+BENCHES: dict[str, Callable[[str], list[Case]]] = {"oat": _oat, "metrics": _metrics}
 """Name to a function that makes the cases for a device; `--help` shows the first line of its docstring."""

@@ -87,6 +87,11 @@ class ItemMetric(Metric):
         return found if self.parts else Interval(*(bound[0] for bound in found))
 
     @property
+    def item_values(self) -> Tensor:
+        """[N, K] values of all items of this process, NaN where undefined; K = 1 without parts."""
+        return self._items()[:, : self._width]
+
+    @property
     def undefined(self) -> Tensor:
         """[] or [K] number of items of this process (of all inside `sync_context`) whose value is NaN."""
         count = self._items()[:, : self._width].isnan().sum(0)

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 import gazekit
+from gazekit.metrics.ceiling import Ceiling
 from gazekit.report.rows import HEADLINE, Row
 
 __all__ = ["REASONS", "report_text", "table_lines", "versions", "write_metrics"]
@@ -24,6 +25,14 @@ REASONS = {
 _PEOPLE = [
     "people: other people's scanpaths on the same scene; their behavioural delta is that of one random half of the "
     "observers from the other.",
+    "",
+]
+
+_POSITIONS = [
+    "Generated fixations are at the centres of their objects and have no duration. Every scanpath of a person is "
+    "compared with all that predict it. people, leave one out: all other people on the scene; split half: a random "
+    "half of them; other images: people on other scenes, the centre bias; chance: uniform positions. A model above "
+    "the first knows more than other people do, one below other images has not beaten the centre bias.",
     "",
 ]
 
@@ -92,8 +101,14 @@ def _undefined(name: str, metric: str, row: Row) -> str:
     return f"- {name}, {metric}: {count} undefined" + (f" ({reason})" if reason else "") if count else ""
 
 
-def report_text(title: str, rows: dict[str, Row], notes: list[str], figures: list[str]) -> str:
-    """report.md: the main table, the behaviour, what was left out, and the pictures."""
+def report_text(
+    title: str,
+    rows: dict[str, Row],
+    notes: list[str],
+    figures: list[str],
+    positions: Ceiling | None = None,
+) -> str:
+    """report.md: the main table, the behaviour, positions, what was left out, and the pictures."""
     first = next(iter(rows.values()))
     parts = ("found", "length", "search", "refix", "revisit")
     count = first["sequence_score"]
@@ -115,6 +130,7 @@ def report_text(title: str, rows: dict[str, Row], notes: list[str], figures: lis
         "objects, again on the same, and back on earlier ones.",
         "",
         *(_PEOPLE if "people" in rows else []),
+        *([] if positions is None else ["## Positions in pixels", "", str(positions), "", *_POSITIONS]),
     ]
     undefined = [_undefined(name, metric, row) for name, row in rows.items() for metric in HEADLINE]
     undefined = [line for line in undefined if line] or ["- nothing undefined"]

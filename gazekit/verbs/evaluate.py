@@ -36,9 +36,11 @@ def evaluate(cfg: DictConfig) -> dict[str, Row]:
     title = f"{name} on {data.dataset.name}, {data.split} split"
     notes = _seen(data, saved) + landing_note(saved.recipe)
     limits = (saved.recipe["max_fixations"], cfg.seed)
-    rows = write_report(folder, title, saved.models, data, cfg.metrics, *limits, notes=notes)
+    rows, positions = write_report(folder, title, saved.models, data, cfg.metrics, *limits, notes=notes)
     console = Console(soft_wrap=True, highlight=False)
-    console.print("\n".join(["", title, table(rows), *notes, "", f"run folder: {folder}"]), markup=False)
+    console.print(
+        "\n".join(["", title, table(rows, positions), *notes, "", f"run folder: {folder}"]), markup=False
+    )
     return rows
 
 

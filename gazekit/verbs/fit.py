@@ -156,11 +156,13 @@ def _report(
     )
     notes = [f"weights {which}", *landing_note(module.recipe)]
     title = f"{cfg.name} on {data.dataset.name}, {data.split} split by {data.split_by}"
-    rows = write_report(
+    rows, positions = write_report(
         folder, title, models, data, cfg.metrics, module.max_fixations, cfg.seed, (history, step), notes
     )
     console = Console(soft_wrap=True, highlight=False)
-    console.print("\n".join(["", title, table(rows), *notes, "", f"run folder: {folder}"]), markup=False)
+    console.print(
+        "\n".join(["", title, table(rows, positions), *notes, "", f"run folder: {folder}"]), markup=False
+    )
     return rows
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from hydra.utils import instantiate
 from matplotlib.figure import Figure
 from rich.progress import Progress
 from torch import nn
@@ -14,6 +15,7 @@ from torch import nn
 from gazekit.datasets import info
 from gazekit.datasets.datamodule import ScanpathDataModule
 from gazekit.geometry import box_centres
+from gazekit.metrics.ceiling import Ceiling
 from gazekit.report import figures
 from gazekit.report.evaluation import (
     TrialScores,
@@ -24,6 +26,7 @@ from gazekit.report.evaluation import (
     score_people,
 )
 from gazekit.report.files import report_text, table_lines, write_metrics
+from gazekit.report.positions import position_scores
 from gazekit.report.rows import HEADLINE, Row, row
 from gazekit.scanpath_model import sample
 
@@ -88,15 +91,15 @@ def write_report(
     seed: int,
     training: tuple[Mapping, int | None] = ({}, None),
     notes: Sequence[str] = (),
-) -> dict[str, Row]:
+) -> tuple[dict[str, Row], Ceiling | None]:
     """Score everything on `data.split` and write metrics.json, report.md and figures/*.png into `folder`.
 
     Args:
-        metrics: `samples`, `resamples` (conf/metrics).
+        metrics: `samples`, `resamples`, and metrics of `positions` (conf/metrics).
         training: curves of the training run and the step of the checkpoint that is scored, for their figure.
         notes: what a reader must know besides.
     Returns:
-        the rows of the table.
+        the rows of the table, and the scores of positions where such metrics are configured.
     """
     part, dataset = data.split, data.dataset
     caution = info(dataset.name).caution
@@ -121,23 +124,54 @@ def write_report(
         "filtered": dataset.filtered,
         "skipped": list(dataset.skipped),
     }
+    positions = _positions(models, data, metrics, max_fixations, seed)
+    if positions is not None:
+        facts["positions"] = positions.to_dict()
     write_metrics(folder / "metrics.json", rows, **facts)
     drawn = {"scores": figures.scores_figure(rows, HEADLINE), "behaviour": figures.behaviour_figure(rows)}
     if training[0]:
         drawn["training"] = figures.training_figure(*training)
+    if positions is not None:
+        drawn["positions"] = _positions_figure(positions, metrics)
     drawn |= _scanpaths(models, data, part, max_fixations, seed)
     for name, figure in drawn.items():
         figures.save(figure, folder / "figures" / f"{name}.png")
     notes = [*notes, *(f"{n} scanpaths left out: {rule}" for rule, n in dataset.filtered.items())]
     notes += [f"skipped {message}" for message in dataset.skipped]
     pictures = [f"figures/{name}.png" for name in drawn]
-    (folder / "report.md").write_text(report_text(title, rows, notes, pictures))
-    return rows
+    (folder / "report.md").write_text(report_text(title, rows, notes, pictures, positions))
+    return rows, positions
 
 
-def table(rows: dict[str, Row]) -> str:
-    """The main table for the terminal."""
-    return "\n".join(table_lines(rows))
+def table(rows: dict[str, Row], positions: Ceiling | None = None) -> str:
+    """The main tables for the terminal."""
+    return "\n".join([*table_lines(rows), *(["", str(positions)] if positions else [])])
+
+
+def _positions(
+    models: Mapping[str, nn.Module], data: ScanpathDataModule, metrics: Mapping, max_fixations: int, seed: int
+) -> Ceiling | None:
+    """Scores by the configured metrics of positions; None without any."""
+    chosen = {name: instantiate(metric) for name, metric in (metrics.get("positions") or {}).items()}
+    if not chosen:
+        return None
+    settings = {"sigma_px": metrics.get("sigma_px"), "n_resamples": metrics["resamples"]}
+    with Progress(transient=True) as progress:
+        task = progress.add_task("scoring positions", total=1.0)
+
+        def told(row: str, share: float) -> None:
+            progress.update(task, description=f"scoring positions: {row}", completed=share)
+
+        limits = (metrics["samples"], max_fixations, seed)
+        return position_scores(models, data, data.split, chosen, *limits, progress=told, **settings)
+
+
+def _positions_figure(positions: Ceiling, metrics: Mapping) -> Figure:
+    up = {name: instantiate(metric).higher_is_better for name, metric in metrics["positions"].items()}
+    rows = {row: {c: s._asdict() for c, s in scores.items()} for row, scores in positions.rows.items()}
+    return figures.scores_figure(
+        rows, positions.columns, {c: up[c.partition(".")[0]] for c in positions.columns}
+    )
 
 
 def _device(model: nn.Module) -> torch.device:

@@ -1,0 +1,283 @@
+"""`score`: scanpaths or saliency maps in files against people's fixations, beside people and baselines."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import math
+from collections.abc import Mapping
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+__all__ = ["main", "make_metrics", "score"]
+
+EPILOG = """files:
+  people     CSV with one line a fixation, in order: image,observer,x_px,y_px,duration_ms (observer and
+             duration_ms where known); or JSON, a list of {"image", "observer", "x_px": [...], ...}
+  scanpaths  the same, with sample in the place of observer if the model made several an image
+  maps       a folder with a map of the size of each image: cat.npy or cat.png for image cat.jpg
+
+metrics:
+{metrics}
+
+examples:
+  python -m gazekit score --pred model.csv --true people.csv --metrics multimatch,scanmatch --size 800x600
+  python -m gazekit score --pred model.csv --true people.csv --metrics scanmatch --size 800x600 \\
+      --set scanmatch.bin_ms=50
+  python -m gazekit score --pred maps/ --true people.csv --metrics nss,auc,shuffled_auc --sigma-px 24 --out scores.json
+  python -m gazekit score --data osie --root DIR --metrics multimatch,scanmatch,nss --sigma-px 24   # people only
+
+--set METRIC.SETTING=VALUE sets what `help(gazekit.metrics.CLASS)` lists, or what a metric needs of every image: a value
+(cross_recurrence.radius_px=64), or a folder with a file an image (semantic_sequence_score.label_map=DIR).
+
+Rows of the table are scores with 95 % bootstrap intervals over images; columns are who predicts: the model, all
+other people ("leave one out"), half of them, people on other images (centre bias), chance. Scanpaths are scored
+by metrics of maps too: the density of all fixations that predict somebody is the map.
+"""
+WIDTH_WITHOUT_TERMINAL = 150
+
+
+def main(rest: list[str]) -> int:
+    """Run `gazekit score ...`.
+
+    Raises:
+        ValueError, FileNotFoundError, TypeError: files, metrics or settings that don't fit; told before scoring.
+    """
+    options = _parser().parse_args(rest)
+    out = Path(options.out) if options.out else None
+    if out is not None and not out.absolute().parent.is_dir():
+        raise FileNotFoundError(f"--out {out}: the folder {out.parent} does not exist")
+    if (options.true is None) == (options.data is None):
+        raise ValueError("either --true FILE or --data NAME --root DIR is needed: the people")
+    metrics, facts = make_metrics(options.metrics, options.set)
+    if options.data:
+        people, pictures = people_of_data(options.data, options.root)
+        unit = pictures if options.unit == "image" else options.unit
+    else:
+        people = people_of_file(options.true, options.pred, _size(options.size) if options.size else None)
+        unit = options.unit
+    people = with_facts(people, facts)
+    with Progress(transient=True, console=Console(stderr=True)) as bar:
+        task = bar.add_task("scoring", total=1.0)
+        found = score(
+            people, metrics, options.pred, sigma_px=options.sigma_px, unit=unit, n_resamples=options.resamples,
+            seed=options.seed, progress=lambda row, share: bar.update(task, description=row, completed=share),
+        )  # fmt: skip
+    if out is not None:
+        out.write_text(json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
+    _show(found, metrics)
+    return 0
+
+
+def score(
+    people,
+    metrics: Mapping[str, Any],
+    pred: str | Path | None = None,
+    **settings,
+):
+    """Score a file of predictions beside people and baselines; see `gazekit.metrics.ceiling.human_ceiling`.
+
+    Args:
+        people: `gazekit.metrics.ceiling.People`.
+        metrics: name to metric.
+        pred: file of scanpaths, folder of maps, or None to score people and baselines alone.
+        settings: of `human_ceiling`.
+    """
+    from gazekit.metrics.ceiling import ModelScanpaths, human_ceiling
+    from gazekit.scanpath_files import MapFolder, read_scanpaths
+
+    models = {}
+    if pred is not None and Path(pred).is_dir():
+        models[Path(pred).name] = MapFolder(pred)
+    elif pred is not None:
+        file = read_scanpaths(pred)
+        models[Path(pred).stem] = ModelScanpaths(file.scanpaths, file.image)
+    return human_ceiling(people, metrics, models, **settings)
+
+
+def people_of_file(true: str | Path, pred: str | Path | None, size_px: tuple[float, float] | None):
+    """People of a file; the sizes of pictures are given, or those of the maps in the folder `pred`."""
+    from gazekit.metrics.ceiling import People
+    from gazekit.scanpath_files import MapFolder, read_scanpaths
+
+    file = read_scanpaths(true)
+    sizes: Any = size_px
+    if sizes is None and pred is not None and Path(pred).is_dir():
+        maps = MapFolder(pred)
+        images = dict.fromkeys(file.image)
+        missing = [image for image in images if image not in maps]
+        if missing:
+            raise ValueError(
+                f"{pred} has no map for {len(missing)} of {len(images)} images, the first is {missing[0]!r}"
+            )
+        sizes = {image: maps[image].shape[::-1] for image in images}
+    if sizes is None:
+        raise ValueError("--size WIDTHxHEIGHT of the pictures in pixels is needed, as in --size 800x600")
+    return People(file.scanpaths, file.image, file.observer, sizes)
+
+
+def people_of_data(name: str, root: str | None):
+    """People of a data set, and the picture of each scanpath."""
+    from gazekit.datasets import load
+    from gazekit.report.positions import people_of
+
+    dataset = load(name, root=root)
+    return people_of(dataset, range(len(dataset.trials)))
+
+
+def with_facts(people, facts: Mapping[str, Any]):
+    """The people, with facts about their images: one value for all, or a folder with a file an image."""
+    from dataclasses import replace
+
+    from gazekit.scanpath_files import MapFolder
+
+    if not facts:
+        return people
+    of_image = {
+        name: MapFolder(value) if isinstance(value, str) else dict.fromkeys(people.images, value)
+        for name, value in facts.items()
+    }
+    return replace(people, facts=of_image)
+
+
+def make_metrics(names: str, settings: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Metrics by their names in `gazekit list metrics` (units at the end may be left out), with settings applied.
+
+    Args:
+        names: separated by commas.
+        settings: "metric.setting=value" each; the setting is one of the constructor, or what `update` asks for
+            besides scanpaths and maps.
+    Returns:
+        name to metric, and name to value of what `update` asks for.
+    Raises:
+        ValueError: an unknown metric or setting, a setting that the metric needs and nobody gave.
+    """
+    import gazekit.metrics
+
+    known = _known()
+    given: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        metric, dot, name = key.partition(".")
+        if not equals or not dot:
+            raise ValueError(f"--set {setting}: expected METRIC.SETTING=VALUE, as in scanmatch.bin_ms=50")
+        given.setdefault(metric, {})[name] = _value(text)
+    found, facts = {}, {}
+    for name in (part.strip() for part in names.split(",") if part.strip()):
+        if name not in known:
+            raise ValueError(f"unknown metric {name!r}, expected some of: {', '.join(sorted(set(known)))}")
+        make = getattr(gazekit.metrics, known[name].class_name)
+        found[name], more = _made(name, make, given.pop(name, {}))
+        facts |= more
+    if given:
+        raise ValueError(f"--set {next(iter(given))}...: this metric is not among --metrics {names}")
+    if not found:
+        raise ValueError("--metrics is empty, expected names separated by commas")
+    return found, facts
+
+
+def _made(name: str, make: type, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    from gazekit.metrics.ceiling import missing_inputs
+
+    parameters = {k: p for k, p in signature(make).parameters.items() if k not in ("aggregation", "settings")}
+    asked = missing_inputs(make)
+    for setting in settings:
+        if setting not in parameters and setting not in asked:
+            takes = ", ".join([*parameters, *asked]) or "none"
+            raise ValueError(f"--set {name}.{setting}: no such setting, {name} takes: {takes}")
+    needed = [k for k, p in parameters.items() if p.default is p.empty] + asked
+    missing = [k for k in needed if k not in settings]
+    if missing:
+        raise ValueError(f"{name} needs {', '.join(missing)}: add --set {name}.{missing[0]}=VALUE")
+    facts = {k: v for k, v in settings.items() if k in asked}
+    return make(**{k: v for k, v in settings.items() if k not in asked}), facts
+
+
+def _known() -> dict[str, Any]:
+    """Metrics of scanpaths and maps by name, and by name without unit."""
+    import gazekit.metrics
+    from gazekit.metrics.ceiling import missing_inputs
+
+    found = {}
+    for name, info in gazekit.metrics.INFO.items():
+        if missing_inputs(getattr(gazekit.metrics, info.class_name)) is not None:
+            found[name] = info
+            if info.unit and name.endswith(f"_{info.unit}"):
+                found[name.removesuffix(f"_{info.unit}")] = info
+    return found
+
+
+def _parser() -> argparse.ArgumentParser:
+    class Parser(argparse.ArgumentParser):
+        def format_help(self) -> str:
+            lines = [f"  {name:<28} {info.reference}" for name, info in sorted(_known().items())]
+            self.epilog = EPILOG.replace("{metrics}", "\n".join(lines))
+            return super().format_help()
+
+    parser = Parser(prog="gazekit score", formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--pred", help="scanpaths of a model (.csv, .json) or a folder of its maps; none: people only"
+    )
+    parser.add_argument("--true", help="people's scanpaths (.csv, .json)")
+    parser.add_argument("--data", help="or the people of a data set, see `gazekit data list`")
+    parser.add_argument("--root", help="folder of that data set")
+    parser.add_argument("--metrics", required=True, help="names separated by commas, see below")
+    parser.add_argument("--size", help="WIDTHxHEIGHT of the pictures in pixels; for maps by default theirs")
+    parser.add_argument(
+        "--sigma-px", type=float, help="blur around a fixation (about 1 degree) for metrics of maps"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="METRIC.SETTING=VALUE", help="of a metric"
+    )
+    parser.add_argument(
+        "--unit", choices=("image", "observer"), default="image", help="what the bootstrap draws"
+    )
+    parser.add_argument("--resamples", type=int, default=2000, help="bootstrap draws (2000)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (0)")
+    parser.add_argument("--out", help="write all numbers to this JSON file as well")
+    return parser
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _size(text: str) -> tuple[float, float]:
+    width, _, height = text.lower().partition("x")
+    try:
+        return float(width), float(height)
+    except ValueError:
+        raise ValueError(f"--size {text}: expected WIDTHxHEIGHT in pixels, as in 800x600") from None
+
+
+def _show(found, metrics: Mapping[str, Any]) -> None:
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = WIDTH_WITHOUT_TERMINAL
+    shown = Table(box=box.SIMPLE_HEAD)
+    shown.add_column("")
+    for row in found.rows:
+        shown.add_column(row, justify="right")
+    arrows = {True: "↑", False: "↓", None: " "}
+    for column in found.columns:
+        metric = metrics[column.partition(".")[0]]
+        cells = [_cell(scores[column]) for scores in found.rows.values()]
+        shown.add_row(f"{column} {arrows[metric.higher_is_better]}", *cells)
+    console.print(shown)
+    console.print("  " + ", ".join(f"{name} {value}" for name, value in found.facts.items()))
+    for line in found.left_out:
+        console.print(f"  {line}")
+
+
+def _cell(entry) -> str:
+    return "undefined" if math.isnan(entry.value) else str(entry)

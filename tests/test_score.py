@@ -1,0 +1,155 @@
+"""`gazekit score`: files and data sets in, a table and JSON out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gazekit.cli import main
+from gazekit.metrics import functional as F
+
+SIZE = (200, 150)
+
+
+def write_csv(path, rows, columns="image,observer,x_px,y_px,duration_ms") -> None:
+    path.write_text("\n".join([columns, *(",".join(map(str, row)) for row in rows)]) + "\n")
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Three pictures with two hot spots each, four people, a model that knows the spots, maps of the spots."""
+    monkeypatch.chdir(tmp_path)
+    draw = np.random.default_rng(0)
+    people, model = [], []
+    (tmp_path / "maps").mkdir()
+    for k in range(3):
+        spots = draw.uniform([30, 30], [170, 120], (2, 2))
+        for who in range(4):
+            for xy in (spots[[0, 1, 0, 1]] + draw.normal(0, 6, (4, 2))).clip(0, [199, 149]).round(1):
+                people.append((f"{k}.jpg", f"p{who}", *xy, draw.integers(100, 400)))
+        for sample in range(2):
+            for xy in (spots[[0, 1, 1]] + draw.normal(0, 6, (3, 2))).clip(0, [199, 149]).round(1):
+                model.append((f"{k}.jpg", sample, *xy, 200))
+        y, x = np.mgrid[:150, :200] + 0.5
+        np.save(f"maps/{k}.npy", sum(np.exp(-((x - a) ** 2 + (y - b) ** 2) / 200) for a, b in spots))
+    write_csv(tmp_path / "people.csv", people)
+    write_csv(tmp_path / "model.csv", model, "image,sample,x_px,y_px,duration_ms")
+    return tmp_path
+
+
+def run(*args, out=True):
+    assert main(["score", *args, *(["--out", "out.json"] if out else []), "--resamples", "50"]) == 0
+    with open("out.json") as file:
+        return json.load(file)
+
+
+def test_scanpaths_from_the_shell(files) -> None:
+    command = "score --pred model.csv --true people.csv --metrics multimatch,scanmatch --size 200x150 --out out.json"
+    done = subprocess.run([sys.executable, "-m", "gazekit", *command.split()], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "people, leave one out" in done.stdout
+    assert "multimatch.vector ↑" in done.stdout
+    record = json.loads((files / "out.json").read_text())
+    assert list(record["rows"]) == [
+        "model",
+        "people, leave one out",
+        "people, split half",
+        "other images",
+        "chance",
+    ]
+    assert record["rows"]["model"]["scanmatch"]["value"] > record["rows"]["chance"]["scanmatch"]["value"]
+    assert record["scanpaths"] == 12
+
+
+def test_the_model_row_is_the_mean_over_all_pairs(files) -> None:
+    from gazekit.scanpath_files import read_scanpaths
+
+    people, model = read_scanpaths("people.csv"), read_scanpaths("model.csv")
+    values = [
+        np.mean([F.scanmatch(m, p, SIZE, bin_ms=50) for m, k in zip(model.scanpaths, model.image, strict=True) if k == image])
+        for p, image in zip(people.scanpaths, people.image, strict=True)
+    ]  # fmt: skip
+    found = run("--pred", "model.csv", "--true", "people.csv", "--metrics", "scanmatch", "--size", "200x150",
+                "--set", "scanmatch.bin_ms=50")  # fmt: skip
+    assert found["rows"]["model"]["scanmatch"]["value"] == pytest.approx(np.mean(values), abs=1e-12)
+
+
+def test_maps(files) -> None:
+    found = run(
+        "--pred", "maps", "--true", "people.csv", "--metrics", "nss,auc,shuffled_auc", "--sigma-px", "6"
+    )
+    maps = found["rows"]["maps"]
+    assert maps["nss"]["value"] > 2
+    assert maps["auc"]["value"] > 0.9
+    assert abs(found["rows"]["chance"]["nss"]["value"]) < 0.5
+
+
+def test_facts_of_images(files) -> None:
+    (files / "labels").mkdir()
+    for k in range(3):
+        labels = np.zeros((150, 200), np.int64)
+        labels[:, 100:] = 1
+        np.save(files / f"labels/{k}.npy", labels)
+    names = "cross_recurrence,semantic_sequence_score,hausdorff"
+    found = run("--true", "people.csv", "--metrics", names, "--size", "200x150", "--set",
+                "cross_recurrence.radius_px=20", "--set", "semantic_sequence_score.label_map=labels")  # fmt: skip
+    row = found["rows"]["people, leave one out"]
+    assert row["cross_recurrence.recurrence"]["value"] > 20
+    assert 0 < row["semantic_sequence_score"]["value"] <= 1
+    assert row["hausdorff"]["value"] > 0
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ("--true people.csv --metrics nosuch --size 200x150", "unknown metric 'nosuch', expected some of: "),
+        ("--true people.csv --metrics nss --size 200x150", "'nss' takes maps: sigma_px"),
+        ("--true people.csv --metrics scanmatch", "--size WIDTHxHEIGHT"),
+        ("--true people.csv --metrics scanmatch --size big", "expected WIDTHxHEIGHT in pixels"),
+        ("--true people.csv --metrics scanmatch --size 20x15", "off"),
+        ("--metrics scanmatch --size 200x150", "either --true FILE or --data NAME"),
+        ("--true people.csv --metrics scanmatch --size 200x150 --set scanmatch.bin=5", "scanmatch takes: grid"),
+        ("--true people.csv --metrics scanmatch --size 200x150 --set dtw.bin=5", "is not among --metrics"),
+        ("--true people.csv --metrics scanmatch --size 200x150 --set scanmatch", "expected METRIC.SETTING=VALUE"),
+        ("--true people.csv --metrics cross_recurrence --size 200x150", "add --set cross_recurrence.radius_px=VALUE"),
+        ("--pred no.csv --true people.csv --metrics scanmatch --size 200x150", "no file no.csv"),
+        ("--pred few.csv --true people.csv --metrics scanmatch --size 200x150", "no scanpath for 2 of 3 images"),
+        ("--pred wrong.csv --true people.csv --metrics scanmatch --size 200x150", "rename 'x' -> 'x_px'"),
+        ("--pred fewmaps --true people.csv --metrics nss --sigma-px 6", "has no map for 2 of 3 images"),
+        ("--true people.csv --metrics scanmatch --size 200x150 --out no/out.json", "the folder no does not exist"),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_named(files, capsys, args, message) -> None:
+    write_csv(files / "few.csv", [("0.jpg", 1, 5, 50)], "image,sample,x_px,y_px")
+    write_csv(files / "wrong.csv", [("0.jpg", 1, 5, 50)], "image,sample,x,y")
+    (files / "fewmaps").mkdir()
+    np.save(files / "fewmaps/0.npy", np.random.default_rng(0).random((150, 200)))
+    assert main(["score", *args.split()]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_help_lists_metrics(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["score", "--help"])
+    shown = capsys.readouterr().out
+    assert "multimatch " in shown
+    assert "--sigma-px" in shown
+
+
+def test_a_data_set(shared_data, files) -> None:
+    found = run(
+        "--data",
+        "sti_amazon_books",
+        "--root",
+        str(shared_data / "sti_amazon_books"),
+        "--metrics",
+        "hausdorff",
+    )
+    rows = found["rows"]
+    assert rows["people, leave one out"]["hausdorff"]["value"] < rows["chance"]["hausdorff"]["value"]
