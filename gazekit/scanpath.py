@@ -228,8 +228,8 @@ def _dense(path: Scanpath | Tensor | np.ndarray | Sequence, name: str) -> Scanpa
     if isinstance(path, Scanpath):
         columns = [path.xy_px] if path.duration_ms is None else [path.xy_px, path.duration_ms[:, None]]
         path = np.concatenate(columns, 1)
-    # by way of numpy, as torch reads the numbers of a list in float32
-    values = path if isinstance(path, Tensor) else torch.as_tensor(np.asarray(path))
+    # by way of numpy, as torch reads the numbers of a list in float32; contiguous, or path[::-1] would fail
+    values = path if isinstance(path, Tensor) else torch.as_tensor(np.ascontiguousarray(path))
     if values.is_complex() or values.dtype == torch.bool:
         raise TypeError(f"{name} must hold real numbers, got {values.dtype}")
     if values.dtype != torch.float32 or values.device.type == "cpu":

@@ -79,13 +79,16 @@ def _quantify(a: Scanpaths, b: Scanpaths, radius_px: Tensor, min_run: int, varia
     distance = torch.cdist(*xy, compute_mode="donot_use_mm_for_euclid_dist")
     near = (distance <= radius_px.to(distance)[:, :, None]) & inside[:, :, None] & inside[:, None]
     counted = _points_in_runs if variant == "runs" else _points_in_full_lines
-    diagonal, horizontal, vertical = (counted(near, *way, min_run) for way in ((1, 1), (0, 1), (1, 0)))
     step = torch.arange(steps, device=size.device)
-    lag = ((step - step[:, None]) * near).sum((1, 2))
-    points = near.sum((1, 2))
+    counts = [
+        near.sum((1, 2)),
+        *(counted(near, *way, min_run) for way in ((1, 1), (0, 1), (1, 0))),
+        ((step - step[:, None]) * near).sum((1, 2)),
+    ]
+    points, diagonal, horizontal, vertical, lag = (count.to(distance) for count in counts)
     parts = [points / size**2, diagonal / points, (horizontal + vertical) / (2 * points)]
     parts.append(lag / ((size - 1) * points))  # 0 / 0 for N = 1 and wherever nothing recurs
-    return 100 * torch.stack([part.to(distance) for part in parts], -1)
+    return 100 * torch.stack(parts, -1)
 
 
 def _points_in_runs(near: Tensor, down: int, right: int, min_run: int) -> Tensor:

@@ -80,7 +80,7 @@ def scanmatch(
     def score(a: Tensor, b: Tensor, a_length: Tensor, b_length: Tensor) -> Tensor:
         port = variant == "gazeparser"
         best = table_alignment(a, b, a_length, b_length, table.to(a.device), gap, free_end=port)
-        share = (best + gap * port) / (threshold * torch.maximum(a_length, b_length))
+        share = (best + gap * port) / threshold / torch.maximum(a_length, b_length)
         return torch.where((a_length > 0) & (b_length > 0), share, torch.nan)
 
     a_labels, b_labels = label_pair(label, a, b, bin_ms, "round")
