@@ -76,9 +76,10 @@ def table_alignment(
     symbols = []
     for name, string, length in (("a", a, a_length), ("b", b, b_length)):
         valid = torch.arange(string.shape[1], device=string.device) < length[:, None]
-        if (valid & ((string < 0) | (string >= len(table)))).any():
+        string = torch.where(valid, string, 0)
+        if string.numel() and not 0 <= string.min() <= string.max() < len(table):
             raise ValueError(f"{name} must hold symbols from 0 to {len(table) - 1}, the rows of the table")
-        symbols.append(torch.where(valid, string, 0).int())  # half as many bytes to move
+        symbols.append(string.int())  # half as many bytes to move
     rows, columns = symbols[0] * len(table), symbols[1]
     write = table_scores(table.to(a.device, torch.float64))
     return _string_alignment(write, rows, columns, a_length, b_length, gap, free_end, chunk)
@@ -130,15 +131,18 @@ def _string_alignment(
     """Pairs of similar length go together, so that short ones don't wait for long ones."""
     n, m = a.shape[1], b.shape[1]
     order = (a_length + b_length).argsort()
-    scores = torch.zeros(len(a), dtype=torch.float64, device=a.device)
-    for part in chunks(a, min(n, m) + 1, n + 2 * m, chunk):
-        rows = order[part]
+    a, b, a_length, b_length = a[order], b[order], a_length[order], b_length[order]
+    parts = [torch.zeros(0, dtype=torch.float64, device=a.device)]
+    for rows in chunks(a, min(n, m) + 1, n + 2 * m, chunk):
         a_ends, b_ends = a_length[rows], b_length[rows]
         a_rows, b_rows = a[rows, : int(a_ends.max())], b[rows, : int(b_ends.max())]
-        scores[rows] = best_string_score(
-            write, a_rows.T.contiguous(), b_rows.T.contiguous(), a_ends, b_ends, gap, free_end
+        parts.append(
+            best_string_score(
+                write, a_rows.T.contiguous(), b_rows.T.contiguous(), a_ends, b_ends, gap, free_end
+            )
         )
-    return scores
+    scores = torch.cat(parts)
+    return torch.empty_like(scores).index_copy(0, order, scores)
 
 
 def _check_strings(a: Tensor, b: Tensor, a_length: Tensor, b_length: Tensor) -> None:
