@@ -109,7 +109,7 @@ class ConditionalMetric(ItemMetric):
         on_outside = self.settings["on_outside"]
         _, mask = fixated_pixels(scanpaths, as_map("maps", maps)[..., 0, :, :], on_outside, "scanpaths")
         if group is not None:
-            group = torch.as_tensor(group)
+            group = torch.as_tensor(group).to(mask.device)
             if group.shape != mask.shape[:-1]:
                 raise ValueError(f"group must have shape {list(mask.shape[:-1])}, got {list(group.shape)}")
             group = group[..., None].expand(mask.shape)[mask]

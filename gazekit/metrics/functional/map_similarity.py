@@ -89,7 +89,7 @@ def similarity(
         ratio = (p.total / q.total)[:, None]
         common = 0
         for s, t in pieces(p.rows, q.rows):
-            common = common + torch.minimum(p.shifted(s), q.shifted(t) * ratio).sum(1)
+            common = common + (q.shifted(t) * ratio).clamp_max_(p.shifted(s)).sum(1)
         return common / p.total
 
     return over_images(score, saliency.flatten(-2), density.flatten(-2))

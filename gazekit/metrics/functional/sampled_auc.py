@@ -59,7 +59,7 @@ def auc_borji(
         _check_splits(n_splits)
         drawn = uniform_draws(flat[1], flat[2], first, n_splits, flat[0].shape[1], seed)
     else:
-        drawn = _given(negatives, shape, flat[0].shape[1])
+        drawn = _given(negatives, shape, flat[0])
     area = _grid_area(maps, flat[0], flat[1], first, drawn)
     return torch.where(first.sum(1) > 1, area, torch.nan).reshape(shape)
 
@@ -115,7 +115,7 @@ def auc_shuffled_matlab(
         others_first = distinct(others, others_mask)
         drawn = distinct_draws(flat[1], flat[2], first, others, others_first, n_splits, seed)
     else:
-        drawn = _given(negatives, shape, flat[0].shape[1])
+        drawn = _given(negatives, shape, flat[0])
     return _grid_area(maps, flat[0], flat[1], first, drawn).reshape(shape)
 
 
@@ -130,9 +130,9 @@ def _check_splits(n_splits: int) -> None:
         raise ValueError(f"n_splits must be at least 1, got {n_splits}")
 
 
-def _given(negatives: ArrayLike, shape: torch.Size, n_pixels: int) -> Tensor:
+def _given(negatives: ArrayLike, shape: torch.Size, rows: Tensor) -> Tensor:
     """[R, K, M] the pixel numbers that the caller chose."""
-    drawn = torch.as_tensor(negatives)
+    drawn, n_pixels = torch.as_tensor(negatives).to(rows.device), rows.shape[1]
     if drawn.is_floating_point() or drawn.is_complex() or drawn.dtype == torch.bool:
         raise TypeError(f"negatives must hold integer pixel numbers, got {drawn.dtype}")
     if drawn.dim() < 2 or drawn.shape[:-2] != shape:
