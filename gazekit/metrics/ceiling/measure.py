@@ -94,7 +94,7 @@ def human_ceiling(
         }
     facts = {"scanpaths": len(people), "images": len(people.images), "observers": len(people.observers)}
     facts |= {
-        "unit": unit,
+        "unit": unit if isinstance(unit, str) else "given",
         "level": level,
         "resamples": n_resamples,
         "splits": splits,

@@ -51,13 +51,19 @@ class Ceiling:
 
     @property
     def left_out(self) -> list[str]:
-        """One line for each entry that not all scanpaths have a value for."""
-        return [
-            f"{row}, {column}: {score.undefined} of {score.n + score.undefined} scanpaths have no value"
-            for row, scores in self.rows.items()
-            for column, score in scores.items()
-            if score.undefined
-        ]
+        """What not all scanpaths have a value for, one line for entries that leave out equally many."""
+        entries: dict[tuple[str, int, int], list[str]] = {}
+        for row, scores in self.rows.items():
+            for column, score in scores.items():
+                if score.undefined:
+                    key = (column.partition(".")[0], score.undefined, score.n + score.undefined)
+                    rows = entries.setdefault(key, [])
+                    rows += [row] if row not in rows else []
+        lines = []
+        for (metric, undefined, total), rows in entries.items():
+            where = "all rows" if len(rows) == len(self.rows) else "; ".join(rows)
+            lines.append(f"{metric}: {undefined} of {total} have no value ({where})")
+        return lines
 
     def __str__(self) -> str:
         """Scores below one another, who predicts beside one another: that fits the width of a page."""
