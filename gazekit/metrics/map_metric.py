@@ -61,7 +61,7 @@ class MapPairMetric(MapMetric):
     def update(
         self,
         saliency: ArrayLike,
-        density: ArrayLike,
+        empirical_density: ArrayLike,
         group: ArrayLike | None = None,
         weight: ArrayLike | None = None,
     ) -> None:
@@ -77,7 +77,7 @@ class MapPairMetric(MapMetric):
             raise ValueError(
                 "aggregation='weight' needs the weight of each image: update(..., weight=counts)"
             )
-        self.add_images(type(self).function(saliency, density, **self.settings), group, weight)
+        self.add_images(type(self).function(saliency, empirical_density, **self.settings), group, weight)
 
 
 class ConditionalMetric(ItemMetric):

@@ -38,7 +38,7 @@ def images_batch(seed: int) -> Batch:
         "saliency": saliency,
         "fixations": fixations,
         "other_fixations": random_fixations(draw, 6, longest=20),
-        "density": truth,
+        "empirical_density": truth,
         "model": f.density_of_map(saliency, 0.01),
         "baseline": baseline,
     }
@@ -89,7 +89,7 @@ def over_steps(score: Callable[..., Tensor], names: str) -> Callable[[list[Batch
     return expected
 
 
-READ, PAIR, OTHER = "saliency fixations", "saliency density", "saliency fixations other_fixations"
+READ, PAIR, OTHER = "saliency fixations", "saliency empirical_density", "saliency fixations other_fixations"
 
 CASES = {
     "auc": Case(m.AUC, images_batch, over_images(f.auc, READ)),

@@ -14,7 +14,7 @@ __all__ = ["earth_movers_distance"]
 
 
 def earth_movers_distance(
-    saliency: ArrayLike, density: ArrayLike, grid: tuple[int, int] | None = (8, 8)
+    saliency: ArrayLike, empirical_density: ArrayLike, grid: tuple[int, int] | None = (8, 8)
 ) -> Tensor:
     """EMD: the least mean distance, in cells, over which one map's mass must be moved to make it the other's.
 
@@ -32,7 +32,7 @@ def earth_movers_distance(
 
     Args:
         saliency: [..., H, W] any real map.
-        density: [..., H, W] that of the fixations, `fixation_density`.
+        empirical_density: [..., H, W] that of the fixations, `fixation_density`.
         grid: (rows, columns) of cells; None = the pixels.
     Returns:
         [...] cells, 0 for equal maps. NaN if a map has no mass (zeros only), or the density is NaN as a whole.
@@ -47,8 +47,11 @@ def earth_movers_distance(
         >>> earth_movers_distance(a, b)
         tensor(5., dtype=torch.float64)
     """
-    saliency, density = as_map("saliency", saliency).detach(), as_map("density", density).detach()
-    check_same_shape(saliency=saliency, density=density)
+    saliency, empirical_density = (
+        as_map("saliency", saliency).detach(),
+        as_map("empirical_density", empirical_density).detach(),
+    )
+    check_same_shape(saliency=saliency, empirical_density=empirical_density)
     shape = tuple(saliency.shape[-2:])
     grid = shape if grid is None else grid
     if len(grid) != 2 or not all(1 <= cells <= pixels for cells, pixels in zip(grid, shape, strict=True)):
@@ -57,8 +60,8 @@ def earth_movers_distance(
 
     def score(s: Tensor, q: Tensor) -> Tensor:
         masses = []
-        for name, part, whole in (("saliency", s, saliency), ("density", q, density)):
-            mass = Mass.of(name, part, whole, missing=name == "density")
+        for name, part, whole in (("saliency", s, saliency), ("empirical_density", q, empirical_density)):
+            mass = Mass.of(name, part, whole, missing=name == "empirical_density")
             pixels = mass.shifted(precise(part)).reshape(-1, *shape).double().cpu()
             cells = (rows @ pixels @ columns.T).flatten(1)
             masses.append(
@@ -67,7 +70,7 @@ def earth_movers_distance(
         costs = [_least_cost(p.numpy(), t.numpy(), grid) for p, t in zip(*masses, strict=True)]
         return torch.tensor(costs, dtype=torch.float64).to(s.device)
 
-    return over_images(score, saliency.flatten(-2), density.flatten(-2))
+    return over_images(score, saliency.flatten(-2), empirical_density.flatten(-2))
 
 
 def _shares(pixels: int, cells: int) -> Tensor:

@@ -20,7 +20,7 @@ EPSILON = 2.2204e-16
 _PYSALIENCY_MINIMUM = 1e-20
 
 
-def correlation_coefficient(saliency: ArrayLike, density: ArrayLike) -> Tensor:
+def correlation_coefficient(saliency: ArrayLike, empirical_density: ArrayLike) -> Tensor:
     """CC: Pearson correlation of two maps over pixels.
 
         cov(S, Q) / (std(S) std(Q))
@@ -31,7 +31,7 @@ def correlation_coefficient(saliency: ArrayLike, density: ArrayLike) -> Tensor:
 
     Args:
         saliency: [..., H, W] any real map.
-        density: [..., H, W] that of the fixations, `fixation_density`.
+        empirical_density: [..., H, W] that of the fixations, `fixation_density`.
     Returns:
         [...] from -1 to 1; NaN if a map is constant, or the density is NaN as a whole (no fixation).
     Raises:
@@ -42,18 +42,21 @@ def correlation_coefficient(saliency: ArrayLike, density: ArrayLike) -> Tensor:
         >>> correlation_coefficient(torch.tensor([[0.0, 1.0], [2.0, 3.0]]), torch.tensor([[0.0, 2.0], [4.0, 2.0]]))
         tensor(0.6325, dtype=torch.float64)
     """
-    saliency, density = _two_maps(saliency, density)
+    saliency, empirical_density = _two_maps(saliency, empirical_density)
 
     def score(s: Tensor, q: Tensor) -> Tensor:
-        products = map_products({"saliency": (s, saliency), "density": (q, density)}, missing=("density",))
+        products = map_products(
+            {"saliency": (s, saliency), "empirical_density": (q, empirical_density)},
+            missing=("empirical_density",),
+        )
         deviations = products.variance(0).sqrt() * products.variance(1).sqrt()
         return (products.product[0, 1] / deviations).clamp(-1, 1)  # 1 and rounding is 1
 
-    return over_images(score, saliency.flatten(-2), density.flatten(-2))
+    return over_images(score, saliency.flatten(-2), empirical_density.flatten(-2))
 
 
 def similarity(
-    saliency: ArrayLike, density: ArrayLike, variant: Literal["pysaliency", "matlab"] = "pysaliency"
+    saliency: ArrayLike, empirical_density: ArrayLike, variant: Literal["pysaliency", "matlab"] = "pysaliency"
 ) -> Tensor:
     """SIM: the mass that two maps, each scaled to sum 1, have in common (histogram intersection).
 
@@ -64,7 +67,7 @@ def similarity(
 
     Args:
         saliency: [..., H, W] any real map.
-        density: [..., H, W] that of the fixations, `fixation_density`.
+        empirical_density: [..., H, W] that of the fixations, `fixation_density`.
         variant: how a map becomes non-negative: "pysaliency" = its minimum is subtracted if that is negative;
             "matlab" = always.
     Returns:
@@ -80,23 +83,23 @@ def similarity(
     """
     if variant not in ("pysaliency", "matlab"):
         raise ValueError(f"variant must be pysaliency or matlab, got {variant!r}")
-    saliency, density = _two_maps(saliency, density)
+    saliency, empirical_density = _two_maps(saliency, empirical_density)
 
     def score(s: Tensor, q: Tensor) -> Tensor:
         p = Mass.of("saliency", s, saliency, always=variant == "matlab")
-        q = Mass.of("density", q, density, always=variant == "matlab", missing=True)
+        q = Mass.of("empirical_density", q, empirical_density, always=variant == "matlab", missing=True)
         ratio = (p.total / q.total)[:, None]
         common = 0
         for s, t in pieces(p.rows, q.rows):
             common = common + (q.shifted(t) * ratio).clamp_max_(p.shifted(s)).sum(1)
         return common / p.total
 
-    return over_images(score, saliency.flatten(-2), density.flatten(-2))
+    return over_images(score, saliency.flatten(-2), empirical_density.flatten(-2))
 
 
 def kld(
     saliency: ArrayLike,
-    density: ArrayLike,
+    empirical_density: ArrayLike,
     eps: float = EPSILON,
     variant: Literal["matlab", "pysaliency"] = "matlab",
 ) -> Tensor:
@@ -112,7 +115,7 @@ def kld(
 
     Args:
         saliency: [..., H, W] any real map.
-        density: [..., H, W] that of the fixations, `fixation_density`.
+        empirical_density: [..., H, W] that of the fixations, `fixation_density`.
         eps: 2.2204e-16 in the MATLAB code and in pysaliency's benchmark version, 1e-12 in FixaTons; above 0.
         variant: "matlab" = the formula above; "pysaliency" = that package's default, sum q ln(q / p) with
             1e-20 added to both maps before they are scaled, which takes no `eps`.
@@ -135,11 +138,11 @@ def kld(
     if variant == "pysaliency" and eps != EPSILON:
         raise ValueError("eps has no place in the variant 'pysaliency', which adds 1e-20 to both maps")
     added = _PYSALIENCY_MINIMUM if variant == "pysaliency" else 0.0
-    saliency, density = _two_maps(saliency, density)
+    saliency, empirical_density = _two_maps(saliency, empirical_density)
 
     def score(s: Tensor, q: Tensor) -> Tensor:
         p = Mass.of("saliency", s, saliency, added=added)
-        q = Mass.of("density", q, density, added=added, missing=True)
+        q = Mass.of("empirical_density", q, empirical_density, added=added, missing=True)
         # ln(eps + q / (p + eps)) of maps not yet scaled: the factor of their sums is taken out of the logarithm
         ratio = p.total / q.total
         low, high = ((0.0 if added else eps) * part[:, None] for part in (p.total, 1 / ratio))
@@ -149,10 +152,10 @@ def kld(
             total = total + inner(t, (t / (s + low)).add_(high).log_())
         return total / q.total + ratio.log()
 
-    return over_images(score, saliency.flatten(-2), density.flatten(-2))
+    return over_images(score, saliency.flatten(-2), empirical_density.flatten(-2))
 
 
-def _two_maps(saliency: ArrayLike, density: ArrayLike) -> tuple[Tensor, Tensor]:
-    saliency, density = as_map("saliency", saliency), as_map("density", density)
-    check_same_shape(saliency=saliency, density=density)
-    return saliency, density
+def _two_maps(saliency: ArrayLike, empirical_density: ArrayLike) -> tuple[Tensor, Tensor]:
+    saliency, empirical_density = as_map("saliency", saliency), as_map("empirical_density", empirical_density)
+    check_same_shape(saliency=saliency, empirical_density=empirical_density)
+    return saliency, empirical_density
