@@ -142,7 +142,8 @@ def _by_image(people: People, predictors: Predictors, grid: Grid) -> Iterator[tu
 
 def _maps(paths: Scanpaths, size_px: Tensor, grid: Grid) -> Tensor:
     """[B, H, W] sum of the Gaussians of each scanpath's fixations."""
-    y, x = grid.factors(paths, size_px)
+    longest = int(paths.lengths.max()) if len(paths) else 0
+    y, x = grid.factors(Scanpaths(paths.xy_px[:, :longest], paths.mask[:, :longest]), size_px)
     return y @ x
 
 

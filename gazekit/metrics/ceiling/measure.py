@@ -47,7 +47,7 @@ def human_ceiling(
     not beaten the centre bias.
 
     A comparison of scanpaths (`update(model, human, ...)`) scores each person's scanpath against each
-    predicting one and takes the mean; "other images" and "chance" draw `draws` scanpaths for each. A metric of
+    predicting one and takes the mean; "other images" and "chance" draw `draws` scanpaths an image. A metric of
     maps (`update(saliency, fixations, ...)`) scores a model's map, or the density of all predicting fixations;
     that of "other images" is made of all of them. Values are means over scanpaths; whole images (or
     observers) are drawn for the intervals.
@@ -63,7 +63,7 @@ def human_ceiling(
         unit: what the bootstrap draws: generalising to other images or to other people; or [M] names of something
             else (of pictures, where an "image" is a picture with a task).
         splits: random halves.
-        draws: scanpaths drawn a person.
+        draws: scanpaths drawn an image.
         n_resamples: bootstrap draws; `level` of the intervals.
         seed: of everything random; equal seeds give equal tables.
         progress: told the row and the share of it that is done.

@@ -101,29 +101,40 @@ def split_half(people: People, generator: torch.Generator) -> Predictors:
 
 
 def other_images(people: People, draws: int, generator: torch.Generator) -> Predictors:
-    """Everybody is predicted by scanpaths of random people on random other images, stretched to this one.
+    """Everybody is predicted by the scanpaths of `draws` random people on other images, stretched to this one.
 
     They share with people what is the same on all images: the bias to the centre, lengths, durations.
     """
     if len(people.images) < 2:
         nobody = torch.zeros(0, dtype=torch.long)
         return Predictors(nobody, nobody, people.scanpaths)
-    truth = torch.arange(len(people)).repeat_interleave(draws)
-    source = from_other_groups(people.image_row, truth, generator)
-    stretch = people.sizes[people.image_row[truth]] / people.sizes[people.image_row[source]]
+    image, first = _drawn_images(people, draws)
+    source = from_other_groups(people.image_row, first, generator)
+    stretch = people.sizes[image] / people.sizes[people.image_row[source]]
     paths = people.scanpaths[source]
     pool = Scanpaths(paths.xy_px * stretch[:, None], paths.mask, paths.duration_ms)
-    return Predictors(truth, torch.arange(len(truth)), pool)
+    return _all_of_image(people, draws, pool)
 
 
 def chance(people: People, draws: int, generator: torch.Generator) -> Predictors:
-    """Everybody is predicted by uniformly random positions, as many and as long as those of random people."""
-    truth = torch.arange(len(people)).repeat_interleave(draws)
-    paths = people.scanpaths[torch.randint(len(people), truth.shape, generator=generator)]
+    """Everybody is predicted by `draws` scanpaths of uniform positions, as many and as long as random people's."""
+    image, _ = _drawn_images(people, draws)
+    paths = people.scanpaths[torch.randint(len(people), image.shape, generator=generator)]
     uniform = torch.rand(paths.xy_px.shape, generator=generator, dtype=torch.float64)
-    sizes = people.sizes[people.image_row[truth]]
-    pool = Scanpaths(uniform * sizes[:, None], paths.mask, paths.duration_ms)
-    return Predictors(truth, torch.arange(len(truth)), pool)
+    pool = Scanpaths(uniform * people.sizes[image][:, None], paths.mask, paths.duration_ms)
+    return _all_of_image(people, draws, pool)
+
+
+def _drawn_images(people: People, draws: int) -> tuple[Tensor, Tensor]:
+    """[I x draws] each image `draws` times, and a row of the people on it."""
+    rows = torch.stack([rows[0] for _, rows in people.of_image()])
+    return torch.arange(len(rows)).repeat_interleave(draws), rows.repeat_interleave(draws)
+
+
+def _all_of_image(people: People, draws: int, pool: Scanpaths) -> Predictors:
+    """Everybody is predicted by the `draws` scanpaths that the pool holds for the image."""
+    truth = torch.arange(len(people)).repeat_interleave(draws)
+    return Predictors(truth, (people.image_row[:, None] * draws + torch.arange(draws)).reshape(-1), pool)
 
 
 def from_other_groups(group: Tensor, truth: Tensor, generator: torch.Generator) -> Tensor:
