@@ -6,11 +6,13 @@ from nbclient import NotebookClient
 
 
 @pytest.mark.filterwarnings("ignore")  # of the Jupyter machinery
-def test_oat_notebook_runs(repo_root, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "pictures", "in_table"), [("oat", 3, "| observer"), ("metrics", 4, "| multimatch.vector")]
+)
+def test_notebooks_run(repo_root, monkeypatch, name, pictures, in_table):
     monkeypatch.setenv("GAZEKIT_TINY", "1")
-    notebook = nbformat.read(repo_root / "notebooks" / "oat.ipynb", as_version=4)
+    notebook = nbformat.read(repo_root / "notebooks" / f"{name}.ipynb", as_version=4)
     NotebookClient(notebook, timeout=300, kernel_name="python3").execute(cwd=str(repo_root / "notebooks"))
-    pictures = [o for c in notebook.cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
-    tables = [o for c in notebook.cells for o in c.get("outputs", []) if "| observer" in o.get("text", "")]
-    assert len(pictures) == 3
-    assert len(tables) == 1
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == pictures
+    assert sum(in_table in output.get("text", "") for output in outputs) == 1
