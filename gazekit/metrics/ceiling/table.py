@@ -52,17 +52,18 @@ class Ceiling:
     @property
     def left_out(self) -> list[str]:
         """What not all scanpaths have a value for, one line for entries that leave out equally many."""
-        entries: dict[tuple[str, int, int], list[str]] = {}
+        rows_of: dict[tuple[str, int, int], list[str]] = {}
         for row, scores in self.rows.items():
             for column, score in scores.items():
                 if score.undefined:
-                    key = (column.partition(".")[0], score.undefined, score.n + score.undefined)
-                    rows = entries.setdefault(key, [])
-                    rows += [row] if row not in rows else []
+                    rows_of.setdefault((column, score.undefined, score.n + score.undefined), []).append(row)
+        columns_of: dict[tuple[int, int, tuple[str, ...]], list[str]] = {}
+        for (column, undefined, total), rows in rows_of.items():
+            columns_of.setdefault((undefined, total, tuple(rows)), []).append(column)
         lines = []
-        for (metric, undefined, total), rows in entries.items():
+        for (undefined, total, rows), columns in columns_of.items():
             where = "all rows" if len(rows) == len(self.rows) else "; ".join(rows)
-            lines.append(f"{metric}: {undefined} of {total} have no value ({where})")
+            lines.append(f"{', '.join(columns)}: {undefined} of {total} scanpaths have no value ({where})")
         return lines
 
     def __str__(self) -> str:
