@@ -6,10 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+
+from gazekit.metrics import FAMILIES, INFO
+from gazekit.verbs.lists import facts, lines
 
 TINY = (
     "data.options.n_scenes=24",
@@ -46,7 +50,7 @@ def run(tmp_path_factory):
 def test_fit_writes_its_folder(run):
     folder, done = run
     names = {str(p.relative_to(folder)) for p in folder.rglob("*")}
-    figures = {f"figures/{n}.png" for n in ("scores", "behaviour", "training", "scanpaths_1")}
+    figures = {f"figures/{n}.png" for n in ("scores", "behaviour", "positions", "training", "scanpaths_1")}
     assert {
         "config.yaml",
         "best.ckpt",
@@ -87,6 +91,28 @@ def test_evaluate_repeats_the_numbers_of_fit(run, tmp_path):
         json.loads((f / "metrics.json").read_text())["rows"] for f in (run[0], tmp_path / "scores")
     )
     assert again == fitted
+
+
+def test_positions_stand_beside_people_and_chance(run):
+    positions = json.loads((run[0] / "metrics.json").read_text())["positions"]
+    people = ["people, leave one out", "people, split half", "other images", "chance"]
+    assert list(positions["rows"]) == ["oat", "pairwise", "marginal", "uniform", "observer", *people]
+    found = {name: row["scanmatch"]["value"] for name, row in positions["rows"].items()}
+    assert found["people, leave one out"] > found["chance"]
+    assert found["observer"] > found["uniform"]
+    assert "## Positions in pixels" in (run[0] / "report.md").read_text()
+    assert "| multimatch.position " in run[1].stdout
+
+
+def test_metrics_are_chosen_by_group(run, tmp_path):
+    settings = ("metrics=saliency", "metrics.samples=3", "metrics.resamples=20", "run_dir=maps")
+    gazekit("evaluate", f"ckpt={run[0] / 'best.ckpt'}", *settings, cwd=tmp_path)
+    rows = json.loads((tmp_path / "maps" / "metrics.json").read_text())["positions"]["rows"]
+    assert set(rows["oat"]) == {"nss", "auc"}
+    assert abs(rows["chance"]["auc"]["value"] - 0.5) < 0.1
+    gazekit("evaluate", f"ckpt={run[0] / 'best.ckpt'}", "metrics=objects", "metrics.samples=1", "metrics.resamples=20",
+            "run_dir=objects", cwd=tmp_path)  # fmt: skip
+    assert "positions" not in json.loads((tmp_path / "objects" / "metrics.json").read_text())
 
 
 def test_evaluate_says_what_was_trained_on(run, tmp_path):
@@ -275,6 +301,45 @@ def test_list(what, tmp_path):
         "experiments": "oat ",
     }
     assert first[what] in gazekit("list", what, cwd=tmp_path).stdout
+
+
+def test_list_groups_metrics_by_family():
+    expected = []
+    for family, entries in FAMILIES.items():
+        expected += [family, *("  " + entry.name for entry in entries)]
+    first_words = [line[: len(line) - len(line.lstrip())] + line.split()[0] for line in lines("metrics")]
+    assert first_words == expected
+
+
+@pytest.mark.parametrize("name", INFO)
+def test_list_one_metric_shows_all_its_facts(name):
+    entry, text = INFO[name], "\n".join(facts(name))
+    shown = (entry.chance, entry.undefined, entry.unit, entry.reference, entry.class_name, *entry.variants)
+    assert all(fact in text for fact in shown)
+    assert f"{entry.range[0]:g} to {entry.range[1]:g}" in text
+    page = Path(__file__).parents[1] / facts(name)[-1].split()[-1]
+    assert name in page.read_text()
+
+
+def test_list_one_metric(tmp_path):
+    out = gazekit("list", "metrics", "multimatch", cwd=tmp_path).stdout
+    assert out.startswith("multimatch\n  range      0 to 1\n  direction  higher is better\n")
+    assert "fewer than three fixations" in out
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("metrics", "multimach"), "unknown metric 'multimach'; did you mean multimatch"),
+        (("metrics", "zzz"), "unknown metric 'zzz'; python -m gazekit list metrics shows them all"),
+        (("models", "oat"), "a name goes with metrics only, got models oat"),
+    ],
+)
+def test_list_tells_what_is_wrong(args, told, tmp_path):
+    done = gazekit("list", *args, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_broken_data_is_told_without_a_traceback(tmp_path):

@@ -31,7 +31,7 @@ def pytest_generate_tests(metafunc):
     from pathlib import Path
 
     root = Path(__file__).parent.parent
-    for group in ("experiment", "model", "data", "trainer", "callbacks"):
+    for group in ("experiment", "model", "data", "trainer", "callbacks", "metrics"):
         if group in metafunc.fixturenames:
             metafunc.parametrize(group, options(root, group))
 
@@ -43,6 +43,13 @@ def test_experiments_build(experiment):
     net = build_net(make_recipe(cfg, data))
     assert sum(p.numel() for p in net.parameters()) > 1000
     assert instantiate(cfg.model.optimizer)(net.parameters()).param_groups
+
+
+def test_metrics_instantiate(metrics):
+    cfg = compose("fit", [f"metrics={metrics}", "run_dir=unused"]).metrics
+    assert cfg.samples > 0
+    for metric in cfg.get("positions", {}).values():
+        assert instantiate(metric).compute is not None
 
 
 def test_models_compose(model):

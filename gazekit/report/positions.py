@@ -42,10 +42,10 @@ def position_scores(
     """
     index = data.parts[part].tolist()
     people, pictures = people_of(data.dataset, index)
-    generated = {
-        name: model_scanpaths(model, data, index, samples, max_fixations, seed)
-        for name, model in models.items()
-    }
+    limits = (data, index, samples, max_fixations, seed)
+    generated = {name: model_scanpaths(model, *limits) for name, model in models.items()}
+    if data.dataset.observer is not None:
+        generated["observer"] = model_scanpaths(data.dataset.observer, *limits, data.dataset.categories)
     return human_ceiling(people, metrics, generated, unit=pictures, seed=seed, **settings)
 
 

@@ -1,13 +1,14 @@
 """Pictures of scores: one small axis a metric, one line a row of the report, 95 % intervals as bars.
 
 A row has the same line, colour and marker in every axis and figure made from the same rows. Rows of people
-(or of the simulated observer) are black; models take the colours of Okabe and Ito (2008), which all kinds of
-colour vision tell apart.
+(or of the simulated observer) are black, the centre bias and chance grey; models take the colours of Okabe and
+Ito (2008), which all kinds of colour vision tell apart.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -27,6 +28,7 @@ GREY = "#666666"
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 _MARKERS = "osD^vP"
 _PEOPLE = {"people", "person", "persons", "human", "humans", "observer", "observers"}
+_BASELINES = {"other images": "<", "chance": ">"}
 _AXES_A_ROW = 3
 _ROW_IN = 0.32
 _TITLES = {
@@ -69,7 +71,7 @@ def title_in(metrics: Iterable[str]) -> float:
 
 
 def _is_people(name: str) -> bool:
-    return not _PEOPLE.isdisjoint(name.lower().replace("_", " ").split())
+    return not _PEOPLE.isdisjoint(re.split("[^a-z]+", name.lower()))
 
 
 def _styles(names: Sequence[str]) -> dict[str, _Style]:
@@ -78,6 +80,8 @@ def _styles(names: Sequence[str]) -> dict[str, _Style]:
         styles[name] = _Style(_COLOURS[models % len(_COLOURS)], _MARKERS[models % len(_MARKERS)])
         if _is_people(name):
             styles[name] = _Style("black", "X")
+        elif name in _BASELINES:
+            styles[name] = _Style(GREY, _BASELINES[name])
         else:
             models += 1
     return styles

@@ -167,11 +167,15 @@ def _positions(
 
 
 def _positions_figure(positions: Ceiling, metrics: Mapping) -> Figure:
+    """Scores that somebody has; what the same number of scanpaths lacks in all rows is said below the table."""
     up = {name: instantiate(metric).higher_is_better for name, metric in metrics["positions"].items()}
-    rows = {row: {c: s._asdict() for c, s in scores.items()} for row, scores in positions.rows.items()}
-    return figures.scores_figure(
-        rows, positions.columns, {c: up[c.partition(".")[0]] for c in positions.columns}
-    )
+    columns = [c for c in positions.columns if any(scores[c].n for scores in positions.rows.values())]
+    lacking = {c: {scores[c].undefined for scores in positions.rows.values()} for c in columns}
+    rows = {
+        row: {c: scores[c]._asdict() | ({"undefined": 0} if len(lacking[c]) == 1 else {}) for c in columns}
+        for row, scores in positions.rows.items()
+    }
+    return figures.scores_figure(rows, columns, {c: up[c.partition(".")[0]] for c in columns})
 
 
 def _device(model: nn.Module) -> torch.device:
