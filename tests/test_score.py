@@ -70,7 +70,7 @@ def test_the_model_row_is_the_mean_over_all_pairs(files) -> None:
 
     people, model = read_scanpaths("people.csv"), read_scanpaths("model.csv")
     values = [
-        np.mean([F.scanmatch(m, p, SIZE, bin_ms=50) for m, k in zip(model.scanpaths, model.image, strict=True) if k == image])
+        np.mean([F.scanmatch(model.scanpaths[k], p, SIZE, bin_ms=50) for k, name in enumerate(model.image) if name == image])
         for p, image in zip(people.scanpaths, people.image, strict=True)
     ]  # fmt: skip
     found = run("--pred", "model.csv", "--true", "people.csv", "--metrics", "scanmatch", "--size", "200x150",
