@@ -69,10 +69,11 @@ def test_the_model_row_is_the_mean_over_all_pairs(files) -> None:
     from gazekit.scanpath_files import read_scanpaths
 
     people, model = read_scanpaths("people.csv"), read_scanpaths("model.csv")
-    values = [
-        np.mean([F.scanmatch(model.scanpaths[k], p, SIZE, bin_ms=50) for k, name in enumerate(model.image) if name == image])
-        for p, image in zip(people.scanpaths, people.image, strict=True)
-    ]  # fmt: skip
+    of_image: dict[str, list] = {}
+    for path, image in zip(model.scanpaths, model.image, strict=True):
+        of_image.setdefault(image, []).append(path)
+    pairs = list(zip(people.scanpaths, people.image, strict=True))
+    values = [np.mean([F.scanmatch(m, p, SIZE, bin_ms=50) for m in of_image[image]]) for p, image in pairs]
     found = run("--pred", "model.csv", "--true", "people.csv", "--metrics", "scanmatch", "--size", "200x150",
                 "--set", "scanmatch.bin_ms=50")  # fmt: skip
     assert found["rows"]["model"]["scanmatch"]["value"] == pytest.approx(np.mean(values), abs=1e-12)
