@@ -17,7 +17,7 @@ usage: python -m gazekit VERB ...
   predict    scanpaths of a checkpoint over one picture
   data       list | info | check | fetch data sets
   score      score scanpaths or saliency maps in files against people's fixations
-  list       models | datasets | metrics | experiments
+  list       models | datasets | metrics [NAME] | experiments
   bench      time what we made beside what people use
 
 examples:
@@ -26,6 +26,7 @@ examples:
   python -m gazekit predict ckpt=outputs/oat/TIME/best.ckpt image=shelf.png boxes=shelf.csv target=3
   python -m gazekit data check hsem_hybrid_search --root DIR
   python -m gazekit list experiments
+  python -m gazekit list metrics multimatch
   python -m gazekit score --pred model.csv --true people.csv --metrics multimatch,scanmatch --size 800x600
   python -m gazekit bench oat out=oat.json
 
@@ -115,11 +116,18 @@ def _data(rest: list[str]) -> int:
 
 
 def _list(rest: list[str]) -> int:
-    from gazekit.verbs.lists import LISTS, lines
+    from gazekit.verbs.lists import LISTS, facts, lines
 
-    parser = argparse.ArgumentParser(prog="gazekit list", epilog="example: python -m gazekit list metrics")
+    parser = argparse.ArgumentParser(
+        prog="gazekit list",
+        epilog="examples: python -m gazekit list metrics; python -m gazekit list metrics multimatch",
+    )
     parser.add_argument("what", choices=LISTS)
-    print("\n".join(lines(parser.parse_args(rest).what)))
+    parser.add_argument("name", nargs="?", help="of a metric: print all facts about it")
+    options = parser.parse_args(rest)
+    if options.name is not None and options.what != "metrics":
+        parser.error(f"a name goes with metrics only, got {options.what} {options.name}")
+    print("\n".join(lines(options.what) if options.name is None else facts(options.name)))
     return 0
 
 

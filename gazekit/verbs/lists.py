@@ -2,34 +2,80 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib.resources import files
 
 from gazekit.datasets import NAMES, info
 
-__all__ = ["LISTS", "lines"]
+__all__ = ["LISTS", "facts", "lines"]
 
 LISTS = ("models", "datasets", "metrics", "experiments")
 
+_DIRECTIONS = {True: "higher is better", False: "lower is better", None: "neither end is better"}
+_PAGES = {"objects": "search"}
+"""Families described on the page of another one."""
+
 
 def lines(what: str) -> list[str]:
-    """One line for each model, data set, metric or experiment."""
+    """One line for each model, data set, metric or experiment; metrics are indented below their family."""
     if what == "datasets":
         rows = [(name, info(name).title) for name in NAMES]
     elif what == "metrics":
-        from gazekit.metrics import FAMILIES
-
-        rows = [(e.name, f"{family}; {_metric(e)}") for family, entries in FAMILIES.items() for e in entries]
+        return _metrics()
     else:
         rows = _configs(what.removesuffix("s"))
-    width = max(len(name) for name, _ in rows)
-    return [f"{name.ljust(width)}  {text}" for name, text in rows]
+    return _columns(rows)
 
 
-def _metric(entry) -> str:
-    directions = {True: "higher is better", False: "lower is better", None: "neither end is better"}
-    direction = directions[entry.higher_is_better]
+def facts(metric: str) -> list[str]:
+    """What is known about one metric, a line each.
+
+    Raises:
+        ValueError: no metric has this name.
+    """
+    from gazekit.metrics import FAMILIES, INFO
+
+    if metric not in INFO:
+        close = get_close_matches(metric, INFO, n=5)
+        hint = (
+            f"did you mean {', '.join(close)}?" if close else "python -m gazekit list metrics shows them all"
+        )
+        raise ValueError(f"unknown metric {metric!r}; {hint}")
+    entry = INFO[metric]
+    family = next(name for name, entries in FAMILIES.items() if entry in entries)
     low, high = entry.range
-    return f"{direction}, {low:g} to {high:g}; {entry.reference}"
+    rows = [
+        ("range", f"{low:g} to {high:g}"),
+        ("direction", _DIRECTIONS[entry.higher_is_better]),
+        ("chance", entry.chance),
+        ("undefined", entry.undefined),
+        ("unit", entry.unit or "none, a pure number"),
+        ("reference", entry.reference),
+        *(("variants" if not k else "", text) for k, text in enumerate(entry.variants or ("none",))),
+        ("class", f"gazekit.metrics.{entry.class_name}"),
+        ("page", f"docs/metrics/{_PAGES.get(family, family)}.md"),
+    ]
+    return [metric, *_columns(rows, indent="  ")]
+
+
+def _metrics() -> list[str]:
+    from gazekit.metrics import FAMILIES, INFO
+
+    width = max(map(len, INFO))
+    result = []
+    for family, entries in FAMILIES.items():
+        rows = []
+        for entry in entries:
+            low, high = entry.range
+            direction = _DIRECTIONS[entry.higher_is_better]
+            rows.append((entry.name, f"{direction}, {low:g} to {high:g}; {entry.reference}"))
+        result += [family, *_columns(rows, indent="  ", width=width)]
+    return result
+
+
+def _columns(rows: list[tuple[str, str]], indent: str = "", width: int = 0) -> list[str]:
+    width = max(width, *(len(name) for name, _ in rows))
+    return [f"{indent}{name.ljust(width)}  {text}" for name, text in rows]
 
 
 def _configs(group: str) -> list[tuple[str, str]]:

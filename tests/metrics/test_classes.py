@@ -50,7 +50,7 @@ def test_every_metric_has_a_case_and_facts() -> None:
         assert type(metric).__name__ == info.class_name
         assert metric.higher_is_better == info.higher_is_better
         assert info.range[0] < info.range[1]
-        assert info.chance and info.reference
+        assert info.chance and info.undefined and info.reference
 
 
 def test_accumulation_equals_the_function_on_everything(case: Case) -> None:

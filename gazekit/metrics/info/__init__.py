@@ -1,4 +1,4 @@
-"""Facts about every metric, by family: range, direction, chance, where it comes from."""
+"""Facts about every metric, by family: range, direction, chance, what is undefined, where it comes from."""
 
 from gazekit.metrics.info import agreement, encoding, gaze, objects, regions, saliency, scanpath, search
 from gazekit.metrics.info.entry import MetricInfo

@@ -17,6 +17,7 @@ class MetricInfo:
         range: lowest and highest value; the highest of a score, or the lowest of an error, is perfect.
         higher_is_better: direction; None where neither end is better (a slope, say).
         chance: what a model without knowledge gets, in words.
+        undefined: when a value is NaN, in words; "never" where it can't be.
         reference: publication that introduced it.
         unit: of the value; "" for a pure number.
         variants: other definitions in use under this name, which give other numbers.
@@ -27,6 +28,7 @@ class MetricInfo:
     range: tuple[float, float]
     higher_is_better: bool | None
     chance: str
+    undefined: str
     reference: str
     unit: str = ""
     variants: tuple[str, ...] = ()

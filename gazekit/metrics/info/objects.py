@@ -13,6 +13,7 @@ ENTRIES = (
         range=(0.0, 1.0),
         higher_is_better=True,
         chance="above 0, and the higher the fewer objects there are: score random scanpaths of human length",
+        undefined="two empty scanpaths",
         reference="Yang et al. 2020, CVPR (search by inverse reinforcement learning)",
         variants=(
             "symbols are mean-shift clusters of fixations instead of objects",
@@ -27,6 +28,7 @@ ENTRIES = (
         range=(0.0, math.inf),
         higher_is_better=False,
         chance="near the length of the longer scanpath: score random scanpaths of human length",
+        undefined="never; normalised: two empty scanpaths",
         reference="Levenshtein 1966; Mondal et al. 2023, CVPR (Gazeformer)",
         variants=(
             "divided by the length of the longer string",
@@ -40,6 +42,7 @@ ENTRIES = (
         range=(0.0, math.inf),
         higher_is_better=False,
         chance="none fixed: score random scanpaths of human length",
+        undefined="a part undefined (other than found in free viewing), or 0 for people",
         reference="Fang et al. 2024, ECCV (object attention transformer)",
         variants=("undefined parts counted as 0",),
     ),
@@ -49,6 +52,7 @@ ENTRIES = (
         range=(-math.inf, math.inf),
         higher_is_better=True,
         chance="0 for the baseline itself",
+        undefined="no outcome; the function also for a log probability of NaN",
         reference="Kümmerer, Wallis and Bethge 2015, PNAS",
         variants=("a small constant added to both probabilities", "over pixels instead of objects"),
     ),
