@@ -94,7 +94,7 @@ def human_ceiling(
         }
     facts = {"scanpaths": len(people), "images": len(people.images), "observers": len(people.observers)}
     facts |= {
-        "unit": unit if isinstance(unit, str) else "given",
+        "unit": unit if isinstance(unit, str) else _unit_name(people, group),
         "level": level,
         "resamples": n_resamples,
         "splits": splits,
@@ -125,6 +125,13 @@ def _group(people: People, unit: str | Sequence) -> Tensor:
             f"unit must name one for each of the {len(people)} scanpaths, got {list(names.shape)}"
         )
     return torch.as_tensor(np.unique(names, return_inverse=True)[1])
+
+
+def _unit_name(people: People, group: Tensor) -> str:
+    """Names that were given may be those of the images."""
+    pairs = torch.stack([group, people.image_row], 1).unique(dim=0)
+    same = len(pairs) == len(people.images) == len(group.unique())
+    return "image" if same else "given"
 
 
 def _check(metrics: Mapping[str, ItemMetric], sigma_px: float | None, facts: Mapping) -> None:
