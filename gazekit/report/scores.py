@@ -210,7 +210,7 @@ def _direction(metric: str, higher_is_better: Mapping[str, bool]) -> str:
     """Which way is better, from the argument or the metric's card; empty where nobody says."""
     up = higher_is_better.get(metric)
     for name in sorted(INFO, key=len, reverse=True):
-        if up is None and (metric == name or metric.startswith(name + "_")):
+        if up is None and (metric == name or metric.startswith(name.removesuffix("_bits") + "_")):
             up = INFO[name].higher_is_better
     return {None: "", True: "higher is better →", False: "← lower is better"}[up]
 

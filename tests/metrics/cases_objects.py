@@ -93,5 +93,5 @@ CASES = {
     "sequence_score": Case(SequenceScore, trials_batch, lambda b: mean_over_trials(sequence_score, b)),
     "edit_distance": Case(EditDistance, trials_batch, lambda b: mean_over_trials(edit_distance, b), False),
     "behaviour_delta": Case(BehaviourDelta, trials_batch, delta_over_trials),
-    "information_gain": Case(InformationGain, log_prob_batch, gain_over_fixations),
+    "information_gain_bits": Case(InformationGain, log_prob_batch, gain_over_fixations),
 }

@@ -47,6 +47,7 @@ def test_every_metric_has_a_case_and_facts() -> None:
     for name, case in CASES.items():
         metric, info = case.make(), INFO[name]
         assert info.name == name
+        assert callable(getattr(gazekit.metrics.functional, name))
         assert type(metric).__name__ == info.class_name
         assert metric.higher_is_better == info.higher_is_better
         assert info.range[0] < info.range[1]

@@ -47,7 +47,7 @@ ENTRIES = (
         variants=("undefined parts counted as 0",),
     ),
     MetricInfo(
-        name="information_gain",
+        name="information_gain_bits",
         class_name="InformationGain",
         range=(-math.inf, math.inf),
         higher_is_better=True,
