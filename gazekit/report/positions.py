@@ -41,16 +41,20 @@ def position_scores(
         settings: of `human_ceiling`.
     """
     index = data.parts[part].tolist()
-    people, pictures = people_of(data.dataset, index)
+    people = people_of(data.dataset, index)
     limits = (data, index, samples, max_fixations, seed)
     generated = {name: model_scanpaths(model, *limits) for name, model in models.items()}
     if data.dataset.observer is not None:
+        if "observer" in generated:
+            raise ValueError(
+                "a model is named 'observer', as the simulated observer of the data set: rename it"
+            )
         generated["observer"] = model_scanpaths(data.dataset.observer, *limits, data.dataset.categories)
-    return human_ceiling(people, metrics, generated, unit=pictures, seed=seed, **settings)
+    return human_ceiling(people, metrics, generated, seed=seed, **settings)
 
 
-def people_of(dataset: ScanpathDataset, index: Sequence[int]) -> tuple[People, list[str]]:
-    """The people of some trials, and the picture of each: a scene is a picture with a target."""
+def people_of(dataset: ScanpathDataset, index: Sequence[int]) -> People:
+    """The people of some trials; an image is a scene, that is a picture with a target."""
     trials = [dataset.trials[i] for i in index]
     scenes = [dataset.scenes[trial.scene] for trial in trials]
     seen: Counter[tuple[int, str]] = Counter()
@@ -60,8 +64,8 @@ def people_of(dataset: ScanpathDataset, index: Sequence[int]) -> tuple[People, l
         observers.append(f"{trial.scanpath.observer} #{seen[key]}" if seen[key] else trial.scanpath.observer)
         seen[key] += 1
     sizes = {trial.scene: scene.size_px for trial, scene in zip(trials, scenes, strict=True)}
-    people = People([t.scanpath for t in trials], [t.scene for t in trials], observers, sizes)
-    return people, [str(s.attributes.get("image", s.name)) for s in scenes]
+    pictures = [str(s.attributes.get("image", s.name)) for s in scenes]
+    return People([t.scanpath for t in trials], [t.scene for t in trials], observers, sizes, pictures)
 
 
 def model_scanpaths(

@@ -10,7 +10,17 @@ import pytest
 import torch
 
 import gazekit.metrics
-from gazekit.metrics import INFO, NSS, CohenKappa, Dice, Hausdorff, MultiMatch
+from gazekit.metrics import (
+    INFO,
+    KLD,
+    NSS,
+    CohenKappa,
+    Dice,
+    Hausdorff,
+    MapInformationGain,
+    MultiMatch,
+    ShuffledAUC,
+)
 from gazekit.metrics.ceiling import (
     ModelScanpaths,
     People,
@@ -21,6 +31,7 @@ from gazekit.metrics.ceiling import (
 )
 from gazekit.metrics.ceiling.maps import CentreMaps, Grid, predicted_maps
 from gazekit.metrics.functional import dice, hausdorff_px
+from gazekit.scanpath import Scanpaths
 
 SIZES = {"a.png": (90, 60), "b.png": (60, 80), "c.png": (90, 60)}
 ROWS = ("people, leave one out", "people, split half", "other images", "chance")
@@ -74,13 +85,19 @@ def test_maps_equal_a_loop_over_fixations() -> None:
             torch.testing.assert_close(one, wanted, rtol=0, atol=1e-12)
             seen.append(row)
     assert sorted(seen) == list(range(len(people)))
-    for rows, found, _ in CentreMaps(people, grid).blocks():
+    for rows, found, _ in CentreMaps(people).blocks(grid):
         image = people.image[rows[0]]
         size = np.array(SIZES[image])
         others = [j for j in range(len(people)) if people.image[j] != image]
-        wanted = density([(people.scanpaths[j], size / SIZES[people.image[j]]) for j in others], SIZES[image])
-        # fixations of all images together are taken at the middle of their cell
-        torch.testing.assert_close(found, wanted.expand_as(found), rtol=0, atol=0.03 * wanted.max().item())
+        lattice = [
+            np.floor(people.scanpaths[j].xy_px.numpy() / SIZES[people.image[j]] * 512) + 0.5 for j in others
+        ]
+        binned = [Scanpaths.of(at / 512 * size) for at in lattice]
+        masked = [Scanpaths(b.xy_px, people.scanpaths[j].mask) for b, j in zip(binned, others, strict=True)]
+        wanted = density([(path, (1.0, 1.0)) for path in masked], size.tolist())
+        torch.testing.assert_close(found, wanted.expand_as(found), rtol=0, atol=1e-12)
+        exact = density([(people.scanpaths[j], size / SIZES[people.image[j]]) for j in others], size.tolist())
+        torch.testing.assert_close(found[0], exact, rtol=0, atol=0.02 * exact.max().item())
 
 
 def test_people_who_all_do_the_same() -> None:
@@ -157,10 +174,62 @@ def test_seeds_units_and_progress() -> None:
     assert all(max(share for r, share in told if r == row) == 1 for row in ROWS)
     by_observer = human_ceiling(people, metric, n_resamples=50, unit="observer").rows[ROWS[0]]["h"]
     by_image = first.rows[ROWS[0]]["h"]
-    given = human_ceiling(people, metric, n_resamples=50, unit=people.image).rows[ROWS[0]]["h"]
     assert by_observer.value == pytest.approx(by_image.value, abs=1e-9)
     assert by_observer.low != by_image.low
-    assert given == by_image
+
+
+def test_fixations_off_the_picture_tell_nothing() -> None:
+    off, inside = [[-20.0, 30.0]], [[20.0, 30.0], [70.0, 50.0]]
+    people = People([off + inside, inside, [*inside, [95.0, 10.0]]], ["a"] * 3, [1, 2, 3], (90, 60))
+    clean = People([inside] * 3, ["a"] * 3, [1, 2, 3], (90, 60))
+    metric = {"nss": NSS(on_outside="drop")}
+    found, wanted = (
+        human_ceiling(p, metric, sigma_px=6, n_resamples=5).rows[ROWS[0]]["nss"] for p in (people, clean)
+    )
+    assert found.value == pytest.approx(wanted.value, abs=1e-9)
+
+
+def test_without_other_pictures_there_is_no_centre_bias() -> None:
+    draw = np.random.default_rng(0)
+    paths = [draw.uniform(0, 60, (6, 2)) for _ in range(4)]
+    metrics = {"nss": NSS(), "h": Hausdorff()}
+    one_image = People(paths, ["a"] * 4, range(4), (60, 60))
+    two_tasks = People(
+        paths, ["find a cup", "find a cup", "find a pen", "find a pen"], [1, 2, 1, 2], (60, 60), ["p"] * 4
+    )
+    for people in (one_image, two_tasks):
+        row = human_ceiling(people, metrics, sigma_px=6, n_resamples=5).rows["other images"]
+        assert [math.isnan(row[c].value) for c in row] == [True, True]
+        assert [row[c].undefined for c in row] == [4, 4]
+
+
+def test_tasks_on_one_picture_do_not_predict_one_another() -> None:
+    """Each picture has a hot spot of its own: whoever uses the same picture would hit it."""
+    draw = np.random.default_rng(0)
+    paths, image, picture, observer = [], [], [], []
+    for k in range(6):
+        spot = draw.uniform(20, 180, 2)
+        for task, who in np.ndindex(2, 3):
+            paths.append((spot + draw.normal(0, 3, (5, 2))).clip(0, 199))
+            image.append(f"{k}, task {task}")
+            picture.append(k)
+            observer.append(who)
+    people = People(paths, image, observer, (200, 200), picture)
+    row = human_ceiling(people, {"nss": NSS(), "auc": ShuffledAUC()}, sigma_px=8, n_resamples=20).rows
+    assert row["other images"]["nss"].value < 0.5
+    assert row[ROWS[0]]["nss"].value > 3
+
+
+def test_blocks_of_maps_are_bounded(monkeypatch) -> None:
+    people = some_people(4, observers=7)
+    flat = {name: torch.rand(height, width) for name, (width, height) in SIZES.items()}
+    metrics = {"nss": NSS(), "ig": MapInformationGain(), "kld": KLD()}
+    model = {"m": {name: m / m.sum() for name, m in flat.items()}}
+    whole = human_ceiling(people, metrics, model, sigma_px=8, n_resamples=5)
+    monkeypatch.setattr("gazekit.metrics.ceiling.maps._CHUNK_BYTES", 8 * 3000)  # less than a map
+    for row, scores in human_ceiling(people, metrics, model, sigma_px=8, n_resamples=5).rows.items():
+        for column, score in scores.items():
+            assert score.value == pytest.approx(whole.rows[row][column].value, abs=1e-9)
 
 
 def test_baselines_never_use_the_own_image() -> None:
@@ -183,7 +252,18 @@ def test_baselines_never_use_the_own_image() -> None:
         (lambda p: human_ceiling(p, {"nss": NSS()}), ValueError, "'nss' takes maps: sigma_px"),
         (lambda p: human_ceiling(p, {"f": hausdorff_px}), TypeError, "'f' must be an ItemMetric"),
         (lambda p: human_ceiling(p, {"h": Hausdorff()}, unit="pixel"), ValueError, "unit must be"),
-        (lambda p: human_ceiling(p, {"h": Hausdorff()}, unit=["a"]), ValueError, "one for each of the 12"),
+        (lambda p: human_ceiling(p, {"h": Hausdorff()}, splits=0), ValueError, "splits must be at least 1"),
+        (lambda p: human_ceiling(p, {"nss": NSS()}, sigma_px=-3), ValueError, "sigma_px must be above 0"),
+        (
+            lambda p: human_ceiling(p, {"h": Hausdorff()}, {"chance": ModelScanpaths(p.scanpaths, p.image)}),
+            ValueError,
+            "a model is named 'chance'",
+        ),
+        (
+            lambda p: People([[[1, 2]]] * 2, ["a", "a"], [1, 2], (9, 9), ["p", "q"]),
+            ValueError,
+            "expected one picture an image",
+        ),
         (
             lambda p: human_ceiling(p, {"h": Hausdorff()}, {"m": ModelScanpaths([[[1, 2]]], ["a.png"])}),
             ValueError,
@@ -210,7 +290,7 @@ def test_every_metric_of_scanpaths_and_maps_can_be_measured() -> None:
     numbers = {"radius_px": 10.0, "centres_px": torch.rand(6, 2) * 60}
     facts = {key: dict.fromkeys(SIZES, value) for key, value in numbers.items()}
     facts["label_map"] = {name: torch.randint(4, (size[1], size[0])) for name, size in SIZES.items()}
-    people = People(people.scanpaths, people.image, people.observer, SIZES, facts)
+    people = People(people.scanpaths, people.image, people.observer, SIZES, facts=facts)
     metrics = {}
     for name, info in INFO.items():
         metric = getattr(gazekit.metrics, info.class_name)

@@ -18,6 +18,8 @@ __all__ = ["MapInputs", "missing_inputs", "takes_scanpaths"]
 
 _PAIR_INPUTS = {"model", "human", "size_px"}
 _MAP_INPUTS = {"saliency", "fixations", "empirical_density", "density", "baseline", "other_fixations"}
+_MOST_OTHERS = 10_000
+"""Fixations on other pictures that a shuffled AUC takes as negatives: more only cost time."""
 
 
 def takes_scanpaths(metric: type[ItemMetric]) -> bool:
@@ -48,8 +50,7 @@ class MapInputs:
 
     def __init__(self, people: People, grid: Grid) -> None:
         self.people, self.grid = people, grid
-        self.centre = CentreMaps(people, grid)
-        self.rows = dict(people.of_image())
+        self.centre = CentreMaps(people)
 
     def update(
         self, metrics: Mapping[str, ItemMetric], blocks: Blocks, told: Callable[[float], None]
@@ -75,24 +76,29 @@ class MapInputs:
     ) -> dict[str, Callable[[], Tensor | Scanpaths]]:
         """Inputs by name, made when they are wanted. A model's own maps come in cells of 1 pixel."""
         grid = Grid(self.grid.sigma_px, cell_px)
-        centre = self.centre if cell_px == self.grid.cell_px else CentreMaps(self.people, grid)
         return {
             "saliency": lambda: saliency,
             "fixations": lambda: _in_cells(self.people.scanpaths[rows], cell_px),
             "empirical_density": lambda: own_maps(self.people, rows, grid),
             "density": lambda: saliency,
-            "baseline": lambda: centre.of(image, self.rows[image]).expand(len(rows), -1, -1),
+            "baseline": lambda: self.centre.of(image, grid).expand(len(rows), -1, -1),
             "other_fixations": lambda: _in_cells(self._others(image, len(rows)), cell_px),
         }
 
     def _others(self, image: int, count: int) -> Scanpaths:
-        """[count, M] all fixations on all other images, stretched to the size of this one."""
+        """[count, M] fixations on all other pictures, stretched to the size of this image; at most a random lot."""
         people = self.people
-        other = people.image_row != image
-        stretch = people.sizes[image] / people.sizes[people.image_row[other]]
-        paths = people.scanpaths[other]
-        xy = (paths.xy_px * stretch[:, None])[paths.mask]
-        return Scanpaths(xy.expand(count, -1, -1), torch.ones(count, len(xy), dtype=torch.bool))
+        picture = people.picture_row[people.image_row == image][0]
+        scanpath, step = torch.where(people.scanpaths.mask & (people.picture_row != picture)[:, None])
+        if len(scanpath) > _MOST_OTHERS:
+            draw = torch.randperm(len(scanpath), generator=torch.Generator().manual_seed(image))[
+                :_MOST_OTHERS
+            ]
+            scanpath, step = scanpath[draw], step[draw]
+        stretch = people.sizes[image] / people.sizes[people.image_row[scanpath]]
+        xy_px = people.scanpaths.xy_px[scanpath, step] * stretch
+        xy_px = xy_px[((xy_px >= 0) & (xy_px < people.sizes[image])).all(1)]
+        return Scanpaths(xy_px.expand(count, -1, -1), torch.ones(count, len(xy_px), dtype=torch.bool))
 
 
 def _in_cells(paths: Scanpaths, cell_px: float) -> Scanpaths:

@@ -20,6 +20,7 @@ from gazekit.scanpath import Scanpaths
 __all__ = ["Blocks", "CentreMaps", "Grid", "check_maps", "model_maps", "own_maps", "predicted_maps"]
 
 _CHUNK_BYTES = 128 * 2**20
+_BINS = 512
 _UNIFORM_SHARE = 0.01
 """Of every prediction: one surprising fixation must not make a log-likelihood minus infinity."""
 
@@ -40,9 +41,14 @@ class Grid:
     cell_px: float
 
     def factors(self, paths: Scanpaths, size_px: Tensor) -> tuple[Tensor, Tensor]:
-        """Gaussians of each fixation at the cells' rows [B, H, T] and columns [B, T, W]; 0 where padded."""
-        x, y = (self.axis(paths.xy_px[..., k], size_px[k]) for k in (0, 1))
-        return (y * paths.mask[..., None]).transpose(1, 2), x
+        """Gaussians of each fixation at the cells' rows [B, H, T] and columns [B, T, W].
+
+        0 where padded, and for fixations off the picture: they tell nothing about places in it.
+        """
+        inside = ((paths.xy_px >= 0) & (paths.xy_px < size_px)).all(-1) & paths.mask
+        xy_px = torch.where(inside[..., None], paths.xy_px, 0.0)
+        x, y = (self.axis(xy_px[..., k], size_px[k]) for k in (0, 1))
+        return (y * inside[..., None]).transpose(1, 2), x
 
     def axis(self, at_px: Tensor, length_px: Tensor) -> Tensor:
         """[..., cells] Gaussian of each position [...] at the middle of each cell.
@@ -69,32 +75,41 @@ def predicted_maps(people: People, predictors: Predictors, grid: Grid) -> Blocks
         row = torch.searchsorted(rows, predictors.truth[pairs])
         weights = torch.zeros(len(rows), len(used), dtype=torch.float64)
         weights.index_put_((row, column), torch.ones(len(pairs), dtype=torch.float64), accumulate=True)
-        yield rows, _prediction(_add(weights, _maps(predictors.pool[used], size, grid))), grid.cell_px
+        added = _added(weights, predictors.pool[used], size, grid)
+        yield rows, _prediction(added), grid.cell_px
 
 
 class CentreMaps:
-    """Densities of everybody's fixations on all other images, stretched to the size of this one."""
+    """Densities of everybody's fixations on all other pictures, stretched to the size of this image.
 
-    def __init__(self, people: People, grid: Grid) -> None:
-        self.people, self.grid = people, grid
-        self._relative = people.scanpaths.xy_px / people.sizes[people.image_row][:, None]
-        self._all: dict[tuple, Tensor] = {}
+    Fixations are counted in the bins of a lattice that every picture shares; a difference of counts is exact.
+    """
 
-    def of(self, image: int, rows: Tensor) -> Tensor:
-        """[H, W] for one image, on which `rows` are the scanpaths."""
-        size = self.people.sizes[image]
-        key = tuple(size.tolist())
-        if key not in self._all:
-            stretched = Scanpaths(self._relative * size, self.people.scanpaths.mask)
-            self._all[key] = _map_of_all(stretched, size, self.grid)
-        own = _maps(self.people.scanpaths[rows], size, self.grid).sum(0)
-        # what is left of a sum after the subtraction can be a little below 0 where nobody else looked
-        return _prediction((self._all[key] - own).clamp(min=0)[None])[0]
+    def __init__(self, people: People) -> None:
+        self.people = people
+        self._everybody = self._counts(torch.arange(len(people)))
 
-    def blocks(self) -> Blocks:
+    def of(self, image: int, grid: Grid) -> Tensor:
+        """[H, W] for one image; NaN if nobody has a fixation on another picture."""
+        people, size = self.people, self.people.sizes[image]
+        picture = people.picture_row[people.image_row == image][0]
+        counts = self._everybody - self._counts(torch.where(people.picture_row == picture)[0])
+        middle = (torch.arange(_BINS).double() + 0.5) / _BINS
+        x, y = (grid.axis(middle * length, length) for length in size)
+        return _prediction((y.T @ counts @ x)[None])[0]
+
+    def blocks(self, grid: Grid) -> Blocks:
         """Those of all images."""
         for image, rows in self.people.of_image():
-            yield rows, self.of(image, rows).expand(len(rows), -1, -1), self.grid.cell_px
+            yield from _same_map(self.of(image, grid), rows, grid.cell_px)
+
+    def _counts(self, rows: Tensor) -> Tensor:
+        """[bins, bins] numbers of fixations of some scanpaths, y first."""
+        paths = self.people.scanpaths[rows]
+        relative = (paths.xy_px / self.people.sizes[self.people.image_row[rows]][:, None])[paths.mask]
+        inside = ((relative >= 0) & (relative < 1)).all(1)
+        bins = (relative[inside] * _BINS).long()
+        return torch.bincount(bins @ torch.tensor([1, _BINS]), minlength=_BINS**2).view(_BINS, _BINS).double()
 
 
 def own_maps(people: People, rows: Tensor, grid: Grid) -> Tensor:
@@ -122,7 +137,13 @@ def model_maps(people: People, model: Mapping) -> Blocks:
     """A model's own maps, one an image."""
     for image, rows in people.of_image():
         saliency = torch.as_tensor(model[people.images[image]]).double()
-        yield rows, saliency.expand(len(rows), -1, -1), 1.0
+        yield from _same_map(saliency, rows, 1.0)
+
+
+def _same_map(saliency: Tensor, rows: Tensor, cell_px: float) -> Blocks:
+    """One map for all rows, no more of them at once than memory allows."""
+    for part in rows.split(max(1, _CHUNK_BYTES // (8 * saliency.numel()))):
+        yield part, saliency.expand(len(part), -1, -1), cell_px
 
 
 def _by_image(people: People, predictors: Predictors, grid: Grid) -> Iterator[tuple[Tensor, Tensor]]:
@@ -132,9 +153,7 @@ def _by_image(people: People, predictors: Predictors, grid: Grid) -> Iterator[tu
     last = counts.cumsum(0)
     for image, rows in people.of_image():
         width, height = people.sizes[image]
-        map_bytes = 8 * grid.cells(width) * grid.cells(height)
-        most = max(1, int(counts[rows].max()))
-        step = max(1, _CHUNK_BYTES // (map_bytes * (most + 1)))
+        step = max(1, _CHUNK_BYTES // (8 * grid.cells(width) * grid.cells(height)))
         for part in rows.sort().values.split(step):
             pairs = [order[last[row] - counts[row] : last[row]] for row in part.tolist()]
             yield part, torch.cat(pairs)
@@ -147,19 +166,13 @@ def _maps(paths: Scanpaths, size_px: Tensor, grid: Grid) -> Tensor:
     return y @ x
 
 
-def _map_of_all(paths: Scanpaths, size_px: Tensor, grid: Grid) -> Tensor:
-    """[H, W] sum of the Gaussians of very many fixations, some at a time."""
-    xy_px = paths.xy_px[paths.mask]
-    cells = grid.cells(size_px[0]) + grid.cells(size_px[1])
-    total = torch.zeros((), dtype=xy_px.dtype)
-    for part in xy_px.split(max(1, _CHUNK_BYTES // (8 * 4 * cells))):
-        mask = torch.ones(1, len(part), dtype=torch.bool)
-        total = total + _maps(Scanpaths(part[None], mask), size_px, grid)[0]
-    return total
-
-
-def _add(weights: Tensor, maps: Tensor) -> Tensor:
-    return (weights @ maps.flatten(1)).unflatten(1, maps.shape[1:])
+def _added(weights: Tensor, pool: Scanpaths, size_px: Tensor, grid: Grid) -> Tensor:
+    """[B, H, W] sums of the maps of a pool of scanpaths, weighted [B, pool]; some scanpaths at a time."""
+    height, width = grid.cells(size_px[1]), grid.cells(size_px[0])
+    total = weights.new_zeros(len(weights), height * width)
+    for part in torch.arange(len(pool)).split(max(1, _CHUNK_BYTES // (8 * height * width))):
+        total = total + weights[:, part] @ _maps(pool[part], size_px, grid).flatten(1)
+    return total.unflatten(1, (height, width))
 
 
 def _normalised(maps: Tensor) -> Tensor:

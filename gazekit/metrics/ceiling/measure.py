@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,8 +18,9 @@ from gazekit.metrics.ceiling.scores import every_item, mean_by, scores_of, updat
 from gazekit.metrics.ceiling.table import Ceiling
 from gazekit.metrics.item_metric import ItemMetric
 
-__all__ = ["human_ceiling"]
+__all__ = ["BASELINES", "human_ceiling"]
 
+BASELINES = ("people, leave one out", "people, split half", "other images", "chance")
 _PAIRS_AT_ONCE = 20_000
 _CELLS_A_SIGMA = 6
 
@@ -30,9 +31,8 @@ def human_ceiling(
     models: Mapping[str, ModelScanpaths | Mapping[object, Tensor]] | None = None,
     sigma_px: float | None = None,
     cell_px: float | None = None,
-    unit: Literal["image", "observer"] | Sequence = "image",
+    unit: Literal["image", "observer"] = "image",
     splits: int = 2,
-    draws: int = 10,
     n_resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
@@ -47,7 +47,7 @@ def human_ceiling(
     not beaten the centre bias.
 
     A comparison of scanpaths (`update(model, human, ...)`) scores each person's scanpath against each
-    predicting one and takes the mean; "other images" and "chance" draw `draws` scanpaths an image. A metric of
+    predicting one and takes the mean; "other images" and "chance" draw as many as there are other people. A metric of
     maps (`update(saliency, fixations, ...)`) scores a model's map, or the density of all predicting fixations;
     that of "other images" is made of all of them. Values are means over scanpaths; whole images (or
     observers) are drawn for the intervals.
@@ -60,10 +60,8 @@ def human_ceiling(
         sigma_px: of the Gaussian around each fixation; required if any metric takes maps.
         cell_px: side of a cell of the densities; by default a sixth of `sigma_px`, but at least 1 pixel. Maps of
             models are scored as they are.
-        unit: what the bootstrap draws: generalising to other images or to other people; or [M] names of something
-            else (of pictures, where an "image" is a picture with a task).
+        unit: what the bootstrap draws: images (their pictures) or people, to generalise to others of them.
         splits: random halves.
-        draws: scanpaths drawn an image.
         n_resamples: bootstrap draws; `level` of the intervals.
         seed: of everything random; equal seeds give equal tables.
         progress: told the row and the share of it that is done.
@@ -74,12 +72,13 @@ def human_ceiling(
         ValueError: no metric, maps without sigma_px, an unknown unit, an image that a model leaves out.
     """
     _check(metrics, sigma_px, people.facts)
+    _check_settings(models or {}, sigma_px, cell_px, unit, splits)
     grid = None
     if sigma_px is not None:
         grid = maps.Grid(sigma_px, cell_px or max(1.0, sigma_px / _CELLS_A_SIGMA))
-    group = _group(people, unit)
+    group = people.picture_row if unit == "image" else people.observer_row
     options = {"n_resamples": n_resamples, "level": level, "seed": seed}
-    sources = _models(people, models or {}) | _baselines(people, splits, draws, seed)
+    sources = _models(people, models or {}) | _baselines(people, splits, seed)
     rows = {}
     for row, parts in sources.items():
         told = [_within(progress, row, k, len(parts)) for k in range(len(parts))]
@@ -94,11 +93,10 @@ def human_ceiling(
         }
     facts = {"scanpaths": len(people), "images": len(people.images), "observers": len(people.observers)}
     facts |= {
-        "unit": unit if isinstance(unit, str) else _unit_name(people, group),
+        "unit": unit,
         "level": level,
         "resamples": n_resamples,
         "splits": splits,
-        "draws": draws,
         "seed": seed,
     }
     if grid is not None:
@@ -112,26 +110,6 @@ class _Source:
 
     pairs: Predictors | None
     blocks: Callable[[maps.Grid], Iterator[tuple[Tensor, Tensor, float]]]
-
-
-def _group(people: People, unit: str | Sequence) -> Tensor:
-    if isinstance(unit, str):
-        if unit not in ("image", "observer"):
-            raise ValueError(f"unit must be 'image', 'observer' or one name a scanpath, got {unit!r}")
-        return people.image_row if unit == "image" else people.observer_row
-    names = np.asarray(unit)
-    if names.shape != (len(people),):
-        raise ValueError(
-            f"unit must name one for each of the {len(people)} scanpaths, got {list(names.shape)}"
-        )
-    return torch.as_tensor(np.unique(names, return_inverse=True)[1])
-
-
-def _unit_name(people: People, group: Tensor) -> str:
-    """Names that were given may be those of the images."""
-    pairs = torch.stack([group, people.image_row], 1).unique(dim=0)
-    same = len(pairs) == len(people.images) == len(group.unique())
-    return "image" if same else "given"
 
 
 def _check(metrics: Mapping[str, ItemMetric], sigma_px: float | None, facts: Mapping) -> None:
@@ -156,6 +134,23 @@ def _check(metrics: Mapping[str, ItemMetric], sigma_px: float | None, facts: Map
             raise ValueError(f"metric {name!r} takes maps: sigma_px, the blur around a fixation, is needed")
 
 
+def _check_settings(
+    models: Mapping, sigma_px: float | None, cell_px: float | None, unit: str, splits: int
+) -> None:
+    taken = [name for name in models if name in BASELINES]
+    if taken:
+        raise ValueError(
+            f"a model is named {taken[0]!r}, as one of the rows that are always there: rename it"
+        )
+    for name, value in (("sigma_px", sigma_px), ("cell_px", cell_px)):
+        if value is not None and not 0 < value < math.inf:
+            raise ValueError(f"{name} must be above 0 and finite, got {value}")
+    if unit not in ("image", "observer"):
+        raise ValueError(f"unit must be 'image' or 'observer', got {unit!r}")
+    if splits < 1:
+        raise ValueError(f"splits must be at least 1, got {splits}")
+
+
 def _models(people: People, models: Mapping) -> dict[str, list[_Source]]:
     found = {}
     for name, model in models.items():
@@ -167,16 +162,17 @@ def _models(people: People, models: Mapping) -> dict[str, list[_Source]]:
     return found
 
 
-def _baselines(people: People, splits: int, draws: int, seed: int) -> dict[str, list[_Source]]:
+def _baselines(people: People, splits: int, seed: int) -> dict[str, list[_Source]]:
     generator = torch.Generator().manual_seed(seed)
     halves = [predictors.split_half(people, generator) for _ in range(splits)]
-    elsewhere = predictors.other_images(people, draws, generator)
-    return {
-        "people, leave one out": [_people_source(people, predictors.leave_one_out(people))],
-        "people, split half": [_people_source(people, half) for half in halves],
-        "other images": [_Source(elsewhere, lambda grid: maps.CentreMaps(people, grid).blocks())],
-        "chance": [_people_source(people, predictors.chance(people, draws, generator))],
-    }
+    elsewhere = predictors.other_images(people, generator)
+    rows = (
+        [_people_source(people, predictors.leave_one_out(people))],
+        [_people_source(people, half) for half in halves],
+        [_Source(elsewhere, lambda grid: maps.CentreMaps(people).blocks(grid))],
+        [_people_source(people, predictors.chance(people, generator))],
+    )
+    return dict(zip(BASELINES, rows, strict=True))
 
 
 def _people_source(people: People, pairs: Predictors) -> _Source:

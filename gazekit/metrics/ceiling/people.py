@@ -23,23 +23,27 @@ class People:
         image: [M] name or number of the image of each.
         observer: [M] name or number of who looked.
         size_px: (width, height) of all images, or a mapping from image to (width, height).
+        picture: [M] name of the picture behind each image where an image is a picture with a task; by default the
+            image itself. Baselines of "other images" use other pictures only, and intervals draw pictures.
         facts: what else metrics need of an image, by the name of their `update` argument: a mapping from image
             to tensor (`{"label_map": {"cat.png": labels}}`).
     Raises:
         ValueError: numbers of scanpaths, images and observers differ, an image without size or fact, an
-            observer with two scanpaths on one image.
+            observer with two scanpaths on one image, an image of two pictures.
     """
 
     scanpaths: ScanpathsLike
     image: Sequence
     observer: Sequence
     size_px: Sequence[float] | Mapping
+    picture: Sequence | None = None
     facts: Mapping[str, Mapping] = field(default_factory=dict)
 
     images: tuple = field(init=False)
     observers: tuple = field(init=False)
     image_row: Tensor = field(init=False)
     observer_row: Tensor = field(init=False)
+    picture_row: Tensor = field(init=False)
     sizes: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,6 +59,14 @@ class People:
                 f"observer {observers[observer]!r} has {int(twice[1].max())} scanpaths on image "
                 f"{images[image]!r}, expected one: give repeats an image name of their own"
             )
+        pictures, picture_row = numbered(
+            "picture", self.image if self.picture is None else self.picture, len(paths)
+        )
+        if len(torch.stack([image_row, picture_row], 1).unique(dim=0)) > len(images):
+            raise ValueError(
+                f"an image belongs to several of the pictures {pictures[:3]}...: expected one picture an image"
+            )
+        object.__setattr__(self, "picture_row", picture_row)
         for name, value in (("scanpaths", paths), ("images", images), ("observers", observers)):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "image_row", image_row)

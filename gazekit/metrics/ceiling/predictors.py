@@ -100,41 +100,47 @@ def split_half(people: People, generator: torch.Generator) -> Predictors:
     return Predictors(truth, predictor, people.scanpaths)
 
 
-def other_images(people: People, draws: int, generator: torch.Generator) -> Predictors:
-    """Everybody is predicted by the scanpaths of `draws` random people on other images, stretched to this one.
+def other_images(people: People, generator: torch.Generator) -> Predictors:
+    """Everybody is predicted by scanpaths of random people on other pictures, stretched to this one.
 
     They share with people what is the same on all images: the bias to the centre, lengths, durations.
     """
-    if len(people.images) < 2:
+    if int(people.picture_row.max()) == 0:
         nobody = torch.zeros(0, dtype=torch.long)
         return Predictors(nobody, nobody, people.scanpaths)
-    image, first = _drawn_images(people, draws)
-    source = from_other_groups(people.image_row, first, generator)
+    image, first = _as_many_as_others(people)
+    source = from_other_groups(people.picture_row, first, generator)
     stretch = people.sizes[image] / people.sizes[people.image_row[source]]
     paths = people.scanpaths[source]
     pool = Scanpaths(paths.xy_px * stretch[:, None], paths.mask, paths.duration_ms)
-    return _all_of_image(people, draws, pool)
+    return _all_of_image(people, image, pool)
 
 
-def chance(people: People, draws: int, generator: torch.Generator) -> Predictors:
-    """Everybody is predicted by `draws` scanpaths of uniform positions, as many and as long as random people's."""
-    image, _ = _drawn_images(people, draws)
+def chance(people: People, generator: torch.Generator) -> Predictors:
+    """Everybody is predicted by scanpaths of uniform positions, as many and as long as those of random people."""
+    image, _ = _as_many_as_others(people)
     paths = people.scanpaths[torch.randint(len(people), image.shape, generator=generator)]
     uniform = torch.rand(paths.xy_px.shape, generator=generator, dtype=torch.float64)
     pool = Scanpaths(uniform * people.sizes[image][:, None], paths.mask, paths.duration_ms)
-    return _all_of_image(people, draws, pool)
+    return _all_of_image(people, image, pool)
 
 
-def _drawn_images(people: People, draws: int) -> tuple[Tensor, Tensor]:
-    """[I x draws] each image `draws` times, and a row of the people on it."""
-    rows = torch.stack([rows[0] for _, rows in people.of_image()])
-    return torch.arange(len(rows)).repeat_interleave(draws), rows.repeat_interleave(draws)
+def _as_many_as_others(people: People) -> tuple[Tensor, Tensor]:
+    """[D] each image as often as it has other people to predict one by (at least once), and a row of it."""
+    counts = torch.bincount(people.image_row)
+    first = torch.stack([rows[0] for _, rows in people.of_image()])
+    image = torch.arange(len(counts)).repeat_interleave((counts - 1).clamp(min=1))
+    return image, first[image]
 
 
-def _all_of_image(people: People, draws: int, pool: Scanpaths) -> Predictors:
-    """Everybody is predicted by the `draws` scanpaths that the pool holds for the image."""
-    truth = torch.arange(len(people)).repeat_interleave(draws)
-    return Predictors(truth, (people.image_row[:, None] * draws + torch.arange(draws)).reshape(-1), pool)
+def _all_of_image(people: People, image: Tensor, pool: Scanpaths) -> Predictors:
+    """Everybody is predicted by all scanpaths that the pool, in the order of `image`, holds for the image."""
+    draws = torch.bincount(image)
+    first = draws.cumsum(0) - draws
+    count = draws[people.image_row]
+    truth = torch.arange(len(people)).repeat_interleave(count)
+    step = torch.arange(len(truth)) - (count.cumsum(0) - count)[truth]
+    return Predictors(truth, first[people.image_row[truth]] + step, pool)
 
 
 def from_other_groups(group: Tensor, truth: Tensor, generator: torch.Generator) -> Tensor:

@@ -63,6 +63,13 @@ def rater_ceiling(
     for name, metric in metrics.items():
         if not isinstance(metric, ItemMetric) or len(signature(metric.update).parameters) < 2:
             raise TypeError(f"metric {name!r} ({type(metric).__name__}) does not compare two annotations")
+    taken = [name for name in predictions or {} if name in ("raters, leave one out", "other items")]
+    if taken:
+        raise ValueError(
+            f"a model is named {taken[0]!r}, as one of the rows that are always there: rename it"
+        )
+    if draws < 1:
+        raise ValueError(f"draws must be at least 1, got {draws}")
     sources = _models(predictions or {}, annotations) | _raters(annotations, item_row, draws, seed)
     options = {"n_resamples": n_resamples, "level": level, "seed": seed}
     group = item_row if unit == "item" else rater_row
