@@ -58,16 +58,14 @@ def main(rest: list[str]) -> int:
         raise ValueError("either --true FILE or --data NAME --root DIR is needed: the people")
     metrics, facts = make_metrics(options.metrics, options.set)
     if options.data:
-        people, pictures = people_of_data(options.data, options.root)
-        unit = pictures if options.unit == "image" else options.unit
+        people = people_of_data(options.data, options.root)
     else:
         people = people_of_file(options.true, options.pred, _size(options.size) if options.size else None)
-        unit = options.unit
     people = with_facts(people, facts)
     with Progress(transient=True, console=Console(stderr=True)) as bar:
         task = bar.add_task("scoring", total=1.0)
         found = score(
-            people, metrics, options.pred, sigma_px=options.sigma_px, unit=unit, n_resamples=options.resamples,
+            people, metrics, options.pred, sigma_px=options.sigma_px, unit=options.unit, n_resamples=options.resamples,
             seed=options.seed, progress=lambda row, share: bar.update(task, description=row, completed=share),
         )  # fmt: skip
     if out is not None:
@@ -124,7 +122,7 @@ def people_of_file(true: str | Path, pred: str | Path | None, size_px: tuple[flo
 
 
 def people_of_data(name: str, root: str | None):
-    """People of a data set, and the picture of each scanpath."""
+    """People of a data set."""
     from gazekit.datasets import load
     from gazekit.report.positions import people_of
 
