@@ -82,9 +82,7 @@ class Ragged:
     @classmethod
     def from_list(cls, sequences: Sequence, dtype: torch.dtype | None = None) -> Ragged:
         """Pad a list of [T_i, *item] arrays or tensors. An empty list gives a [0, 0] batch."""
-        tensors = [
-            torch.as_tensor(np.asarray(s) if not isinstance(s, Tensor) else s, dtype=dtype) for s in sequences
-        ]
+        tensors = [torch.as_tensor(_own(s), dtype=dtype) for s in sequences]
         if not tensors:
             return cls(torch.zeros(0, 0, dtype=dtype), torch.zeros(0, 0, dtype=torch.bool))
         values = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)
@@ -126,13 +124,14 @@ class Scanpaths:
         Args:
             paths: one `Scanpath`, or an array or tensor [T, 2] with columns x_px, y_px, or [T, 3] with
                 duration_ms as the third: leading shape (). A list of these: leading shape (B,). A dense
-                array [..., T, 2 or 3], all of it valid. `Scanpaths` are checked and returned as they are.
+                array [..., T, 2 or 3], all of it valid. An empty list holds no scanpath: leading shape (0,); one
+                empty scanpath is an array or tensor [0, 2]. `Scanpaths` are checked.
             name: what errors call them.
         Returns:
-            float64, or float32 where a tensor on an accelerator is float32. Durations are known only if all
-            scanpaths have them.
+            float64, or float32 where positions on an accelerator are float32; durations have the dtype of the
+            positions, and are known only if all scanpaths have them.
         Raises:
-            TypeError: complex or boolean values, a mask that is not bool.
+            TypeError: an array of complex or boolean values, a mask that is not bool.
             ValueError: wrong shapes, padding before a valid fixation, a value that is not finite, a negative
                 duration; the text says in which scanpath and fixation.
 
@@ -144,7 +143,7 @@ class Scanpaths:
         if not isinstance(paths, Scanpaths):
             paths = _dense(paths, name) if _is_dense(paths) else _padded(paths, name)
         paths._check(name)
-        return paths
+        return paths._precise()
 
     @property
     def shape(self) -> torch.Size:
@@ -162,11 +161,18 @@ class Scanpaths:
         return self.shape[0]
 
     def __getitem__(self, index) -> Scanpaths:
-        """Index leading dimensions; as with a tensor, `paths[:, None]` makes a new one."""
-        if not self.shape and index != ():
-            raise IndexError("one scanpath alone has no leading dimension to index")
-        duration = None if self.duration_ms is None else self.duration_ms[index]
-        return Scanpaths(self.xy_px[index], self.mask[index], duration)
+        """Index leading dimensions; as with a tensor, `paths[:, None]` makes a new one.
+
+        Raises:
+            IndexError: more indices than leading dimensions, or one out of range.
+        """
+        index = index if isinstance(index, tuple) else (index,)
+        steps = (*index, slice(None))  # the fixations are no leading dimension, whatever `...` stands for
+        try:
+            mask, xy = self.mask[steps], self.xy_px[(*steps, slice(None))]
+        except IndexError as error:
+            raise IndexError(f"{index} does not index the leading shape {list(self.shape)}") from error
+        return Scanpaths(xy, mask, None if self.duration_ms is None else self.duration_ms[steps])
 
     def flatten(self) -> Scanpaths:
         """All scanpaths in one leading dimension."""
@@ -178,6 +184,15 @@ class Scanpaths:
     def to(self, device: torch.device | str) -> Scanpaths:
         duration = None if self.duration_ms is None else self.duration_ms.to(device)
         return Scanpaths(self.xy_px.to(device), self.mask.to(device), duration)
+
+    def _precise(self) -> Scanpaths:
+        """These in one floating dtype; themselves where they are in it."""
+        dtype = _precision(self.xy_px)
+        tensors = [t for t in (self.xy_px, self.duration_ms) if t is not None]
+        if all(t.dtype == dtype for t in tensors):
+            return self
+        xy, *duration = (t.to(dtype) for t in tensors)
+        return Scanpaths(xy, self.mask, *duration)
 
     def _check(self, name: str) -> None:
         if self.mask.dtype != torch.bool:
@@ -204,6 +219,18 @@ class Scanpaths:
             raise ValueError(f"{_where(name, bad)} has a duration_ms that is negative or not finite")
 
 
+def _precision(values: Tensor) -> torch.dtype:
+    """float64, except that accelerators keep float32; complex numbers would lose half of what they hold."""
+    keep = values.is_complex() or (values.dtype == torch.float32 and values.device.type != "cpu")
+    return values.dtype if keep else torch.float64
+
+
+def _own(values: Tensor | np.ndarray | Sequence) -> Tensor | np.ndarray:
+    """What torch takes without rounding or a warning: lists by way of numpy, as torch reads them in float32; arrays
+    copied where they are read-only or run backwards."""
+    return values if isinstance(values, Tensor) else np.require(values, requirements=("C", "W"))
+
+
 ScanpathsLike = Scanpaths | Scanpath | Tensor | np.ndarray | Sequence
 
 
@@ -228,12 +255,10 @@ def _dense(path: Scanpath | Tensor | np.ndarray | Sequence, name: str) -> Scanpa
     if isinstance(path, Scanpath):
         columns = [path.xy_px] if path.duration_ms is None else [path.xy_px, path.duration_ms[:, None]]
         path = np.concatenate(columns, 1)
-    # by way of numpy, as torch reads the numbers of a list in float32; contiguous, or path[::-1] would fail
-    values = path if isinstance(path, Tensor) else torch.as_tensor(np.ascontiguousarray(path))
+    values = torch.as_tensor(_own(path))
     if values.is_complex() or values.dtype == torch.bool:
         raise TypeError(f"{name} must hold real numbers, got {values.dtype}")
-    if values.dtype != torch.float32 or values.device.type == "cpu":
-        values = values.double()
+    values = values.to(_precision(values))
     if values.numel() == 0 and values.dim() < 2:
         values = values.reshape(0, 2)
     if values.dim() < 2 or values.shape[-1] not in (2, 3):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gazekit.scanpath import Scanpath, Scanpaths
+from gazekit.metrics import functional
+from gazekit.scanpath import Ragged, Scanpath, Scanpaths
 
 ROWS = [[10.0, 20.0, 200.0], [30.0, 40.0, 150.0], [50.0, 60.0, 90.0]]
 
@@ -90,3 +91,74 @@ def test_gradients_reach_the_positions() -> None:
     xy = torch.rand(3, 2, dtype=torch.float64, requires_grad=True)
     Scanpaths.of([xy]).xy_px.sum().backward()
     assert torch.equal(xy.grad, torch.ones(3, 2))
+
+
+def ready(xy, duration=None) -> Scanpaths:
+    return Scanpaths(xy, torch.ones(xy.shape[:-1], dtype=torch.bool), duration)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.int64, torch.uint8, torch.bool])
+def test_ready_made_scanpaths_become_float64(dtype) -> None:
+    paths = Scanpaths.of(ready(torch.ones(2, 3, 2, dtype=dtype), torch.ones(2, 3, dtype=torch.float32)))
+    assert paths.xy_px.dtype == paths.duration_ms.dtype == torch.float64
+    mixed = Scanpaths.of(ready(torch.ones(2, 3, 2, dtype=torch.float64), torch.ones(2, 3, dtype=torch.int32)))
+    assert mixed.duration_ms.dtype == torch.float64
+
+
+def test_positions_and_durations_on_an_accelerator_have_one_dtype() -> None:
+    xy = torch.zeros(2, 3, 2, dtype=torch.float32, device="meta")
+    paths = ready(xy, torch.zeros(2, 3, dtype=torch.float64, device="meta"))._precise()
+    assert paths.xy_px.dtype == paths.duration_ms.dtype == torch.float32
+
+
+@pytest.mark.parametrize("index", [(0, 1), (0, slice(None)), (..., 0, 0), 3, (None, 0, 1)])
+def test_only_leading_dimensions_are_indexed(index) -> None:
+    with pytest.raises(IndexError, match=r"does not index the leading shape \[3\]"):
+        Scanpaths.of(np.zeros((3, 2, 3)))[index]
+
+
+def test_what_indexing_leaves() -> None:
+    paths = Scanpaths.of(np.arange(18.0).reshape(3, 2, 3))
+    assert torch.equal(paths[..., 1].xy_px, paths.xy_px[1])
+    assert torch.equal(paths[[2, 0]].duration_ms, paths.duration_ms[[2, 0]])
+    assert paths[torch.tensor([True, False, True])].shape == (2,)
+    assert [path.shape for path in paths] == [()] * 3
+    assert paths[0][None].shape == (1,)
+    assert paths[0][()].shape == ()
+    with pytest.raises(IndexError, match=r"does not index the leading shape \[\]"):
+        paths[0][0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_arrays_that_are_read_only_or_run_backwards() -> None:
+    array = np.array(ROWS)
+    array.setflags(write=False)
+    for rows in (array, array[::-1], array[:, ::-1], np.broadcast_to(array, (4, 3, 3))):
+        for found in (Scanpaths.of(rows), Scanpaths.of([*rows] if rows.ndim == 3 else [rows])):
+            assert np.array_equal(found.xy_px.reshape(rows[..., :2].shape), rows[..., :2])
+    assert Ragged.from_list([array[:, 0], array[::-1, 0]]).values.tolist() == [[10, 30, 50], [50, 30, 10]]
+
+
+def test_an_empty_list_holds_no_scanpath() -> None:
+    assert Scanpaths.of([]).shape == (0,)
+    assert functional.hausdorff_px([], []).shape == functional.hausdorff_px(ROWS, []).shape == (0,)
+    assert functional.multimatch([], [], (800, 600)).shape == (0, 5)
+    assert functional.hausdorff_px(np.zeros((0, 2)), ROWS).shape == ()
+
+
+def test_an_empty_list_is_one_empty_string_of_labels() -> None:
+    for empty in ([], torch.zeros(0, dtype=torch.long)):
+        assert functional.sequence_score(empty, [1, 2]) == 0
+        assert functional.sequence_score(empty, []).isnan()
+        assert functional.edit_distance(empty, [1, 2]) == 2
+    assert functional.edit_distance([[]], [1, 2]).tolist() == [2]
+    assert functional.edit_distance(torch.zeros(0, 3, dtype=torch.long), [1, 2]).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "text", ["abc", ["abc", "b"], ["a", "b"], np.array(["a", "b"]), [np.array(["a"])], [[1], "a"]]
+)
+def test_letters_are_no_labels(text) -> None:
+    for metric in (functional.edit_distance, functional.sequence_score):
+        with pytest.raises(TypeError, match="b must hold integer labels, got text"):
+            metric([1, 2], text)

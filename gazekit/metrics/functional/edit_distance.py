@@ -30,7 +30,10 @@ def edit_distance(
 
     Args:
         a: [..., T] integer object ids (or any other labels of fixations) as a tensor or array, `Ragged`, or a
-            list of integers or of strings; `b` likewise. Leading dimensions broadcast.
+            list of integers (one string, result []) or of strings (result [B]); `b` likewise. Leading
+            dimensions broadcast. `[]` is one empty string, as is a tensor of shape [0]; `[[]]` is a list of one
+            empty string; no strings at all are a tensor of shape [0, T]. (Where scanpaths are asked for, `[]` is
+            no scanpath at all.)
         a_mask: [..., T] bool, True = valid, padding at the end, where `a` is a tensor or array; None = all
             valid. `b_mask` likewise.
         substitution_cost: of replacing one symbol, at least 0; 1 and 2 are in use, from 2 on it never pays.
@@ -40,7 +43,7 @@ def edit_distance(
         [...] float64 from 0 (equal strings); the length of the other if one string is empty. Normalised
         to 1 at most if a replacement costs 1 (2 if it costs 2); NaN if both strings are empty.
     Raises:
-        TypeError: ids are not integers, a mask is not bool.
+        TypeError: ids are not integers (letters, for instance), a mask is not bool.
         ValueError: shapes don't fit, padding before a valid entry, a mask for what has its own, a negative
             cost, chunk below 1.
 

@@ -29,14 +29,17 @@ def sequence_score(
 
     Args:
         a: [..., T] integer object ids (or any other labels of fixations) as a tensor or array, `Ragged`, or a
-            list of integers or of strings; `b` likewise. Leading dimensions broadcast.
+            list of integers (one string, result []) or of strings (result [B]); `b` likewise. Leading
+            dimensions broadcast. `[]` is one empty string, as is a tensor of shape [0]; `[[]]` is a list of one
+            empty string; no strings at all are a tensor of shape [0, T]. (Where scanpaths are asked for, `[]` is
+            no scanpath at all.)
         a_mask: [..., T] bool, True = valid, padding at the end, where `a` is a tensor or array; None = all
             valid. `b_mask` likewise.
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.
     Returns:
         [...] float64 from 0 to 1 (equal strings); 0 if one string is empty, NaN if both are.
     Raises:
-        TypeError: ids are not integers, a mask is not bool.
+        TypeError: ids are not integers (letters, for instance), a mask is not bool.
         ValueError: shapes don't fit, padding before a valid entry, a mask for what has its own, chunk below 1.
 
     Example:

@@ -23,12 +23,17 @@ def strings(name: str, symbols: StringsLike, mask: ArrayLike | None = None) -> R
 
     Args:
         name: what errors call them.
-        symbols: a tensor or array [..., T]; `Ragged`; a list of integers (one string) or of strings.
+        symbols: a tensor or array [..., T]; `Ragged`; a list of integers (one string) or of strings. An empty
+            list is one empty string.
         mask: [..., T] bool, True = valid, for a tensor or array; None = all valid.
     Raises:
-        TypeError: symbols are not integers, the mask is not bool.
+        TypeError: symbols are not integers (text, for instance), the mask is not bool.
         ValueError: shapes differ, padding before a valid entry, a mask for what has its own.
     """
+    if _is_text(symbols):
+        raise TypeError(
+            f"{name} must hold integer labels, got text: number the letters, as [ord(c) for c in s]"
+        )
     if isinstance(symbols, Tensor | np.ndarray):
         symbols = torch.as_tensor(symbols)
         mask = torch.ones_like(symbols, dtype=torch.bool) if mask is None else mask
@@ -78,6 +83,14 @@ def over_strings(
         ends = (length[row] for length, row in zip(lengths, part, strict=True))
         scores.append(score(*symbols, *ends))
     return torch.cat(scores).reshape(shape)
+
+
+def _is_text(symbols: StringsLike) -> bool:
+    if isinstance(symbols, np.ndarray):
+        return symbols.dtype.kind in "US"
+    if isinstance(symbols, list | tuple):
+        return any(_is_text(part) for part in symbols)
+    return isinstance(symbols, str | bytes)
 
 
 def _is_inexact(part: Tensor) -> bool:
