@@ -72,7 +72,7 @@ def mannan_similarity(
         seed: of their fixations.
     Returns:
         [...] up to 100 (equal sets), 0 for random scanpaths, negative for pairs further apart than these; NaN
-        if either scanpath is empty.
+        if either scanpath is empty. Differentiable; equal sets, where D has a kink, get the gradient 0.
     Raises:
         TypeError, ValueError: as `mannan_squared_distance`; n_random below 1.
 
@@ -83,7 +83,9 @@ def mannan_similarity(
     if n_random < 1:
         raise ValueError(f"n_random must be at least 1, got {n_random}")
     a, b, size = Scanpaths.of(a, "a"), Scanpaths.of(b, "b"), frame_size(size_px)
-    distance = mannan_squared_distance(a, b, size, chunk).sqrt()
+    squared = mannan_squared_distance(a, b, size, chunk)
+    apart = squared != 0
+    distance = torch.where(apart, torch.where(apart, squared, 1).sqrt(), 0)  # the root has no gradient at 0
     lengths = (side.lengths.expand(distance.shape).cpu() for side in (a, b))
     height = (size[..., 1] / size[..., 0]).expand(distance.shape).cpu()  # D doesn't depend on the scale
     kinds, which = torch.stack([*lengths, height], -1).reshape(-1, 3).unique(dim=0, return_inverse=True)

@@ -25,11 +25,11 @@ def over_pairs(
     """Score pairs of scanpaths whose leading dimensions broadcast, `chunk` pairs at once.
 
     Args:
-        score: takes a part of the pairs, `Scanpaths` [P, T] and [P, T'] padded no further than their longest,
-            then the facts' rows of these pairs, and returns [P] or [P, K].
+        score: takes a part of the pairs, `Scanpaths` [P, T] and [P, T'] padded with 0 no further than their
+            longest, then the facts' rows of these pairs, and returns [P] or [P, K].
         a: the one side; `b` the other.
         facts: [..., F] tensors, whose leading dimensions broadcast with those of the scanpaths (the sizes of
-            the pictures, for instance).
+            the pictures, for instance); moved to the device of `a`.
         chunk: pairs computed at once; None = as many as keep `tables` T x T' tables of 8 bytes below 64 MiB.
         tables: how many such tables `score` holds at its peak.
     Returns:
@@ -46,7 +46,7 @@ def over_pairs(
     a_row, b_row = broadcast_rows(a.shape, shape, a.mask), broadcast_rows(b.shape, shape, b.mask)
     fact_rows = [broadcast_rows(fact.shape[:-1], shape, a.mask) for fact in facts]
     a, b = a.flatten(), b.flatten()
-    facts = tuple(fact.reshape(-1, fact.shape[-1]) for fact in facts)
+    facts = tuple(fact.reshape(-1, fact.shape[-1]).to(a.mask.device) for fact in facts)
     if chunk is None:
         cells = max(1, a.mask.shape[-1] * b.mask.shape[-1])
         chunk = max(1, _CHUNK_BYTES // (8 * tables * cells))
@@ -67,6 +67,10 @@ def broadcast_rows(own: torch.Size, shape: torch.Size, like: Tensor) -> Tensor:
 
 
 def _trimmed(paths: Scanpaths) -> Scanpaths:
+    """Without the columns that are all padding. The rest of it becomes 0: NaN there would reach gradients."""
     longest = int(paths.lengths.max()) if len(paths) else 0
-    duration = None if paths.duration_ms is None else paths.duration_ms[:, :longest]
-    return Scanpaths(paths.xy_px[:, :longest], paths.mask[:, :longest], duration)
+    mask = paths.mask[:, :longest]
+    xy = torch.where(mask[..., None], paths.xy_px[:, :longest], 0.0)
+    if paths.duration_ms is None:
+        return Scanpaths(xy, mask)
+    return Scanpaths(xy, mask, torch.where(mask, paths.duration_ms[:, :longest], 0.0))
