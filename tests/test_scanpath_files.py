@@ -56,7 +56,11 @@ def test_json_keeps_empty_scanpaths(tmp_path) -> None:
         ("s.csv", CSV.replace("observer", "subject"), "'subject' -> 'observer'"),
         ("s.csv", CSV.replace("30.5", "far"), "line 3: x_px is 'far', expected a number"),
         ("s.csv", CSV.replace("30.5", "nan"), "line 3: x_px is nan, expected a finite number"),
-        ("s.csv", CSV.replace("a.png,bert,5,6,90", "a.png,bert,5"), "line 4: y_px is None, expected a number"),
+        (
+            "s.csv",
+            CSV.replace("a.png,bert,5,6,90", "a.png,bert,5"),
+            "line 4: y_px is None, expected a number",
+        ),
         ("s.csv", "image,x_px,y_px,duration_ms\na,10,20,0.2\na,30,40,0.3\n", "looks like seconds"),
         ("s.csv", "image,x_px,y_px\na,0.1,0.2\na,0.3,0.4\n", "looks like fractions of the picture"),
         ("s.csv", "image,x_px,y_px,duration_ms\na,10,20,-200\n", "negative"),
@@ -108,3 +112,70 @@ def test_wrong_maps_are_named(tmp_path) -> None:
         maps["b.jpg"]
     with pytest.raises(ValueError, match=r"c\.png: expected a map"):
         maps["c.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (CSV.replace("observer", "participant_id"), "'participant_id' may tell scanpaths on one image apart"),
+        (CSV.replace("observer", "subjectID"), "'subjectID' may tell"),
+        (CSV.replace("observer", "RECORDING_SESSION_LABEL"), "may tell .* rename it to 'observer'"),
+        (CSV.replace("observer", "Trial"), "'Trial' may tell"),
+        (CSV.replace("observer", "run"), "'run' may tell"),
+        ("image,observer,sample,x_px,y_px\na,b,1,2,30\n", "both 'observer' and 'sample'"),
+        (CSV + "a.png,anna,50,60,200\n",
+         "lines 2 to 3 and line 6 are two scanpaths of image 'a.png' and observer 'anna': give repeats an observer"),
+        ("image,x_px,y_px\na,1,20\nb,3,4\na,5,6\n", "line 2 and line 4 are two scanpaths of image 'a': "),
+        ("image,observer,trial,x_px,y_px\na,b,1,2,30\na,b,1,2,3\na,b,2,5,6\n", "lines 2 to 3 and line 4 are two"),
+        (CSV.replace("30.5", "30,5"), "line 3: more fields than columns; write decimal points"),
+        ("image,x_px,y_px,x_px\na,1,20,3\n", "more than one column is called 'x_px'"),
+        (CSV.replace(",", ";"), "separated by semicolons, expected commas"),
+        (CSV.replace(",", "\t"), "separated by tabs, expected commas"),
+        ("x_px,y_px,image\n1,20,a\n1,20\n", "line 3: image is None, expected a name"),
+        ("image,observer,x_px,y_px\na,,1,20\n", "line 2: observer is '', expected a name"),
+    ],
+)  # fmt: skip
+def test_scanpaths_are_never_merged_silently(tmp_path, text, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_scanpaths(write(tmp_path, "s.csv", text))
+
+
+@pytest.mark.parametrize(
+    "column", ["fixation_id", "CURRENT_FIX_INDEX", "image_id", "width", "valid", "pupil", "", "video"]
+)
+def test_other_columns_do_no_harm(tmp_path, column) -> None:
+    rows = [line + f",{k}" for k, line in enumerate(CSV.split())]
+    text = "\n".join([CSV.split()[0] + "," + column, *rows[1:]])
+    assert [len(path) for path in read_scanpaths(write(tmp_path, "s.csv", text)).scanpaths] == [2, 1, 1]
+    without = text.replace("observer", "gender").replace("bert", "anna")
+    assert [len(path) for path in read_scanpaths(write(tmp_path, "s.csv", without)).scanpaths] == [3, 1]
+
+
+def test_a_trial_beside_the_observer(tmp_path) -> None:
+    text = "image,observer,trial_id,x_px,y_px\na,anna,1,2,30\na,anna,1,5,6\nb,anna,2,5,6\na,bert,1,5,6\n"
+    assert [len(path) for path in read_scanpaths(write(tmp_path, "s.csv", text)).scanpaths] == [2, 1, 1]
+
+
+@pytest.mark.parametrize("first", [[], [1.0]])
+def test_an_object_is_a_scanpath(tmp_path, first) -> None:
+    records = [
+        {"image": "a", "observer": "x", "x_px": first, "y_px": first, "duration_ms": first},
+        {"image": "b", "observer": "x", "x_px": [1, 30], "y_px": [3, 4], "duration_ms": [100, 200]},
+        {"image": "a", "observer": "x", "x_px": [1, 30], "y_px": [3, 4], "duration_ms": [100, 200]},
+    ]
+    with pytest.raises(ValueError, match="scanpath 0 and scanpath 2 are two scanpaths of image 'a'"):
+        read_scanpaths(write(tmp_path, "s.json", json.dumps(records)))
+    found = read_scanpaths(write(tmp_path, "s.json", json.dumps(records[:2])))
+    assert found.scanpaths[1].duration_ms.tolist() == [100, 200]
+    records[0]["sample"] = 1
+    with pytest.raises(ValueError, match="scanpath 0: has both 'observer' and 'sample'"):
+        read_scanpaths(write(tmp_path, "s.json", json.dumps(records)))
+
+
+@pytest.mark.parametrize("name", ["s.csv", "s.json"])
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_an_unreadable_encoding_is_named(tmp_path, name, encoding) -> None:
+    path = tmp_path / name
+    path.write_bytes(CSV.replace("anna", "zoë").encode(encoding))
+    with pytest.raises(ValueError, match=r"not UTF-8 text .*; save it as UTF-8"):
+        read_scanpaths(path)
