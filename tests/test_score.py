@@ -122,6 +122,30 @@ def test_facts_of_images(files) -> None:
         ("--pred wrong.csv --true people.csv --metrics scanmatch --size 200x150", "rename 'x' -> 'x_px'"),
         ("--pred fewmaps --true people.csv --metrics nss --sigma-px 6", "has no map for 2 of 3 images"),
         ("--true people.csv --metrics scanmatch --size 200x150 --out no/out.json", "the folder no does not exist"),
+        ("--true people.csv --metrics dtw,dtw --size 200x150", "dtw and dtw are the same metric"),
+        ("--true people.csv --metrics dtw,dtw_px --size 200x150", "dtw and dtw_px are the same metric"),
+        ("--true people.csv --metrics scanmatch --size 200x150 --set scanmatch.bin_ms=50 --set scanmatch.bin_ms=9",
+         "--set scanmatch.bin_ms is given twice"),
+        ("--true people.csv --metrics scanmatch --size 200x150 --set scanmatch.bin_ms=fifty",
+         "--set scanmatch.bin_ms=fifty: expected a number or None"),
+        ("--true people.csv --metrics scanmatch --size 200x150 --set scanmatch.grid=12",
+         "--set scanmatch.grid=12: expected 2 numbers separated by commas"),
+        ("--true people.csv --metrics scanmatch --size 200x150 --set scanmatch.variant=local",
+         "--set scanmatch.variant=local: expected global or gazeparser"),
+        ("--true people.csv --metrics grid_edit_distance --size 200x150 --set grid_edit_distance.normalised=1",
+         "--set grid_edit_distance.normalised=1: expected True or False"),
+        ("--true people.csv --metrics multimatch --size 200x150 --set multimatch.grouping=45,300",
+         "--set multimatch.grouping=(45, 300): expected direction_deg,duration_ms,amplitude_px or None"),
+        ("--true people.csv --metrics nss --size 200x150 --sigma-px 6 --set nss.on_outside=move",
+         "--set nss.on_outside=move: expected raise or drop or clip"),
+        ("--true people.csv --metrics semantic_sequence_score,semantic_edit_distance --size 200x150 "
+         "--set semantic_sequence_score.label_map=one --set semantic_edit_distance.label_map=two",
+         "--set semantic_edit_distance.label_map=two contradicts semantic_sequence_score.label_map=one"),
+        ("--true people.csv --metrics semantic_sequence_score --size 200x150 "
+         "--set semantic_sequence_score.label_map=maps",
+         "a metric was given what it does not take: label_map must hold integer classes"),
+        ("--true people.csv --metrics cross_recurrence --size 200x150 --set cross_recurrence.radius_px=abc",
+         "radius_px=abc: neither a number nor a folder"),
     ],
 )  # fmt: skip
 def test_wrong_input_is_named(files, capsys, args, message) -> None:
@@ -141,6 +165,7 @@ def test_help_lists_metrics(capsys) -> None:
     shown = capsys.readouterr().out
     assert "multimatch " in shown
     assert "--sigma-px" in shown
+    assert "multimatch.grouping=45,300,100" in shown
 
 
 def test_a_data_set(shared_data, files) -> None:
@@ -154,3 +179,68 @@ def test_a_data_set(shared_data, files) -> None:
     )
     rows = found["rows"]
     assert rows["people, leave one out"]["hausdorff"]["value"] < rows["chance"]["hausdorff"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ("--true off.csv --metrics scanmatch", "off.csv: 2 of 15 fixations lie off the picture"),
+        ("--true off.csv --metrics nss --sigma-px 6",
+         "the first is fixation 1 of 'zoe' on image '1.jpg', at (200, 10)"),
+        ("--true people.csv --pred off.csv --metrics grid_edit_distance", "off.csv: 2 of 15 fixations lie off"),
+    ],
+)  # fmt: skip
+def test_fixations_off_the_picture_are_named(files, capsys, args, message) -> None:
+    rows = [(f"{k}.jpg", who, x, 10) for k in range(3) for who in ("amy", "bob") for x in (20, 30)]
+    rows += [("1.jpg", "zoe", 5, 50), ("1.jpg", "zoe", 200, 10), ("1.jpg", "zoe", 5, -1)]
+    write_csv(files / "off.csv", rows, "image,observer,x_px,y_px")
+    assert main(["score", *args.split(), "--size", "200x150"]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert ".on_outside=clip" in error
+    assert "Traceback" not in error
+    metric = args.split("--metrics ")[1].split()[0]
+    run(*args.split(), "--size", "200x150", "--set", f"{metric}.on_outside=clip")
+
+
+def test_metrics_that_take_any_place_are_not_bothered(files) -> None:
+    rows = [("0.jpg", who, x, 10) for who in ("amy", "bob") for x in (20, 300, 400)]
+    write_csv(files / "off.csv", rows, "image,observer,x_px,y_px")
+    found = run("--true", "off.csv", "--metrics", "dtw", "--size", "200x150")
+    assert found["rows"]["people, leave one out"]["dtw"]["value"] == 0
+
+
+def test_grouping_from_the_shell(files) -> None:
+    from gazekit.verbs.score_metrics import make_metrics
+
+    metrics, _ = make_metrics("multimatch", ["multimatch.grouping=45,300,100.5"])
+    assert metrics["multimatch"].settings["grouping"] == F.Grouping(45, 300, 100.5)
+    metrics, _ = make_metrics("multimatch,scanmatch", ["multimatch.grouping=None", "scanmatch.grid=(4, 3)"])
+    assert metrics["multimatch"].settings["grouping"] is None
+    assert metrics["scanmatch"].settings["grid"] == (4, 3)
+    command = "--true people.csv --metrics multimatch --size 200x150"
+    plain, grouped = (
+        run(*command.split(), *more)["rows"]["people, leave one out"]
+        for more in ([], ["--set", "multimatch.grouping=90,1000,150"])
+    )
+    assert plain != grouped
+
+
+def test_a_fact_that_two_metrics_share_is_told_once_or_equally(files) -> None:
+    from gazekit.verbs.score_metrics import make_metrics
+
+    names = ("semantic_sequence_score", "semantic_edit_distance")
+    _, facts = make_metrics(",".join(names), [f"{name}.label_map=maps" for name in names])
+    assert facts == {"label_map": "maps"}
+
+
+def test_constructors_speak_through_the_setting(monkeypatch) -> None:
+    import gazekit.metrics
+    from gazekit.verbs.score_metrics import make_metrics
+
+    def refuse(self, *args, **settings) -> None:
+        raise ValueError("k must be at least 1")
+
+    monkeypatch.setattr(gazekit.metrics.pair_metric.PairMetric, "__init__", refuse)
+    with pytest.raises(ValueError, match=r"--set time_delay_embedding\.k=0: k must be at least 1"):
+        make_metrics("time_delay_embedding", ["time_delay_embedding.k=0"])

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import json
 import math
 from collections.abc import Mapping
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-__all__ = ["main", "make_metrics", "score"]
+from gazekit.verbs.score_metrics import make_metrics, scorable
+
+__all__ = ["main", "score"]
 
 EPILOG = """files:
   people     CSV with one line a fixation, in order: image,observer,x_px,y_px,duration_ms (observer and
@@ -35,7 +35,11 @@ examples:
   python -m gazekit score --data osie --root DIR --metrics multimatch,scanmatch,nss --sigma-px 24   # people only
 
 --set METRIC.SETTING=VALUE sets what `help(gazekit.metrics.CLASS)` lists, or what a metric needs of every image: a value
-(cross_recurrence.radius_px=64), or a folder with a file an image (semantic_sequence_score.label_map=DIR).
+(cross_recurrence.radius_px=64), or a folder with a file an image (semantic_sequence_score.label_map=DIR). Several
+numbers are separated by commas: scanmatch.grid=12,8; multimatch.grouping=45,300,100 merges saccades that turn by less
+than 45 degrees at fixations below 300 ms, or are shorter than 100 px (direction_deg, duration_ms, amplitude_px).
+Fixations off the picture are an error for metrics that read places in it: METRIC.on_outside=clip moves them to its
+border, and drop leaves them out of metrics of maps.
 
 Rows of the table are scores with 95 % bootstrap intervals over images; columns are who predicts: the model, all
 other people ("leave one out"), half of them, people on other images (centre bias), chance. Scanpaths are scored
@@ -48,7 +52,7 @@ def main(rest: list[str]) -> int:
     """Run `gazekit score ...`.
 
     Raises:
-        ValueError, FileNotFoundError, TypeError: files, metrics or settings that don't fit; told before scoring.
+        ValueError, FileNotFoundError: files, metrics or settings that don't fit; told before scoring.
     """
     options = _parser().parse_args(rest)
     out = Path(options.out) if options.out else None
@@ -64,10 +68,16 @@ def main(rest: list[str]) -> int:
     people = with_facts(people, facts)
     with Progress(transient=True, console=Console(stderr=True)) as bar:
         task = bar.add_task("scoring", total=1.0)
-        found = score(
-            people, metrics, options.pred, sigma_px=options.sigma_px, unit=options.unit, n_resamples=options.resamples,
-            seed=options.seed, progress=lambda row, share: bar.update(task, description=row, completed=share),
-        )  # fmt: skip
+        try:
+            found = score(
+                people, metrics, options.pred, options.true or options.data, sigma_px=options.sigma_px,
+                unit=options.unit, n_resamples=options.resamples, seed=options.seed,
+                progress=lambda row, share: bar.update(task, description=row, completed=share),
+            )  # fmt: skip
+        except (
+            TypeError
+        ) as error:  # of what a metric was given: the shell is told, a Python caller sees the cause
+            raise ValueError(f"a metric was given what it does not take: {error}") from error
     if out is not None:
         out.write_text(json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
     _show(found, metrics)
@@ -78,6 +88,7 @@ def score(
     people,
     metrics: Mapping[str, Any],
     pred: str | Path | None = None,
+    source: str = "people",
     **settings,
 ):
     """Score a file of predictions beside people and baselines; see `gazekit.metrics.ceiling.human_ceiling`.
@@ -86,18 +97,48 @@ def score(
         people: `gazekit.metrics.ceiling.People`.
         metrics: name to metric.
         pred: file of scanpaths, folder of maps, or None to score people and baselines alone.
+        source: where the people are from, for errors.
         settings: of `human_ceiling`.
+    Raises:
+        ValueError: as `human_ceiling`; fixations off the picture, where a metric refuses these.
     """
     from gazekit.metrics.ceiling import ModelScanpaths, human_ceiling
+    from gazekit.metrics.ceiling.inputs import takes_scanpaths
     from gazekit.scanpath_files import MapFolder, read_scanpaths
 
+    refusing = {n: m for n, m in metrics.items() if getattr(m, "settings", {}).get("on_outside") == "raise"}
+    image, who = ([names[i] for i in rows.tolist()] for names, rows in (
+        (people.images, people.image_row), (people.observers, people.observer_row),
+    ))  # fmt: skip
+    _check_inside(source, people, people.scanpaths, image, who, list(refusing))
     models = {}
     if pred is not None and Path(pred).is_dir():
         models[Path(pred).name] = MapFolder(pred)
     elif pred is not None:
         file = read_scanpaths(pred)
-        models[Path(pred).stem] = ModelScanpaths(file.scanpaths, file.image)
+        model = ModelScanpaths(file.scanpaths, file.image)
+        pairs = [name for name, metric in refusing.items() if takes_scanpaths(type(metric))]
+        _check_inside(str(pred), people, model.scanpaths, file.image, file.observer, pairs)
+        models[Path(pred).stem] = model
     return human_ceiling(people, metrics, models, **settings)
+
+
+def _check_inside(source: str, people, paths, image: list, who: list, refusing: list[str]) -> None:
+    """That fixations lie on the picture, if there are metrics that refuse others; names image and observer."""
+    size = dict(zip(people.images, people.sizes.tolist(), strict=True))
+    sizes = people.sizes.new_tensor([size.get(name, [math.inf] * 2) for name in image]).reshape(-1, 1, 2)
+    outside = paths.mask & ((paths.xy_px < 0) | (paths.xy_px >= sizes)).any(-1)
+    if not refusing or not outside.any():
+        return
+    row, step = outside.nonzero()[0].tolist()
+    (x, y), (width, height) = paths.xy_px[row, step].tolist(), sizes[row, 0].tolist()
+    by = f" of {who[row]!r}" if who[row] != "" else ""
+    raise ValueError(
+        f"{source}: {int(outside.sum())} of {int(paths.mask.sum())} fixations lie off the picture (0 <= x < width, "
+        f"0 <= y < height); the first is fixation {step}{by} on image {image[row]!r}, at ({x:g}, {y:g}) for a size "
+        f"of {width:g} x {height:g} px. {', '.join(refusing)} cannot score it: correct the file or the size, or "
+        f"--set {refusing[0]}.on_outside=clip moves such fixations to the border"
+    )
 
 
 def people_of_file(true: str | Path, pred: str | Path | None, size_px: tuple[float, float] | None):
@@ -138,6 +179,9 @@ def with_facts(people, facts: Mapping[str, Any]):
 
     if not facts:
         return people
+    for name, value in facts.items():
+        if isinstance(value, str) and not Path(value).is_dir():
+            raise ValueError(f"--set ....{name}={value}: neither a number nor a folder with a file an image")
     of_image = {
         name: MapFolder(value) if isinstance(value, str) else dict.fromkeys(people.images, value)
         for name, value in facts.items()
@@ -145,77 +189,10 @@ def with_facts(people, facts: Mapping[str, Any]):
     return replace(people, facts=of_image)
 
 
-def make_metrics(names: str, settings: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Metrics by their names in `gazekit list metrics` (units at the end may be left out), with settings applied.
-
-    Args:
-        names: separated by commas.
-        settings: "metric.setting=value" each; the setting is one of the constructor, or what `update` asks for
-            besides scanpaths and maps.
-    Returns:
-        name to metric, and name to value of what `update` asks for.
-    Raises:
-        ValueError: an unknown metric or setting, a setting that the metric needs and nobody gave.
-    """
-    import gazekit.metrics
-
-    known = _known()
-    given: dict[str, dict[str, Any]] = {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        metric, dot, name = key.partition(".")
-        if not equals or not dot:
-            raise ValueError(f"--set {setting}: expected METRIC.SETTING=VALUE, as in scanmatch.bin_ms=50")
-        given.setdefault(metric, {})[name] = _value(text)
-    found, facts = {}, {}
-    for name in (part.strip() for part in names.split(",") if part.strip()):
-        if name not in known:
-            raise ValueError(f"unknown metric {name!r}, expected some of: {', '.join(sorted(set(known)))}")
-        make = getattr(gazekit.metrics, known[name].class_name)
-        found[name], more = _made(name, make, given.pop(name, {}))
-        facts |= more
-    if given:
-        raise ValueError(f"--set {next(iter(given))}...: this metric is not among --metrics {names}")
-    if not found:
-        raise ValueError("--metrics is empty, expected names separated by commas")
-    return found, facts
-
-
-def _made(name: str, make: type, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    from gazekit.metrics.ceiling import missing_inputs
-
-    parameters = {k: p for k, p in signature(make).parameters.items() if k not in ("aggregation", "settings")}
-    asked = missing_inputs(make)
-    for setting in settings:
-        if setting not in parameters and setting not in asked:
-            takes = ", ".join([*parameters, *asked]) or "none"
-            raise ValueError(f"--set {name}.{setting}: no such setting, {name} takes: {takes}")
-    needed = [k for k, p in parameters.items() if p.default is p.empty] + asked
-    missing = [k for k in needed if k not in settings]
-    if missing:
-        raise ValueError(f"{name} needs {', '.join(missing)}: add --set {name}.{missing[0]}=VALUE")
-    facts = {k: v for k, v in settings.items() if k in asked}
-    return make(**{k: v for k, v in settings.items() if k not in asked}), facts
-
-
-def _known() -> dict[str, Any]:
-    """Metrics of scanpaths and maps by name, and by name without unit."""
-    import gazekit.metrics
-    from gazekit.metrics.ceiling import missing_inputs
-
-    found = {}
-    for name, info in gazekit.metrics.INFO.items():
-        if missing_inputs(getattr(gazekit.metrics, info.class_name)) is not None:
-            found[name] = info
-            if info.unit and name.endswith(f"_{info.unit}"):
-                found[name.removesuffix(f"_{info.unit}")] = info
-    return found
-
-
 def _parser() -> argparse.ArgumentParser:
     class Parser(argparse.ArgumentParser):
         def format_help(self) -> str:
-            lines = [f"  {name:<28} {info.reference}" for name, info in sorted(_known().items())]
+            lines = [f"  {name:<28} {info.reference}" for name, info in sorted(scorable().items())]
             self.epilog = EPILOG.replace("{metrics}", "\n".join(lines))
             return super().format_help()
 
@@ -241,13 +218,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="of everything random (0)")
     parser.add_argument("--out", help="write all numbers to this JSON file as well")
     return parser
-
-
-def _value(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
 
 
 def _size(text: str) -> tuple[float, float]:
