@@ -1,0 +1,45 @@
+"""Which form of an operator runs: plain torch, which every machine has, or the Triton kernel."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+__all__ = ["Impl", "use_triton"]
+
+Impl = Literal["auto", "reference", "triton"]
+
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32)
+
+
+def use_triton(impl: Impl, *tensors: Tensor, unfit: str = "") -> bool:
+    """Whether the Triton form is to run on these tensors.
+
+    "auto" takes it on a CUDA device in half and single precision, wherever it is installed and fits; whoever asks
+    for "triton" gets it or an error. On the CPU it runs in Triton's interpreter only, which is for tests.
+
+    Args:
+        impl: "auto", "reference" or "triton".
+        tensors: floating tensors that the kernel would read.
+        unfit: what about this call the kernel cannot do; "" = nothing.
+    Raises:
+        ValueError: another `impl`, or "triton" where that cannot run.
+    """
+    if impl not in ("auto", "reference", "triton"):
+        raise ValueError(f"impl must be 'auto', 'reference' or 'triton', got {impl!r}")
+    if impl == "reference":
+        return False
+    devices, dtypes = {t.device.type for t in tensors}, {t.dtype for t in tensors}
+    if find_spec("triton") is None:
+        unfit = "triton is not installed"
+    elif devices != {"cuda"} and not (impl == "triton" and os.environ.get("TRITON_INTERPRET") == "1"):
+        unfit = f"it needs tensors on a CUDA device, got {', '.join(sorted(devices))}"
+    elif not dtypes <= set(_DTYPES):
+        unfit = f"it takes float16, bfloat16 and float32, got {', '.join(sorted(map(str, dtypes)))}"
+    if impl == "triton" and unfit:
+        raise ValueError(f"impl='triton' cannot run here: {unfit}")
+    return not unfit

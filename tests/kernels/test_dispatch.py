@@ -1,0 +1,40 @@
+"""Which form of an operator runs."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gazekit.kernels import dispatch
+from gazekit.kernels.dispatch import use_triton
+
+CPU = torch.zeros(2)
+
+
+def test_auto_takes_plain_torch_on_the_cpu() -> None:
+    assert not use_triton("auto", CPU)
+    assert not use_triton("reference", CPU)
+
+
+def test_who_asks_for_triton_gets_it_or_an_error(monkeypatch) -> None:
+    with pytest.raises(ValueError, match="impl must be 'auto', 'reference' or 'triton', got 'cuda'"):
+        use_triton("cuda", CPU)
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    assert use_triton("triton", CPU)
+    with pytest.raises(ValueError, match=r"it takes float16, bfloat16 and float32, got torch\.float64"):
+        use_triton("triton", CPU.double())
+    with pytest.raises(ValueError, match="cannot run here: heads of 300"):
+        use_triton("triton", CPU, unfit="heads of 300")
+    monkeypatch.delenv("TRITON_INTERPRET")
+    with pytest.raises(ValueError, match="needs tensors on a CUDA device, got cpu"):
+        use_triton("triton", CPU)
+    monkeypatch.setattr(dispatch, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="triton is not installed"):
+        use_triton("triton", CPU)
+
+
+@pytest.mark.gpu
+def test_auto_takes_triton_on_a_gpu() -> None:
+    assert use_triton("auto", CPU.cuda())
+    assert not use_triton("auto", CPU.double().cuda())
+    assert not use_triton("auto", CPU.cuda(), unfit="heads of 300")
