@@ -1,5 +1,6 @@
 """The bench harness measures what it says, and the references of `bench oat` do the same work as ours."""
 
+import csv
 import json
 import sys
 import time
@@ -21,7 +22,7 @@ ROW = {
     "case": str, "ours_ms": float, "ours_p20_ms": float, "ours_p80_ms": float, "repeats": int,
     "per_second": float, "reference": str, "reference_ms": float | None, "reference_p20_ms": float | None,
     "reference_p80_ms": float | None, "reference_repeats": int | None, "ratio": float | None,
-    "peak_mb": float | None,
+    "peak_mb": float | None, "reference_peak_mb": float | None,
 }  # fmt: skip
 TINY = Sizes(trials=4, objects=5, samples=2, max_fixations=3, growth=(3, 6), growth_trials=2)
 
@@ -61,7 +62,8 @@ def test_all_cases_are_warm_before_any_is_timed():
     ]
     measure(cases, budget_s=0.0, progress=said.append)
     assert calls[:3] == ["a", "ref", "b"]
-    assert calls[3:] == ["a"] * 3 + ["ref"] * 3 + ["a"] + ["b"] * 4  # three repeats, then one for the memory
+    once_more = ["a", "ref"]  # for the memory, after three repeats
+    assert calls[3:] == ["a"] * 3 + ["ref"] * 3 + once_more + ["b"] * 4
     assert said == ["warming up: a", "warming up: b", "timing: a", "timing: b"]
 
 
@@ -116,6 +118,12 @@ def test_oat_bench_prints_and_writes_what_it_promises(tiny_oat, tmp_path, capsys
         "train, batch of 4",
         *growth,
     ]
+    with (tmp_path / "oat.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [row["case"] for row in table] == names
+    assert float(table[0]["ours_ms"]) == found["rows"][0]["ours_ms"]
+    assert table[3]["ratio"] == ""
+    assert (tmp_path / "oat.png").read_bytes().startswith(b"\x89PNG")
     assert found["rows"][0]["ms_per_scanpath"] == pytest.approx(found["rows"][0]["ours_ms"] / 8)
     assert found["rows"][0]["reference"].endswith("(timed on 4 scanpaths, scaled to 8)")
     printed = capsys.readouterr().out
@@ -132,6 +140,7 @@ def test_oat_bench_prints_and_writes_what_it_promises(tiny_oat, tmp_path, capsys
         (["oat", "device=tpu"], "device must be cpu or cuda, got 'tpu'"),
         (["oat", "out=nowhere/a.json"], "out=nowhere/a.json: the folder nowhere does not exist"),
         (["oat", "out=."], "out=. is a folder"),
+        (["oat", "out=oat.csv"], "out=oat.csv: expected a name that ends in .json"),
     ],
 )
 def test_errors_come_before_anything_is_timed(arguments, message, monkeypatch, capsys):

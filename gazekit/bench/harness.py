@@ -136,7 +136,8 @@ def measure(
     Returns:
         One row a case: case, ours_ms (median of one call), ours_p20_ms, ours_p80_ms, repeats, per_second,
         ms_per_<unit>, reference, reference_ms (median, scaled to as many items), reference_p20_ms,
-        reference_p80_ms, reference_repeats, ratio (reference_ms / ours_ms), peak_mb, and the case's facts.
+        reference_p80_ms, reference_repeats, ratio (reference_ms / ours_ms), peak_mb of one call, reference_peak_mb
+        (of one call, not scaled), and the case's facts.
         Entries of an absent reference are None.
     """
     facts, rows = [], []
@@ -147,11 +148,17 @@ def measure(
         progress(f"timing: {case.name}")
         ours = time_calls(case.run, budget_s, device)
         theirs = time_calls(case.run_reference, budget_s, device) if case.run_reference else None
-        rows.append(_row(case, ours, theirs, extra_memory_mb(case.run, device)) | more)
+        rows.append(_row(case, ours, theirs) | _memory(case, device) | more)
     return rows
 
 
-def _row(case: Case, ours: Timing, theirs: Timing | None, peak_mb: float | None) -> dict[str, Any]:
+def _memory(case: Case, device: str) -> dict[str, float | None]:
+    ours = extra_memory_mb(case.run, device)
+    reference = extra_memory_mb(case.run_reference, device) if case.run_reference else None
+    return {"peak_mb": ours, "reference_peak_mb": reference}
+
+
+def _row(case: Case, ours: Timing, theirs: Timing | None) -> dict[str, Any]:
     scale = case.items / case.reference_items
     reference = case.reference
     if theirs and scale != 1:
@@ -171,7 +178,6 @@ def _row(case: Case, ours: Timing, theirs: Timing | None, peak_mb: float | None)
         "reference_p80_ms": theirs and theirs.p80_ms * scale,
         "reference_repeats": theirs and theirs.repeats,
         "ratio": theirs and reference_ms / ours.median_ms,
-        "peak_mb": peak_mb,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ EPILOG = """benches:
 {benches}
 
 settings:
-  out=FILE.json      write the numbers there as well
+  out=FILE.json      write the numbers there as well, as a table to FILE.csv and as a picture to FILE.png
   device=cpu|cuda    default cpu
 
 examples:
@@ -30,8 +31,8 @@ examples:
   OMP_NUM_THREADS=1 python -m gazekit bench oat             # on one thread
 
 The table shows medians of one call, in brackets 20 % and 80 % quantiles. "x" is how many times faster ours is
-than the reference, "peak MB" what one call needs beyond the memory held before it. The JSON file also holds
-versions, threads and processor. Other programs on the machine spoil the numbers: leave it idle.
+than the reference, "peak MB" what one call needs beyond the memory held before it, ours and the reference's. The
+JSON file also holds versions, threads and processor. Other programs on the machine spoil the numbers: leave it idle.
 """
 WIDTH_WITHOUT_TERMINAL = 110
 BUSY = 0.5
@@ -57,11 +58,15 @@ def main(rest: list[str]) -> int:
     out = Path(settings["out"]) if "out" in settings else None
     if out is not None and out.is_dir():
         raise IsADirectoryError(f"out={out} is a folder, expected a file to write")
+    if out is not None and out.suffix != ".json":
+        raise ValueError(
+            f"out={out}: expected a name that ends in .json (.csv and .png are written beside it)"
+        )
     if out is not None and not out.absolute().parent.is_dir():
         raise FileNotFoundError(f"out={out}: the folder {out.parent} does not exist")
     found = bench(options.what, settings.get("device", "cpu"))
     if out is not None:
-        out.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
+        _write(found, out)
     _show(found)
     return 0
 
@@ -95,11 +100,12 @@ def table(found: dict[str, Any]) -> Table:
     )
     shown = Table(title=about, box=box.SIMPLE_HEAD)
     shown.add_column("case")
-    for name in ("ours ms", "per second", "reference ms", "x", "peak MB"):
+    for name in ("ours ms", "per second", "reference ms", "x", "peak MB", "ref. MB"):
         shown.add_column(name, justify="right")
     for row in found["rows"]:
         spread = f"{_number(row['ours_ms'])} [{_number(row['ours_p20_ms'])}, {_number(row['ours_p80_ms'])}]"
-        others = (row["per_second"], row["reference_ms"], row["ratio"], row["peak_mb"])
+        columns = ("per_second", "reference_ms", "ratio", "peak_mb", "reference_peak_mb")
+        others = [row[name] for name in columns]
         shown.add_row(row["case"], spread, *map(_number, others))
     return shown
 
@@ -115,6 +121,19 @@ def _show(found: dict[str, Any]) -> None:
     load = found["load_before"] or 0
     if load > BUSY:
         console.print(f"  {load:.1f} cores were busy in the minute before: if they still are, time again")
+
+
+def _write(found: dict[str, Any], out: Path) -> None:
+    from gazekit.bench.figure import bench_figure
+    from gazekit.report.figures import save
+
+    out.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
+    with out.with_suffix(".csv").open("w", newline="") as file:
+        columns = dict.fromkeys(name for row in found["rows"] for name in row)
+        table = csv.DictWriter(file, list(columns), restval="")
+        table.writeheader()
+        table.writerows(found["rows"])
+    save(bench_figure(found), out.with_suffix(".png"))
 
 
 def _title(make: Callable) -> str:
