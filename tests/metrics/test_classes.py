@@ -87,6 +87,13 @@ def test_copies_and_checkpoints(case: Case) -> None:
     copies = [pickle.loads(pickle.dumps(metric)), metric.clone()]
     assert all(torch.equal(copy.compute(), metric.compute()) for copy in copies)
     assert metric.state_dict() == {}
+    metric.persistent(True)
+    resumed, later = case.make(), case.batch(1)
+    resumed.persistent(True)
+    resumed.load_state_dict(metric.state_dict())
+    for each in (resumed, metric):
+        case.update(each, later)
+    assert torch.equal(resumed.compute(), metric.compute())
     assert isinstance(hash(metric), int)
     with pytest.raises(RuntimeError, match="higher_is_better"):
         metric.higher_is_better = None
