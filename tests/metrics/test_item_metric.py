@@ -191,6 +191,10 @@ def test_weights_of_lists_are_read_in_float64() -> None:
     metric.update([1.0, 4.0, torch.nan], weight=[0.1, 0.7, 5])
     assert metric.rows("weights")[:, 0].tolist() == [0.1, 0.7, 5]
     torch.testing.assert_close(metric.compute().item(), 2.9 / 0.8, rtol=0, atol=1e-12)
+    maps = torch.rand(2, 4, 4, generator=torch.Generator().manual_seed(0))
+    correlation = CC(aggregation="weight")
+    correlation.update(maps, maps.flip(0), weight=[0.1, 0.7])
+    assert correlation.rows("weights")[:, 0].tolist() == [0.1, 0.7]
     for bad in ([-1.0], [torch.nan], [torch.inf]):
         with pytest.raises(ValueError, match="weight must be finite and at least 0"):
             metric.update([1.0], weight=bad)
