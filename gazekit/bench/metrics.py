@@ -31,26 +31,30 @@ class Sizes:
     Args:
         pairs: of scanpaths; the references are timed on `reference_pairs` of them and scaled.
         fixations: of each scanpath.
-        maps: of a batch, [height, width] as `shape`; `map_fixations` on each.
+        shape: height and width of the one map of the AUCs.
+        map_batches: number, height and width of the maps of a batch, from the small ones of a validation while
+            a model is trained to those of a benchmark.
+        map_fixations: on each map.
     """
 
     pairs: int = 1000
     reference_pairs: int = 20
     fixations: tuple[int, ...] = (20, 40)
-    maps: int = 16
     shape: tuple[int, int] = (768, 1024)
+    map_batches: tuple[tuple[int, int, int], ...] = ((1000, 60, 80), (200, 240, 320), (16, 768, 1024))
     map_fixations: int = 300
 
 
 def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
-    """Comparisons of scanpaths by the thousand, then scores of large saliency maps."""
+    """Comparisons of scanpaths by the thousand, then scores of saliency maps, small and large."""
     sizes = sizes or Sizes()
     found = [_multimatch(device, sizes, n) for n in sizes.fixations]
     found += [_multimatch_grouped(device, sizes, sizes.fixations[0])]
     found += [_multimatch_chunked(device, sizes, sizes.fixations[0], chunk) for chunk in (100, 1000)]
     found += [_scanmatch(device, sizes, sizes.fixations[0], bin_ms) for bin_ms in (None, 50)]
     found += [_dtw(device, sizes, sizes.fixations[0])]
-    return found + _auc(device, sizes) + _map_scores(device, sizes)
+    found += _auc(device, sizes)
+    return found + [case for batch in sizes.map_batches for case in _map_scores(device, sizes, *batch)]
 
 
 def _pairs(device: str, sizes: Sizes, n: int) -> tuple[Scanpaths, Scanpaths]:
@@ -241,13 +245,12 @@ def _pysaliency(saliency: torch.Tensor, fixations: Scanpaths) -> dict[str, Calla
     }
 
 
-def _map_scores(device: str, sizes: Sizes) -> list[Case]:
+def _map_scores(device: str, sizes: Sizes, count: int, height: int, width: int) -> list[Case]:
     draw = torch.Generator().manual_seed(0)
-    shape = (sizes.maps, *sizes.shape)
-    maps, truth = (torch.rand(shape, generator=draw, dtype=torch.float64) for _ in range(2))
+    maps, truth = (torch.rand(count, height, width, generator=draw, dtype=torch.float64) for _ in range(2))
     truth = truth / truth.sum((1, 2), keepdim=True)
-    size = torch.tensor(sizes.shape[::-1])
-    xy = torch.floor(torch.rand(sizes.maps, sizes.map_fixations, 2, generator=draw) * size)
+    xy = torch.rand(count, sizes.map_fixations, 2, generator=draw) * torch.tensor([width, height])
+    xy = torch.floor(xy)
     fixations = Scanpaths.of(xy)
     rows = [points.long().numpy() for points in xy]
     one = maps.numpy(), truth.numpy()
@@ -263,13 +266,13 @@ def _map_scores(device: str, sizes: Sizes) -> list[Case]:
     }
     return [
         Case(
-            f"{name}, {sizes.maps} maps of {sizes.shape[1]} x {sizes.shape[0]}",
+            f"{name}, {count} maps of {width} x {height}",
             ours,
-            items=sizes.maps,
+            items=count,
             unit="map",
             reference="a loop over the images in NumPy",
             run_reference=loop,
-            reference_items=sizes.maps,
+            reference_items=count,
         )
         for name, (ours, loop) in loops.items()
     ]

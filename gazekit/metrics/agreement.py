@@ -17,6 +17,7 @@ from gazekit.metrics.functional.agreement import (
     label_pairs,
     rated,
 )
+from gazekit.metrics.functional.arguments import ArrayLike, integers
 
 __all__ = ["CohenKappa", "KrippendorffAlpha", "SampleF1"]
 
@@ -50,7 +51,7 @@ class ConfusionMetric(LabelTable):
     def __init__(self, num_classes: int) -> None:
         super().__init__(num_classes, "confusion")
 
-    def update(self, a: Tensor, b: Tensor, mask: Tensor | None = None) -> None:
+    def update(self, a: ArrayLike, b: ArrayLike, mask: ArrayLike | None = None) -> None:
         """Add labels [...] by two raters, 0 ... num_classes - 1; mask [...] True where both gave one."""
         a, b, mask = label_pairs(a, b, mask, self.num_classes)
         a, b, mask = a.flatten(), b.flatten(), mask.flatten()
@@ -124,15 +125,13 @@ class KrippendorffAlpha(LabelTable):
         self.level = level
         alpha_of(self.coincidence, self.scale, level)  # refuses unknown levels now
 
-    def update(self, ratings: Tensor, mask: Tensor | None = None) -> None:
+    def update(self, ratings: ArrayLike, mask: ArrayLike | None = None) -> None:
         """Add units: integer ratings [..., R, U] of U units by R raters, mask True where rated.
 
         All raters of a unit must come in one call.
         """
-        ratings, mask = rated(torch.as_tensor(ratings), mask, self.num_classes)
-        if ratings.is_floating_point() or ratings.is_complex() or ratings.dtype == torch.bool:
-            raise TypeError(f"ratings must hold integers, got {ratings.dtype}")
-        table = coincidences(ratings.long(), mask, self.num_classes)
+        ratings, mask = rated(integers("ratings", ratings), mask, self.num_classes)
+        table = coincidences(ratings, mask, self.num_classes)
         self.coincidence = self.coincidence + table.reshape(-1, *table.shape[-2:]).sum(0)
         self.undefined = self.undefined + (mask.sum(-2) < 2).sum() * (ratings.shape[-2] > 0)
 

@@ -11,6 +11,7 @@ from gazekit.metrics.functional.conditional import (
     conditional_nss,
 )
 from gazekit.metrics.functional.fixated import OnOutside
+from gazekit.metrics.functional.map_settings import check_choice, check_eps
 from gazekit.metrics.item_metric import Aggregation
 from gazekit.metrics.map_metric import ConditionalMetric
 from gazekit.scanpath import ScanpathsLike
@@ -38,6 +39,7 @@ class ConditionalAUC(ConditionalMetric):
         aggregation: Aggregation = "item",
         on_outside: OnOutside = "raise",
     ) -> None:
+        check_choice("variant", variant, "exact", "hat")
         super().__init__(aggregation, variant=variant, on_outside=on_outside)
 
 
@@ -76,6 +78,7 @@ class ConditionalInformationGain(ConditionalMetric):
     def __init__(
         self, eps: float = 0.0, aggregation: Aggregation = "item", on_outside: OnOutside = "raise"
     ) -> None:
+        check_eps(eps)
         super().__init__(aggregation, eps=eps, on_outside=on_outside)
 
     def update(
@@ -91,4 +94,4 @@ class ConditionalInformationGain(ConditionalMetric):
             density: [B, T, H, W] or [T, H, W] densities, each sums to 1.
             baseline: the same shape, or [H, W] for all.
         """
-        self.add_steps(density, scanpaths, group, density, baseline, scanpaths)
+        self.add_steps(scanpaths, group, density=density, baseline=baseline)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from gazekit.metrics.functional.arguments import reals
 from gazekit.metrics.functional.encoding import (
     check_ceiling,
     correlation_or,
@@ -230,7 +231,7 @@ class _RepeatMetric(VoxelMetric):
 
         All presentations of a stimulus must come in one call.
         """
-        repeats = torch.as_tensor(repeats).detach()
+        repeats = reals("repeats", repeats).detach()
         if repeats.dim() != 3:
             raise ValueError(f"expected repeats [R, n, V], got {list(repeats.shape)}")
         self.check_width(repeats, "repeats [R, n, V]")

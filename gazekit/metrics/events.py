@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from gazekit.metrics.functional.events import Events, event_f1, timing_moments, timing_of
+from gazekit.metrics.functional.events import Events, check_min_iou, event_f1, timing_moments, timing_of
 from gazekit.metrics.functional.moments import merge_moments
 from gazekit.metrics.item_metric import Aggregation, ItemMetric
 
@@ -41,7 +41,7 @@ class EventF1(ItemMetric):
     ) -> None:
         super().__init__(aggregation)
         self.label = label
-        self.min_iou = min_iou
+        self.min_iou = check_min_iou(min_iou)
 
     def update(
         self, detected: Sequence[Events], reference: Sequence[Events], group: Tensor | None = None
@@ -79,7 +79,7 @@ class EventTiming(Metric):
     def __init__(self, label: int | None = None, min_iou: float = 0.0) -> None:
         super().__init__()
         self.label = label
-        self.min_iou = min_iou
+        self.min_iou = check_min_iou(min_iou)
         # Named by the settings: a MetricCollection lets metrics whose states have equal names and, on the first
         # batch, equal values share them.
         self._state = f"timing_of_{label}_from_{min_iou}"

@@ -17,7 +17,7 @@ from gazekit.metrics.functional.gaze_distance import (
     mean_distance_norm,
     min_distance_norm,
 )
-from gazekit.metrics.functional.gaze_following import attention_target_auc, gazefollow_auc
+from gazekit.metrics.functional.gaze_following import attention_target_auc, check_square, gazefollow_auc
 from gazekit.metrics.item_metric import Aggregation, ItemMetric
 from gazekit.metrics.rows_metric import RowsMetric
 from gazekit.scanpath import ScanpathsLike
@@ -92,6 +92,7 @@ class AttentionTargetAUC(ItemMetric):
         aggregation: Aggregation = "item",
     ) -> None:
         super().__init__(aggregation)
+        check_square(sigma_cells, size, edge)
         self.sigma_cells, self.size, self.edge = sigma_cells, size, edge
 
     def update(self, heatmap: ArrayLike, point_norm: ArrayLike, group: Tensor | None = None) -> None:

@@ -1,28 +1,28 @@
 """Metrics that keep one value (or K parts of one) an item: an image, a trial, a pair of scanpaths, a voxel.
 
-All items are kept, 8 (K + 2) bytes each, so that any number of processes gives exactly the value of one, any
-grouping of the items can be averaged, and an interval comes from the same numbers.
+All items are kept, 8 (K + 2) bytes each (8 less without groups, and without weights), so that any number of
+processes gives exactly the value of one, any grouping of the items can be averaged, and an interval comes from the
+same numbers.
 """
 
 from __future__ import annotations
 
-import itertools
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 
 from gazekit.metrics.bootstrap import Interval, bootstrap_interval
+from gazekit.metrics.functional.arguments import ArrayLike, integers
+from gazekit.metrics.functional.arguments import values as real_values
+from gazekit.metrics.rows_metric import RowsMetric
 
 __all__ = ["Aggregation", "ItemMetric"]
 
 Aggregation = Literal["item", "weight", "group", "none"]
-_INSTANCES = itertools.count()
 
 
-class ItemMetric(Metric):
+class ItemMetric(RowsMetric):
     """Items' values, and how they are put together.
 
     Subclasses set `parts`, the names of the K values of an item, where it has several.
@@ -36,49 +36,52 @@ class ItemMetric(Metric):
     """
 
     parts: tuple[str, ...] = ()
-    is_differentiable = False
-    full_state_update = False
 
     def __init__(self, aggregation: Aggregation = "item") -> None:
-        super().__init__()
+        super().__init__(items=1, groups=1, weights=1)
         if aggregation not in ("item", "weight", "group", "none"):
             raise ValueError(f"aggregation must be item, weight, group or none, got {aggregation!r}")
         self.aggregation = aggregation
-        # Its own name for each instance: a MetricCollection lets metrics whose states have equal names and, on
-        # the first batch, equal values share them.
-        self._state = f"items_{next(_INSTANCES)}"
-        self.add_state(self._state, [], dist_reduce_fx="cat")
 
-    def add(self, values: Tensor, group: Tensor | None = None, weight: Tensor | None = None) -> None:
+    def add(self, values: Tensor, group: ArrayLike | None = None, weight: ArrayLike | None = None) -> None:
         """Add N items: values [N] or [N, K], integer groups [N] and weights [N] where they matter.
 
+        Either all items have a group or none has; so with weights.
+
         Raises:
-            ValueError: shapes that don't fit, or aggregation="group" without groups.
+            TypeError: groups that are not integers, weights that are no real numbers.
+            ValueError: shapes that don't fit, negative or infinite weights, groups (weights) of some items only,
+                or aggregation="group" ("weight") without any.
         """
-        values = values.detach().double()
         values = values[:, None] if values.dim() == 1 else values
         if values.dim() != 2 or values.shape[1] != self._width:
             raise ValueError(f"values must have shape [N, {self._width}], got {list(values.shape)}")
-        if group is None and self.aggregation == "group":
-            raise ValueError("aggregation='group' needs the group of each item: update(..., group=ids)")
-        columns = [values]
-        for name, extra in (("group", group), ("weight", weight)):
-            extra = torch.zeros(len(values)) if extra is None else torch.as_tensor(extra)
-            if extra.shape != values.shape[:1]:
-                raise ValueError(f"{name} must have shape [{len(values)}], got {list(extra.shape)}")
-            columns.append(extra.to(values)[:, None])
-        getattr(self, self._state).append(torch.cat(columns, 1))
+        facts = {
+            "group": None if group is None else torch.atleast_1d(integers("group", group)),
+            "weight": None if weight is None else _weights(weight),
+        }
+        for name, fact in facts.items():
+            self._check_fact(name, fact, len(values))
+        for name, fact in facts.items():
+            if fact is not None:
+                self.add_rows(f"{name}s", fact.to(values.device)[:, None])
+        self.add_rows("items", values)
+
+    def no_rows(self, name: str) -> Tensor:
+        if name == "items":  # subclasses may set `parts` after the constructor
+            return torch.zeros(0, self._width, dtype=torch.float64, device=self.device)
+        rows = super().no_rows(name)
+        return rows.long() if name == "groups" else rows
 
     def compute(self) -> Tensor:
         """[] or [K] the mean over defined items; [N] or [N, K] with aggregation "none". NaN where undefined."""
-        values = self._items()[:, : self._width]
-        result = values if self.aggregation == "none" else self._ratio()
+        result = self.item_values if self.aggregation == "none" else self._ratio()
         return result if self.parts else result[..., 0]
 
     def interval(self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0) -> Interval:
         """The mean with its percentile bootstrap interval; whole groups are drawn, or items without groups.
 
-        Call it on all processes. See `bootstrap_interval`.
+        Call it on all processes. NaN where fewer than two groups (items) have a value. See `bootstrap_interval`.
         """
         if self.aggregation == "none":
             raise ValueError("aggregation='none' has no mean to give an interval for")
@@ -89,53 +92,72 @@ class ItemMetric(Metric):
     @property
     def item_values(self) -> Tensor:
         """[N, K] values of all items of this process, NaN where undefined; K = 1 without parts."""
-        return self._items()[:, : self._width]
+        return self.rows("items")
 
     @property
     def undefined(self) -> Tensor:
         """[] or [K] number of items of this process (of all inside `sync_context`) whose value is NaN."""
-        count = self._items()[:, : self._width].isnan().sum(0)
+        count = self.item_values.isnan().sum(0)
         return count if self.parts else count[0]
 
     @property
     def count(self) -> int:
         """Number of items, undefined ones included, of this process (of all inside `sync_context`)."""
-        return len(self._items())
+        return len(self.item_values)
 
     @property
     def _width(self) -> int:
         return max(1, len(self.parts))
 
-    def _items(self) -> Tensor:
-        """[N, K + 2] values, group, weight."""
-        rows = getattr(self, self._state)
-        return dim_zero_cat(rows) if len(rows) else self._no_items()
+    def _check_fact(self, name: str, fact: Tensor | None, count: int) -> None:
+        if fact is not None and fact.shape != (count,):
+            raise ValueError(f"{name} must have shape [{count}], got {list(fact.shape)}")
+        if fact is None and self.aggregation == name:
+            raise ValueError(
+                f"aggregation={name!r} needs the {name} of each item, which this update did not give"
+            )
+        earlier = any(len(part) for part in self.items)
+        if count and earlier and (fact is not None) != any(len(part) for part in getattr(self, f"{name}s")):
+            raise ValueError(_some_only(name))
 
-    def _no_items(self) -> Tensor:
-        return torch.zeros(0, self._width + 2, dtype=torch.float64, device=self.device)
+    def _fact(self, name: str) -> Tensor | None:
+        """[N] groups or weights of all items; None if they were not given."""
+        rows = self.rows(f"{name}s")[:, 0]
+        # `forward` and other processes add without knowing of one another
+        if len(rows) not in (0, self.count):
+            raise ValueError(_some_only(name))
+        return rows if len(rows) or self.aggregation == name else None
 
     def _ratio(self) -> Tensor:
         top, bottom = self._sums()
         return top.sum(0) / bottom.sum(0)
 
     def _sums(self) -> tuple[Tensor, Tensor]:
-        """[G, K] numerators and denominators, whose sums' ratio is the value; G groups, or items."""
-        items = self._items()
-        values, group, weight = items[:, : self._width], items[:, -2], items[:, -1:]
+        """[G, K] numerators and denominators, whose sums' ratio is the value; G groups, or items without groups."""
+        values, group = self.item_values, self._fact("group")
         defined = ~values.isnan()
-        share = defined.to(items) * (weight if self.aggregation == "weight" else 1.0)
+        share = defined.to(values)
+        if self.aggregation == "weight":
+            share = share * self._fact("weight")[:, None]
         top, bottom = torch.where(defined, values * share, 0.0), share
-        if not len(items) or not (group != group[0]).any():
-            if self.aggregation != "group":
-                return top, bottom
+        if group is None:
+            return top, bottom
         names, index = group.unique(return_inverse=True)
-        sums = [torch.zeros(len(names), self._width).to(items).index_add_(0, index, x) for x in (top, bottom)]
+        top, bottom = (
+            values.new_zeros(len(names), self._width).index_add_(0, index, x) for x in (top, bottom)
+        )
         if self.aggregation == "group":
-            return torch.where(sums[1] > 0, sums[0] / sums[1], 0.0), (sums[1] > 0).to(items)
-        return sums[0], sums[1]
+            return torch.where(bottom > 0, top / bottom, 0.0), (bottom > 0).to(values)
+        return top, bottom
 
-    def _sync_dist(self, *args, **kwargs) -> None:
-        # torchmetrics puts a float32 vector in for a process that has no items, which does not fit ours
-        if not len(getattr(self, self._state)):
-            setattr(self, self._state, [self._no_items()])
-        super()._sync_dist(*args, **kwargs)
+
+def _some_only(name: str) -> str:
+    return f"either all items have a {name} or none has: some updates gave {name}=..., others did not"
+
+
+def _weights(weight: ArrayLike) -> Tensor:
+    """[N] float64."""
+    weight = torch.atleast_1d(real_values("weight", weight))
+    if not ((weight >= 0) & weight.isfinite()).all():
+        raise ValueError(f"weight must be finite and at least 0, got {weight.tolist()}")
+    return weight

@@ -8,16 +8,17 @@ import torch
 from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike
-from gazekit.metrics.functional.fixated import fixated_pixels
-from gazekit.metrics.functional.maps import as_map
+from gazekit.metrics.functional.fixated import OnOutside, distinct, fixated_pixels
+from gazekit.metrics.functional.map_settings import check_choice
+from gazekit.metrics.functional.maps import as_map, over_images
 from gazekit.metrics.item_metric import Aggregation, ItemMetric
-from gazekit.scanpath import ScanpathsLike
+from gazekit.scanpath import Scanpaths, ScanpathsLike
 
 __all__ = ["ConditionalMetric", "FixationMapMetric", "MapMetric", "MapPairMetric"]
 
 
 class MapMetric(ItemMetric):
-    """`function` with `settings`, its values an image put together."""
+    """`function` with `settings`, its values an image put together. Subclasses check the settings first."""
 
     function: Callable[..., Tensor]
 
@@ -27,14 +28,22 @@ class MapMetric(ItemMetric):
 
     def add_images(self, values: Tensor, group: ArrayLike | None, weight: ArrayLike | None) -> None:
         """Values, groups and weights of B images, or of one without a leading dimension."""
-        group, weight = (
-            None if fact is None else torch.as_tensor(fact).reshape(-1) for fact in (group, weight)
-        )
         self.add(values.reshape(-1), group, weight)
 
 
 class FixationMapMetric(MapMetric):
-    """Maps read at fixations; the number of an image's fixations is its weight."""
+    """Maps read at fixations. An image weighs as many fixations as its value is the mean of.
+
+    That is the number of its fixations, or of its distinct fixated pixels where each of these counts once.
+    """
+
+    pixels_count_once = False
+
+    def __init__(
+        self, aggregation: Aggregation = "item", on_outside: OnOutside = "raise", **settings
+    ) -> None:
+        check_choice("on_outside", on_outside, "raise", "drop", "clip")
+        super().__init__(aggregation, on_outside=on_outside, **settings)
 
     def update(self, saliency: ArrayLike, fixations: ScanpathsLike, group: ArrayLike | None = None) -> None:
         """Add B images of one size, or one image. Images of other sizes go to a call of their own.
@@ -44,15 +53,17 @@ class FixationMapMetric(MapMetric):
             fixations: those on each image, [B, T] or [T]; see `Scanpaths.of`.
             group: [B] integer ids of what the images belong to (tasks, subjects).
         """
-        self.add_fixations(saliency, fixations, group, saliency, fixations)
+        self.add_fixations(fixations, group, saliency=saliency)
 
-    def add_fixations(
-        self, maps: ArrayLike, fixations: ScanpathsLike, group: ArrayLike | None, *arguments
-    ) -> None:
-        """The same for a `function` of other `arguments`."""
-        values = type(self).function(*arguments, **self.settings)
-        _, mask = fixated_pixels(fixations, as_map("saliency", maps), self.settings["on_outside"])
-        self.add_images(values, group, mask.sum(-1))
+    def add_fixations(self, fixations: ScanpathsLike, group: ArrayLike | None, **arguments) -> None:
+        """The same for a `function` of other `arguments`, the first of which is the map."""
+        name = next(iter(arguments))
+        arguments[name] = maps = as_map(name, arguments[name])
+        fixated = fixated_pixels(fixations, maps, self.settings["on_outside"])
+        values = type(self).function(**arguments, fixations=fixated, **self.settings)
+        once = self.pixels_count_once or self.settings.get("variant") == "matlab"
+        counted = over_images(distinct, *fixated) if once else fixated.mask
+        self.add_images(values, group, counted.sum(-1))
 
 
 class MapPairMetric(MapMetric):
@@ -69,27 +80,31 @@ class MapPairMetric(MapMetric):
 
         Args:
             saliency: [B, H, W] or [H, W] maps.
-            density: those of the fixations, `functional.fixation_density`.
+            empirical_density: those of the fixations, `functional.fixation_density`.
             group: [B] integer ids of what the images belong to.
             weight: [B] numbers of fixations behind each density, for aggregation="weight".
+        Raises:
+            TypeError, ValueError: as the function; a weight that is missing, negative or not finite.
         """
-        if weight is None and self.aggregation == "weight":
-            raise ValueError(
-                "aggregation='weight' needs the weight of each image: update(..., weight=counts)"
-            )
         self.add_images(type(self).function(saliency, empirical_density, **self.settings), group, weight)
 
 
 class ConditionalMetric(ItemMetric):
-    """Single fixations, each scored by the map that predicted it: an item is a fixation."""
+    """Single fixations, each scored by the map that predicted it: an item is a fixation.
+
+    A fixation off the map that is dropped is an item without a value, which `undefined` counts.
+    """
 
     function: Callable[..., Tensor]
 
-    def __init__(self, aggregation: Aggregation = "item", **settings) -> None:
+    def __init__(
+        self, aggregation: Aggregation = "item", on_outside: OnOutside = "raise", **settings
+    ) -> None:
         if aggregation == "weight":
             raise ValueError("items are fixations, which have no weights: aggregation='item' is their mean")
+        check_choice("on_outside", on_outside, "raise", "drop", "clip")
         super().__init__(aggregation)
-        self.settings = settings
+        self.settings = {"on_outside": on_outside, **settings}
 
     def update(self, saliency: ArrayLike, scanpaths: ScanpathsLike, group: ArrayLike | None = None) -> None:
         """Add the fixations of B scanpaths, or of one.
@@ -99,15 +114,13 @@ class ConditionalMetric(ItemMetric):
             scanpaths: [B, T] or [T]; see `Scanpaths.of`.
             group: [B] integer ids of the scanpaths' images, which an interval then draws as wholes.
         """
-        self.add_steps(saliency, scanpaths, group, saliency, scanpaths)
+        self.add_steps(scanpaths, group, saliency=saliency)
 
-    def add_steps(
-        self, maps: ArrayLike, scanpaths: ScanpathsLike, group: ArrayLike | None, *arguments
-    ) -> None:
+    def add_steps(self, scanpaths: ScanpathsLike, group: ArrayLike | None, **arguments) -> None:
         """The same for a `function` of other `arguments`."""
-        values = type(self).function(*arguments, **self.settings)
-        on_outside = self.settings["on_outside"]
-        _, mask = fixated_pixels(scanpaths, as_map("maps", maps)[..., 0, :, :], on_outside, "scanpaths")
+        paths = Scanpaths.of(scanpaths, "scanpaths")
+        values = type(self).function(**arguments, scanpaths=paths, **self.settings)
+        mask = paths.mask.to(values.device)
         if group is not None:
             group = torch.as_tensor(group).to(mask.device)
             if group.shape != mask.shape[:-1]:

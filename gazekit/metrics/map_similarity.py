@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from gazekit.metrics.functional.earth_movers import earth_movers_distance
-from gazekit.metrics.functional.map_similarity import EPSILON, correlation_coefficient, kld, similarity
+from gazekit.metrics.functional.map_settings import EPSILON, check_choice, check_grid, check_kld
+from gazekit.metrics.functional.map_similarity import correlation_coefficient, kld, similarity
 from gazekit.metrics.item_metric import Aggregation
 from gazekit.metrics.map_metric import MapPairMetric
 
@@ -47,6 +48,7 @@ class SIM(MapPairMetric):
     def __init__(
         self, variant: Literal["pysaliency", "matlab"] = "pysaliency", aggregation: Aggregation = "item"
     ) -> None:
+        check_choice("variant", variant, "pysaliency", "matlab")
         super().__init__(aggregation, variant=variant)
 
 
@@ -72,6 +74,7 @@ class KLD(MapPairMetric):
         variant: Literal["matlab", "pysaliency"] = "matlab",
         aggregation: Aggregation = "item",
     ) -> None:
+        check_kld(eps, variant)
         super().__init__(aggregation, eps=eps, variant=variant)
 
 
@@ -92,4 +95,5 @@ class EMD(MapPairMetric):
     higher_is_better = False
 
     def __init__(self, grid: tuple[int, int] | None = (8, 8), aggregation: Aggregation = "item") -> None:
+        check_grid(grid)
         super().__init__(aggregation, grid=grid)

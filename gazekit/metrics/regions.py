@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import torch
 from torch import Tensor
 
-from gazekit.metrics.functional.arguments import ArrayLike
+from gazekit.metrics.functional.arguments import ArrayLike, integers
 from gazekit.metrics.functional.detection import (
     DETECTION_PARTS,
     detection_rows,
@@ -21,6 +20,7 @@ from gazekit.metrics.functional.detection import (
 )
 from gazekit.metrics.functional.segmentation import (
     Empty,
+    check_empty,
     class_dice,
     class_iou,
     dice,
@@ -54,7 +54,7 @@ class Dice(ItemMetric):
 
     def __init__(self, empty: Empty = "one", aggregation: Aggregation = "item") -> None:
         super().__init__(aggregation)
-        self.empty = empty
+        self.empty = check_empty(empty)
 
     def update(self, prediction: ArrayLike, target: ArrayLike, group: Tensor | None = None) -> None:
         """Add B masks [B, H, W], bool or 0 and 1, with integer ids [B] of objects or of frames."""
@@ -81,7 +81,7 @@ class IoU(ItemMetric):
 
     def __init__(self, empty: Empty = "one", aggregation: Aggregation = "item") -> None:
         super().__init__(aggregation)
-        self.empty = empty
+        self.empty = check_empty(empty)
 
     def update(self, prediction: ArrayLike, target: ArrayLike, group: Tensor | None = None) -> None:
         """Add B masks [B, H, W], bool or 0 and 1, with integer ids [B] of objects or of frames."""
@@ -195,7 +195,7 @@ class DetectionAP(RowsMetric):
 
     def update(
         self,
-        image: Tensor,
+        image: ArrayLike,
         predictions: Sequence[Mapping[str, ArrayLike]],
         truth: Sequence[Mapping[str, ArrayLike]],
     ) -> None:
@@ -206,11 +206,11 @@ class DetectionAP(RowsMetric):
                 image. Equal scores are ranked by id, so that the order of batches does not matter.
             predictions: as in `functional.detection_ap`; so is `truth`.
         """
-        image = torch.as_tensor(image)
-        if image.is_floating_point() or image.dim() != 1 or not len(image) == len(predictions) == len(truth):
+        image = integers("image", image, "integer ids")
+        if image.dim() != 1 or not len(image) == len(predictions) == len(truth):
             raise ValueError(
-                "image must hold an integer id for each of the predictions and truth, got "
-                f"{image.dtype} {list(image.shape)}, {len(predictions)} and {len(truth)}"
+                "image must hold an id for each of the predictions and truth, got "
+                f"{list(image.shape)}, {len(predictions)} and {len(truth)}"
             )
         self.add_rows("detections", detection_rows(image, predictions))
         self.add_rows("truth", truth_rows(image, truth))

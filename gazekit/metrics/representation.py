@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 
 from gazekit.metrics.functional.arguments import values
 from gazekit.metrics.functional.identification import (
@@ -19,27 +17,23 @@ from gazekit.metrics.functional.identification import (
     two_versus_two,
 )
 from gazekit.metrics.functional.rsa import RSAMethod, rdm, rsa, unit_patterns
+from gazekit.metrics.rows_metric import RowsMetric
 
 __all__ = ["RSA", "IdentificationAccuracy", "TwoVersusTwo"]
 
 
-class PatternMetric(Metric):
+class PatternMetric(RowsMetric):
     """Keeps two patterns a stimulus, [num_features] of the model and [num_voxels] measured."""
 
-    is_differentiable = False
     higher_is_better = True
-    full_state_update = False
-
-    patterns: list[Tensor]
 
     def __init__(self, num_features: int, num_voxels: int) -> None:
-        super().__init__()
+        super().__init__(patterns=num_features + num_voxels)
         if num_features < 1 or num_voxels < 1:
             raise ValueError(
                 f"there must be at least 1 feature and 1 voxel, got {num_features}, {num_voxels}"
             )
         self.widths = (num_features, num_voxels)
-        self.add_state("patterns", [], dist_reduce_fx="cat")
 
     def add(self, model: Tensor, brain: Tensor, names: tuple[str, str]) -> None:
         """Add n stimuli, [n, num_features] and [n, num_voxels], which errors call by `names`."""
@@ -49,12 +43,11 @@ class PatternMetric(Metric):
                 raise ValueError(f"{name} must have shape [n, {width}], got {list(side.shape)}")
         if len(both[0]) != len(both[1]):
             raise ValueError(f"{' and '.join(names)} hold {len(both[0])} and {len(both[1])} stimuli")
-        self.patterns.append(torch.cat(both, 1).detach())
+        self.add_rows("patterns", torch.cat(both, 1))
 
     def sides(self) -> tuple[Tensor, Tensor]:
         """[N, num_features], [N, num_voxels] of all stimuli."""
-        rows = dim_zero_cat(self.patterns) if len(self.patterns) else self._no_patterns()
-        return rows.split(self.widths, 1)
+        return self.rows("patterns").split(self.widths, 1)
 
     @property
     def undefined(self) -> Tensor:
@@ -64,15 +57,6 @@ class PatternMetric(Metric):
     def comparable(self) -> tuple[Tensor, Tensor]:
         """Both sides [N, ...] with NaN where a pattern compares with none."""
         raise NotImplementedError
-
-    def _no_patterns(self) -> Tensor:
-        return torch.zeros(0, sum(self.widths), dtype=torch.float64, device=self.device)
-
-    def _sync_dist(self, *args, **kwargs) -> None:
-        # torchmetrics puts a float32 vector in for a process that has no stimuli, which does not fit ours
-        if not len(self.patterns):
-            self.patterns = [self._no_patterns()]
-        super()._sync_dist(*args, **kwargs)
 
 
 class RSA(PatternMetric):

@@ -8,6 +8,7 @@ from gazekit.metrics.functional.arguments import ArrayLike
 from gazekit.metrics.functional.auc import auc, auc_judd
 from gazekit.metrics.functional.fixated import OnOutside
 from gazekit.metrics.functional.map_likelihood import log_likelihood_nats, map_information_gain_bits
+from gazekit.metrics.functional.map_settings import check_choice, check_eps, check_jitter, check_splits
 from gazekit.metrics.functional.nss import nss
 from gazekit.metrics.functional.sampled_auc import auc_borji, auc_shuffled_matlab
 from gazekit.metrics.functional.shuffled_auc import shuffled_auc
@@ -47,6 +48,7 @@ class AUC(FixationMapMetric):
         aggregation: Aggregation = "item",
         on_outside: OnOutside = "raise",
     ) -> None:
+        check_choice("negatives", negatives, "uniform", "unfixated")
         super().__init__(aggregation, negatives=negatives, on_outside=on_outside)
 
 
@@ -72,6 +74,8 @@ class AUCJudd(FixationMapMetric):
         aggregation: Aggregation = "item",
         on_outside: OnOutside = "raise",
     ) -> None:
+        check_choice("variant", variant, "pysaliency", "matlab")
+        check_jitter(jitter)
         super().__init__(aggregation, variant=variant, jitter=jitter, seed=seed, on_outside=on_outside)
 
 
@@ -87,6 +91,7 @@ class AUCBorji(FixationMapMetric):
     """
 
     function = staticmethod(auc_borji)
+    pixels_count_once = True
     higher_is_better = True
 
     def __init__(
@@ -96,6 +101,7 @@ class AUCBorji(FixationMapMetric):
         aggregation: Aggregation = "item",
         on_outside: OnOutside = "raise",
     ) -> None:
+        check_splits(n_splits)
         super().__init__(aggregation, n_splits=n_splits, seed=seed, on_outside=on_outside)
 
 
@@ -113,10 +119,8 @@ class ShuffledAUC(FixationMapMetric):
     function = staticmethod(shuffled_auc)
     higher_is_better = True
 
-    def __init__(
-        self, aggregation: Aggregation = "item", on_outside: OnOutside = "raise", **settings
-    ) -> None:
-        super().__init__(aggregation, on_outside=on_outside, **settings)
+    def __init__(self, aggregation: Aggregation = "item", on_outside: OnOutside = "raise") -> None:
+        super().__init__(aggregation, on_outside)
 
     def update(
         self,
@@ -130,7 +134,7 @@ class ShuffledAUC(FixationMapMetric):
         Args:
             other_fixations: [B, M] or [M] fixations on other images, `functional.fixations_of_other_images`.
         """
-        self.add_fixations(saliency, fixations, group, saliency, fixations, other_fixations)
+        self.add_fixations(fixations, group, saliency=saliency, other_fixations=other_fixations)
 
 
 class ShuffledAUCMatlab(ShuffledAUC):
@@ -145,6 +149,7 @@ class ShuffledAUCMatlab(ShuffledAUC):
     """
 
     function = staticmethod(auc_shuffled_matlab)
+    pixels_count_once = True
 
     def __init__(
         self,
@@ -153,7 +158,9 @@ class ShuffledAUCMatlab(ShuffledAUC):
         aggregation: Aggregation = "item",
         on_outside: OnOutside = "raise",
     ) -> None:
-        super().__init__(aggregation, on_outside, n_splits=n_splits, seed=seed)
+        check_splits(n_splits)
+        super().__init__(aggregation, on_outside)
+        self.settings |= {"n_splits": n_splits, "seed": seed}
 
 
 class NSS(FixationMapMetric):
@@ -176,6 +183,7 @@ class NSS(FixationMapMetric):
         aggregation: Aggregation = "item",
         on_outside: OnOutside = "raise",
     ) -> None:
+        check_choice("variant", variant, "pysaliency", "matlab")
         super().__init__(aggregation, variant=variant, on_outside=on_outside)
 
 
@@ -198,7 +206,7 @@ class LogLikelihood(FixationMapMetric):
 
     def update(self, density: ArrayLike, fixations: ScanpathsLike, group: ArrayLike | None = None) -> None:
         """Add B images, or one, as `FixationMapMetric.update`, with densities [B, H, W] that sum to 1."""
-        self.add_fixations(density, fixations, group, density, fixations)
+        self.add_fixations(fixations, group, density=density)
 
 
 class MapInformationGain(FixationMapMetric):
@@ -222,6 +230,8 @@ class MapInformationGain(FixationMapMetric):
         aggregation: Aggregation = "item",
         on_outside: OnOutside = "raise",
     ) -> None:
+        check_eps(eps)
+        check_choice("variant", variant, "density", "matlab")
         super().__init__(aggregation, eps=eps, variant=variant, on_outside=on_outside)
 
     def update(
@@ -237,4 +247,4 @@ class MapInformationGain(FixationMapMetric):
             density: [B, H, W] or [H, W].
             baseline: the same shape, or [H, W] for all images.
         """
-        self.add_fixations(density, fixations, group, density, baseline, fixations)
+        self.add_fixations(fixations, group, density=density, baseline=baseline)

@@ -1,18 +1,24 @@
 """Visual search over many trials; the definitions are in `functional`.
 
 Published curves average categories of targets: `aggregation="group"` with the category of each trial.
+
+Who looked at a trial: in B scanpaths, and in B lists of n_i scanpaths each, everybody listed, so that a scanpath
+without fixations is a search that failed. In a padded panel [B, n, T] one without fixations is padding: nobody.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gazekit.metrics.bootstrap import Interval, bootstrap_interval
 from gazekit.metrics.functional.arguments import ArrayLike, boxes
 from gazekit.metrics.functional.visual_search import (
+    check_max_step,
     found_by,
     probability_mismatch,
     scanpath_ratio,
@@ -21,7 +27,7 @@ from gazekit.metrics.functional.visual_search import (
     tfp_auc_mean,
 )
 from gazekit.metrics.item_metric import Aggregation, ItemMetric
-from gazekit.scanpath import Scanpaths, ScanpathsLike
+from gazekit.scanpath import Scanpath, Scanpaths, ScanpathsLike
 
 __all__ = ["TFPAUC", "ProbabilityMismatch", "ScanpathRatio", "TFPAUCMean", "TargetFoundCurve"]
 
@@ -33,11 +39,20 @@ class SearchMetric(ItemMetric):
         """Add B trials.
 
         Args:
-            paths: B scanpaths, or [B, n, T] for n of each trial, whose mean counts.
-            boxes_xyxy_px: [B, 4] boxes of the targets; NaN where there is none, which is undefined.
+            paths: B scanpaths; or several of each trial, whose mean counts: B lists of n_i scanpaths (or B
+                `Scanpaths`), where one without fixations failed, or a panel [B, n, T], where it stands for nobody.
+            boxes_xyxy_px: [B, 4] boxes of the targets; NaN where there is none, which is undefined. So is a
+                trial of nobody.
             group: [B] integer ids of the categories of the targets.
         """
-        self.add(self.score(*_trials("paths", paths, boxes_xyxy_px)).nanmean(1), group)
+        self.add(self.mean_score("paths", paths, boxes_xyxy_px), group)
+
+    def mean_score(self, name: str, paths: ScanpathsLike, boxes_xyxy_px: ArrayLike) -> Tensor:
+        """[B] or [B, K] mean score of each trial's scanpaths."""
+        paths, present, box = _trials(name, paths, boxes_xyxy_px)
+        scores = self.score(paths, box)
+        absent = ~present.reshape(present.shape + (1,) * (scores.dim() - 2))
+        return scores.masked_fill(absent, torch.nan).nanmean(1)
 
     def score(self, paths: Scanpaths, box: Tensor) -> Tensor:
         """[B, n] or [B, n, K] of scanpaths [B, n, T] and boxes [B, 1, 4]."""
@@ -56,13 +71,21 @@ class TargetFoundCurve(SearchMetric):
         >>> metric.update([[[0, 0], [50, 50]], [[0, 0], [10, 0]]], [[40, 40, 60, 60], [40, 40, 60, 60]])
         >>> metric.compute()
         tensor([0.0000, 0.5000, 0.5000], dtype=torch.float64)
+
+        Three people searched the first picture, one the second:
+
+        >>> found, lost = [[0, 0], [50, 50]], [[0, 0], [10, 0]]
+        >>> metric = TargetFoundCurve(max_step=2)
+        >>> metric.update([[found, found, lost], [lost]], [[40, 40, 60, 60], [40, 40, 60, 60]])
+        >>> metric.compute()
+        tensor([0.0000, 0.3333, 0.3333], dtype=torch.float64)
     """
 
     higher_is_better = True
 
     def __init__(self, max_step: int, aggregation: Aggregation = "item") -> None:
         super().__init__(aggregation)
-        self.max_step = _checked(max_step)
+        self.max_step = check_max_step(max_step)
         self.parts = tuple(f"found by {k}" for k in range(1, max_step + 2))
 
     def score(self, paths: Scanpaths, box: Tensor) -> Tensor:
@@ -88,7 +111,7 @@ class TFPAUC(SearchMetric):
 
     def __init__(self, max_step: int, aggregation: Aggregation = "item") -> None:
         super().__init__(aggregation)
-        self.max_step = _checked(max_step)
+        self.max_step = check_max_step(max_step)
 
     def score(self, paths: Scanpaths, box: Tensor) -> Tensor:
         # the area of the mean curve is the mean of the areas of single trials' curves
@@ -130,13 +153,13 @@ class ScanpathRatio(SearchMetric):
 
     def __init__(self, max_step: int | None = None, aggregation: Aggregation = "item") -> None:
         super().__init__(aggregation)
-        self.max_step = None if max_step is None else _checked(max_step)
+        self.max_step = None if max_step is None else check_max_step(max_step)
 
     def score(self, paths: Scanpaths, box: Tensor) -> Tensor:
         return scanpath_ratio(paths, box, self.max_step)
 
 
-class ProbabilityMismatch(ItemMetric):
+class ProbabilityMismatch(SearchMetric):
     """`functional.probability_mismatch` of the curves of a model and of people on the same trials.
 
     Args:
@@ -157,7 +180,7 @@ class ProbabilityMismatch(ItemMetric):
         if aggregation not in ("item", "group"):
             raise ValueError(f"aggregation must be item or group, got {aggregation!r}")
         super().__init__(aggregation)
-        self.max_step = _checked(max_step)
+        self.max_step = check_max_step(max_step)
         self.parts = tuple(
             f"{who} found by {k}" for who in ("model", "human") for k in range(1, max_step + 2)
         )
@@ -172,15 +195,23 @@ class ProbabilityMismatch(ItemMetric):
         """Add B trials.
 
         Args:
-            model: B scanpaths, or [B, n, T] for n of each trial, whose mean counts; `human` likewise.
-            boxes_xyxy_px: [B, 4] boxes of the targets; NaN where there is none, which is undefined.
+            model: the model's scanpaths as `paths` of the other search metrics; `human` people's likewise.
+            boxes_xyxy_px: [B, 4] boxes of the targets; NaN where there is none. The trial is undefined then, and
+                where there is no scanpath of the model or of people.
             group: [B] integer ids of the categories of the targets.
         """
-        curves = [
-            found_by(steps_to_target(*_trials(name, paths, boxes_xyxy_px)), self.max_step).nanmean(1)
-            for name, paths in (("model", model), ("human", human))
-        ]
-        self.add(torch.cat(curves, 1), group)
+        curves = torch.cat(
+            [
+                self.mean_score("model", model, boxes_xyxy_px),
+                self.mean_score("human", human, boxes_xyxy_px),
+            ],
+            1,
+        )
+        # both curves are over the same trials
+        self.add(curves.masked_fill(curves.isnan().any(1, keepdim=True), torch.nan), group)
+
+    def score(self, paths: Scanpaths, box: Tensor) -> Tensor:
+        return found_by(steps_to_target(paths, box), self.max_step)
 
     def compute(self) -> Tensor:
         """[] the mismatch; NaN before there was a target."""
@@ -193,25 +224,50 @@ class ProbabilityMismatch(ItemMetric):
 
     @property
     def undefined(self) -> Tensor:
-        """[] number of trials of this process (of all inside `sync_context`) without a target."""
-        return self._items()[:, : self._width].isnan().any(1).sum()
+        """[] number of trials of this process (of all inside `sync_context`) without a target, or a searcher."""
+        return self.item_values.isnan().any(1).sum()
 
     def _mismatch(self, curves: Tensor) -> Tensor:
         return probability_mismatch(*curves.split(self.max_step + 1, -1))
 
 
-def _checked(max_step: int) -> int:
-    if max_step < 0:
-        raise ValueError(f"max_step must be at least 0, got {max_step}")
-    return max_step
-
-
-def _trials(name: str, paths: ScanpathsLike, boxes_xyxy_px: ArrayLike) -> tuple[Scanpaths, Tensor]:
-    """Scanpaths [B, n, T] and boxes [B, 1, 4]."""
-    paths, box = Scanpaths.of(paths, name), boxes("boxes_xyxy_px", boxes_xyxy_px)
+def _trials(name: str, paths: ScanpathsLike, boxes_xyxy_px: ArrayLike) -> tuple[Scanpaths, Tensor, Tensor]:
+    """Scanpaths [B, n, T], which of them there are [B, n], and boxes [B, 1, 4]."""
+    box = boxes("boxes_xyxy_px", boxes_xyxy_px)
+    if isinstance(paths, list | tuple) and any(_depth(trial) == 3 for trial in paths):
+        paths, present = _padded(name, paths)
+    else:
+        paths = Scanpaths.of(paths, name)
+        present = paths.mask.any(-1) if len(paths.shape) == 2 else None
     if not 1 <= len(paths.shape) <= 2 or box.shape != (len(paths), 4):
         raise ValueError(
             f"{name} and boxes_xyxy_px must hold equally many trials, [B, T] or [B, n, T] and [B, 4], "
             f"got leading shape {list(paths.shape)} and shape {list(box.shape)}"
         )
-    return paths if len(paths.shape) == 2 else paths[:, None], box[:, None]
+    if len(paths.shape) == 1:
+        paths, present = paths[:, None], paths.mask.new_ones(len(paths), 1)
+    return paths, present, box[:, None]
+
+
+def _depth(paths: ScanpathsLike) -> int:
+    """Number of dimensions: 2 for a scanpath, 3 for a list of scanpaths."""
+    if isinstance(paths, list | tuple):
+        return 1 + max(map(_depth, paths), default=0)
+    if isinstance(paths, Scanpaths):
+        return paths.xy_px.dim()
+    return 2 if isinstance(paths, Scanpath) else np.ndim(paths)
+
+
+def _padded(name: str, trials: Sequence[ScanpathsLike]) -> tuple[Scanpaths, Tensor]:
+    """Scanpaths [B, n, T] of trials of n_i scanpaths, and which of them there are [B, n]."""
+    people = [Scanpaths.of(trial, f"{name}[{i}]") for i, trial in enumerate(trials)]
+    for i, paths in enumerate(people):
+        if len(paths.shape) != 1:
+            raise ValueError(f"{name}[{i}] must be a list of scanpaths, as those of other trials are")
+    most, steps = (max(paths.mask.shape[d] for paths in people) for d in (0, 1))
+    xy = people[0].xy_px.new_zeros(len(people), most, steps, 2)
+    mask, present = xy.new_zeros(xy.shape[:3], dtype=torch.bool), xy.new_zeros(xy.shape[:2], dtype=torch.bool)
+    for i, paths in enumerate(people):
+        n, length = paths.mask.shape
+        xy[i, :n, :length], mask[i, :n, :length], present[i, :n] = paths.xy_px, paths.mask, True
+    return Scanpaths(xy, mask), present

@@ -27,11 +27,10 @@ def equality_scores(match: float, mismatch: float) -> Scores:
 
 
 def table_scores(table: Tensor) -> Scores:
-    """table[a, b] of a [K, K] table; a holds the symbols times K."""
-    flat = table.reshape(-1)
+    """table[a + b] of a table [S]."""
 
     def write(a: Tensor, b: Tensor, out: Tensor) -> None:
-        torch.index_select(flat, 0, (a + b).view(-1), out=out.view(-1))
+        torch.index_select(table, 0, (a + b).view(-1), out=out.view(-1))
 
     return write
 

@@ -52,14 +52,17 @@ def table_alignment(
     free_end: bool = False,
     chunk: int | None = None,
 ) -> Tensor:
-    """Needleman-Wunsch where a small table says how each pair of symbols scores (ScanMatch).
+    """Needleman-Wunsch where a pair of symbols x and y scores table[x + y] (ScanMatch).
+
+    For any table [K, K] of scores let a hold K times its symbols and flatten the table. Where the difference
+    of two symbols says how they score, let b hold minus its symbols: a small table then serves many symbols.
 
     Args:
-        a: [P, n] integer symbols from 0 to K - 1.
-        b: [P, m] integer symbols from 0 to K - 1.
+        a: [P, n] integer symbols.
+        b: [P, m] integer symbols.
         a_length: [P] integers from 0 to n.
         b_length: [P] integers from 0 to m.
-        table: [K, K] score of pairing a symbol of `a` (row) with one of `b` (column).
+        table: [S] scores by the sum of the symbols.
         gap: score of one symbol without partner, usually 0 or negative.
         free_end: whether the alignment may stop anywhere, leaving the rest of both strings out at no cost;
             then the score is never below 0, that of the empty alignment.
@@ -68,21 +71,19 @@ def table_alignment(
         [P] float64; with an empty sequence gap x length of the other (free_end: the larger of that and 0).
     Raises:
         TypeError: symbols or lengths are not integers.
-        ValueError: shapes differ, a length outside its range, a symbol that the table lacks, chunk below 1.
+        ValueError: shapes differ, a length outside its range, a sum that the table lacks, chunk below 1.
     """
-    if table.dim() != 2 or table.shape[0] != table.shape[1]:
-        raise ValueError(f"table must have shape [K, K], got {list(table.shape)}")
+    if table.dim() != 1:
+        raise ValueError(f"table must have shape [S], got {list(table.shape)}")
     _check_strings(a, b, a_length, b_length)
-    symbols = []
-    for name, string, length in (("a", a, a_length), ("b", b, b_length)):
-        valid = torch.arange(string.shape[1], device=string.device) < length[:, None]
-        string = torch.where(valid, string, 0)
-        if string.numel() and not 0 <= string.min() <= string.max() < len(table):
-            raise ValueError(f"{name} must hold symbols from 0 to {len(table) - 1}, the rows of the table")
-        symbols.append(string.int())  # half as many bytes to move
-    rows, columns = symbols[0] * len(table), symbols[1]
+    (a, *a_range), (b, *b_range) = (_closed(*side) for side in ((a, a_length), (b, b_length)))
+    low, high = (sum(ends) for ends in zip(a_range, b_range, strict=True))
+    if a_length.any() and b_length.any() and not 0 <= low <= high < len(table):
+        raise ValueError(
+            f"the sums of symbols of a and b must lie in 0..{len(table) - 1}, the table, got {low}..{high}"
+        )
     write = table_scores(table.to(a.device, torch.float64))
-    return _string_alignment(write, rows, columns, a_length, b_length, gap, free_end, chunk)
+    return _string_alignment(write, a, b, a_length, b_length, gap, free_end, chunk)
 
 
 def edit_distance(
@@ -143,6 +144,15 @@ def _string_alignment(
         )
     scores = torch.cat(parts)
     return torch.empty_like(scores).index_copy(0, order, scores)
+
+
+def _closed(symbols: Tensor, length: Tensor) -> tuple[Tensor, int, int]:
+    """Symbols with the smallest behind the ends too, in half the bytes; the smallest and the largest."""
+    valid = torch.arange(symbols.shape[1], device=symbols.device) < length[:, None]
+    if not valid.any():
+        return torch.zeros_like(symbols, dtype=torch.int), 0, 0
+    symbols = torch.where(valid, symbols, symbols.where(valid, torch.iinfo(symbols.dtype).max).min())
+    return symbols.int(), int(symbols.min()), int(symbols.max())
 
 
 def _check_strings(a: Tensor, b: Tensor, a_length: Tensor, b_length: Tensor) -> None:

@@ -47,7 +47,7 @@ def random_scanpaths(draw: torch.Generator, *shape: int, longest: int = 8) -> Sc
 
 
 def pairs_batch(seed: int) -> Batch:
-    """Ten trials of three model scanpaths and two people; some scanpaths are empty, trial 0 all over."""
+    """Ten trials of up to three model scanpaths and two people; nobody is in trial 0."""
     draw = torch.Generator().manual_seed(seed)
     model, human = random_scanpaths(draw, 10, 3), random_scanpaths(draw, 10, 2)
     model.mask[0] = False
@@ -63,19 +63,25 @@ def pairs_batch(seed: int) -> Batch:
     }
 
 
+def of_somebody(
+    score: Callable[..., Tensor], model: Scanpaths, human: Scanpaths, *facts, **settings
+) -> Tensor:
+    """The score of a pair, NaN where a place of a panel stays empty."""
+    value = score(model, human, *facts, **settings)
+    return value if model.mask.any() and human.mask.any() else torch.full_like(value, torch.nan)
+
+
 def mean_of_pairs(score: Callable[..., Tensor], batches: list[Batch]) -> Tensor:
     """Mean over trials of the mean over all pairs, one pair at a time. `score(a, b, size_px)`."""
     trials = []
     for batch in batches:
         for model, human, size in zip(batch["model"], batch["human"], batch["size_px"], strict=True):
-            values = [score(a, b, size) for a in model for b in human]
+            values = [of_somebody(score, a, b, size) for a in model for b in human]
             trials.append(torch.stack(values).nanmean(0))
     return torch.stack(trials).nanmean(0)
 
 
-def _case(
-    metric: type, function: Callable[..., Tensor], *facts: str, may_be_undefined: bool = True, **settings
-) -> Case:
+def _case(metric: type, function: Callable[..., Tensor], *facts: str, **settings) -> Case:
     """`facts` name what `function` takes of each trial behind the scanpaths, `settings` what it shares with
     the class."""
 
@@ -84,11 +90,11 @@ def _case(
         for batch in batches:
             columns = [batch[name] for name in ("model", "human", *facts)]
             for model, human, *own in zip(*columns, strict=True):
-                values = [function(a, b, *own, **settings) for a in model for b in human]
+                values = [of_somebody(function, a, b, *own, **settings) for a in model for b in human]
                 trials.append(torch.stack(values).nanmean(0))
         return torch.stack(trials).nanmean(0)
 
-    return Case(lambda: metric(**settings), pairs_batch, expected, may_be_undefined)
+    return Case(lambda: metric(**settings), pairs_batch, expected)
 
 
 CASES = {
@@ -120,11 +126,7 @@ CASES = {
     "grid_sequence_score": _case(GridSequenceScore, F.grid_sequence_score, "size_px", bin_ms=100),
     "grid_edit_distance": _case(GridEditDistance, F.grid_edit_distance, "size_px", normalised=True),
     "cluster_sequence_score": _case(ClusterSequenceScore, F.cluster_sequence_score, "centres_px"),
-    "cluster_edit_distance": _case(
-        ClusterEditDistance, F.cluster_edit_distance, "centres_px", may_be_undefined=False
-    ),
+    "cluster_edit_distance": _case(ClusterEditDistance, F.cluster_edit_distance, "centres_px"),
     "semantic_sequence_score": _case(SemanticSequenceScore, F.semantic_sequence_score, "label_map"),
-    "semantic_edit_distance": _case(
-        SemanticEditDistance, F.semantic_edit_distance, "label_map", may_be_undefined=False
-    ),
+    "semantic_edit_distance": _case(SemanticEditDistance, F.semantic_edit_distance, "label_map"),
 }

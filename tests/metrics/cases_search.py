@@ -33,7 +33,7 @@ MAX_STEP = 4
 
 
 def search_batch(seed: int) -> Batch:
-    """Fourteen trials of three categories; some scanpaths are empty, two trials have no target."""
+    """Fourteen trials of three categories by as many as three people; two trials have no target."""
     draw = torch.Generator().manual_seed(seed)
 
     def paths(people: int) -> Scanpaths:
@@ -48,16 +48,22 @@ def search_batch(seed: int) -> Batch:
     return {"paths": model, "model": model, "human": paths(2), "boxes_xyxy_px": boxes, "group": group}
 
 
-def mean_curve(side: str, batches: list[Batch], by_category: bool) -> Tensor:
+def mean_curve(side: str, batches: list[Batch], by_category: bool, present: str | None = None) -> Tensor:
     """Mean over trials, or over categories of that, of the mean curve of a trial's scanpaths."""
     curves: dict[int, list[Tensor]] = {}
     for batch in batches:
-        for paths, box, group in zip(batch[side], batch["boxes_xyxy_px"], batch["group"], strict=True):
-            steps = steps_to_target(paths, box)
-            if not steps.isnan().any():
+        everyone = batch[side], batch[present or side], batch["boxes_xyxy_px"], batch["group"]
+        for paths, others, box, group in zip(*everyone, strict=True):
+            steps = steps_to_target(people(paths), box)
+            if len(steps) and people(others).shape[0] and not steps.isnan().any():
                 category = int(group) if by_category else 0
                 curves.setdefault(category, []).append(target_found_curve(steps, MAX_STEP))
     return torch.stack([torch.stack(category).mean(0) for category in curves.values()]).mean(0)
+
+
+def people(panel: Scanpaths) -> Scanpaths:
+    """Those of a padded panel [n, T] who are there."""
+    return panel[panel.mask.any(-1)]
 
 
 def mean_ratio(batches: list[Batch]) -> Tensor:
@@ -70,7 +76,8 @@ def mean_ratio(batches: list[Batch]) -> Tensor:
 
 
 def mismatch(batches: list[Batch]) -> Tensor:
-    return probability_mismatch(*(mean_curve(side, batches, True) for side in ("model", "human")))
+    sides = ("model", "human"), ("human", "model")
+    return probability_mismatch(*(mean_curve(side, batches, True, other) for side, other in sides))
 
 
 def slope_batch(seed: int) -> Batch:

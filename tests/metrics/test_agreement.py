@@ -198,6 +198,29 @@ def test_metrics_that_share_a_table() -> None:
     torch.testing.assert_close(found["f1"], sample_f1(a, b, 4), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("weights", [None, "linear", "quadratic"])
+def test_as_many_labels_as_samples(weights: str | None) -> None:
+    """A table of labels would hold 320 GB; of few samples it gives the same."""
+    a = torch.arange(200_000)
+    assert cohen_kappa(a, a, weights) == 1
+    assert -1.001 < cohen_kappa(a, a.flip(0), weights) < 0.001
+    few, other = a[:40] ** 2, a[:40].flip(0) // 3
+    expected = cohen_kappa_score(few, other, weights=weights, labels=range(1600))
+    assert cohen_kappa(few, other, weights).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_labels_of_any_integers_and_layout() -> None:
+    a, b = np.random.default_rng(0).integers(0, 3, (2, 30))
+    expected = cohen_kappa(a, b)
+    for dtype in ("u1", ">u2", "<u4"):
+        x, y = a.astype(dtype), b.astype(dtype)
+        x.flags.writeable = False
+        assert cohen_kappa(x, y) == cohen_kappa(x[::-1], y[::-1]) == expected
+    metric = CohenKappa(3)
+    metric.update(x[::-1], y[::-1], np.ones(30, bool)[::-1])
+    assert metric.compute() == expected
+
+
 def test_wrong_input_is_named() -> None:
     labels = torch.zeros(3, dtype=torch.long)
     with pytest.raises(TypeError, match=r"a must hold integer labels, got torch\.float32"):

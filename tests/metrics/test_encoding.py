@@ -237,6 +237,15 @@ def test_matching_without_patterns(metric) -> None:
     assert accumulated.undefined == 1
 
 
+@pytest.mark.parametrize("factor", [1e-170, 1e-300, 1e200])
+def test_no_scale_of_responses_is_too_small_or_too_large(factor: float) -> None:
+    p, y = draws(20, 3)
+    expected = pearson(p, y)
+    for found in (pearson(factor * p, y), pearson(factor * p, factor * y, "zero")):
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(r2_score(factor * p, factor * y), r2_score(p, y), rtol=1e-12, atol=1e-12)
+
+
 def test_wrong_input_is_named() -> None:
     x = torch.zeros(4, 3)
     with pytest.raises(TypeError, match=r"prediction must hold real numbers, got torch\.bool"):

@@ -103,7 +103,7 @@ def test_memory_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = torch.Generator().manual_seed(4)
     a, b = random_events(draw, 30), random_events(draw, 30)
     whole = match_events(a, b)
-    monkeypatch.setattr(module, "_CHUNK_BYTES", 8 * 6 * 30 * 7)
+    monkeypatch.setattr(module, "_CHUNK_BYTES", 8 * 12 * 7)
     assert all(torch.equal(x, y) for x, y in zip(whole, match_events(a, b), strict=True))
 
 
@@ -251,6 +251,38 @@ def test_lists_keep_their_digits() -> None:
     assert Events([0.1], [1e7 + 0.1]).offset_ms.item() == 1e7 + 0.1
 
 
+def test_only_events_that_meet_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All pairs of these would be 4e8; kinds apart, all at one time, none meet."""
+    compared, members = [], module._members
+
+    def counted(*stretches):
+        for owner, place in members(*stretches):
+            compared.append(len(owner))
+            yield owner, place
+
+    monkeypatch.setattr(module, "_members", counted)
+    onset = torch.arange(20_000) * 100.0
+    matches = match_events(Events(onset, onset + 80), Events(onset + 10, onset + 90))
+    assert torch.equal(matches.a, matches.b) and len(matches.a) == 20_000
+    assert sum(compared) == 20_000
+    kind = torch.arange(20_000)
+    assert (
+        len(
+            match_events(
+                Events(0 * onset, 0 * onset + 1, kind), Events(0 * onset, 0 * onset + 1, -1 - kind)
+            ).a
+        )
+        == 0
+    )
+    assert sum(compared) == 20_000
+
+
+def test_min_iou_is_checked_at_construction() -> None:
+    for make in (EventF1, EventTiming):
+        with pytest.raises(ValueError, match="min_iou must lie between 0 and 1, got 2"):
+            make(min_iou=2)
+
+
 def test_wrong_input_is_named() -> None:
     with pytest.raises(ValueError, match=r"event 1 lasts from 300 to 200 ms"):
         Events([0.0, 300.0], [100.0, 200.0])
@@ -275,5 +307,5 @@ def test_wrong_input_is_named() -> None:
         labels_to_events([1, 1, 1], time_ms=[0.0, 1.0])
     with pytest.raises(ValueError, match="sampling_rate_hz must be positive, got 0"):
         labels_to_events([1, 1], sampling_rate_hz=0)
-    with pytest.raises(TypeError, match=r"label must hold integers, got torch\.float32"):
+    with pytest.raises(TypeError, match=r"labels must hold integers, got torch\.float32"):
         labels_to_events(torch.ones(3), sampling_rate_hz=100)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from gazekit.metrics import AveragePrecision
+from gazekit.metrics import AttentionTargetAUC, AveragePrecision
 from gazekit.metrics.functional import (
     attention_target_auc,
     average_precision,
@@ -23,6 +23,7 @@ from gazekit.metrics.functional import (
     mean_distance_norm,
     min_distance_norm,
 )
+from gazekit.metrics.functional import gaze_following as module
 from gazekit.scanpath import Scanpaths
 
 NAN, INF = math.nan, math.inf
@@ -205,6 +206,31 @@ def test_undefined() -> None:
     metric = AveragePrecision()
     metric.update([0.5, NAN, 0.4], [1, 1, 0])
     assert metric.compute() == 1 and metric.undefined == 1
+
+
+def test_heatmaps_are_compared_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = torch.Generator().manual_seed(0)
+    heatmap, point = torch.rand(7, 16, 16, generator=draw), 1.2 * torch.rand(7, 2, generator=draw)
+    whole = attention_target_auc(heatmap, point, size=16)
+    assert 0 < whole.isnan().sum() < 7
+    rows, area = [], module._roc_auc
+    monkeypatch.setattr(module, "_roc_auc", lambda *x: rows.append(len(x[0])) or area(*x))
+    for settings_ in ({"chunk": 2}, {}):
+        monkeypatch.setattr(module, "_CHUNK_BYTES", 2 * 24 * 2 * 16 * 16)
+        torch.testing.assert_close(
+            attention_target_auc(heatmap, point, size=16, **settings_), whole, rtol=0, atol=0, equal_nan=True
+        )
+        assert max(rows) == 2
+    with pytest.raises(ValueError, match="chunk must be at least 1, got 0"):
+        attention_target_auc(heatmap, point, size=16, chunk=0)
+
+
+def test_settings_of_the_square_are_checked_before_the_data() -> None:
+    for setting in ({"sigma_cells": -1}, {"size": 0}, {"edge": "half"}):
+        with pytest.raises(ValueError, match=f"{next(iter(setting))} must be"):
+            AttentionTargetAUC(**setting)
+    with pytest.raises(TypeError, match=r"size must be an integer, got 64\.0"):
+        AttentionTargetAUC(size=64.0)
 
 
 def test_wrong_input_is_named() -> None:

@@ -9,6 +9,7 @@ from golden_scanpaths import SIZE_PX, assert_equal, golden_pairs, paths
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scanpath_pairs import P, Q
+from tensor_ops import TensorOps
 
 from gazekit.metrics.functional import (
     euclidean_px,
@@ -133,7 +134,39 @@ def test_the_baseline_depends_on_the_pair_alone(shared_data) -> None:
     assert not torch.equal(together, other)
 
 
+def test_the_baseline_equals_the_loop() -> None:
+    """Lengths from 0 to 5 and two shapes of pictures, one random pair after the other."""
+    draw = torch.Generator().manual_seed(7)
+    random = [torch.rand(40, 2, 2, generator=draw, dtype=torch.float64) for _ in range(5)]
+    random = torch.stack(random, 2)
+    a, b = [Q[:n, :2] for n in range(6)], [P[:m, :2] for m in (3, 1, 4, 5, 2, 5)]
+    sizes = torch.tensor([[800.0, 600.0], [800.0, 800.0]]).repeat(3, 1)
+    found = mannan_similarity(a, b, sizes, n_random=40, seed=7)
+    assert found[0].isnan()
+    for i in range(1, 6):
+        pairs = [(x[: len(a[i])] * sizes[i], y[: len(b[i])] * sizes[i]) for x, y in random]
+        d_random = np.mean([mannan_squared_distance(x, y, sizes[i]).sqrt().item() for x, y in pairs])
+        d = mannan_squared_distance(a[i], b[i], sizes[i]).sqrt().item()
+        assert_equal(found[i], 100 * (1 - d / d_random))
+
+
+def test_the_baseline_of_all_lengths_takes_as_many_steps_as_that_of_one() -> None:
+    draw = torch.Generator().manual_seed(0)
+    xy = torch.rand(400, 20, 2, generator=draw, dtype=torch.float64)
+    lengths = torch.stack([torch.full((400,), 20), 1 + torch.arange(400) % 20])
+    counts = []
+    for length in lengths:
+        paths = Scanpaths(xy, torch.arange(20) < length[:, None])
+        with TensorOps() as ops:
+            mannan_similarity(paths, paths[torch.randperm(400, generator=draw)], (1, 1), n_random=10)
+        counts.append(ops.count)
+    assert counts[0] == counts[1]
+
+
 def test_wrong_input_is_named() -> None:
+    for wrong in ({"n_random": 2.5}, {"n_random": True}, {"seed": None}, {"chunk": 1.5}):
+        with pytest.raises(TypeError, match=f"{next(iter(wrong))} must be a whole number"):
+            mannan_similarity(P, Q, SIZE_PX, **wrong)
     with pytest.raises(ValueError, match="n_random must be at least 1"):
         mannan_similarity(P, Q, SIZE_PX, n_random=0)
     with pytest.raises(ValueError, match=r"size_px must be \(width, height\) > 0"):

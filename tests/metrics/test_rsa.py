@@ -214,6 +214,21 @@ def test_patterns_in_parts() -> None:
         assert metric.compute().item() == pytest.approx(rsa(rdm(model), rdm(brain), method).item(), abs=1e-12)
 
 
+@pytest.mark.parametrize("factor", [1e-170, 1e-300, 1e200])
+def test_no_scale_of_patterns_is_too_small_or_too_large(factor: float) -> None:
+    some = patterns(6, 5).double()
+    torch.testing.assert_close(rdm(factor * some), rdm(some), rtol=0, atol=1e-12)
+    a, b = rdm(some), rdm(patterns(6, 5, seed=1))
+    torch.testing.assert_close(rsa(factor * a, b, "pearson"), rsa(a, b, "pearson"), rtol=0, atol=1e-9)
+
+
+def test_matrices_as_lists() -> None:
+    a, b = rdm(patterns(4, 3)), rdm(patterns(4, 3, seed=1))
+    assert rsa(a.tolist(), b.numpy()) == rsa(a, b)
+    with pytest.raises(ValueError, match="equally many stimuli"):
+        rsa(a.tolist(), b[:3, :3].tolist())
+
+
 def test_wrong_input_is_named() -> None:
     a = rdm(patterns(4, 3))
     with pytest.raises(ValueError, match=r"patterns must have shape \[\.\.\., n, D\], got \[3\]"):

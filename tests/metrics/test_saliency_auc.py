@@ -15,9 +15,11 @@ from gazekit.metrics.functional import (
     auc_borji,
     auc_judd,
     auc_shuffled_matlab,
+    conditional_auc,
     fixations_of_other_images,
     shuffled_auc,
 )
+from gazekit.metrics.functional.sampling import distinct_draws
 from gazekit.scanpath import Scanpaths
 
 seeds = st.integers(0, 10**6)
@@ -39,6 +41,7 @@ VARIANTS = [
     against_others(shuffled_auc),
     against_others(auc_shuffled_matlab),
 ]
+BY_LEVEL = [VARIANTS[4], VARIANTS[5], VARIANTS[7]]  # the range of the map matters to these
 
 
 def example(seed: int, levels: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -254,6 +257,37 @@ def test_fixations_of_other_images_are_scaled() -> None:
     assert len(fixations_of_other_images(paths, (5, 5), images=[])) == 0
 
 
+def test_a_border_between_pixels_stays_one() -> None:
+    """49 x (2 / 98) is less than 1 in floating point: the fixation would move to the pixel before."""
+    others = fixations_of_other_images([[[49, 49]], [[0, 0]]], np.array([[98, 98], [2, 2]]))
+    assert others.xy_px[1].tolist() == [[1, 1]]
+
+
+def test_splits_are_distinct_and_even_from_small_and_large_pools() -> None:
+    first = torch.ones(1, 6, dtype=torch.bool)
+    for pool in (6, 8, 11, 40):  # all of it, more than half, about half, less
+        others = torch.arange(100, 100 + pool)[None]
+        drawn = distinct_draws(torch.arange(6)[None], first, first, others, others > 0, 4000, 0)[0]
+        assert all(len(set(split)) == 6 for split in drawn.tolist())
+        counts = torch.bincount(drawn.flatten() - 100, minlength=pool)
+        assert len(counts) == pool
+        share = 6 / pool
+        assert (counts - 4000 * share).abs().max() <= 5 * math.sqrt(4000 * share * (1 - share))
+
+
+def test_the_logarithm_of_a_density_scores_as_the_density() -> None:
+    maps = np.stack([example(seed, 4)[0] for seed in range(4)])  # a quarter of the pixels is 0
+    xy = np.stack([example(seed)[1][:1].repeat(3, 0) for seed in range(4)])
+    xy[:, 1:] = [[0, 0], [4, 3]]
+    logs = torch.as_tensor(maps).log()
+    assert logs.isneginf().any()
+    by_order = [score for score in VARIANTS if score not in BY_LEVEL]
+    for score in [*by_order, lambda s, x: conditional_auc(s[:, None], x[:, :1])]:
+        assert torch.equal(score(logs, xy), score(maps, xy))
+    empty = np.full((3, 4), -math.inf)
+    assert auc(empty, [[0, 0]]) == auc_judd(empty, [[0, 0]]) == 0.5
+
+
 def test_wrong_input_is_named() -> None:
     saliency, xy = example(0)
     with pytest.raises(ValueError, match="negatives must be uniform or unfixated, got 'all'"):
@@ -264,7 +298,7 @@ def test_wrong_input_is_named() -> None:
         auc_judd(saliency, xy, jitter=-1)
     with pytest.raises(ValueError, match="either other_fixations or negatives"):
         auc_shuffled_matlab(saliency, xy)
-    with pytest.raises(ValueError, match="n_splits must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="n_splits must be a whole number of at least 1, got 0"):
         auc_borji(saliency, xy, 0)
     with pytest.raises(TypeError, match="negatives must hold integer pixel numbers"):
         auc_borji(saliency, xy, negatives=np.zeros((2, 3)))
@@ -280,8 +314,10 @@ def test_wrong_input_is_named() -> None:
         fixations_of_other_images([xy], (9, 7), images=[1])
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("score", VARIANTS)
+@pytest.mark.parametrize(
+    ("score", "bad"),
+    [*itertools.product(VARIANTS, [math.nan, math.inf]), *((score, -math.inf) for score in BY_LEVEL)],
+)
 def test_a_value_that_is_not_finite_is_found(score, bad: float) -> None:
     maps = np.stack([example(seed)[0] for seed in range(2)])
     maps[1, 4, 2] = bad

@@ -89,7 +89,8 @@ def test_fixations_off_the_map_and_constant_maps() -> None:
     assert found.isnan().tolist() == [True, False, True]
     metric = ConditionalNSS(on_outside="drop")
     metric.update(maps, path)
-    assert (metric.count, metric.undefined) == (2, 1)  # the dropped one is no item, the constant map is
+    assert (metric.count, metric.undefined) == (3, 2)  # the one at the constant map, and the dropped one
+    assert metric.compute() == found[1]
 
 
 def test_wrong_shapes_are_named() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from gazekit.metrics.functional import center_bias_density, density_of_map, fixation_density
+from gazekit.metrics.functional import density as module
 
 SIZE = (23, 17)
 
@@ -55,6 +56,20 @@ def test_batches_and_no_fixation() -> None:
     assert fixation_density([], SIZE, 2).isnan().all()
     dropped = fixation_density([[1, 1], [99, 99]], SIZE, 2, on_outside="drop")
     torch.testing.assert_close(dropped, fixation_density([[1, 1]], SIZE, 2))
+
+
+def test_memory_does_not_grow_with_the_fixations(monkeypatch) -> None:
+    images = [np.random.default_rng(n).random((n, 2)) * SIZE for n in (3, 0, 50)]
+    whole, plain, sizes = fixation_density(images, SIZE, 2), module._profiles, []
+
+    def profiles(*arguments) -> torch.Tensor:
+        sizes.append(plain(*arguments).numel())
+        return plain(*arguments)
+
+    monkeypatch.setattr(module, "_AT_ONCE", 200)
+    monkeypatch.setattr(module, "_profiles", profiles)
+    torch.testing.assert_close(fixation_density(images, SIZE, 2), whole, rtol=0, atol=1e-15, equal_nan=True)
+    assert max(sizes) <= 200
 
 
 def test_center_bias() -> None:

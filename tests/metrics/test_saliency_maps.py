@@ -9,8 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from torch.autograd import forward_ad
 
 import gazekit.metrics.functional as f
+from gazekit.metrics.functional import map_blocks
 from gazekit.metrics.functional import maps as reading
 from gazekit.scanpath import Scanpaths
 
@@ -141,11 +143,60 @@ def test_pieces_and_batches_change_nothing(monkeypatch, piece: int, dtype: type)
     )
     single = [[score(a, b).item() for a, b, _ in images] for score in PAIRS]
     alone = [f.nss(a, x).item() for a, _, x in images]
-    monkeypatch.setattr(reading, "_PIECE", {"cpu": piece})
+    for module, name in ((map_blocks, "_BLOCK"), (map_blocks, "_DOT"), (reading, "_A_THREAD")):
+        monkeypatch.setattr(module, name, piece)
+    monkeypatch.setattr(reading, "_AT_ONCE", {"cpu": piece})
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     for score, expected in zip(PAIRS, single, strict=True):
         close(score(torch.as_tensor(s), q).flatten(), expected, 1e-9)
+        with torch.no_grad():
+            found = score(torch.as_tensor(s).requires_grad_(), q)
+        assert not found.requires_grad
+        close(found.flatten(), expected, 1e-9)
     close(f.nss(s, xy).flatten(), alone, 1e-9)
     assert f.kld(s[:0], q[:0]).shape == (0, 3)
+
+
+def test_the_differentiable_expression_is_the_same_score() -> None:
+    s, q = two_maps(3, 4)
+    s[0] += 1e4  # moments of the second reading
+    q[1] = NAN
+    xy = np.random.default_rng(0).random((4, 6, 2)) * [8, 5]
+    wanted = torch.as_tensor(s).requires_grad_()
+    scores = [*PAIRS[:-1], lambda a, _: f.nss(a, xy), lambda a, _: f.nss(a, xy, "matlab")]
+    for score in scores:
+        found = score(wanted, q)
+        assert found.requires_grad
+        close(found.detach(), score(s, q).numpy())
+
+
+@pytest.mark.filterwarnings(
+    "ignore:`torch.jit.script` is deprecated:DeprecationWarning"
+)  # torch's own use of it
+def test_derivatives_of_other_kinds_are_not_lost() -> None:
+    s, q = (torch.as_tensor(part) for part in two_maps(1))
+    wanted, direction = s.clone().requires_grad_(), s**2
+    for score in (
+        lambda a: f.kld(a.exp(), q),
+        lambda a: f.correlation_coefficient(a, q),
+        lambda a: f.nss(a, XY),
+    ):
+        (gradient,) = torch.autograd.grad(score(wanted), wanted)
+        close(torch.func.grad(score)(s), gradient.numpy())
+        _, along = torch.func.jvp(score, (s,), (direction,))
+        close(along, (gradient * direction).sum().item())
+        with forward_ad.dual_level():
+            along = forward_ad.unpack_dual(score(forward_ad.make_dual(s, direction))).tangent
+        close(along, (gradient * direction).sum().item())
+
+
+def test_an_error_in_one_thread_is_the_error_of_the_call(monkeypatch) -> None:
+    monkeypatch.setattr(reading, "_A_THREAD", 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    s, q = two_maps(0, 6)
+    s[4, 2, 3] = NAN
+    with pytest.raises(ValueError, match=r"saliency: the pixel in row 2, column 3 of image \(4,\)"):
+        f.kld(s, q)
 
 
 def test_undefined_is_nan() -> None:
@@ -262,3 +313,44 @@ def test_gradient_reaches_the_density_too() -> None:
     q.requires_grad_()
     for score in (f.correlation_coefficient, f.similarity, lambda s, q: f.kld(s.exp(), q)):
         assert torch.autograd.gradcheck(lambda q, score=score: score(s, q), (q,), atol=1e-5)
+
+
+def test_no_map_without_a_value_spoils_the_gradients_of_a_batch() -> None:
+    s, q = two_maps(2, 3)
+    s[0], q[1] = 0, NAN  # no mass and constant; no fixation
+    xy = Scanpaths.of([XY, np.zeros((0, 2)), XY])
+    scores = [*PAIRS[:-1], lambda s, _: f.nss(s, xy), lambda s, _: f.density_of_map(s)[:, 0, 0]]
+    for score in scores:
+        wanted = torch.as_tensor(s).requires_grad_()
+        found = score(wanted, q)
+        assert found[0].isnan() == (score is not PAIRS[4])  # the constant added is mass
+        found.nansum().backward()
+        assert wanted.grad.isfinite().all()
+        assert wanted.grad[2].any()
+
+
+@pytest.mark.parametrize("scale", [1e160, 1e307, 1e-170, 1e-307])
+def test_squares_beyond_the_range_of_numbers(scale: float) -> None:
+    s, q = two_maps(0, 2)
+    large = s.copy()
+    large[1] *= scale
+    xy = np.stack([XY, XY])
+    for score in (lambda s: f.nss(s, xy), lambda s: f.correlation_coefficient(s, q)):
+        close(score(large), score(s).numpy(), 1e-9)
+        close(score(torch.as_tensor(large).requires_grad_()).detach(), score(s).numpy(), 1e-9)
+    close(f.correlation_coefficient(q, large), f.correlation_coefficient(q, s).numpy(), 1e-9)
+
+
+def test_one_pixel_has_no_spread() -> None:
+    for variant in ("pysaliency", "matlab"):
+        assert f.nss(np.ones((1, 1)), [[0, 0]], variant).isnan()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.int64])
+def test_whole_numbers_are_not_copied_as_a_whole(dtype: type) -> None:
+    whole = np.random.default_rng(0).integers(0, 200, size=(2, 5, 8)).astype(dtype)
+    _, q = two_maps(0, 2)
+    if dtype != np.uint16:  # which torch cannot compare
+        assert np.shares_memory(reading.as_map("saliency", whole).numpy(), whole)
+    for score in (*PAIRS, lambda s, _: f.nss(s, np.stack([XY, XY]))):
+        close(score(whole, q), score(whole.astype(float), q).numpy(), 1e-12)

@@ -9,6 +9,7 @@ from golden_scanpaths import SIZE_PX, assert_equal, golden_pairs, paths
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scanpath_pairs import P, Q
+from tensor_ops import TensorOps
 
 from gazekit.metrics.functional import scanmatch
 from gazekit.scanpath import Scanpaths
@@ -119,7 +120,16 @@ def test_what_is_undefined() -> None:
     )
     assert scanmatch(short, path, SIZE_PX) == 1
     assert scanmatch(short, path, SIZE_PX, bin_ms=50).isnan()  # no bin is filled
-    assert scanmatch(Scanpaths.of([]), Scanpaths.of([]), SIZE_PX).shape == (0,)
+    assert scanmatch([], [], SIZE_PX).shape == (0,)
+    assert scanmatch([], [], SIZE_PX, bin_ms=50).shape == (0,)
+    assert scanmatch(Scanpaths.of(P)[None][:0], [], SIZE_PX, bin_ms=50).shape == (0,)
+
+
+def test_memory_does_not_grow_with_the_grid() -> None:
+    with TensorOps() as ops:
+        fine = scanmatch(P, Q, SIZE_PX, grid=(100, 75))
+    assert ops.largest < 4 * 100 * 75  # cells by cells were 56 million
+    assert_equal(fine, loop_scanmatch(P, Q, (100, 75), 3.5, 0, None))
 
 
 def test_pixels_are_whole() -> None:
@@ -142,6 +152,25 @@ def test_pixels_are_whole() -> None:
 def test_wrong_input_is_named(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         scanmatch(P, Q, **({"size_px": SIZE_PX} | options))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"bin_ms": "50"}, TypeError, "bin_ms must be a number, got '50'"),
+        ({"bin_ms": math.nan}, ValueError, "bin_ms must be finite, got nan"),
+        ({"threshold": None}, TypeError, "threshold must be a number, got None"),
+        ({"gap": -math.inf}, ValueError, "gap must be finite, got -inf"),
+        ({"grid": 12}, TypeError, r"grid must be two whole numbers \(nx, ny\) >= 1, got 12"),
+        ({"grid": (12, "8")}, TypeError, "grid must be two whole numbers"),
+        ({"grid": (12.5, 8)}, ValueError, "grid must be two whole numbers"),
+        ({"chunk": 2.5}, TypeError, "chunk must be a whole number, got 2.5"),
+        ({"chunk": True}, TypeError, "chunk must be a whole number, got True"),
+    ],
+)
+def test_wrong_settings_are_named(options: dict, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        scanmatch(P, Q, SIZE_PX, **options)
 
 
 def test_bins_need_durations() -> None:

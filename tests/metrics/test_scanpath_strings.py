@@ -9,6 +9,7 @@ from golden_scanpaths import SIZE_PX, assert_equal, golden_pairs, paths
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scanpath_pairs import P, Q
+from tensor_ops import TensorOps
 
 from gazekit.metrics import ClusterSequenceScore
 from gazekit.metrics.functional import (
@@ -99,6 +100,19 @@ def test_every_trial_has_its_own_centres() -> None:
     assert metric.compute().tolist() == pytest.approx(expected, abs=1e-12)
 
 
+def test_memory_stays_within_the_chunk() -> None:
+    """Each of 40 x 40 pairs lies on a picture of its own kind: 800,000 distances to centres for either side."""
+    draw = np.random.default_rng(4)
+    a, b = (Scanpaths.of(draw.uniform(0, 100, (40, 10, 3)) * [1, 1, 5]) for _ in "ab")
+    centres = draw.uniform(0, 100, (40, 50, 2))
+    for bin_ms in (None, 50):
+        whole = cluster_sequence_score(a[:, None], b[:, None], centres, bin_ms)
+        with TensorOps() as ops:
+            found = cluster_sequence_score(a[:, None], b[:, None], centres, bin_ms, chunk=20)
+        assert torch.equal(found, whole)
+        assert ops.largest <= 20 * 10 * 50
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(strings, strings), min_size=1, max_size=4))
 def test_strings_in_every_form(pairs) -> None:
@@ -142,6 +156,11 @@ def test_labels_feed_the_string_metrics() -> None:
         (lambda: sequence_score([0.5], [1]), TypeError, "a must hold integer object ids, got torch.float"),
         (lambda: sequence_score([1], [1], torch.ones(1).bool()), ValueError, "a says by itself how long"),
         (lambda: edit_distance([1], [[1], [2]], chunk=0), ValueError, "chunk must be at least 1"),
+        (
+            lambda: edit_distance([1], [[1], [2]], chunk=1.5),
+            TypeError,
+            "chunk must be a whole number, got 1.5",
+        ),
         (lambda: edit_distance([1], [1], substitution_cost=-1), ValueError, "substitution_cost"),
         (lambda: edit_distance([[1]] * 2, [[1]] * 3), ValueError, r"must broadcast, got \[\[2\], \[3\]\]"),
         (lambda: grid_edit_distance(P, Q, (700, 100)), ValueError, "a: fixation 0 lies at"),

@@ -118,6 +118,14 @@ def test_gradient_reaches_the_cost() -> None:
     np.testing.assert_allclose(cost.grad, [[-1 / 6, 0, 1 / 6], [0, 0, 0]], atol=1e-12)
 
 
+def test_every_trial_may_have_a_set_size_of_its_own() -> None:
+    """A table of trials by set sizes would hold 320 GB."""
+    set_size = torch.arange(200_000)
+    metric = SearchSlope()
+    metric.update(set_size, 500.0 + 20 * set_size)
+    torch.testing.assert_close(metric.compute(), torch.tensor([20.0, 500.0]).double(), rtol=1e-9, atol=0)
+
+
 def test_wrong_input_is_named() -> None:
     with pytest.raises(
         ValueError, match=r"set_size and cost must have equally many values, got \[2\] and \[3\]"

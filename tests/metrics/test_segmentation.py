@@ -103,6 +103,24 @@ def test_a_class_is_averaged_over_the_images_that_show_it() -> None:
     assert macro.compute() == 0.625  # (0.25 + 1) / 2
 
 
+@pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2", "<u4", ">i4", "<i8"])
+def test_label_maps_of_any_integers_and_layout(dtype: str) -> None:
+    maps = np.random.default_rng(0).integers(0, 4, (2, 5, 6))
+    expected = class_iou(maps[0], maps[1], 4)
+    stored = maps.astype(dtype)
+    stored.flags.writeable = False
+    backwards = stored[:, ::-1, ::-1]
+    for a, b in (stored, backwards):
+        torch.testing.assert_close(class_iou(a, b, 4), expected, rtol=0, atol=0)
+        torch.testing.assert_close(dice(a // 2, b // 2), dice(maps[0] // 2, maps[1] // 2), rtol=0, atol=0)
+
+
+def test_words_are_checked_at_construction() -> None:
+    for make in (Dice, IoU):
+        with pytest.raises(ValueError, match="empty must be one, nan or zero, got 'two'"):
+            make(empty="two")
+
+
 def test_wrong_input_is_named() -> None:
     mask, labels = torch.zeros(2, 3, 3, dtype=torch.bool), torch.zeros(3, 3, dtype=torch.uint8)
     with pytest.raises(TypeError, match=r"prediction must hold booleans .* 0 and 1, got torch\.float32"):

@@ -152,6 +152,44 @@ def test_interval_of_the_mismatch_holds_it() -> None:
     assert value == metric.compute() and 0 < low < high < 5
 
 
+def test_trials_of_different_numbers_of_people() -> None:
+    """In lists everybody is there, and one without fixations failed; in a padded panel that is nobody."""
+    found, lost = [[0, 0], [650, 450]], [[0, 0], [10, 10]]
+    trials = [[found, found, lost, []], [lost], []]
+    listed, arrays_, padded = (TargetFoundCurve(1, "none") for _ in range(3))
+    listed.update(trials, [BOX] * 3)
+    arrays_.update([Scanpaths.of(trial) for trial in trials], [BOX] * 3)
+    panel = Scanpaths.of([found, found, lost, [], lost, [], [], [], [], [], [], []])
+    padded.update(Scanpaths(panel.xy_px.reshape(3, 4, 2, 2), panel.mask.reshape(3, 4, 2)), [BOX] * 3)
+    for metric, seen in ((listed, 2 / 4), (arrays_, 2 / 4), (padded, 2 / 3)):
+        torch.testing.assert_close(
+            metric.compute()[:, 1], torch.tensor([seen, 0, NAN]).double(), rtol=0, atol=1e-7, equal_nan=True
+        )
+        assert metric.undefined.tolist() == [1, 1]
+    mismatch = ProbabilityMismatch(1)
+    mismatch.update([found, lost, found], trials, [BOX] * 3)  # the third counts on neither side
+    assert mismatch.compute() == 1 / 4 and mismatch.undefined == 1
+
+
+def test_people_are_not_mixed_with_trials() -> None:
+    path = [[0, 0], [650, 450]]
+    with pytest.raises(ValueError, match=r"paths\[1\] must be a list of scanpaths"):
+        TFPAUC(6).update([[path, path], path], [BOX] * 2)
+    with pytest.raises(ValueError, match="must hold equally many trials"):
+        TFPAUC(6).update(path, [BOX] * 2)
+
+
+def test_steps_and_their_number_are_checked() -> None:
+    for steps in (0.0, 1.5, -INF):
+        with pytest.raises(ValueError, match=r"steps must be 1, 2, \.\.\., inf or NaN, got"):
+            target_found_curve(torch.tensor([2.0, steps]), 3)
+    for make in (TargetFoundCurve, TFPAUC, ScanpathRatio, ProbabilityMismatch):
+        with pytest.raises(TypeError, match=r"max_step must be an integer, got 2\.5"):
+            make(2.5)
+        with pytest.raises(ValueError, match="max_step must be at least 0, got -1"):
+            make(-1)
+
+
 def test_wrong_input_is_named() -> None:
     with pytest.raises(
         ValueError, match=r"boxes_xyxy_px must be x_min, y_min, x_max, y_max .* \[600\.0, 400\.0"

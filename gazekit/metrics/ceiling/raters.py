@@ -13,7 +13,7 @@ from gazekit.metrics.ceiling.people import numbered
 from gazekit.metrics.ceiling.predictors import from_other_groups, others_of
 from gazekit.metrics.ceiling.scores import every_item, mean_by, scores_of
 from gazekit.metrics.ceiling.table import Ceiling
-from gazekit.metrics.functional.arguments import ArrayLike
+from gazekit.metrics.functional.arguments import ArrayLike, as_tensor
 from gazekit.metrics.item_metric import ItemMetric
 
 __all__ = ["rater_ceiling"]
@@ -54,7 +54,7 @@ def rater_ceiling(
         TypeError: a metric that does not take two annotations.
         ValueError: numbers of annotations, items and raters differ; an unknown unit.
     """
-    annotations = torch.as_tensor(annotations)
+    annotations = as_tensor("annotations", annotations)
     count = len(annotations)
     items, item_row = numbered("item", item, count)
     raters, rater_row = numbered("rater", rater, count)
@@ -91,7 +91,7 @@ def _models(predictions: Mapping[str, ArrayLike], annotations: Tensor) -> dict[s
     rows = torch.arange(len(annotations))
     found = {}
     for name, given in predictions.items():
-        pool = torch.as_tensor(given)
+        pool = as_tensor(f"predictions of {name!r}", given)
         if len(pool) != len(annotations):
             raise ValueError(f"model {name!r} has {len(pool)} predictions for {len(annotations)} annotations")
         found[name] = (rows, rows, pool)

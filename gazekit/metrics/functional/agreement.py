@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gazekit.metrics.functional.arguments import ArrayLike, values
+from gazekit.metrics.functional.arguments import ArrayLike, integers, masked, values
 
 __all__ = ["KappaWeights", "MeasurementLevel", "cohen_kappa", "krippendorff_alpha", "sample_f1"]
 
@@ -45,8 +45,10 @@ def cohen_kappa(
         tensor(0.5000, dtype=torch.float64)
     """
     a, b, mask = label_pairs(a, b, mask)
-    scale, places = torch.stack([a, b]).unique(return_inverse=True)
-    return kappa_of(confusion_counts(places[0], places[1], mask, len(scale)), scale.double(), weights)
+    _check_weights(weights)
+    apart = (a - b).abs().double()
+    observed = torch.where(mask, _weight(apart, weights), 0.0).sum(-1)
+    return 1 - mask.sum(-1) * observed / _weight_of_all_pairs(a, b, mask, weights)
 
 
 def sample_f1(a: ArrayLike, b: ArrayLike, num_classes: int, mask: ArrayLike | None = None) -> Tensor:
@@ -123,13 +125,8 @@ def label_pairs(
     a: ArrayLike, b: ArrayLike, mask: ArrayLike | None, num_classes: int | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Two raters' labels [..., N] and their mask, checked."""
-    a, b = torch.as_tensor(a), torch.as_tensor(b)
-    mask = torch.ones_like(a, dtype=torch.bool) if mask is None else torch.as_tensor(mask)
-    for name, labels in (("a", a), ("b", b)):
-        if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-            raise TypeError(f"{name} must hold integer labels, got {labels.dtype}")
-    if mask.dtype != torch.bool:
-        raise TypeError(f"mask must be bool, got {mask.dtype}")
+    a, b = (integers(name, labels, "integer labels") for name, labels in (("a", a), ("b", b)))
+    mask = masked("mask", mask, a)
     if not a.shape == b.shape == mask.shape or not a.dim():
         raise ValueError(
             "a, b and mask must share one shape [..., N], "
@@ -137,14 +134,12 @@ def label_pairs(
         )
     for name, labels in (("a", a), ("b", b)):
         _check_classes(name, labels[mask], num_classes)
-    return a.long(), b.long(), mask
+    return a, b, mask
 
 
 def rated(ratings: Tensor, mask: ArrayLike | None, num_classes: int | None = None) -> tuple[Tensor, Tensor]:
     """Ratings [..., R, U] and their mask, checked."""
-    mask = torch.ones_like(ratings, dtype=torch.bool) if mask is None else torch.as_tensor(mask)
-    if mask.dtype != torch.bool:
-        raise TypeError(f"mask must be bool, got {mask.dtype}")
+    mask = masked("mask", mask, ratings)
     if ratings.shape != mask.shape or ratings.dim() < 2:
         raise ValueError(
             "ratings and mask must share one shape [..., raters, units], "
@@ -173,13 +168,42 @@ def confusion_counts(a: Tensor, b: Tensor, mask: Tensor, num_classes: int) -> Te
 
 def kappa_of(confusion: Tensor, scale: Tensor, weights: KappaWeights) -> Tensor:
     """Kappa [...] from counts [..., C, C] of labels that lie at `scale` [C]."""
-    apart = (scale[:, None] - scale).abs()
-    if weights not in (None, "linear", "quadratic"):
-        raise ValueError(f"weights must be None, 'linear' or 'quadratic', got {weights!r}")
-    weight = (apart > 0).double() if weights is None else apart ** (1 if weights == "linear" else 2)
+    _check_weights(weights)
+    weight = _weight((scale[:, None] - scale).abs(), weights)
     expected = confusion.sum(-1)[..., :, None] * confusion.sum(-2)[..., None, :]
     total = confusion.sum((-2, -1))
     return 1 - total * (weight * confusion).sum((-2, -1)) / (weight * expected).sum((-2, -1))
+
+
+def _check_weights(weights: KappaWeights) -> None:
+    if weights not in (None, "linear", "quadratic"):
+        raise ValueError(f"weights must be None, 'linear' or 'quadratic', got {weights!r}")
+
+
+def _weight(apart: Tensor, weights: KappaWeights) -> Tensor:
+    """w of labels that are `apart`."""
+    return (apart > 0).double() if weights is None else apart ** (1 if weights == "linear" else 2)
+
+
+def _weight_of_all_pairs(a: Tensor, b: Tensor, mask: Tensor, weights: KappaWeights) -> Tensor:
+    """[...] sum of w over all pairs of one of a's labels and one of b's, without a table of pairs or labels."""
+    count = mask.sum(-1).double()
+    if weights == "quadratic":
+        means = [torch.where(mask, x, 0).sum(-1) / count for x in (a, b)]
+        spread = [torch.where(mask, x - mean[..., None], 0.0) for x, mean in zip((a, b), means, strict=True)]
+        squares = sum(away.square().sum(-1) for away in spread)
+        return count * squares + (count * (means[0] - means[1])) ** 2
+    label, order = torch.cat([a, b], -1).sort(-1)
+    counted, of_a = torch.cat([mask, mask], -1).gather(-1, order), order < a.shape[-1]
+    of_a, of_b = (counted & of_a).double(), (counted & ~of_a).double()
+    gap = label.diff().double()
+    if weights == "linear":  # the pairs on both sides of each gap
+        below, below_b = (x.cumsum(-1)[..., :-1] for x in (of_a, of_b))
+        count = count[..., None]
+        return (gap * (below * (count - below_b) + below_b * (count - below))).sum(-1)
+    run = torch.nn.functional.pad((gap > 0).long(), (1, 0))[..., : label.shape[-1]].cumsum(-1)
+    uses = [torch.zeros_like(x).scatter_add_(-1, run, x) for x in (of_a, of_b)]
+    return count**2 - (uses[0] * uses[1]).sum(-1)
 
 
 def f1_of(confusion: Tensor) -> Tensor:

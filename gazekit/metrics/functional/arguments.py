@@ -6,9 +6,66 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["ArrayLike", "binary", "boxes", "check_trials", "reals", "sequences", "values"]
+__all__ = [
+    "ArrayLike",
+    "as_tensor",
+    "binary",
+    "boxes",
+    "check_trials",
+    "integers",
+    "masked",
+    "reals",
+    "sequences",
+    "values",
+]
 
 ArrayLike = Tensor | np.ndarray
+
+
+def as_tensor(name: str, array: ArrayLike) -> Tensor:
+    """A tensor of a tensor, of an array of any byte order and strides, writeable or not, or of nested lists.
+
+    It shares the memory of an ordinary array. Lists keep the digits of float64.
+
+    Raises:
+        TypeError: not numbers. ValueError: lists of different length.
+    """
+    if isinstance(array, Tensor):
+        return array
+    try:
+        array = np.asarray(array)  # torch reads the numbers of a list in float32
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array, got lists of different length") from error
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"{name} must hold numbers, got {array.dtype}")
+    ordinary = array.flags.writeable and array.dtype.isnative and min(array.strides, default=0) >= 0
+    return torch.from_numpy(array if ordinary else array.astype(array.dtype.newbyteorder("="), order="C"))
+
+
+def integers(name: str, array: ArrayLike, what: str = "integers") -> Tensor:
+    """An int64 tensor of integers of any width, or of nothing.
+
+    Raises:
+        TypeError: other types than integers, called `what`.
+    """
+    tensor = as_tensor(name, array)
+    if tensor.numel() and (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool):
+        raise TypeError(f"{name} must hold {what}, got {tensor.dtype}")
+    return tensor.long()
+
+
+def masked(name: str, mask: ArrayLike | None, like: Tensor) -> Tensor:
+    """A bool tensor on the device of `like`, by default all True and of its shape.
+
+    Raises:
+        TypeError: other types than bool.
+    """
+    if mask is None:
+        return torch.ones_like(like, dtype=torch.bool)
+    mask = as_tensor(name, mask)
+    if mask.dtype != torch.bool and mask.numel():
+        raise TypeError(f"{name} must be bool, got {mask.dtype}")
+    return mask.to(like.device, torch.bool)
 
 
 def values(name: str, array: ArrayLike) -> Tensor:
@@ -27,11 +84,8 @@ def sequences(name: str, objects: ArrayLike, mask: ArrayLike) -> tuple[Tensor, T
         TypeError: ids are not integers, the mask is not bool.
         ValueError: shapes differ, or padding stands before a valid entry.
     """
-    objects, mask = torch.as_tensor(objects), torch.as_tensor(mask)
-    if objects.is_floating_point() or objects.is_complex() or objects.dtype == torch.bool:
-        raise TypeError(f"{name} must hold integer object ids, got {objects.dtype}")
-    if mask.dtype != torch.bool:
-        raise TypeError(f"the mask of {name} must be bool, got {mask.dtype}")
+    objects = integers(name, objects, "integer object ids")
+    mask = masked(f"the mask of {name}", mask, objects)
     if objects.dim() == 0 or objects.shape != mask.shape:
         raise ValueError(
             f"{name} and its mask must share one shape [..., T], "
@@ -81,11 +135,10 @@ def binary(name: str, array: ArrayLike) -> Tensor:
     Raises:
         TypeError: other types. ValueError: other integers.
     """
-    tensor = torch.as_tensor(array)
+    tensor = as_tensor(name, array)
     if tensor.dtype == torch.bool:
         return tensor
-    if tensor.is_floating_point() or tensor.is_complex():
-        raise TypeError(f"{name} must hold booleans or the integers 0 and 1, got {tensor.dtype}")
+    tensor = integers(name, tensor, "booleans or the integers 0 and 1")
     if ((tensor != 0) & (tensor != 1)).any():
         raise ValueError(f"{name} must hold 0 and 1 only, got {int(tensor.min())} to {int(tensor.max())}")
     return tensor.bool()
@@ -108,8 +161,7 @@ def boxes(name: str, array: ArrayLike) -> Tensor:
 
 
 def _real(name: str, array: ArrayLike) -> Tensor:
-    # by way of numpy, as torch reads the numbers of a list in float32
-    tensor = array if isinstance(array, Tensor) else torch.as_tensor(np.asarray(array))
+    tensor = as_tensor(name, array)
     if tensor.is_complex() or tensor.dtype == torch.bool:
         raise TypeError(f"{name} must hold real numbers, got {tensor.dtype}")
     return tensor

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike
 from gazekit.metrics.functional.fixated import OnOutside, distinct, fixated_pixels
-from gazekit.metrics.functional.maps import as_map, check_finite, over_images
+from gazekit.metrics.functional.map_settings import check_choice, check_jitter
+from gazekit.metrics.functional.maps import as_map, check_finite, floating, over_images, totals
 from gazekit.metrics.functional.sampling import jittered
 from gazekit.scanpath import ScanpathsLike
 
@@ -32,7 +33,8 @@ def auc(
         1 / (n |N|)  sum_i ( #{v in N: v < s_i} + #{v in N: v = s_i} / 2 )
 
     with s_i the map at fixation i, every fixation counted, and N the negatives. Exact: every value of the map
-    is a threshold. No strictly increasing transformation of the map changes it. Not differentiable.
+    is a threshold. No strictly increasing transformation of the map changes it, so a density and its logarithm
+    score the same; -inf, the logarithm of 0, is the lowest value. Not differentiable.
 
     Source: Hanley and McNeil 1982 (Radiology 143, 29) for the statistic; for saliency maps with uniform
     negatives, Kümmerer, Wallis and Bethge 2018 (ECCV).
@@ -47,7 +49,7 @@ def auc(
         [...] from 0 to 1. 0.5 for a constant map; NaN without a fixation or without a negative.
     Raises:
         TypeError, ValueError: shapes that don't fit, a map in the place of fixations, a fixation off the map, a
-            value that is not finite.
+            value that is NaN or +inf.
 
     Example:
         >>> import torch
@@ -55,12 +57,12 @@ def auc(
         >>> auc(ramp, [[3, 2], [2, 1]])  # the highest and the sixth highest of 12 pixels
         tensor(0.7500, dtype=torch.float64)
     """
-    if negatives not in ("uniform", "unfixated"):
-        raise ValueError(f"negatives must be uniform or unfixated, got {negatives!r}")
+    check_choice("negatives", negatives, "uniform", "unfixated")
     maps = as_map("saliency", saliency).detach()
     pixels, mask = fixated_pixels(fixations, maps, on_outside)
 
     def score(rows: Tensor, pixels: Tensor, mask: Tensor) -> Tensor:
+        rows = floating(rows)
         ranked, values = _ranked(rows, maps), rows.gather(1, pixels)
         area, total = rank_area(values, ranked), torch.full_like(mask.sum(1), rows.shape[1])
         if negatives == "unfixated":
@@ -103,7 +105,7 @@ def auc_judd(
     Returns:
         [...]; a constant map gives 0.5, or NaN with "matlab"; NaN without a fixation or an unfixated pixel.
     Raises:
-        TypeError, ValueError: as `auc`; a jitter that is negative or not finite.
+        TypeError, ValueError: as `auc`; a jitter that is negative or not finite, or given for a map with -inf.
 
     Example:
         >>> import torch
@@ -111,15 +113,16 @@ def auc_judd(
         >>> auc_judd(ramp, [[3, 2], [2, 1]])
         tensor(0.9000, dtype=torch.float64)
     """
-    if variant not in ("pysaliency", "matlab"):
-        raise ValueError(f"variant must be pysaliency or matlab, got {variant!r}")
-    if not 0 <= jitter < float("inf"):
-        raise ValueError(f"jitter must be a finite share of the map's range, at least 0, got {jitter}")
+    check_choice("variant", variant, "pysaliency", "matlab")
+    check_jitter(jitter)
     maps = as_map("saliency", saliency).detach()
     pixels, mask = fixated_pixels(fixations, maps, on_outside)
 
     def score(rows: Tensor, pixels: Tensor, mask: Tensor) -> Tensor:
-        rows = jittered(rows, pixels, mask, jitter, seed) if jitter else rows
+        rows = floating(rows)
+        if jitter:
+            check_finite("saliency", totals(rows)[0], maps)
+            rows = jittered(rows, pixels, mask, jitter, seed)
         ranked, first = _ranked(rows, maps), distinct(pixels, mask)
         kept = mask if variant == "pysaliency" else first
         values = torch.where(kept, rows.gather(1, pixels), -torch.inf).sort(1, descending=True).values
@@ -128,7 +131,8 @@ def auc_judd(
         if variant == "pysaliency":
             own = ordered(torch.where(first, rows.gather(1, pixels), torch.inf))
             above = above - (first.sum(1, keepdim=True) - torch.searchsorted(own, values))
-            hits = _at_or_above(values)
+            # a map may be -inf, as padding is
+            hits = torch.minimum(_at_or_above(values), kept.sum(1, keepdim=True))
         else:
             above = above - torch.arange(1, values.shape[1] + 1, device=values.device)
             hits = torch.arange(1, values.shape[1] + 1, device=values.device).expand_as(values)
@@ -155,7 +159,7 @@ def ordered(rows: Tensor) -> Tensor:
 
 def _ranked(rows: Tensor, maps: Tensor) -> Tensor:
     ranked = ordered(rows)
-    check_finite("saliency", ranked[:, [0, -1]], maps)
+    check_finite("saliency", ranked[:, -1], maps, below=True)
     return ranked
 
 

@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike, values
+from gazekit.metrics.functional.labels import Labelling, finite_number, labelled
 from gazekit.scanpath import Ragged, Scanpaths, ScanpathsLike
 
-__all__ = ["cluster_centres", "cluster_labels", "fit_clusters"]
+__all__ = ["cluster_centres", "cluster_labelling", "cluster_labels", "fit_clusters"]
+
+_BLOCK = 2**20  # distances from fixations to centres held at once: 8 MiB
 
 
 def fit_clusters(fixations: ScanpathsLike, bandwidth_px: float) -> Tensor:
@@ -41,7 +44,7 @@ def fit_clusters(fixations: ScanpathsLike, bandwidth_px: float) -> Tensor:
     from sklearn.cluster import MeanShift
 
     paths = Scanpaths.of(fixations, "fixations")
-    if not bandwidth_px > 0:
+    if not finite_number("bandwidth_px", bandwidth_px) > 0:
         raise ValueError(f"bandwidth_px must be above 0, got {bandwidth_px}")
     xy = paths.xy_px[paths.mask]
     if not len(xy):
@@ -69,18 +72,30 @@ def cluster_labels(
         >>> cluster_labels([[0, 0], [90, 10], [40, 0]], torch.tensor([[0., 0.], [100., 0.]])).values
         tensor([0, 1, 0])
     """
-    paths = Scanpaths.of(paths, name)
-    centres = cluster_centres(centres_px).to(paths.xy_px)
-    try:
-        distance = torch.cdist(paths.xy_px, centres, compute_mode="donot_use_mm_for_euclid_dist")
-    except RuntimeError as error:
-        raise ValueError(
-            f"leading dimensions of {name} and centres_px must broadcast, "
-            f"got {list(paths.shape)} and {list(centres.shape[:-2])}"
-        ) from error
-    nearest = torch.where(distance.isnan(), torch.inf, distance).argmin(-1)
-    mask = paths.mask.expand(nearest.shape)
-    return Ragged(torch.where(mask, nearest, 0), mask)
+    return labelled(cluster_labelling(centres_px), paths, name)
+
+
+def cluster_labelling(centres_px: ArrayLike | Sequence[ArrayLike]) -> Labelling:
+    """`cluster_labels` as a `Labelling`.
+
+    Raises:
+        TypeError, ValueError: as `cluster_centres`.
+    """
+    centres = cluster_centres(centres_px)
+    *leading, count, _ = centres.shape
+    absent = centres.isnan().any(-1, keepdim=True)
+    centres = torch.where(absent, torch.inf, centres).reshape(-1, count, 2)  # nobody's nearest
+    return Labelling("centres_px", torch.Size(leading), centres, _nearest)
+
+
+def _nearest(xy_px: Tensor, centres: Tensor, picture: Tensor) -> Tensor:
+    centres = centres.to(xy_px)
+    rows = max(1, _BLOCK // (xy_px.shape[1] * centres.shape[1]))
+    parts = [
+        torch.cdist(xy, centres[which], compute_mode="donot_use_mm_for_euclid_dist").argmin(-1)
+        for xy, which in zip(xy_px.split(rows), picture.split(rows), strict=True)
+    ]
+    return torch.cat(parts)
 
 
 def cluster_centres(centres_px: ArrayLike | Sequence[ArrayLike]) -> Tensor:

@@ -14,7 +14,8 @@ from torch import Tensor
 from gazekit.metrics.functional.arguments import ArrayLike
 from gazekit.metrics.functional.fixated import OnOutside, fixated_pixels
 from gazekit.metrics.functional.map_likelihood import gain_bits
-from gazekit.metrics.functional.maps import as_map, check_finite, over_images, totals
+from gazekit.metrics.functional.map_settings import check_choice
+from gazekit.metrics.functional.maps import as_map, check_finite, floating, over_images
 from gazekit.metrics.functional.nss import nss
 from gazekit.scanpath import Scanpaths, ScanpathsLike
 
@@ -42,7 +43,7 @@ def conditional_auc(
         [..., T] from 0 (0.5 with "hat") to 1; NaN at padding and dropped fixations.
     Raises:
         TypeError, ValueError: shapes that don't fit, a map in the place of fixations, a fixation off the map, a
-            value that is not finite.
+            value that is NaN or +inf.
 
     Example:
         >>> import torch
@@ -50,13 +51,13 @@ def conditional_auc(
         >>> conditional_auc(ramp, [[2, 1]])
         tensor([0.5417], dtype=torch.float64)
     """
-    if variant not in ("exact", "hat"):
-        raise ValueError(f"variant must be exact or hat, got {variant!r}")
+    check_choice("variant", variant, "exact", "hat")
     maps, pixels, mask = scored_steps("saliency", saliency, scanpaths, on_outside)
     rows = maps[mask].detach()
 
     def score(part: Tensor, pixel: Tensor) -> Tensor:
-        check_finite("saliency", totals(part)[0], rows)
+        part = floating(part)
+        check_finite("saliency", part.amax(1), rows, below=True)
         fixated, size = part.gather(1, pixel), part.shape[1]
         below, equal = (part < fixated).sum(1), (part == fixated).sum(1)
         if variant == "hat":
@@ -79,7 +80,7 @@ def conditional_nss(saliency: ArrayLike, scanpaths: ScanpathsLike, on_outside: O
     Returns:
         [..., T]; NaN at padding, dropped fixations and constant maps.
     Raises:
-        TypeError, ValueError: as `conditional_auc`.
+        TypeError, ValueError: as `conditional_auc`; -inf too.
 
     Example:
         >>> import torch

@@ -11,11 +11,14 @@ from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike, values
 from gazekit.metrics.functional.fixated import OnOutside, fixated_pixels
+from gazekit.metrics.functional.map_settings import check_choice
 from gazekit.metrics.functional.maps import as_map, over_images, precise
 from gazekit.metrics.functional.mass import Mass
 from gazekit.scanpath import Scanpaths, ScanpathsLike
 
 __all__ = ["center_bias_density", "density_of_map", "fixation_density"]
+
+_AT_ONCE = 2**19  # values of fixations' profiles: a few times 4 MiB, however many fixations there are
 
 
 def density_of_map(saliency: ArrayLike, minimum_value: float = 0.0) -> Tensor:
@@ -47,7 +50,8 @@ def density_of_map(saliency: ArrayLike, minimum_value: float = 0.0) -> Tensor:
 
     def score(rows: Tensor) -> Tensor:
         mass = Mass.of("saliency", rows, maps, added=minimum_value)
-        return mass.shifted(precise(rows)) / mass.total[:, None]
+        density = mass.shifted(precise(mass.rows)) / mass.total[:, None]
+        return torch.where(mass.defined[:, None], density, torch.nan)
 
     return over_images(score, maps.flatten(-2)).reshape(maps.shape)
 
@@ -87,8 +91,7 @@ def fixation_density(
         >>> fixation_density([[1, 0]], size_px=(3, 1), sigma_px=0.5)
         tensor([[0.1065, 0.7870, 0.1065]], dtype=torch.float64)
     """
-    if padding not in ("nearest", "zero"):
-        raise ValueError(f"padding must be nearest or zero, got {padding!r}")
+    check_choice("padding", padding, "nearest", "zero")
     if not (0 < sigma_px < math.inf and 0 < truncate < math.inf):
         raise ValueError(f"sigma_px and truncate must be positive, got {sigma_px} and {truncate}")
     width, height = _whole_size(size_px)
@@ -97,13 +100,18 @@ def fixation_density(
     pixels, mask = fixated_pixels(points, frame.expand(*points.shape, height, width), on_outside)
     radius = int(truncate * sigma_px + 0.5)
 
-    def blur(pixels: Tensor, mask: Tensor) -> Tensor:
-        down = _profiles(pixels // width, height, sigma_px, radius, padding) * mask[..., None]
-        across = _profiles(pixels % width, width, sigma_px, radius, padding)
-        density = down.transpose(1, 2) @ across
-        return (density / density.sum((1, 2), keepdim=True)).flatten(1)
-
-    return over_images(blur, pixels, mask).reshape(*points.shape, height, width)
+    pixels, mask = (part.reshape(points.shape.numel(), part.shape[-1]) for part in (pixels, mask))
+    density = torch.zeros(len(pixels), height, width, dtype=torch.float64, device=mask.device)
+    images = max(1, _AT_ONCE // (height * width))
+    for rows in (slice(i, i + images) for i in range(0, len(pixels), images)):
+        step = max(1, _AT_ONCE // (len(density[rows]) * (height + width)))
+        for some in (slice(k, k + step) for k in range(0, pixels.shape[1], step)):
+            at, valid = pixels[rows, some], mask[rows, some, None]
+            down = _profiles(at // width, height, sigma_px, radius, padding) * valid
+            across = _profiles(at % width, width, sigma_px, radius, padding)
+            density[rows].baddbmm_(down.transpose(1, 2), across)
+        density[rows] /= density[rows].sum((1, 2), keepdim=True)
+    return density.reshape(*points.shape, height, width)
 
 
 def center_bias_density(size_px: ArrayLike | Sequence, sigma_px: float | tuple[float, float]) -> Tensor:

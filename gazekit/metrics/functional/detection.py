@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gazekit.metrics.functional.arguments import ArrayLike, binary, boxes, reals
+from gazekit.metrics.functional.arguments import ArrayLike, as_tensor, binary, boxes, integers, reals
 from gazekit.metrics.functional.detection_matching import AREA_RANGES_PX, Matches, box_overlap, match_boxes
 
 __all__ = [
@@ -142,21 +142,18 @@ def _objects(name: str, objects: Objects) -> tuple[Tensor, Tensor]:
     missing = {"boxes", "labels"} - set(objects)
     if missing:
         raise ValueError(f"{name} must have {sorted(missing)}, got {sorted(objects)}")
-    box = torch.as_tensor(objects["boxes"])
-    box = boxes(f"{name}: boxes", box.reshape(0, 4) if not box.numel() else objects["boxes"])
+    box = as_tensor(f"{name}: boxes", objects["boxes"])
+    box = boxes(f"{name}: boxes", box if box.numel() else box.reshape(0, 4))
     if box.dim() != 2 or not box.isfinite().all():
         raise ValueError(f"{name}: boxes must be [N, 4] and finite, got shape {list(box.shape)}")
-    label = _column(name, objects, "labels", len(box))
-    if label.numel() and (label.is_floating_point() or label.dtype == torch.bool):
-        raise TypeError(f"{name}: labels must be integers, got {label.dtype}")
+    label = integers(f"{name}: labels", _column(name, objects, "labels", len(box)))
     return box, label.to(box)[:, None]
 
 
 def _column(name: str, objects: Objects, key: str, length: int) -> Tensor:
     if key not in objects:
         raise ValueError(f"{name} must have {key!r}, got {sorted(objects)}")
-    column = objects[key]
-    column = column if isinstance(column, Tensor) else torch.as_tensor(np.asarray(column))
+    column = as_tensor(f"{name}: {key}", objects[key])
     if column.shape != (length,):
         raise ValueError(f"{name}: {key} must have shape [{length}], got {list(column.shape)}")
     return column

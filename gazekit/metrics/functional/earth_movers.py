@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike
+from gazekit.metrics.functional.map_settings import check_grid
 from gazekit.metrics.functional.maps import as_map, check_same_shape, over_images, precise
 from gazekit.metrics.functional.mass import Mass
 
@@ -54,19 +55,17 @@ def earth_movers_distance(
     check_same_shape(saliency=saliency, empirical_density=empirical_density)
     shape = tuple(saliency.shape[-2:])
     grid = shape if grid is None else grid
-    if len(grid) != 2 or not all(1 <= cells <= pixels for cells, pixels in zip(grid, shape, strict=True)):
-        raise ValueError(f"grid must be (rows, columns) from (1, 1) to {shape}, got {grid}")
+    check_grid(grid, shape)
     rows, columns = (_shares(pixels, cells) for pixels, cells in zip(shape, grid, strict=True))
 
     def score(s: Tensor, q: Tensor) -> Tensor:
         masses = []
         for name, part, whole in (("saliency", s, saliency), ("empirical_density", q, empirical_density)):
             mass = Mass.of(name, part, whole, missing=name == "empirical_density")
-            pixels = mass.shifted(precise(part)).reshape(-1, *shape).double().cpu()
+            pixels = mass.shifted(precise(mass.rows)).reshape(-1, *shape).double().cpu()
             cells = (rows @ pixels @ columns.T).flatten(1)
-            masses.append(
-                torch.where(mass.total.cpu()[:, None] > 0, cells / cells.sum(1, keepdim=True), torch.nan)
-            )
+            shares = cells / cells.sum(1, keepdim=True)
+            masses.append(torch.where(mass.defined.cpu()[:, None], shares, torch.nan))
         costs = [_least_cost(p.numpy(), t.numpy(), grid) for p, t in zip(*masses, strict=True)]
         return torch.tensor(costs, dtype=torch.float64).to(s.device)
 

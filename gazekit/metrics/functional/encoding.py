@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike, reals
-from gazekit.metrics.functional.moments import correlation, moments, unpack_moments
+from gazekit.metrics.functional.moments import correlation, largest_one, moments, unpack_moments
 
 __all__ = ["normalised_correlation", "normalised_r2", "pearson", "r2_score"]
 
@@ -42,8 +42,8 @@ def pearson(prediction: ArrayLike, response: ArrayLike, constant: Literal["nan",
         >>> pearson(prediction, response)
         tensor([0.3273,    nan], dtype=torch.float64)
     """
-    packed = moments(*stimuli_by_voxels(prediction, response))
-    return correlation_or(constant, packed)
+    sides = stimuli_by_voxels(prediction, response)
+    return correlation_or(constant, moments(*(largest_one(side, 0) for side in sides)))
 
 
 def correlation_or(constant: Literal["nan", "zero"], packed: Tensor) -> Tensor:
@@ -81,7 +81,8 @@ def r2_score(prediction: ArrayLike, response: ArrayLike) -> Tensor:
         >>> r2_score(torch.tensor([1.0, 3.0, 2.0]), torch.tensor([1.0, 2.0, 4.0]))
         tensor(-0.0714, dtype=torch.float64)
     """
-    return r2_of(moments(*stimuli_by_voxels(prediction, response)))
+    both = largest_one(torch.cat(stimuli_by_voxels(prediction, response)), 0)  # one scale for the two
+    return r2_of(moments(*both.tensor_split(2)))
 
 
 def r2_of(packed: Tensor) -> Tensor:

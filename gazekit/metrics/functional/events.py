@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from gazekit.metrics.functional.arguments import ArrayLike, values
+from gazekit.metrics.functional.arguments import ArrayLike, integers, values
 from gazekit.metrics.functional.moments import moments, unpack_moments
 
 __all__ = [
@@ -51,9 +52,7 @@ class Events:
 
     def __post_init__(self) -> None:
         onset, offset = (values(name, getattr(self, name)) for name in ("onset_ms", "offset_ms"))
-        label = torch.zeros_like(onset).long() if self.label is None else torch.as_tensor(self.label)
-        if label.numel() and (label.is_floating_point() or label.is_complex() or label.dtype == torch.bool):
-            raise TypeError(f"label must hold integers, got {label.dtype}")
+        label = torch.zeros_like(onset).long() if self.label is None else integers("label", self.label)
         if not onset.shape == offset.shape == label.shape or onset.dim() != 1:
             raise ValueError(
                 "onset_ms, offset_ms and label must share one shape [E], "
@@ -66,7 +65,7 @@ class Events:
                 f"event {index} lasts from {onset[index].item():g} to {offset[index].item():g} ms: times must "
                 "be finite, and no offset before its onset"
             )
-        for name, tensor in (("onset_ms", onset), ("offset_ms", offset), ("label", label.long())):
+        for name, tensor in (("onset_ms", onset), ("offset_ms", offset), ("label", label)):
             object.__setattr__(self, name, tensor)
 
     def __len__(self) -> int:
@@ -116,8 +115,7 @@ def match_events(a: Events, b: Events, min_iou: float = 0.0) -> EventMatches:
         >>> matches.a.tolist(), matches.b.tolist()
         ([0, 1], [0, 2])
     """
-    if not 0 <= min_iou <= 1:
-        raise ValueError(f"min_iou must lie between 0 and 1, got {min_iou}")
+    check_min_iou(min_iou)
     left, right, iou = _overlapping(a, b, min_iou)
     order = torch.arange(len(iou), device=iou.device)
     for key in (b.onset_ms[right], a.onset_ms[left], -iou):  # the last sorts first
@@ -127,6 +125,17 @@ def match_events(a: Events, b: Events, min_iou: float = 0.0) -> EventMatches:
     left, right, iou = left[taken], right[taken], iou[taken]
     by_a = left.argsort()
     return EventMatches(left[by_a], right[by_a], iou[by_a])
+
+
+def check_min_iou(min_iou: float) -> float:
+    """`min_iou`, if it is one.
+
+    Raises:
+        ValueError: outside 0 to 1.
+    """
+    if not 0 <= min_iou <= 1:
+        raise ValueError(f"min_iou must lie between 0 and 1, got {min_iou}")
+    return min_iou
 
 
 def event_f1(detected: Events, reference: Events, min_iou: float = 0.0) -> Tensor:
@@ -211,7 +220,7 @@ def labels_to_events(
         >>> events.onset_ms.tolist(), events.offset_ms.tolist(), events.label.tolist()
         ([0.0, 6.0, 8.0], [6.0, 8.0, 12.0], [1, 2, 1])
     """
-    labels = torch.as_tensor(labels)
+    labels = integers("labels", labels)
     if labels.dim() != 1:
         raise ValueError(f"labels must have shape [N], got {list(labels.shape)}")
     edges = _edges_ms(len(labels), time_ms, sampling_rate_hz).to(labels.device)
@@ -241,21 +250,55 @@ def _edges_ms(count: int, time_ms: ArrayLike | None, sampling_rate_hz: float | N
 
 
 def _overlapping(a: Events, b: Events, min_iou: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Pairs of equal label that overlap enough: indices in a, in b, IoU."""
-    rows = max(1, _CHUNK_BYTES // (8 * 6 * max(1, len(b))))  # about six tables at the peak
-    found = []
-    for part in torch.arange(len(a), device=a.onset_ms.device).split(rows):
-        onset, offset = a.onset_ms[part, None], a.offset_ms[part, None]
-        both = torch.minimum(offset, b.offset_ms) - torch.maximum(onset, b.onset_ms)
-        either = torch.maximum(offset, b.offset_ms) - torch.minimum(onset, b.onset_ms)
-        enough = (both > 0) & (both >= min_iou * either) & (a.label[part, None] == b.label)
-        row, column = enough.nonzero(as_tuple=True)
-        found.append((part[row], column, both[row, column] / either[row, column]))
-    if not found:
-        nothing = a.label.new_zeros(0)
-        return nothing, nothing, a.onset_ms.new_zeros(0)
-    left, right, iou = zip(*found, strict=True)
-    return torch.cat(left), torch.cat(right), torch.cat(iou)
+    """Pairs of equal label that overlap enough, in the order of their indices: indices in a, in b, IoU.
+
+    Of two that overlap, either b's begins while a's lasts or a's begins after b's while that lasts: stretches of
+    the sorted onsets, in which nothing else lies.
+    """
+    (a_onset, a_offset), (b_onset, b_offset) = _places(a, b)
+    found = [(a.label[:0], a.label[:0], a.onset_ms[:0])]
+    for stretches, in_order, swapped in (
+        (_stretches(b_onset, a_onset, a_offset, from_start=True), b_onset.argsort(), False),
+        (_stretches(a_onset, b_onset, b_offset, from_start=False), a_onset.argsort(), True),
+    ):
+        for owner, place in _members(*stretches):
+            left, right = (in_order[place], owner) if swapped else (owner, in_order[place])
+            both = torch.minimum(a.offset_ms[left], b.offset_ms[right])
+            both = both - torch.maximum(a.onset_ms[left], b.onset_ms[right])
+            either = torch.maximum(a.offset_ms[left], b.offset_ms[right])
+            either = either - torch.minimum(a.onset_ms[left], b.onset_ms[right])
+            enough = (both > 0) & (both >= min_iou * either)
+            found.append((left[enough], right[enough], (both / either)[enough]))
+    left, right, iou = (torch.cat(column) for column in zip(*found, strict=True))
+    order = (left * len(b) + right).argsort()
+    return left[order], right[order], iou[order]
+
+
+def _places(a: Events, b: Events) -> list[tuple[Tensor, Tensor]]:
+    """Integers for onset and offset of each event of a and of b, by label and then by time."""
+    times = torch.cat([a.onset_ms, a.offset_ms, b.onset_ms, b.offset_ms])
+    label = torch.cat([a.label, a.label, b.label, b.label])
+    (times, time), (_, label) = (x.unique(return_inverse=True) for x in (times, label))
+    place = (label * len(times) + time).split([len(a), len(a), len(b), len(b)])
+    return [place[:2], place[2:]]
+
+
+def _stretches(onset: Tensor, start: Tensor, end: Tensor, from_start: bool) -> tuple[Tensor, Tensor]:
+    """First index among the sorted onsets, and number, of those from (or after) each start and before each end."""
+    onset = onset.sort().values
+    first = torch.searchsorted(onset, start.contiguous(), right=not from_start)
+    return first, (torch.searchsorted(onset, end.contiguous()) - first).clamp(min=0)
+
+
+def _members(first: Tensor, count: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Of stretches: whose it is and the index, for all indices in them, some stretches at once."""
+    most = max(1, _CHUNK_BYTES // (8 * 12))  # about twelve columns at the peak
+    before = count.cumsum(0) - count
+    _, sizes = (before // most).unique_consecutive(return_counts=True)
+    for part in torch.arange(len(count), device=count.device).split(sizes.tolist()):
+        owner = part.repeat_interleave(count[part])
+        number = torch.arange(len(owner), device=owner.device) + before[part[:1]]
+        yield owner, number - before[owner] + first[owner]
 
 
 def _best_first(left: Tensor, right: Tensor, n_left: int, n_right: int) -> Tensor:

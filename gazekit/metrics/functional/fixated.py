@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gazekit.metrics.functional.map_settings import check_choice
 from gazekit.metrics.functional.maps import precise
 from gazekit.scanpath import Scanpaths, ScanpathsLike
 
-__all__ = ["OnOutside", "distinct", "fixated_pixels", "masked_mean", "read"]
+__all__ = ["Fixated", "OnOutside", "distinct", "fixated_pixels", "masked_mean", "read"]
 
 OnOutside = Literal["raise", "drop", "clip"]
 
 
+class Fixated(NamedTuple):
+    """Row-major pixel numbers [..., T], 0 where invalid, and [..., T] bool, True = valid."""
+
+    pixels: Tensor
+    mask: Tensor
+
+
 def fixated_pixels(
-    fixations: ScanpathsLike, maps: Tensor, on_outside: OnOutside = "raise", name: str = "fixations"
-) -> tuple[Tensor, Tensor]:
+    fixations: ScanpathsLike | Fixated, maps: Tensor, on_outside: OnOutside = "raise", name: str = "fixations"
+) -> Fixated:
     """The pixels that fixations fall on: (x, y) falls on row floor(y), column floor(x).
 
     Args:
-        fixations: [..., T] in any form that `Scanpaths.of` takes.
+        fixations: [..., T] in any form that `Scanpaths.of` takes; those that have been read are returned.
         maps: [..., H, W], with the leading shape of the fixations.
         on_outside: what becomes of fixations that lie off the map: an error, left out, or moved to the nearest
             pixel.
         name: what errors call the fixations.
     Returns:
-        [..., T] row-major pixel numbers, 0 where invalid, and [..., T] bool, True = valid; with "drop", invalid
-        ones may stand between valid ones.
+        Pixels and mask; with "drop", invalid ones may stand between valid ones.
     Raises:
         TypeError, ValueError: as `Scanpaths.of`; a map in the place of fixations; leading shapes that differ;
             a fixation off the map.
     """
-    if on_outside not in ("raise", "drop", "clip"):
-        raise ValueError(f"on_outside must be raise, drop or clip, got {on_outside!r}")
+    check_choice("on_outside", on_outside, "raise", "drop", "clip")
+    if isinstance(fixations, Fixated):
+        return fixations
     _refuse_map(fixations, maps, name)
     points = Scanpaths.of(fixations, name)
     if points.shape != maps.shape[:-2]:
@@ -53,7 +61,7 @@ def fixated_pixels(
         if on_outside == "drop":
             mask = mask & ~outside
         column, row = column.clamp(0, width - 1), row.clamp(0, height - 1)
-    return torch.where(mask, row.long() * width + column.long(), 0), mask
+    return Fixated(torch.where(mask, row.long() * width + column.long(), 0), mask)
 
 
 def read(rows: Tensor, pixels: Tensor) -> Tensor:
@@ -71,7 +79,10 @@ def distinct(pixels: Tensor, mask: Tensor) -> Tensor:
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """[R] mean of the valid among [R, T]; NaN if there is none."""
-    return torch.where(mask, values, 0).sum(1) / mask.sum(1)
+    count = mask.sum(1)
+    # dividing by 0 would make derivatives NaN
+    mean = torch.where(mask, values, 0).sum(1) / count.clamp(min=1)
+    return torch.where(count > 0, mean, torch.nan)
 
 
 def _refuse_map(fixations: ScanpathsLike, maps: Tensor, name: str) -> None:

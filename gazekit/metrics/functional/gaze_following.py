@@ -7,12 +7,13 @@ released code of Gaze-LLE for the details. `gaze_distance` has the distances.
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from gazekit.metrics.functional.arguments import ArrayLike, reals
+from gazekit.metrics.functional.arguments import ArrayLike, as_tensor, reals
 from gazekit.metrics.functional.auc import ordered, rank_area
 from gazekit.metrics.functional.gaze_distance import annotations
 from gazekit.scanpath import Scanpaths, ScanpathsLike
@@ -126,6 +127,7 @@ def attention_target_auc(
     sigma_cells: int = 3,
     size: int = 64,
     edge: Literal["open", "closed"] = "open",
+    chunk: int | None = None,
 ) -> Tensor:
     """VideoAttentionTarget's AUC: positives are the cells of a square round the target.
 
@@ -141,11 +143,12 @@ def attention_target_auc(
         size: cells a side. The measure depends on it, so a heatmap of another size is an error.
         edge: "open" leaves the last row and column out of the square, as Gaze-LLE does; "closed" lets it
             reach them, as the benchmark's own code does. They differ near the right and the lower border.
+        chunk: heatmaps computed at once; None = as many as keep the memory below 64 MiB.
     Returns:
         [...] from 0 to 1; NaN where the target is out of frame, and for a map with a NaN.
     Raises:
         TypeError, ValueError: not real numbers; shapes or leading dimensions that don't fit; sigma_cells below
-            0; another edge.
+            0; another edge; chunk below 1.
 
     Example:
         >>> import torch
@@ -154,31 +157,53 @@ def attention_target_auc(
         >>> attention_target_auc(heatmap, [30.5 / 64, 20.5 / 64]).round(decimals=4)
         tensor(0.9979, dtype=torch.float64)
     """
+    check_square(sigma_cells, size, edge)
     heatmap, point = reals("heatmap", heatmap, size, size).detach(), reals("point_norm", point_norm, 2)
     if heatmap.shape[:-2] != point.shape[:-1]:
         raise ValueError(
             "heatmap and point_norm must have the same leading dimensions, "
             f"got {list(heatmap.shape)} and {list(point.shape)}"
         )
-    if sigma_cells < 0:
-        raise ValueError(f"sigma_cells must be at least 0, got {sigma_cells}")
-    if edge not in ("open", "closed"):
-        raise ValueError(f"edge must be open or closed, got {edge!r}")
-    lead, flat, point = point.shape[:-1], heatmap.reshape(-1, size * size), point.reshape(-1, 2)
+    rows = _chunk(chunk, 2 * size * size)  # the positives are looked up in as large a table
+    lead, flat, point = (
+        point.shape[:-1],
+        heatmap.reshape(-1, size * size),
+        point.reshape(-1, 2).to(heatmap.device),
+    )
     in_frame = ((point >= 0) & (point <= 1)).all(1)
-    if not len(flat):
-        return heatmap.new_zeros(lead)
     target = (torch.where(in_frame[:, None], point, 0) * size).long()[..., None]  # [n, 2, 1]
     cell = torch.arange(size, device=flat.device)
     near = ((cell - target).abs() <= 3 * sigma_cells) & (cell < (size - 1 if edge == "open" else size))
-    square = (near[:, 1, :, None] & near[:, 0, None]).flatten(1)
-    area = _roc_auc(flat, flat, square)
-    return torch.where(in_frame, area, torch.nan).reshape(lead)
+    area = flat.new_full((len(flat),), torch.nan)
+    for part in in_frame.nonzero()[:, 0].split(rows):
+        square = near[part, 1, :, None] & near[part, 0, None]
+        area[part] = _roc_auc(flat[part], flat[part], square.flatten(1))
+    return area.reshape(lead)
+
+
+def check_square(sigma_cells: int, size: int, edge: str) -> None:
+    """Settings of `attention_target_auc`.
+
+    Raises:
+        TypeError: numbers of cells that are no integers. ValueError: out of range, another edge.
+    """
+    for name, cells, least in (("sigma_cells", sigma_cells, 0), ("size", size, 1)):
+        if isinstance(cells, bool) or not isinstance(cells, Integral):
+            raise TypeError(f"{name} must be an integer, got {cells!r}")
+        if cells < least:
+            raise ValueError(f"{name} must be at least {least}, got {cells}")
+    if edge not in ("open", "closed"):
+        raise ValueError(f"edge must be open or closed, got {edge!r}")
 
 
 def _sizes(size_px: ArrayLike | tuple[int, int], lead: torch.Size) -> Tensor:
-    sizes = torch.as_tensor(size_px).cpu()
-    if sizes.is_floating_point() or sizes.shape[-1:] != (2,) or (sizes < 1).any():
+    sizes = as_tensor("size_px", size_px).cpu()
+    if (
+        sizes.is_floating_point()
+        or sizes.dtype == torch.bool
+        or sizes.shape[-1:] != (2,)
+        or (sizes < 1).any()
+    ):
         raise ValueError(
             f"size_px must hold widths and heights, positive integers [..., 2], got {sizes.tolist()}"
         )

@@ -6,7 +6,10 @@ label map) broadcast with the leading dimensions of the scanpaths, so they may d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Real
 from typing import Literal
 
 import torch
@@ -16,9 +19,58 @@ from gazekit.metrics.functional.arguments import ArrayLike, values
 from gazekit.metrics.functional.pairs import broadcast_rows
 from gazekit.scanpath import Ragged, Scanpaths, ScanpathsLike
 
-__all__ = ["OffFrame", "class_labels", "frame_size", "grid_labels", "label_pair", "repeat_by_duration"]
+__all__ = [
+    "Labelling",
+    "OffFrame",
+    "class_labelling",
+    "class_labels",
+    "finite_number",
+    "frame_size",
+    "grid_cells",
+    "grid_labelling",
+    "grid_labels",
+    "labelled",
+    "repeat_by_duration",
+]
 
 OffFrame = Literal["raise", "clip"]
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """How fixations become symbols, by facts about the pictures that they lie on.
+
+    Args:
+        name: what errors call the facts.
+        shape: [...] leading dimensions of the pictures.
+        facts: [F, ...] the facts, leading dimensions flattened.
+        label: from positions [R, T, 2], the facts and [R] whose facts to take, labels [R, T]; whatever for
+            padding.
+        frame_px: [..., 2] sizes of the frames that fixations have to lie in; None = anywhere.
+    """
+
+    name: str
+    shape: torch.Size
+    facts: Tensor
+    label: Callable[[Tensor, Tensor, Tensor], Tensor]
+    frame_px: Tensor | None = None
+
+    def check(self, paths: Scanpaths, name: str) -> torch.Size:
+        """The leading dimensions of the scanpaths on the pictures.
+
+        Raises:
+            ValueError: dimensions that don't broadcast; a fixation off its frame.
+        """
+        try:
+            shape = torch.broadcast_shapes(paths.shape, self.shape)
+        except RuntimeError as error:
+            raise ValueError(
+                f"leading dimensions of {name} and {self.name} must broadcast, "
+                f"got {list(paths.shape)} and {list(self.shape)}"
+            ) from error
+        if self.frame_px is not None:
+            _check_inside(paths, self.frame_px.to(paths.xy_px), name)
+        return shape
 
 
 def grid_labels(
@@ -51,15 +103,30 @@ def grid_labels(
         >>> grid_labels([[0, 0], [799, 0], [400, 300]], (800, 600)).values
         tensor([ 0,  4, 12])
     """
-    paths, size = Scanpaths.of(paths, name), frame_size(size_px)
-    if len(grid) != 2 or not all(int(n) == n >= 1 for n in grid):
-        raise ValueError(f"grid must be two whole numbers (nx, ny) >= 1, got {grid}")
-    size = size.to(paths.xy_px)[..., None, :]  # [..., 1, 2]
-    _check_inside(paths, size, on_outside, name)
-    cells = (paths.xy_px * size.new_tensor(grid) / size).floor().long()
-    x, y = (cells[..., axis].clamp(0, int(n) - 1) for axis, n in enumerate(grid))
-    mask = paths.mask.expand(x.shape)
-    return Ragged(torch.where(mask, y * int(grid[0]) + x, 0), mask)
+    return labelled(grid_labelling(size_px, grid, on_outside), paths, name)
+
+
+def grid_labelling(
+    size_px: ArrayLike | tuple[float, float],
+    grid: tuple[int, int],
+    on_outside: OffFrame,
+    row: int | None = None,
+) -> Labelling:
+    """`grid_labels` as a `Labelling`; the cell below has a label higher by `row`, nx if None.
+
+    Raises:
+        TypeError, ValueError: as `grid_labels`.
+    """
+    size, (nx, ny) = frame_size(size_px), grid_cells(grid)
+
+    def label(xy_px: Tensor, sizes: Tensor, picture: Tensor) -> Tensor:
+        size = sizes[picture, None].to(xy_px)  # [R, 1, 2]
+        # clipped here, as padding may lie anywhere too
+        x, y = (xy_px * size.new_tensor((nx, ny)) / size).floor().long().unbind(-1)
+        return y.clamp(0, ny - 1) * (nx if row is None else row) + x.clamp(0, nx - 1)
+
+    frame = size if _is_strict(on_outside) else None
+    return Labelling("size_px", size.shape[:-1], size.reshape(-1, 2), label, frame)
 
 
 def class_labels(
@@ -82,29 +149,48 @@ def class_labels(
         >>> class_labels([[0.5, 0], [2.9, 1]], torch.tensor([[7, 7, 7], [7, 7, 3]])).values
         tensor([7, 3])
     """
-    paths = Scanpaths.of(paths, name)
-    label_map = torch.as_tensor(label_map).to(paths.mask.device)
+    return labelled(class_labelling(label_map, on_outside), paths, name)
+
+
+def class_labelling(label_map: ArrayLike, on_outside: OffFrame) -> Labelling:
+    """`class_labels` as a `Labelling`.
+
+    Raises:
+        TypeError, ValueError: as `class_labels`.
+    """
+    label_map = torch.as_tensor(label_map)
     if label_map.is_floating_point() or label_map.is_complex() or label_map.dtype == torch.bool:
         raise TypeError(f"label_map must hold integer classes, got {label_map.dtype}")
     if label_map.dim() < 2 or not label_map.shape[-1] or not label_map.shape[-2]:
         raise ValueError(f"label_map must have shape [..., H, W], got {list(label_map.shape)}")
-    *leading, height, width = label_map.shape
-    try:
-        shape = torch.broadcast_shapes(paths.shape, leading)
-    except RuntimeError as error:
-        raise ValueError(
-            f"leading dimensions of {name} and label_map must broadcast, got {list(paths.shape)} and {leading}"
-        ) from error
-    _check_inside(paths, paths.xy_px.new_tensor([[width, height]]), on_outside, name)
-    x, y = (
-        paths.xy_px[..., axis].long().clamp(0, size - 1).expand(*shape, -1)
-        for axis, size in enumerate((width, height))
-    )
-    which = broadcast_rows(torch.Size(leading), shape, label_map).view(*shape, 1)
+    height, width = label_map.shape[-2:]
+
+    def label(xy_px: Tensor, maps: Tensor, picture: Tensor) -> Tensor:
+        x, y = xy_px.long().unbind(-1)
+        return maps[picture[:, None], y.clamp(0, height - 1), x.clamp(0, width - 1)].long()
+
     maps = label_map.reshape(-1, height, width)  # never one map a scanpath
+    frame = torch.tensor([width, height]) if _is_strict(on_outside) else None
+    return Labelling("label_map", label_map.shape[:-2], maps, label, frame)
+
+
+def labelled(labelling: Labelling, paths: ScanpathsLike, name: str) -> Ragged:
+    """Every scanpath labelled.
+
+    Returns:
+        [..., T] labels, 0 behind the ends.
+    Raises:
+        TypeError, ValueError: as `Scanpaths.of`; as `Labelling.check`.
+    """
+    paths = Scanpaths.of(paths, name)
+    shape = labelling.check(paths, name)
     mask = paths.mask.expand(*shape, paths.mask.shape[-1])
-    found = maps[which, y, x].long() if mask.numel() else torch.zeros_like(mask).long()
-    return Ragged(torch.where(mask, found, 0), mask)
+    if not mask.numel():
+        return Ragged(torch.zeros_like(mask, dtype=torch.long), mask)
+    path = broadcast_rows(paths.shape, shape, mask)
+    picture = broadcast_rows(labelling.shape, shape, mask)
+    labels = labelling.label(paths.flatten().xy_px[path], labelling.facts.to(mask.device), picture)
+    return Ragged(torch.where(mask, labels.view(mask.shape), 0), mask)
 
 
 def repeat_by_duration(
@@ -126,6 +212,7 @@ def repeat_by_duration(
     Returns:
         [..., T'] labels; an empty string where all fixations vanish.
     Raises:
+        TypeError: bin_ms is not a number.
         ValueError: shapes that don't broadcast, bin_ms not above 0, another rounding.
 
     Example:
@@ -134,7 +221,7 @@ def repeat_by_duration(
         tensor([[4, 4, 9, 9]])
     """
     duration = values("duration_ms", duration_ms).to(labels.mask.device)
-    if not bin_ms > 0:
+    if not finite_number("bin_ms", bin_ms) > 0:
         raise ValueError(f"bin_ms must be above 0, got {bin_ms}")
     if rounding not in ("round", "floor"):
         raise ValueError(f"rounding must be round or floor, got {rounding!r}")
@@ -144,7 +231,7 @@ def repeat_by_duration(
         raise ValueError(
             f"duration_ms must broadcast to {list(labels.mask.shape)}, got {list(duration.shape)}"
         ) from error
-    if not (duration[labels.mask] >= 0).all():
+    if not ((duration >= 0) | ~labels.mask).all():
         raise ValueError("duration_ms must be at least 0 wherever there is a label")
     if not labels.mask.numel():
         return labels
@@ -153,34 +240,11 @@ def repeat_by_duration(
     ends = torch.where(labels.mask, bins, 0).long().cumsum(-1)
     *leading, steps = ends.shape
     longest = int(ends[..., -1].max())
-    time = torch.arange(longest, device=ends.device).expand(*leading, longest).contiguous()
-    mask = time < ends[..., -1:]
-    source = torch.searchsorted(ends, time, right=True).clamp(max=steps - 1)
+    mask = torch.arange(longest, device=ends.device) < ends[..., -1:]
+    ended = torch.zeros(*leading, longest + 1, dtype=torch.long, device=ends.device)
+    ended.scatter_add_(-1, ends, torch.ones_like(ends))
+    source = ended[..., :longest].cumsum(-1).clamp(max=steps - 1)
     return Ragged(torch.where(mask, labels.values.gather(-1, source), 0), mask)
-
-
-def label_pair(
-    label: Callable[[Scanpaths, str], Ragged],
-    a: ScanpathsLike,
-    b: ScanpathsLike,
-    bin_ms: float | None,
-    rounding: Literal["round", "floor"],
-) -> tuple[Ragged, Ragged]:
-    """Both sides of a comparison labelled, by time where there is a `bin_ms`.
-
-    Raises:
-        TypeError, ValueError: as `Scanpaths.of` and `label`; bin_ms for scanpaths without durations.
-    """
-    labelled = []
-    for name, side in (("a", a), ("b", b)):
-        paths = Scanpaths.of(side, name)
-        labels = label(paths, name)
-        if bin_ms is not None:
-            if paths.duration_ms is None:
-                raise ValueError(f"bin_ms={bin_ms} needs durations, and {name} has none")
-            labels = repeat_by_duration(labels, paths.duration_ms, bin_ms, rounding)
-        labelled.append(labels)
-    return labelled[0], labelled[1]
 
 
 def frame_size(size_px: ArrayLike | tuple[float, float]) -> Tensor:
@@ -195,29 +259,60 @@ def frame_size(size_px: ArrayLike | tuple[float, float]) -> Tensor:
     return size
 
 
-def _check_inside(paths: Scanpaths, size_px: Tensor, on_outside: OffFrame, name: str) -> None:
-    """`size_px` [..., 1, 2]. Positions off the frame are clipped where they become an index.
+def finite_number(name: str, value: float) -> float:
+    """A setting that must be a number.
 
     Raises:
-        ValueError: a fixation off the frame with on_outside="raise"; another word for it; shapes that don't
-            broadcast.
+        TypeError: it is not one. ValueError: it is not finite.
     """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value}")
+    return float(value)
+
+
+def grid_cells(grid: tuple[int, int]) -> tuple[int, int]:
+    """(nx, ny) of a grid.
+
+    Raises:
+        TypeError: they are not numbers. ValueError: not two whole ones from 1.
+    """
+    if not isinstance(grid, tuple | list | torch.Size) or not all(isinstance(n, Real) for n in grid):
+        raise TypeError(f"grid must be two whole numbers (nx, ny) >= 1, got {grid!r}")
+    if len(grid) != 2 or not all(math.isfinite(n) and int(n) == n >= 1 for n in grid):
+        raise ValueError(f"grid must be two whole numbers (nx, ny) >= 1, got {grid}")
+    return int(grid[0]), int(grid[1])
+
+
+def _is_strict(on_outside: OffFrame) -> bool:
     if on_outside not in ("raise", "clip"):
         raise ValueError(f"on_outside must be raise or clip, got {on_outside!r}")
-    try:
-        outside = paths.mask & ((paths.xy_px < 0) | (paths.xy_px >= size_px)).any(-1)
-    except RuntimeError as error:
-        raise ValueError(
-            f"leading dimensions of {name} and size_px must broadcast, "
-            f"got {list(paths.shape)} and {list(size_px.shape[:-2])}"
-        ) from error
-    if on_outside == "clip" or not outside.any():
+    return on_outside == "raise"
+
+
+def _check_inside(paths: Scanpaths, size_px: Tensor, name: str) -> None:
+    """Scanpaths against frames [..., 2] by their corners, so that fixations are never repeated for each picture.
+
+    Raises:
+        ValueError: a fixation off its frame.
+    """
+    if not paths.mask.numel():
         return
-    *path, step = first = tuple(outside.nonzero()[0].tolist())
-    x, y = paths.xy_px.expand(*outside.shape, 2)[first].tolist()
-    width, height = size_px.expand(*outside.shape, 2)[first].tolist()
+    valid = paths.mask[..., None]
+    low = torch.where(valid, paths.xy_px, torch.inf).amin(-2)
+    high = torch.where(valid, paths.xy_px, -torch.inf).amax(-2)
+    outside = ((low < 0) | (high >= size_px)).any(-1)
+    if not outside.any():
+        return
+    which = tuple(outside.nonzero()[0].tolist())
+    xy = paths.xy_px.expand(*outside.shape, *paths.xy_px.shape[-2:])[which]
+    size = size_px.expand(*outside.shape, 2)[which]
+    step = int(((xy < 0) | (xy >= size)).any(-1).nonzero()[0])
+    x, y = xy[step].tolist()
+    width, height = size.tolist()
     raise ValueError(
-        f"{name}: fixation {step}{f' of scanpath {tuple(path)}' if path else ''} lies at ({x:g}, {y:g}), off "
+        f"{name}: fixation {step}{f' of scanpath {which}' if which else ''} lies at ({x:g}, {y:g}), off "
         f"the frame of {width:g} x {height:g} px (0 <= x < width, 0 <= y < height); "
         "on_outside='clip' moves such fixations to the border"
     )

@@ -7,11 +7,13 @@ from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike
 from gazekit.metrics.functional.labels import frame_size
-from gazekit.metrics.functional.pairs import over_pairs
+from gazekit.metrics.functional.pairs import over_pairs, whole_number
 from gazekit.metrics.functional.point_sets import nearest_px
 from gazekit.scanpath import Scanpaths, ScanpathsLike
 
 __all__ = ["mannan_similarity", "mannan_squared_distance"]
+
+_CELLS = 2**15  # of tables of random fixations held at once: 256 KiB, which stay in the cache
 
 
 def mannan_squared_distance(
@@ -59,8 +61,11 @@ def mannan_similarity(
 
         100 (1 - D / D_r)
 
-    D_r is the mean D of `n_random` pairs of scanpaths of the same lengths, uniform in the same frame. So the
-    index is 0 on average for random scanpaths, and the same for a pair wherever it stands in a batch.
+    D_r is the mean D (not the root of the mean D^2) of `n_random` pairs of scanpaths of the same n and m, all
+    fixations uniform and independent in a frame of the same shape, so that the index is 0 on average for random
+    scanpaths. Each random pair is the first n and the first m fixations of two long scanpaths that `seed` draws.
+    So D_r depends on n, m, H / W, `n_random` and `seed` alone, and a pair has the same index in every batch. It
+    is computed once for every H / W, for all lengths together.
 
     Source: Mannan, Ruddock and Wooding 1995 (Spatial Vision 9, 363).
     Deviations: the random baseline is seeded. Some code puts the first random fixation at the centre, or takes
@@ -68,44 +73,52 @@ def mannan_similarity(
 
     Args:
         a: as in `mannan_squared_distance`, as are `b`, `size_px` and `chunk`.
-        n_random: pairs of random scanpaths for each pair of lengths and shape of frame.
+        n_random: pairs of random scanpaths, computed a few at a time whatever `chunk` says.
         seed: of their fixations.
     Returns:
         [...] up to 100 (equal sets), 0 for random scanpaths, negative for pairs further apart than these; NaN
         if either scanpath is empty. Differentiable; equal sets, where D has a kink, get the gradient 0.
     Raises:
-        TypeError, ValueError: as `mannan_squared_distance`; n_random below 1.
+        TypeError, ValueError: as `mannan_squared_distance`; n_random not a whole number from 1, seed not one.
 
     Example:
         >>> mannan_similarity([[10, 10], [200, 300]], [[20, 30], [180, 310]], size_px=(300, 400)) > 50
         tensor(True)
     """
-    if n_random < 1:
-        raise ValueError(f"n_random must be at least 1, got {n_random}")
+    n_random, seed = whole_number("n_random", n_random, least=1), whole_number("seed", seed)
     a, b, size = Scanpaths.of(a, "a"), Scanpaths.of(b, "b"), frame_size(size_px)
     squared = mannan_squared_distance(a, b, size, chunk)
     apart = squared != 0
     distance = torch.where(apart, torch.where(apart, squared, 1).sqrt(), 0)  # the root has no gradient at 0
-    lengths = (side.lengths.expand(distance.shape).cpu() for side in (a, b))
-    height = (size[..., 1] / size[..., 0]).expand(distance.shape).cpu()  # D doesn't depend on the scale
-    kinds, which = torch.stack([*lengths, height], -1).reshape(-1, 3).unique(dim=0, return_inverse=True)
-    random = _random_distance(kinds, n_random, seed, chunk).to(distance)
-    return 100 * (1 - distance / random[which.to(distance.device)].reshape(distance.shape))
+    n, m = (side.lengths.expand(distance.shape).cpu() for side in (a, b))
+    shape = (size[..., 1] / size[..., 0]).cpu()  # D doesn't depend on the scale
+    random = torch.full(distance.shape, torch.nan, dtype=torch.float64)
+    for height in shape.unique().tolist():
+        here = (shape == height).expand(distance.shape) & (n > 0) & (m > 0)
+        if here.any():
+            means = _random_distances(int(n[here].max()), int(m[here].max()), height, n_random, seed)
+            random[here] = means[n[here] - 1, m[here] - 1]
+    return 100 * (1 - distance / random.to(distance))
 
 
-def _random_distance(kinds: Tensor, n_random: int, seed: int, chunk: int | None) -> Tensor:
-    """[U] mean D of random pairs, for each (n, m, height / width) of `kinds` [U, 3]."""
+def _random_distances(n: int, m: int, height: float, n_random: int, seed: int) -> Tensor:
+    """[n, m] mean D of random scanpaths of 1 to n and of 1 to m fixations in a picture of width 1.
+
+    Minima and sums over the beginnings of two long scanpaths give the D of all their beginnings.
+    """
     draw = torch.Generator().manual_seed(seed)
-    steps = int(kinds[:, :2].max()) if len(kinds) else 0
     # one fixation after the other, so that shorter scanpaths are beginnings of the longer ones
-    rows = [torch.rand(n_random, 2, 2, generator=draw, dtype=torch.float64) for _ in range(steps)]
-    xy = torch.stack(rows, 2) if rows else torch.zeros(n_random, 2, 0, 2, dtype=torch.float64)
-    size = torch.stack([torch.ones_like(kinds[:, 2]), kinds[:, 2]], -1)
-    means = []
-    for (n, m, _), frame in zip(kinds.tolist(), size, strict=True):
-        a, b = xy[:, 0, : int(n)] * frame, xy[:, 1, : int(m)] * frame
-        means.append(mannan_squared_distance(a, b, frame, chunk).sqrt().mean())
-    return torch.stack(means) if means else kinds.new_zeros(0)
+    rows = [torch.rand(n_random, 2, 2, generator=draw, dtype=torch.float64) for _ in range(max(n, m))]
+    a, b = (torch.stack(rows, 2) * torch.tensor([1, height], dtype=torch.float64)).unbind(1)
+    i, j = (torch.arange(1, steps + 1, dtype=torch.float64) for steps in (n, m))
+    total = torch.zeros(n, m, dtype=torch.float64)
+    pairs = max(1, _CELLS // (n * m))
+    for x, y in zip(a[:, :n].split(pairs), b[:, :m].split(pairs), strict=True):
+        squared = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist") ** 2
+        to_b = squared.cummin(2).values.cumsum(1) / i[:, None]
+        to_a = squared.cummin(1).values.cumsum(2) / j
+        total += (to_b + to_a).sqrt().sum(0)
+    return total / n_random / (2 * (1 + height**2)) ** 0.5
 
 
 def _squared_distance(a: Scanpaths, b: Scanpaths, size_px: Tensor) -> Tensor:

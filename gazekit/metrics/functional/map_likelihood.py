@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike
 from gazekit.metrics.functional.fixated import OnOutside, distinct, fixated_pixels, masked_mean, read
+from gazekit.metrics.functional.map_settings import check_choice, check_eps
 from gazekit.metrics.functional.maps import as_map, check_finite, over_images, totals
 from gazekit.metrics.functional.mass import Mass
 from gazekit.scanpath import ScanpathsLike
@@ -91,8 +91,7 @@ def map_information_gain_bits(
         >>> map_information_gain_bits(p, uniform, [[0, 0], [1, 0]])
         tensor(1., dtype=torch.float64)
     """
-    if variant not in ("density", "matlab"):
-        raise ValueError(f"variant must be density or matlab, got {variant!r}")
+    check_choice("variant", variant, "density", "matlab")
     maps = as_map("density", density)
     pixels, mask = fixated_pixels(fixations, maps, on_outside)
     if variant == "matlab":
@@ -105,33 +104,33 @@ def gain_bits(
     density: Tensor, baseline: ArrayLike, pixels: Tensor, mask: Tensor, eps: float, scaled: bool = False
 ) -> Tensor:
     """[..., T] information gain of each valid fixation, anything elsewhere; `scaled` = to minimum 0 and sum 1."""
-    if not 0 <= eps < math.inf:
-        raise ValueError(f"eps must be finite and at least 0, got {eps}")
+    check_eps(eps)
     baseline = as_map("baseline", baseline).to(density.device)
     if baseline.shape not in (density.shape, density.shape[-2:]):
         raise ValueError(
             f"baseline must have the shape of density {list(density.shape)}, or be one map for all, "
             f"got {list(baseline.shape)}"
         )
-    own = _probabilities("density", density, pixels, scaled)
+    own = _bits("density", density, pixels, mask, eps, scaled)
     if baseline.shape == density.shape:
-        other = _probabilities("baseline", baseline, pixels, scaled)
-    else:
-        other = _probabilities("baseline", baseline, pixels.flatten(), scaled).reshape(pixels.shape)
-    return torch.where(mask, own + eps, 1).log2() - torch.where(mask, other + eps, 1).log2()
+        return own - _bits("baseline", baseline, pixels, mask, eps, scaled)
+    other = _bits("baseline", baseline, pixels.flatten(), mask.flatten(), eps, scaled)
+    return own - other.reshape(pixels.shape)
 
 
-def _probabilities(name: str, maps: Tensor, pixels: Tensor, scaled: bool) -> Tensor:
-    """[..., T] what the maps [..., H, W] give to the pixels [..., T]."""
+def _bits(name: str, maps: Tensor, pixels: Tensor, mask: Tensor, eps: float, scaled: bool) -> Tensor:
+    """[..., T] logarithms of what the maps [..., H, W] give to the pixels [..., T]; 0 where not valid."""
 
-    def score(rows: Tensor, pixels: Tensor) -> Tensor:
-        if scaled:
-            mass = Mass.of(name, rows, maps, always=True)
-            return mass.shifted(read(rows, pixels)) / mass.total[:, None]
-        _check_density(name, rows, maps)
-        return read(rows, pixels)
+    def score(rows: Tensor, pixels: Tensor, mask: Tensor) -> Tensor:
+        if not scaled:
+            _check_density(name, rows, maps)
+            return torch.where(mask, read(rows, pixels) + eps, 1).log2()
+        mass = Mass.of(name, rows, maps, always=True)
+        given = mass.shifted(read(mass.rows, pixels)) / mass.total[:, None]
+        bits = torch.where(mask, given + eps, 1).log2()
+        return torch.where(mass.defined[:, None], bits, torch.nan)
 
-    return over_images(score, maps.flatten(-2), pixels)
+    return over_images(score, maps.flatten(-2), pixels, mask)
 
 
 def _check_density(name: str, rows: Tensor, maps: Tensor) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
+import torch
 from torch import Tensor
 
+from gazekit.metrics.functional import map_blocks
 from gazekit.metrics.functional.arguments import ArrayLike
 from gazekit.metrics.functional.map_products import map_products
-from gazekit.metrics.functional.maps import as_map, check_same_shape, inner, over_images, pieces
+from gazekit.metrics.functional.map_settings import EPSILON, check_choice, check_kld
+from gazekit.metrics.functional.maps import as_map, check_same_shape, in_numpy, over_images, precise
 from gazekit.metrics.functional.mass import Mass
 
-__all__ = ["EPSILON", "correlation_coefficient", "kld", "similarity"]
-
-EPSILON = 2.2204e-16
-"""The constant in `kld` of the MIT/Tübingen benchmark, MATLAB's eps."""
+__all__ = ["correlation_coefficient", "kld", "similarity"]
 
 _PYSALIENCY_MINIMUM = 1e-20
 
@@ -49,10 +48,11 @@ def correlation_coefficient(saliency: ArrayLike, empirical_density: ArrayLike) -
             {"saliency": (s, saliency), "empirical_density": (q, empirical_density)},
             missing=("empirical_density",),
         )
-        deviations = products.variance(0).sqrt() * products.variance(1).sqrt()
-        return (products.product[0, 1] / deviations).clamp(-1, 1)  # 1 and rounding is 1
+        found = products.product[0, 1] / (products.deviation(0) * products.deviation(1))
+        defined = products.varies[0] & products.varies[1]
+        return torch.where(defined, found.clamp(-1, 1), torch.nan)  # 1 and rounding is 1
 
-    return over_images(score, saliency.flatten(-2), empirical_density.flatten(-2))
+    return over_images(score, saliency.flatten(-2), empirical_density.flatten(-2), in_threads=True)
 
 
 def similarity(
@@ -81,20 +81,21 @@ def similarity(
         >>> similarity(torch.tensor([[1.0, 1.0], [1.0, 1.0]]), torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
         tensor(0.5000, dtype=torch.float64)
     """
-    if variant not in ("pysaliency", "matlab"):
-        raise ValueError(f"variant must be pysaliency or matlab, got {variant!r}")
+    check_choice("variant", variant, "pysaliency", "matlab")
     saliency, empirical_density = _two_maps(saliency, empirical_density)
 
     def score(s: Tensor, q: Tensor) -> Tensor:
         p = Mass.of("saliency", s, saliency, always=variant == "matlab")
         q = Mass.of("empirical_density", q, empirical_density, always=variant == "matlab", missing=True)
         ratio = (p.total / q.total)[:, None]
-        common = 0
-        for s, t in pieces(p.rows, q.rows):
-            common = common + (q.shifted(t) * ratio).clamp_max_(p.shifted(s)).sum(1)
-        return common / p.total
+        if in_numpy(p.rows, q.rows):
+            common = torch.from_numpy(map_blocks.common_mass(p.blocks(), q.blocks(), ratio.numpy()))
+        else:
+            s, t = p.shifted(precise(p.rows)), q.shifted(precise(q.rows))
+            common = torch.minimum(t * ratio, s).sum(1)
+        return torch.where(p.defined & q.defined, common / p.total, torch.nan)
 
-    return over_images(score, saliency.flatten(-2), empirical_density.flatten(-2))
+    return over_images(score, saliency.flatten(-2), empirical_density.flatten(-2), in_threads=True)
 
 
 def kld(
@@ -131,12 +132,7 @@ def kld(
         >>> kld(torch.tensor([[1.0, 1.0], [1.0, 1.0]]), torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
         tensor(0.6931, dtype=torch.float64)
     """
-    if variant not in ("pysaliency", "matlab"):
-        raise ValueError(f"variant must be pysaliency or matlab, got {variant!r}")
-    if not 0 < eps < math.inf:
-        raise ValueError(f"eps must be positive and finite, got {eps}")
-    if variant == "pysaliency" and eps != EPSILON:
-        raise ValueError("eps has no place in the variant 'pysaliency', which adds 1e-20 to both maps")
+    check_kld(eps, variant)
     added = _PYSALIENCY_MINIMUM if variant == "pysaliency" else 0.0
     saliency, empirical_density = _two_maps(saliency, empirical_density)
 
@@ -146,13 +142,14 @@ def kld(
         # ln(eps + q / (p + eps)) of maps not yet scaled: the factor of their sums is taken out of the logarithm
         ratio = p.total / q.total
         low, high = ((0.0 if added else eps) * part[:, None] for part in (p.total, 1 / ratio))
-        total = 0
-        for s, t in pieces(p.rows, q.rows):
-            s, t = p.shifted(s), q.shifted(t)
-            total = total + inner(t, (t / (s + low)).add_(high).log_())
-        return total / q.total + ratio.log()
+        if in_numpy(p.rows, q.rows):
+            total = torch.from_numpy(map_blocks.divergence(p.blocks(), q.blocks(), low.numpy(), high.numpy()))
+        else:
+            s, t = p.shifted(precise(p.rows)), q.shifted(precise(q.rows))
+            total = (t * (t / (s + low) + high).log()).sum(1)
+        return torch.where(p.defined & q.defined, total / q.total + ratio.log(), torch.nan)
 
-    return over_images(score, saliency.flatten(-2), empirical_density.flatten(-2))
+    return over_images(score, saliency.flatten(-2), empirical_density.flatten(-2), in_threads=True)
 
 
 def _two_maps(saliency: ArrayLike, empirical_density: ArrayLike) -> tuple[Tensor, Tensor]:

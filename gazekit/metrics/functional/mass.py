@@ -7,22 +7,26 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gazekit.metrics.functional.maps import check_finite, pieces, totals
+from gazekit.metrics.functional import map_blocks
+from gazekit.metrics.functional.map_blocks import Blocks
+from gazekit.metrics.functional.maps import check_finite, in_numpy, precise, totals
 
 __all__ = ["Mass"]
 
 
 @dataclass(frozen=True)
 class Mass:
-    """Maps [R, P], `lowest` [R] to be subtracted or None, a constant to be added, and the `total` [R] then.
+    """Maps [R, P], `lowest` [R, 1] to be subtracted or None, a constant to be added, and the `total` [R] then.
 
-    The total is NaN where nothing is left.
+    Where nothing is left, the map is not `defined` [R], and ones stand in for it: a score computed from them and
+    replaced by NaN afterwards has a derivative of 0, while that of NaN would spoil the sum over a batch.
     """
 
     rows: Tensor
     lowest: Tensor | None
     added: float
     total: Tensor
+    defined: Tensor
 
     @classmethod
     def of(
@@ -46,12 +50,26 @@ class Mass:
         total, lowest = totals(rows)
         check_finite(name, total, maps, missing)
         moved = torch.ones_like(lowest, dtype=torch.bool) if always else lowest < 0
-        mass = cls(rows, torch.where(moved, lowest, 0)[:, None] if moved.any() else None, added, total)
+        lowest = torch.where(moved, lowest, 0)[:, None] if moved.any() else None
+        mass = cls(rows, lowest, added, total, torch.ones_like(moved))
         if moved.any() or added:  # summed anew: total - P x lowest would lose digits
-            total = torch.stack([mass.shifted(part).sum(1) for (part,) in pieces(rows)]).sum(0)
-        return cls(rows, mass.lowest, added, torch.where(total > 0, total, torch.nan))
+            total = mass._sum()
+        defined = (total > 0) & total.isfinite()
+        if not defined.all():
+            rows, total = torch.where(defined[:, None], rows, 1), torch.where(defined, total, 1)
+            lowest = None if lowest is None else torch.where(defined[:, None], lowest, 0)
+        return cls(rows, lowest, added, total, defined)
 
     def shifted(self, part: Tensor) -> Tensor:
-        """A piece [R, p] of the maps, non-negative."""
+        """Some values [R, X] of the maps, non-negative."""
         part = part if self.lowest is None else part - self.lowest
         return part + self.added if self.added else part
+
+    def blocks(self) -> Blocks:
+        """The maps, non-negative, as NumPy reads them."""
+        return Blocks(self.rows.numpy(), None if self.lowest is None else self.lowest.numpy(), self.added)
+
+    def _sum(self) -> Tensor:
+        if in_numpy(self.rows):
+            return torch.from_numpy(map_blocks.totals(self.blocks())[0])
+        return self.shifted(precise(self.rows)).sum(1)

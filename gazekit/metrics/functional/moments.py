@@ -14,7 +14,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["correlation", "merge_moments", "moments", "unpack_moments"]
+__all__ = ["correlation", "largest_one", "merge_moments", "moments", "unpack_moments"]
 
 
 def moments(*quantities: Tensor) -> Tensor:
@@ -29,6 +29,17 @@ def moments(*quantities: Tensor) -> Tensor:
     width = range(len(quantities))
     products = {(i, j): (deviations[i] * deviations[j]).sum(0) for i in width for j in width if i <= j}
     return torch.stack([count, *means, *(products[min(i, j), max(i, j)] for i in width for j in width)])
+
+
+def largest_one(x: Tensor, dim: int) -> Tensor:
+    """x divided by its largest absolute value along `dim`, so that squares neither vanish nor overflow.
+
+    The divisor counts as a constant for the gradient: for what does not depend on the scale.
+    """
+    if not x.shape[dim]:
+        return x
+    largest = x.detach().abs().amax(dim, keepdim=True)
+    return x / torch.where(largest > 0, largest, 1.0)
 
 
 def merge_moments(parts: Tensor) -> Tensor:

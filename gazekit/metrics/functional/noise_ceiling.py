@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gazekit.metrics.functional.arguments import ArrayLike, reals
+from gazekit.metrics.functional.arguments import ArrayLike, masked, reals
 from gazekit.metrics.functional.moments import moments, unpack_moments
 
 __all__ = ["explainable_variance", "noise_ceiling", "noise_ceiling_of_means"]
@@ -121,10 +121,7 @@ def repeat_statistics(repeats: ArrayLike, mask: ArrayLike | None) -> tuple[Tenso
     repeats = reals("repeats", repeats)
     if repeats.dim() < 2:
         raise ValueError(f"repeats must have shape [R, n, ...], got {list(repeats.shape)}")
-    took_place = repeats.new_ones(repeats.shape[:2], dtype=torch.bool) if mask is None else mask
-    took_place = torch.as_tensor(took_place)
-    if took_place.dtype != torch.bool:
-        raise TypeError(f"mask must be bool, got {took_place.dtype}")
+    took_place = masked("mask", mask, repeats.new_empty(repeats.shape[:2]))
     if took_place.shape != repeats.shape[:2]:
         raise ValueError(f"mask must have shape {list(repeats.shape[:2])}, got {list(took_place.shape)}")
     presented = repeats[took_place]  # [N, ...]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike
 from gazekit.metrics.functional.fixated import OnOutside, distinct, fixated_pixels, masked_mean, read
 from gazekit.metrics.functional.map_products import map_products
+from gazekit.metrics.functional.map_settings import check_choice
 from gazekit.metrics.functional.maps import as_map, over_images
 from gazekit.scanpath import ScanpathsLike
 
@@ -46,17 +49,16 @@ def nss(
         >>> nss(torch.tensor([[0.0, 0.0], [0.0, 4.0]]), [[1, 1]])
         tensor(1.7321, dtype=torch.float64)
     """
-    if variant not in ("pysaliency", "matlab"):
-        raise ValueError(f"variant must be pysaliency or matlab, got {variant!r}")
+    check_choice("variant", variant, "pysaliency", "matlab")
     maps = as_map("saliency", saliency)
     pixels, mask = fixated_pixels(fixations, maps, on_outside)
 
     def score(rows: Tensor, pixels: Tensor, mask: Tensor) -> Tensor:
         products = map_products({"saliency": (rows, maps)})
-        variance = products.variance(0)
+        deviation, size = products.deviation(0), rows.shape[1]
         if variant == "matlab":
-            mask, variance = distinct(pixels, mask), variance * (rows.shape[1] / (rows.shape[1] - 1))
-        scaled = (read(rows, pixels) - products.mean[0][:, None]) / variance.sqrt()[:, None]
-        return masked_mean(scaled, mask)
+            mask, deviation = distinct(pixels, mask), deviation * math.sqrt(size / max(size - 1, 1))
+        values = read(rows, pixels) * products.scale[0][:, None] - products.mean[0][:, None]
+        return torch.where(products.varies[0], masked_mean(values / deviation[:, None], mask), torch.nan)
 
-    return over_images(score, maps.flatten(-2), pixels, mask)
+    return over_images(score, maps.flatten(-2), pixels, mask, in_threads=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Integral
 
 import torch
 from torch import Tensor
 
 from gazekit.scanpath import Scanpaths, ScanpathsLike
 
-__all__ = ["broadcast_rows", "over_pairs"]
+__all__ = ["broadcast_rows", "over_pairs", "pairs_at_once", "whole_number"]
 
 _CHUNK_BYTES = 64 * 2**20
 
@@ -35,7 +36,8 @@ def over_pairs(
     Returns:
         [...] or [..., K].
     Raises:
-        TypeError, ValueError: as `Scanpaths.of`; leading dimensions that don't broadcast; chunk below 1.
+        TypeError, ValueError: as `Scanpaths.of`; leading dimensions that don't broadcast; chunk not a whole number
+            from 1.
     """
     a, b = Scanpaths.of(a, "a"), Scanpaths.of(b, "b")
     try:
@@ -47,11 +49,7 @@ def over_pairs(
     fact_rows = [broadcast_rows(fact.shape[:-1], shape, a.mask) for fact in facts]
     a, b = a.flatten(), b.flatten()
     facts = tuple(fact.reshape(-1, fact.shape[-1]).to(a.mask.device) for fact in facts)
-    if chunk is None:
-        cells = max(1, a.mask.shape[-1] * b.mask.shape[-1])
-        chunk = max(1, _CHUNK_BYTES // (8 * tables * cells))
-    if chunk < 1:
-        raise ValueError(f"chunk must be at least 1, got {chunk}")
+    chunk = pairs_at_once(chunk, tables * a.mask.shape[-1] * b.mask.shape[-1])
     parts = []
     for start in range(0, max(len(a_row), 1), chunk):  # no pairs at all still need the right K
         part = slice(start, start + chunk)
@@ -59,6 +57,30 @@ def over_pairs(
         parts.append(score(_trimmed(a[a_row[part]]), _trimmed(b[b_row[part]]), *rows))
     scores = torch.cat(parts)
     return scores.reshape((*shape, *scores.shape[1:]))
+
+
+def pairs_at_once(chunk: int | None, numbers: int) -> int:
+    """`chunk`, or as many pairs as keep `numbers` of 8 bytes for each below 64 MiB.
+
+    Raises:
+        TypeError, ValueError: chunk is not a whole number from 1.
+    """
+    if chunk is None:
+        return max(1, _CHUNK_BYTES // (8 * max(1, numbers)))
+    return whole_number("chunk", chunk, least=1)
+
+
+def whole_number(name: str, value: int, least: int | None = None) -> int:
+    """A setting that must be a whole number.
+
+    Raises:
+        TypeError: it is not one. ValueError: it is below `least`.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if least is not None and value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    return int(value)
 
 
 def broadcast_rows(own: torch.Size, shape: torch.Size, like: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike, reals
 from gazekit.metrics.functional.encoding import pearson
+from gazekit.metrics.functional.moments import largest_one
 from gazekit.metrics.functional.ranks import average_ranks, kendall_tau_a
 
 __all__ = ["RSACeiling", "RSAMethod", "rdm", "rsa", "rsa_ceiling"]
@@ -52,6 +53,7 @@ def unit_patterns(patterns: Tensor, centred: bool) -> Tensor:
     if centred:
         patterns = patterns - patterns[..., :1]  # exactly 0 for a constant pattern
         patterns = patterns - patterns.mean(-1, keepdim=True)
+    patterns = largest_one(patterns, -1)
     squares = patterns.square().sum(-1, keepdim=True)
     nothing = squares == 0
     return torch.where(nothing, torch.nan, patterns / torch.where(nothing, 1.0, squares).sqrt())
@@ -83,7 +85,7 @@ def rsa(rdm_a: ArrayLike, rdm_b: ArrayLike, method: RSAMethod = "spearman") -> T
         >>> rsa(model, brain)
         tensor(0.5000, dtype=torch.float64)
     """
-    a, b = _pairs("rdm_a", rdm_a), _pairs("rdm_b", rdm_b)
+    rdm_a, rdm_b = _symmetric("rdm_a", rdm_a), _symmetric("rdm_b", rdm_b)
     wrong = (
         "rdm_a and rdm_b must hold equally many stimuli and broadcast, "
         f"got {list(rdm_a.shape)} and {list(rdm_b.shape)}"
@@ -91,7 +93,7 @@ def rsa(rdm_a: ArrayLike, rdm_b: ArrayLike, method: RSAMethod = "spearman") -> T
     if rdm_a.shape[-1] != rdm_b.shape[-1]:
         raise ValueError(wrong)
     try:
-        a, b = torch.broadcast_tensors(a, b)
+        a, b = torch.broadcast_tensors(_pairs(rdm_a), _pairs(rdm_b))
     except RuntimeError as error:
         raise ValueError(wrong) from error
     if method not in ("spearman", "kendall_tau_a", "pearson"):
@@ -145,13 +147,17 @@ def rsa_ceiling(rdms: ArrayLike, method: RSAMethod = "spearman") -> RSACeiling:
     return RSACeiling(lower.mean(-1), upper.mean(-1))
 
 
-def _pairs(name: str, matrix: ArrayLike) -> Tensor:
-    """[..., n (n - 1) / 2] the dissimilarities above the diagonal."""
+def _symmetric(name: str, matrix: ArrayLike) -> Tensor:
     matrix = reals(name, matrix)
     if matrix.dim() < 2 or matrix.shape[-1] != matrix.shape[-2]:
         raise ValueError(f"{name} must have shape [..., n, n], got {list(matrix.shape)}")
     if not torch.allclose(matrix, matrix.mT, rtol=1e-6, atol=1e-6, equal_nan=True):
         raise ValueError(f"{name} must be symmetric; `rdm` makes a matrix of dissimilarities of patterns")
+    return matrix
+
+
+def _pairs(matrix: Tensor) -> Tensor:
+    """[..., n (n - 1) / 2] the dissimilarities above the diagonal."""
     row, column = torch.triu_indices(matrix.shape[-1], matrix.shape[-1], offset=1, device=matrix.device)
     return matrix[..., row, column]
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike
 from gazekit.metrics.functional.fixated import OnOutside, distinct, fixated_pixels
+from gazekit.metrics.functional.map_settings import check_splits
 from gazekit.metrics.functional.maps import as_map, check_finite, over_images, precise
 from gazekit.metrics.functional.sampling import distinct_draws, uniform_draws
 from gazekit.scanpath import ScanpathsLike
@@ -43,7 +44,8 @@ def auc_borji(
     Returns:
         [...] from 0 to 1; NaN for a constant map and for fewer than two fixated pixels.
     Raises:
-        TypeError, ValueError: as `auc`; negatives that are no pixel numbers.
+        TypeError, ValueError: as `auc`, and -inf, which has no place in [0, 1]; negatives that are no pixel
+            numbers.
 
     Example:
         >>> import torch
@@ -56,7 +58,7 @@ def auc_borji(
     flat, shape = _flat(maps, pixels, mask), maps.shape[:-2]
     first = distinct(flat[1], flat[2])
     if negatives is None:
-        _check_splits(n_splits)
+        check_splits(n_splits)
         drawn = uniform_draws(flat[1], flat[2], first, n_splits, flat[0].shape[1], seed)
     else:
         drawn = _given(negatives, shape, flat[0])
@@ -92,8 +94,8 @@ def auc_shuffled_matlab(
     Returns:
         [...] from 0 to 1; NaN for a constant map and without a fixation on either side.
     Raises:
-        TypeError, ValueError: as `auc`; negatives that are no pixel numbers; both or none of `other_fixations`
-            and `negatives`.
+        TypeError, ValueError: as `auc`, and -inf, which has no place in [0, 1]; negatives that are no pixel
+            numbers; both or none of `other_fixations` and `negatives`.
 
     Example:
         >>> import torch
@@ -108,7 +110,7 @@ def auc_shuffled_matlab(
     flat, shape = _flat(maps, pixels, mask), maps.shape[:-2]
     first = distinct(flat[1], flat[2])
     if negatives is None:
-        _check_splits(n_splits)
+        check_splits(n_splits)
         _, others, others_mask = _flat(
             maps, *fixated_pixels(other_fixations, maps, on_outside, "other_fixations")
         )
@@ -123,11 +125,6 @@ def _flat(maps: Tensor, pixels: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, T
     rows = maps.flatten(-2)
     count = rows.shape[:-1].numel()
     return tuple(tensor.reshape(count, tensor.shape[-1]) for tensor in (rows, pixels, mask))
-
-
-def _check_splits(n_splits: int) -> None:
-    if n_splits < 1:
-        raise ValueError(f"n_splits must be at least 1, got {n_splits}")
 
 
 def _given(negatives: ArrayLike, shape: torch.Size, rows: Tensor) -> Tensor:

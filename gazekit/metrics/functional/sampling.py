@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from gazekit.metrics.functional.fixated import distinct
+
 __all__ = ["distinct_draws", "jittered", "uniform_draws"]
 
 
@@ -42,12 +44,23 @@ def distinct_draws(
     n_splits: int,
     seed: int,
 ) -> Tensor:
-    """[R, K, T] of the distinct pixels others [R, M], without replacement, as `uniform_draws` or all."""
+    """[R, K, T] of the distinct pixels others [R, M], without replacement, as `uniform_draws` or all.
+
+    A split of less than half of them is drawn with replacement, and what came before drawn again; a larger one is
+    the head of a random order. So neither time nor memory grow with M beyond the sample.
+    """
 
     def draw(row: int, generator: torch.Generator) -> Tensor:
         pool = others[row][others_first[row]].sort().values.cpu()
-        keys = torch.rand(n_splits, len(pool), generator=generator, dtype=torch.float64)
-        return pool[keys.argsort(1)[:, : int(first[row].sum())]]
+        wanted = int(first[row].sum())
+        if 2 * wanted >= len(pool):
+            keys = torch.rand(n_splits, len(pool), generator=generator, dtype=torch.float64)
+            return pool[keys.argsort(1)[:, :wanted]]
+        chosen = torch.randint(len(pool), (n_splits, wanted), generator=generator)
+        every = torch.ones_like(chosen, dtype=torch.bool)
+        while (again := ~distinct(chosen, every)).any():
+            chosen[again] = torch.randint(len(pool), (int(again.sum()),), generator=generator)
+        return pool[chosen]
 
     return _padded(draw, pixels, mask, n_splits, seed)
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from gazekit.kernels.alignment import table_alignment
 from gazekit.metrics.functional.arguments import ArrayLike
-from gazekit.metrics.functional.labels import OffFrame, grid_labels, label_pair
-from gazekit.metrics.functional.strings import over_strings
+from gazekit.metrics.functional.labelled_pairs import over_labelled
+from gazekit.metrics.functional.labels import OffFrame, finite_number, grid_cells, grid_labelling
 from gazekit.scanpath import Ragged, Scanpaths, ScanpathsLike
 
 __all__ = ["scanmatch"]
@@ -66,30 +66,29 @@ def scanmatch(
         >>> scanmatch(a, b, size_px=(800, 600), bin_ms=50)
         tensor(0.4286, dtype=torch.float64)
     """
-    if not threshold > 0:
+    if not finite_number("threshold", threshold) > 0:
         raise ValueError(f"threshold must be above 0, got {threshold}")
-    if not gap <= 0:
+    if not finite_number("gap", gap) <= 0:
         raise ValueError(f"gap must be at most 0, got {gap}")
     if variant not in ("global", "gazeparser"):
         raise ValueError(f"variant must be global or gazeparser, got {variant!r}")
+    sides = [Scanpaths.of(side, name) for name, side in (("a", a), ("b", b))]
+    whole = [Scanpaths(side.xy_px.floor(), side.mask, side.duration_ms) for side in sides]
+    nx, ny = grid_cells(grid)
+    row = 2 * nx - 1  # so that the difference of two labels says how far apart the cells are in x and in y
+    labelling = grid_labelling(size_px, (nx, ny), on_outside, row)
+    table, middle = (threshold - _cell_distance(nx, ny)).reshape(-1), (ny - 1) * row + nx - 1
 
-    def label(paths: Scanpaths, name: str) -> Ragged:
-        whole = Scanpaths(paths.xy_px.floor(), paths.mask)
-        return grid_labels(whole, size_px, grid, on_outside, name)
+    def score(a: Ragged, b: Ragged) -> Tensor:
+        port, lengths = variant == "gazeparser", (a.lengths, b.lengths)
+        best = table_alignment(middle + a.values, -b.values, *lengths, table, gap, free_end=port)
+        share = (best + gap * port) / threshold / torch.maximum(*lengths)
+        return torch.where((lengths[0] > 0) & (lengths[1] > 0), share, torch.nan)
 
-    def score(a: Tensor, b: Tensor, a_length: Tensor, b_length: Tensor) -> Tensor:
-        port = variant == "gazeparser"
-        best = table_alignment(a, b, a_length, b_length, table.to(a.device), gap, free_end=port)
-        share = (best + gap * port) / threshold / torch.maximum(a_length, b_length)
-        return torch.where((a_length > 0) & (b_length > 0), share, torch.nan)
-
-    a_labels, b_labels = label_pair(label, a, b, bin_ms, "round")
-    table = threshold - _cell_distance(grid)
-    return over_strings(score, a_labels, b_labels, chunk)
+    return over_labelled(score, labelling, *whole, bin_ms, "round", chunk)
 
 
-def _cell_distance(grid: tuple[int, int]) -> Tensor:
-    """[K, K] Euclidean distances between the cells of a grid, in cells."""
-    cell = torch.arange(grid[0] * grid[1])
-    xy = torch.stack([cell % grid[0], cell // grid[0]], 1).double()
-    return torch.cdist(xy, xy, compute_mode="donot_use_mm_for_euclid_dist")
+def _cell_distance(nx: int, ny: int) -> Tensor:
+    """[2 ny - 1, 2 nx - 1] Euclidean distances, in cells, by the steps in y and in x."""
+    y, x = (torch.arange(1 - n, n, dtype=torch.float64) for n in (ny, nx))
+    return (y[:, None] ** 2 + x**2).sqrt()

@@ -6,14 +6,16 @@ Mondal et al. 2023 (CVPR, Gazeformer), unlike in ScanMatch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike
-from gazekit.metrics.functional.clusters import cluster_labels
+from gazekit.metrics.functional.clusters import cluster_labelling
 from gazekit.metrics.functional.edit_distance import edit_distance
-from gazekit.metrics.functional.labels import OffFrame, class_labels, grid_labels, label_pair
+from gazekit.metrics.functional.labelled_pairs import over_labelled
+from gazekit.metrics.functional.labels import OffFrame, class_labelling, finite_number, grid_labelling
 from gazekit.metrics.functional.sequence_score import sequence_score
 from gazekit.scanpath import Ragged, ScanpathsLike
 
@@ -55,7 +57,8 @@ def grid_sequence_score(
         >>> grid_sequence_score(a, b, size_px=(800, 600))
         tensor(0.5000, dtype=torch.float64)
     """
-    return sequence_score(*_grid_pair(a, b, size_px, grid, bin_ms, on_outside), chunk=chunk)
+    labelling = grid_labelling(size_px, grid, on_outside)
+    return over_labelled(sequence_score, labelling, a, b, bin_ms, "floor", chunk)
 
 
 def cluster_sequence_score(
@@ -88,7 +91,7 @@ def cluster_sequence_score(
         >>> cluster_sequence_score([[90, 120], [650, 500]], [[300, 300], [720, 400]], centres)
         tensor(1., dtype=torch.float64)
     """
-    return sequence_score(*_cluster_pair(a, b, centres_px, bin_ms), chunk=chunk)
+    return over_labelled(sequence_score, cluster_labelling(centres_px), a, b, bin_ms, "floor", chunk)
 
 
 def semantic_sequence_score(
@@ -121,7 +124,8 @@ def semantic_sequence_score(
         >>> semantic_sequence_score([[0, 0], [2, 1]], [[2, 0], [1, 0]], sky_and_sea)
         tensor(0.5000, dtype=torch.float64)
     """
-    return sequence_score(*_class_pair(a, b, label_map, bin_ms, on_outside), chunk=chunk)
+    labelling = class_labelling(label_map, on_outside)
+    return over_labelled(sequence_score, labelling, a, b, bin_ms, "floor", chunk)
 
 
 def grid_edit_distance(
@@ -153,8 +157,8 @@ def grid_edit_distance(
         >>> grid_edit_distance([[100, 100], [700, 500]], [[150, 100], [700, 400]], size_px=(800, 600))
         tensor(1., dtype=torch.float64)
     """
-    pair = _grid_pair(a, b, size_px, grid, bin_ms, on_outside)
-    return edit_distance(*pair, substitution_cost=substitution_cost, normalised=normalised, chunk=chunk)
+    labelling = grid_labelling(size_px, grid, on_outside)
+    return over_labelled(_edits(substitution_cost, normalised), labelling, a, b, bin_ms, "floor", chunk)
 
 
 def cluster_edit_distance(
@@ -186,8 +190,8 @@ def cluster_edit_distance(
         >>> cluster_edit_distance([[90, 120], [650, 500]], [[720, 400]], centres)
         tensor(1., dtype=torch.float64)
     """
-    pair = _cluster_pair(a, b, centres_px, bin_ms)
-    return edit_distance(*pair, substitution_cost=substitution_cost, normalised=normalised, chunk=chunk)
+    labelling = cluster_labelling(centres_px)
+    return over_labelled(_edits(substitution_cost, normalised), labelling, a, b, bin_ms, "floor", chunk)
 
 
 def semantic_edit_distance(
@@ -220,17 +224,11 @@ def semantic_edit_distance(
         >>> semantic_edit_distance([[0, 0], [2, 1]], [[2, 0], [1, 0]], sky_and_sea)
         tensor(1., dtype=torch.float64)
     """
-    pair = _class_pair(a, b, label_map, bin_ms, on_outside)
-    return edit_distance(*pair, substitution_cost=substitution_cost, normalised=normalised, chunk=chunk)
+    labelling = class_labelling(label_map, on_outside)
+    return over_labelled(_edits(substitution_cost, normalised), labelling, a, b, bin_ms, "floor", chunk)
 
 
-def _grid_pair(a, b, size_px, grid, bin_ms, on_outside) -> tuple[Ragged, Ragged]:
-    return label_pair(lambda p, name: grid_labels(p, size_px, grid, on_outside, name), a, b, bin_ms, "floor")
-
-
-def _cluster_pair(a, b, centres_px, bin_ms) -> tuple[Ragged, Ragged]:
-    return label_pair(lambda p, name: cluster_labels(p, centres_px, name), a, b, bin_ms, "floor")
-
-
-def _class_pair(a, b, label_map, bin_ms, on_outside) -> tuple[Ragged, Ragged]:
-    return label_pair(lambda p, name: class_labels(p, label_map, on_outside, name), a, b, bin_ms, "floor")
+def _edits(substitution_cost: float, normalised: bool) -> Callable[[Ragged, Ragged], Tensor]:
+    if finite_number("substitution_cost", substitution_cost) < 0:
+        raise ValueError(f"substitution_cost must be at least 0, got {substitution_cost}")
+    return partial(edit_distance, substitution_cost=substitution_cost, normalised=normalised)

@@ -10,10 +10,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gazekit.metrics.functional.arguments import ArrayLike, binary
+from gazekit.metrics.functional.arguments import ArrayLike, binary, integers
 
 __all__ = [
     "Empty",
+    "check_empty",
     "class_dice",
     "class_iou",
     "dice",
@@ -151,22 +152,35 @@ def mask_sizes(prediction: ArrayLike, target: ArrayLike) -> tuple[Tensor, Tensor
     return tuple(mask.sum(-1, dtype=torch.int32).sum(-1) for mask in (a & b, a, b))
 
 
-def _ratio(top: Tensor, bottom: Tensor, empty: Empty) -> Tensor:
+def check_empty(empty: Empty) -> Empty:
+    """`empty`, if it is one of the words.
+
+    Raises:
+        ValueError: another one.
+    """
     if empty not in _OF_EMPTY:
         raise ValueError(f"empty must be one, nan or zero, got {empty!r}")
+    return empty
+
+
+def _ratio(top: Tensor, bottom: Tensor, empty: Empty) -> Tensor:
+    check_empty(empty)
     return torch.where(bottom > 0, top.double() / bottom, _OF_EMPTY[empty])
 
 
 def _class_sizes(prediction: ArrayLike, target: ArrayLike, n_classes: int) -> tuple[Tensor, Tensor, Tensor]:
     """Numbers of pixels [..., C] of each class in both maps, in the prediction and in the target."""
-    a, b = torch.as_tensor(prediction), torch.as_tensor(target)
+    a, b = (
+        integers(name, x, "integer labels") for name, x in (("prediction", prediction), ("target", target))
+    )
     if a.shape != b.shape or a.dim() < 2:
         raise ValueError(
             f"prediction and target must share one shape [..., H, W], got {list(a.shape)} and {list(b.shape)}"
         )
-    a, b = _labels("prediction", a, n_classes), _labels("target", b, n_classes)
+    _check_classes("prediction", a, n_classes)
+    _check_classes("target", b, n_classes)
     items = a.shape[:-2].numel()
-    cell = a.long() * n_classes + b
+    cell = a * n_classes + b
     cell = cell.reshape(items, a.shape[-2:].numel())
     cell = cell + torch.arange(items, device=cell.device)[:, None] * n_classes**2
     confusion = torch.bincount(cell.flatten(), minlength=items * n_classes**2)
@@ -174,12 +188,9 @@ def _class_sizes(prediction: ArrayLike, target: ArrayLike, n_classes: int) -> tu
     return confusion.diagonal(dim1=-2, dim2=-1), confusion.sum(-1), confusion.sum(-2)
 
 
-def _labels(name: str, labels: Tensor, n_classes: int) -> Tensor:
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise TypeError(f"{name} must hold integer labels, got {labels.dtype}")
+def _check_classes(name: str, labels: Tensor, n_classes: int) -> None:
     if labels.numel() and (labels.min() < 0 or labels.max() >= n_classes):
         raise ValueError(
             f"labels of {name} must lie in 0 ... {n_classes - 1}, "
             f"got {int(labels.min())} to {int(labels.max())}"
         )
-    return labels

@@ -10,7 +10,7 @@ from torch import Tensor
 from gazekit.metrics.functional.arguments import ArrayLike, values
 from gazekit.metrics.functional.auc import ordered, rank_area
 from gazekit.metrics.functional.fixated import OnOutside, fixated_pixels
-from gazekit.metrics.functional.maps import as_map, check_finite, over_images, totals
+from gazekit.metrics.functional.maps import as_map, check_finite, floating, over_images
 from gazekit.scanpath import Scanpaths, ScanpathsLike
 
 __all__ = ["fixations_of_other_images", "shuffled_auc"]
@@ -52,7 +52,8 @@ def shuffled_auc(
     others, others_mask = fixated_pixels(other_fixations, maps, on_outside, "other_fixations")
 
     def score(rows: Tensor, pixels: Tensor, mask: Tensor, others: Tensor, others_mask: Tensor) -> Tensor:
-        check_finite("saliency", totals(rows)[0], maps)
+        rows = floating(rows)
+        check_finite("saliency", rows.amax(1), maps, below=True)
         ranked = ordered(torch.where(others_mask, rows.gather(1, others), torch.inf))
         area = torch.where(mask, rank_area(rows.gather(1, pixels), ranked), 0).sum(1)
         return area.double() / (2 * mask.sum(1) * others_mask.sum(1))
@@ -97,7 +98,11 @@ def fixations_of_other_images(
         raise ValueError(f"images must be numbers from 0 to {len(points) - 1}, got {list(images)}")
     owner = torch.arange(len(points), device=points.mask.device)[:, None].expand_as(points.mask)[points.mask]
     xy = points.xy_px[points.mask]
-    scaled = [(xy * (size[image] / size[owner]))[owner != image] for image in images]
+    # multiplied first: a coordinate that becomes a whole number does so exactly
+    scaled = [
+        torch.where(size[owner] == size[image], xy, xy * size[image] / size[owner])[owner != image]
+        for image in images
+    ]
     if not scaled:
         return points[:0]
     lengths = torch.tensor([len(others) for others in scaled], device=xy.device)

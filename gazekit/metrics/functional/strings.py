@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike, sequences
-from gazekit.metrics.functional.pairs import broadcast_rows
+from gazekit.metrics.functional.pairs import broadcast_rows, pairs_at_once
 from gazekit.scanpath import Ragged
 
 __all__ = ["StringsLike", "over_strings", "strings"]
 
 StringsLike = ArrayLike | Ragged | Sequence
-_CHUNK_BYTES = 64 * 2**20
 
 
 def strings(name: str, symbols: StringsLike, mask: ArrayLike | None = None) -> Ragged:
@@ -57,7 +56,7 @@ def over_strings(
     Returns:
         [...].
     Raises:
-        ValueError: leading dimensions that don't broadcast, chunk below 1.
+        TypeError, ValueError: leading dimensions that don't broadcast, chunk not a whole number from 1.
     """
     leading = a.mask.shape[:-1], b.mask.shape[:-1]
     try:
@@ -72,10 +71,7 @@ def over_strings(
         for side, own in zip((a, b), leading, strict=True)
     ]
     lengths = [side.lengths.reshape(-1) for side in (a, b)]
-    if chunk is None:
-        chunk = max(1, _CHUNK_BYTES // (8 * 4 * (1 + sum(side.shape[1] for side in flat))))
-    if chunk < 1:
-        raise ValueError(f"chunk must be at least 1, got {chunk}")
+    chunk = pairs_at_once(chunk, 4 * sum(side.shape[1] for side in flat))
     scores = [torch.zeros(0, dtype=torch.float64, device=a.mask.device)]
     for start in range(0, len(rows[0]), chunk):
         part = [row[start : start + chunk] for row in rows]

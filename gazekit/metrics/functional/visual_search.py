@@ -7,6 +7,8 @@ HAT for the details.
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,8 @@ from gazekit.metrics.functional.arguments import ArrayLike, boxes, reals
 from gazekit.scanpath import Scanpaths, ScanpathsLike
 
 __all__ = [
+    "check_max_step",
+    "found_by",
     "probability_mismatch",
     "scanpath_ratio",
     "steps_to_target",
@@ -65,24 +69,40 @@ def target_found_curve(steps: ArrayLike, max_step: int) -> Tensor:
     Returns:
         [..., K], never falling; NaN trials are left out, NaN if there are no others.
     Raises:
-        TypeError: steps are not real numbers.
-        ValueError: steps without a dimension of trials, max_step below 0.
+        TypeError: steps are not real numbers, max_step is not an integer.
+        ValueError: no dimension of trials, a step below 1 or between whole numbers, max_step below 0.
 
     Example:
         >>> import torch
         >>> target_found_curve(torch.tensor([2.0, 3.0, torch.inf, 2.0]), max_step=3)
         tensor([0.0000, 0.5000, 0.7500, 0.7500], dtype=torch.float64)
     """
-    return found_by(reals("steps", steps, None), max_step).nanmean(-2)
+    check_max_step(max_step)
+    steps = reals("steps", steps, None)
+    wrong = (steps < 1) | (steps.isfinite() & (steps != steps.floor()))
+    if wrong.any():
+        raise ValueError(f"steps must be 1, 2, ..., inf or NaN, got {steps[wrong][0].item():g}")
+    return found_by(steps, max_step).nanmean(-2)
 
 
 def found_by(steps: Tensor, max_step: int) -> Tensor:
     """[..., K] of steps [...]: 1 from the step at which the target is found, 0 before, NaN without a target."""
-    if max_step < 0:
-        raise ValueError(f"max_step must be at least 0, got {max_step}")
     step = torch.arange(1, max_step + 2, device=steps.device)
     found = (steps[..., None] <= step).to(steps)
     return torch.where(steps[..., None].isnan(), torch.nan, found)
+
+
+def check_max_step(max_step: int) -> int:
+    """`max_step`, if it is a number of fixations.
+
+    Raises:
+        TypeError: not an integer. ValueError: below 0.
+    """
+    if isinstance(max_step, bool) or not isinstance(max_step, Integral):
+        raise TypeError(f"max_step must be an integer, got {max_step!r}")
+    if max_step < 0:
+        raise ValueError(f"max_step must be at least 0, got {max_step}")
+    return int(max_step)
 
 
 def tfp_auc(curve: ArrayLike) -> Tensor:
@@ -170,8 +190,8 @@ def scanpath_ratio(paths: ScanpathsLike, boxes_xyxy_px: ArrayLike, max_step: int
         >>> scanpath_ratio(path, [20, 30, 40, 50])
         tensor(0.7143, dtype=torch.float64)
     """
-    if max_step is not None and max_step < 0:
-        raise ValueError(f"max_step must be at least 0, got {max_step}")
+    if max_step is not None:
+        check_max_step(max_step)
     paths, box = _trials(paths, boxes_xyxy_px)
     steps = _steps(paths, box)
     found = (steps > 1) & (steps <= (paths.mask.shape[-1] if max_step is None else max_step + 1))
