@@ -1,0 +1,86 @@
+"""The Gaussian pyramid of an image, every level back at the image's size.
+
+Source: Burt and Adelson 1983 (IEEE Trans. Commun. 31, 532), binomial kernel (1, 4, 6, 4, 1) / 16, reflection
+without the border pixel: level for level what OpenCV's pyrDown and pyrUp make.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["gaussian_levels"]
+
+
+def gaussian_levels(image: Tensor, levels: int = 5) -> Tensor:
+    """Blur an image by octaves: level 0 is the image, level l keeps what is coarser than 2^l pixels.
+
+    Level l is l times smoothed and halved, then l times doubled and smoothed. The doublings of all levels go
+    together, so that a level costs about one pass over the image. It is linear and differentiable (autograd).
+
+    Args:
+        image: [B, C, H, W] floating, any size from 1 x 1.
+        levels: levels above the image, 0 or more.
+    Returns:
+        [B, levels + 1, C, H, W]; a constant image stays constant at every level.
+    Raises:
+        TypeError, ValueError: image is not floating or not [B, C, H, W], levels is negative.
+    """
+    check_image(image)
+    if levels < 0:
+        raise ValueError(f"levels must be 0 or more, got {levels}")
+    pyramid = [image[:, None]]
+    for _ in range(levels):
+        pyramid.append(_halved(_halved(pyramid[-1], -2), -1))
+    stack = pyramid.pop()
+    while pyramid:
+        finer = pyramid.pop()
+        rows, columns = finer.shape[-2:]
+        stack = torch.cat((finer, _doubled(_doubled(stack, -1, columns), -2, rows)), dim=1)
+    return stack
+
+
+def _halved(x: Tensor, dim: int) -> Tensor:
+    """Smooth and take every second sample: n -> (n + 1) // 2."""
+    padded, n = _reflected(x, dim, 2), x.shape[dim]
+    last, middle, first = (_every_second(padded, dim, k, n) for k in (4, 2, 0))
+    near = _every_second(padded, dim, 1, n) + _every_second(padded, dim, 3, n)
+    return torch.add(first + last, near, alpha=4).add(middle, alpha=6) * (1 / 16)
+
+
+def _every_second(padded: Tensor, dim: int, start: int, n: int) -> Tensor:
+    at = [slice(None)] * padded.ndim
+    at[dim] = slice(start, start + n, 2)
+    return padded[tuple(at)]
+
+
+def _doubled(x: Tensor, dim: int, n: int) -> Tensor:
+    """Put a zero after every sample, smooth, double: (n + 1) // 2 -> n, n even or odd; the border of an odd line as in OpenCV."""
+    short = x.shape[dim]
+    # The doubled line of even length ends in a zero: reflected about that one, the last sample follows itself.
+    padded = torch.cat((x.narrow(dim, min(1, short - 1), 1), x, x.narrow(dim, short - 1, 1)), dim)
+    here, right = padded.narrow(dim, 1, short), padded.narrow(dim, 2, short)
+    even = torch.add(padded.narrow(dim, 0, short) + right, here, alpha=6) * (1 / 8)
+    odd = (here + right) * 0.5
+    return torch.stack((even, odd), dim).flatten(dim - 1, dim).narrow(dim, 0, n)
+
+
+def _reflected(x: Tensor, dim: int, width: int) -> Tensor:
+    """Both ends of a dimension continued by `width` samples, mirrored about the first and the last sample."""
+    n = x.shape[dim]
+    if n > width:
+        lead = x.shape[:-2]
+        pad = (0, 0, width, width) if dim == -2 else (width, width, 0, 0)
+        return F.pad(x.flatten(0, -3), pad, mode="reflect").unflatten(0, lead)
+    period = max(2 * (n - 1), 1)  # F.pad cannot reflect a line as short as this
+    at = torch.arange(-width, n + width, device=x.device).remainder(period)
+    return x.index_select(dim, torch.minimum(at, period - at).clamp_max(n - 1))
+
+
+def check_image(image: Tensor) -> None:
+    """A floating [B, C, H, W] tensor of at least one pixel; B and C may be 0."""
+    if not image.is_floating_point():
+        raise TypeError(f"image must be floating, got {image.dtype}")
+    if image.ndim != 4 or not image.shape[-1] or not image.shape[-2]:
+        raise ValueError(f"image must be [B, C, H, W] with pixels, got shape {list(image.shape)}")

@@ -1,0 +1,91 @@
+"""A sharp spot on a blurred image: two levels, blended by a Gaussian bump about the fixation.
+
+Source: Schwinn, Precup, Eskofier and Zanca 2022 (NeVA). Plain torch on every device: after the blur, which is made
+once per image, a picture is one bump and one fused multiply-add, and no kernel would move fewer bytes by much.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gazekit.kernels.foveate.acuity import check_fixation, check_positive, squared_distance_px
+from gazekit.kernels.foveate.pyramid import check_image
+
+__all__ = ["blur_residual", "gaussian_bump", "reveal"]
+
+
+def blur_residual(image: Tensor, sigma_px: float, kernel_px: int) -> Tensor:
+    """What a blur takes away, b = G * x - x, with G a sampled Gaussian of unit sum and reflection at the border.
+
+    Args:
+        image: [B, C, H, W] floating, both sides longer than half the kernel.
+        sigma_px: of the Gaussian.
+        kernel_px: odd number of samples a side; the source has 5 samples with a sigma of 5 px, and 41 with 10 px.
+    Returns:
+        [B, C, H, W], differentiable.
+    Raises:
+        TypeError, ValueError: image is not floating or not [B, C, H, W] or too small; sigma_px is not positive;
+            kernel_px is even or below 1.
+    """
+    check_image(image)
+    check_positive("sigma_px", sigma_px)
+    if kernel_px < 1 or kernel_px % 2 == 0:
+        raise ValueError(f"kernel_px must be odd and positive, got {kernel_px}")
+    half = kernel_px // 2
+    if min(image.shape[-2:]) <= half:
+        raise ValueError(f"image must be larger than kernel_px // 2 = {half} to be reflected, got {list(image.shape)}")
+    taps = torch.exp(-0.5 * ((torch.arange(kernel_px, dtype=torch.float64) - half) / sigma_px) ** 2)
+    blurred = F.pad(image, (half, half, half, half), mode="reflect")
+    for dim, length in ((-2, image.shape[-2]), (-1, image.shape[-1])):
+        shifted = [blurred.narrow(dim, k, length) for k in range(kernel_px)]
+        blurred = sum(tap * line for tap, line in zip((taps / taps.sum()).tolist(), shifted, strict=True))
+    return blurred - image
+
+
+def gaussian_bump(fixation_xy_px: Tensor, height: int, width: int, sigma_px: float) -> Tensor:
+    """M(xi) = exp(-|p - xi|^2 / (2 sigma^2)) at every pixel p.
+
+    NeVA's spread s divides the squared distance in units of half an image of S pixels:
+    sigma_px = sqrt(s / 2) (S - 1) / 2, 35.3 px for s = 0.2 at 224 pixels.
+
+    Args:
+        fixation_xy_px: [..., 2] floating (x, y); may lie outside.
+        height, width: of the image, pixels.
+        sigma_px: standard deviation of the bump.
+    Returns:
+        [..., height, width] from 0 to 1, differentiable in the fixation; NaN for a NaN fixation.
+    Raises:
+        TypeError, ValueError: the fixation is not floating [..., 2]; a size or sigma_px is not positive and finite.
+    """
+    check_fixation(fixation_xy_px)
+    check_positive("sigma_px", sigma_px)
+    return torch.exp(squared_distance_px(fixation_xy_px, height, width) / (-2 * sigma_px**2))
+
+
+def reveal(image: Tensor, residual: Tensor, seen: Tensor) -> Tensor:
+    """Blur what has not been seen: x + clip(1 - seen, 0, 1) b.
+
+    The gradient to `seen`, hence to the fixation, is -sum_c b g where `seen` lies between 0 and 1.
+
+    Args:
+        image: [B, C, H, W].
+        residual: [B, C, H, W] from `blur_residual`.
+        seen: [B, H, W] or, for T pictures of each image, [B, T, H, W]: `gaussian_bump` of the fixation, plus NeVA's
+            memory R_(t+1) = gamma R_t + M(xi_t) of the earlier ones where there is one.
+    Returns:
+        [B, C, H, W] or [B, T, C, H, W].
+    Raises:
+        ValueError: the shapes do not fit each other.
+    """
+    if residual.shape != image.shape:
+        raise ValueError(f"residual must be as image {list(image.shape)}, got {list(residual.shape)}")
+    batch, _, height, width = image.shape
+    if seen.ndim not in (3, 4) or seen.shape[0] != batch or seen.shape[-2:] != (height, width):
+        raise ValueError(f"seen must be [{batch}, {height}, {width}] or [{batch}, T, {height}, {width}], "
+                         f"got {list(seen.shape)}")  # fmt: skip
+    hidden = (1 - seen).clamp(0, 1).unsqueeze(-3).to(image.dtype)
+    if seen.ndim == 4:
+        image, residual = image[:, None], residual[:, None]
+    return torch.addcmul(image, hidden, residual)

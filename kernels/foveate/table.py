@@ -1,0 +1,109 @@
+"""Means over windows of any size by summed-area tables (Crow 1984, SIGGRAPH), in double precision.
+
+S(y, x) = sum of the image above and left of (y, x), so that a window's sum is S(y1, x1) - S(y0, x1) - S(y1, x0) +
+S(y0, x0): four reads whatever its size. Backward, each output puts +-g / n at the same four places, and the
+gradient of a cell is the sum of all that lies below and right of it: the same running sums from the other end.
+In single precision a mean inside a large image would lose what the table's corner has gathered; double precision
+costs half a pass over the image more and loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["table_pools"]
+
+CELLS = 2**19  # of the tables made at once: 4 MiB
+
+
+def table_pools(image: Tensor, window: Tensor) -> Tensor:
+    """As `reference.masked_pools`."""
+    return _TablePools.apply(image, window)
+
+
+class _Corners(NamedTuple):
+    """Where [O] outputs read a flattened (H + 1) x (W + 1) table, and 1 / number of cells in each window."""
+
+    plus: tuple[Tensor, Tensor]
+    minus: tuple[Tensor, Tensor]
+    share: Tensor
+
+
+def _corners(window: Tensor, height: int, width: int) -> _Corners:
+    top, bottom = _ends(window, height, 0)
+    left, right = _ends(window, width, 1)
+    at = [(y * (width + 1) + x).flatten() for y in (top, bottom) for x in (left, right)]
+    share = ((bottom - top) * (right - left)).flatten().double().reciprocal()
+    return _Corners((at[0], at[3]), (at[1], at[2]), share)
+
+
+def _ends(window: Tensor, length: int, dim: int) -> tuple[Tensor, Tensor]:
+    """First cell of each window along one axis and the one behind its last, inside the image."""
+    steps = torch.arange((length + 1) // 2, device=window.device)
+    before = (2 * (len(steps) - 1) + window - length).clamp_min(0) // 2  # as `pool_border`
+    start = 2 * (steps[:, None] if dim == 0 else steps) - before
+    return start.clamp_min(0), (start + window).clamp_max(length)
+
+
+class _TablePools(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, window: Tensor) -> Tensor:
+        ctx.save_for_backward(window)
+        ctx.image_shape = image.shape
+        out = image.new_empty(*image.shape[:2], *window.shape[-2:])
+        for rows, corners in _parts(window, image.shape):
+            picked = out.flatten(0, 1).flatten(1)
+            for planes in rows:
+                table = _table(image.flatten(0, 1)[planes]).flatten(1)
+                (a, d), (b, c) = corners.plus, corners.minus
+                total = table.index_select(1, d).add_(table.index_select(1, a))
+                total.sub_(table.index_select(1, b)).sub_(table.index_select(1, c))
+                picked[planes] = total.mul_(corners.share).to(image.dtype)
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (window,) = ctx.saved_tensors
+        height, width = ctx.image_shape[-2:]
+        to_image = grad.new_empty(ctx.image_shape)
+        for rows, corners in _parts(window, ctx.image_shape):
+            for planes in rows:
+                given = grad.flatten(0, 1)[planes].flatten(1) * corners.share
+                corner = given.new_zeros(len(given), (height + 1) * (width + 1))
+                for signed, places in ((given, corners.plus), (-given, corners.minus)):
+                    for place in places:
+                        corner.index_add_(1, place, signed)
+                corner = corner.unflatten(1, (height + 1, width + 1))[:, 1:, 1:].flip(-2, -1)
+                to_image.flatten(0, 1)[planes] = _running_sums(corner).flip(-2, -1).to(grad.dtype)
+        return to_image, None
+
+
+def _parts(window: Tensor, shape: torch.Size) -> Iterator[tuple[list[slice], _Corners]]:
+    """Planes that share their windows, so many at a time as make up `CELLS`, with the corners of those windows."""
+    batch, channels, height, width = shape
+    shared = batch // len(window) * channels if len(window) else 0
+    step = max(1, CELLS // (height * width))
+    for b, own in enumerate(window):
+        starts = range(b * shared, (b + 1) * shared, step)
+        yield [slice(at, min(at + step, (b + 1) * shared)) for at in starts], _corners(own, height, width)
+
+
+def _table(planes: Tensor) -> Tensor:
+    """[P, H, W] to [P, H + 1, W + 1] double, row and column 0 being 0."""
+    table = planes.new_zeros(len(planes), planes.shape[1] + 1, planes.shape[2] + 1, dtype=torch.float64)
+    table[:, 1:, 1:] = _running_sums(planes)
+    return table
+
+
+def _running_sums(planes: Tensor) -> Tensor:
+    sums = planes.cumsum(-1, dtype=torch.float64)
+    if sums.is_cuda:
+        return sums.cumsum(-2)
+    for above, row in zip(sums.unbind(1), sums.unbind(1)[1:], strict=False):
+        row.add_(above)  # torch's own cumsum walks down each column by itself: ten times slower on the CPU
+    return sums
