@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 __all__ = ["blend"]
 
@@ -37,9 +36,9 @@ class _Band(NamedTuple):
 
 def _bands(level: Tensor, top: int) -> Iterator[_Band]:
     height = level.shape[2]
-    padded = F.pad(level.nan_to_num(), (0, 0, 0, -height % ROWS), mode="replicate").unflatten(2, (-1, ROWS)).flatten(3)
-    first = padded.amin(-1).floor().clamp(max=top - 1).long().tolist()
-    end = padded.amax(-1).ceil().long().tolist()
+    parts = [part.nan_to_num().flatten(2) for part in level.split(ROWS, dim=2)]
+    first = torch.stack([part.amin(-1) for part in parts], -1).floor().clamp(max=top - 1).long().tolist()
+    end = torch.stack([part.amax(-1) for part in parts], -1).ceil().long().tolist()
     for b, pictures in enumerate(first):
         for t, bands in enumerate(pictures):
             for i, low in enumerate(bands):
