@@ -1,0 +1,140 @@
+"""Overlap of each box of one set with each of another, in plain torch.
+
+A value that is 0/0 is NaN and passes the gradient 0 to both boxes, never NaN: a padded row must not spoil the
+gradient of the box that it is compared with.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["check_boxes", "intersection_and_union", "pairwise_ciou", "pairwise_giou", "pairwise_iou"]
+
+
+class _Pairs(NamedTuple):
+    """[..., N, M] of all pairs: IoU, area of the union, sides of the smallest box around both."""
+
+    iou: Tensor
+    union: Tensor
+    hull_width: Tensor
+    hull_height: Tensor
+
+
+def pairwise_iou(a_px: Tensor, b_px: Tensor) -> Tensor:
+    """Intersection over union: area in both boxes / area in either.
+
+    Args:
+        a_px: [..., N, 4] floating; `b_px` [..., M, 4]. Leading dimensions broadcast.
+    Returns:
+        [..., N, M] from 0 to 1. A box with x2 <= x1 or y2 <= y1 covers nothing: 0 with every box that covers
+        something, NaN with another that covers nothing. Differentiable (gradient 0 where NaN).
+    Raises:
+        TypeError: not floating, or dtypes that differ. ValueError: other shapes.
+
+    Example:
+        >>> pairwise_iou(torch.tensor([[0.0, 0, 2, 2]]), torch.tensor([[1.0, 0, 3, 2], [5, 5, 6, 6]]))
+        tensor([[0.3333, 0.0000]])
+    """
+    _check_pair(a_px, b_px)
+    return _ratio(*intersection_and_union(a_px, b_px))
+
+
+def pairwise_giou(a_px: Tensor, b_px: Tensor) -> Tensor:
+    """Generalised IoU: IoU - (area of the smallest box around both - area in either) / area of that box.
+
+    Source: Rezatofighi et al. 2019 (CVPR), algorithm 1.
+
+    Args, Raises:
+        As `pairwise_iou`.
+    Returns:
+        [..., N, M] from -1 (far apart) to 1 (equal). NaN where `pairwise_iou` is. Differentiable (gradient 0
+        where NaN).
+    """
+    _check_pair(a_px, b_px)
+    pairs = _pairs(a_px, b_px)
+    hull = pairs.hull_width * pairs.hull_height
+    return pairs.iou - _ratio(hull - pairs.union, hull)
+
+
+def pairwise_ciou(a_px: Tensor, b_px: Tensor) -> Tensor:
+    """Complete IoU: IoU - d^2 / D^2 - alpha v.
+
+    d is the distance of the centres, D the diagonal of the smallest box around both,
+    v = 4/pi^2 (atan(w_a / h_a) - atan(w_b / h_b))^2 says how the shapes differ, and alpha = v / (1 - IoU + v).
+
+    Source: Zheng et al. 2020 (AAAI), equations 8 to 11. alpha is a constant to the gradient, as in the authors' and
+    torchvision's code: it weighs the terms and is no aim of its own. Deviation: nothing is added to denominators
+    (torchvision adds 1e-7); alpha of boxes of equal shape, where it does not matter, is 0.
+
+    Args, Raises:
+        As `pairwise_iou`.
+    Returns:
+        [..., N, M] at most 1 (equal). NaN where `pairwise_iou` is, and with a reversed box, which has no shape.
+        Differentiable (gradient 0 where NaN).
+    """
+    _check_pair(a_px, b_px)
+    pairs = _pairs(a_px, b_px)
+    a, b = a_px[..., :, None, :], b_px[..., None, :, :]
+    apart = ((a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) / 2).square().sum(-1)
+    centres = _ratio(apart, pairs.hull_width.square() + pairs.hull_height.square())
+    angle_a, proper_a = _shape(a_px)
+    angle_b, proper_b = _shape(b_px)
+    v = 4 / torch.pi**2 * (angle_a[..., :, None] - angle_b[..., None, :]).square()
+    alpha = torch.where((v > 0) & (pairs.union > 0), v / (1 - pairs.iou + v), 0.0).detach()
+    value = pairs.iou - centres - alpha * v
+    proper = proper_a[..., :, None] & proper_b[..., None, :] & (pairs.union > 0)
+    return value.masked_fill(~proper, torch.nan)
+
+
+def intersection_and_union(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Areas [..., N, M] in both boxes and in either. A reversed box covers nothing."""
+    (ax1, ay1, ax2, ay2), (bx1, by1, bx2, by2) = a[..., :, None, :].unbind(-1), b[..., None, :, :].unbind(-1)
+    width = torch.minimum(ax2, bx2) - torch.maximum(ax1, bx1)
+    height = torch.minimum(ay2, by2) - torch.maximum(ay1, by1)
+    both = width.clamp(min=0) * height.clamp(min=0)
+    return both, _areas(a)[..., :, None] + _areas(b)[..., None, :] - both
+
+
+def check_boxes(name: str, boxes: Tensor) -> None:
+    """Whether this is [..., N, 4] of a floating dtype."""
+    if not boxes.is_floating_point():
+        raise TypeError(f"{name} must be floating, got {boxes.dtype}")
+    if boxes.dim() < 2 or boxes.shape[-1] != 4:
+        raise ValueError(f"{name} must have shape [..., N, 4], got {list(boxes.shape)}")
+
+
+def _check_pair(a: Tensor, b: Tensor) -> None:
+    check_boxes("a_px", a)
+    check_boxes("b_px", b)
+    if a.dtype != b.dtype:
+        raise TypeError(f"b_px must have the dtype of a_px, {a.dtype}, got {b.dtype}")
+
+
+def _pairs(a: Tensor, b: Tensor) -> _Pairs:
+    both, union = intersection_and_union(a, b)
+    low = torch.minimum(a[..., :, None, :], b[..., None, :, :])
+    high = torch.maximum(a[..., :, None, :], b[..., None, :, :])
+    # of a reversed box all four corners count, or the hull could be smaller than the other box
+    width = torch.maximum(high[..., 0], high[..., 2]) - torch.minimum(low[..., 0], low[..., 2])
+    height = torch.maximum(high[..., 1], high[..., 3]) - torch.minimum(low[..., 1], low[..., 3])
+    return _Pairs(_ratio(both, union), union, width, height)
+
+
+def _areas(boxes: Tensor) -> Tensor:
+    return (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(-1)
+
+
+def _shape(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """The angle atan(w / h) of each box, and whether it has one (not reversed, not a point)."""
+    width, height = (boxes[..., 2:] - boxes[..., :2]).unbind(-1)
+    proper = (width >= 0) & (height >= 0) & (width + height > 0)
+    return torch.atan2(torch.where(proper, width, 1.0), torch.where(proper, height, 1.0)), proper
+
+
+def _ratio(part: Tensor, whole: Tensor) -> Tensor:
+    """part / whole; NaN without gradient where that is 0/0."""
+    defined = whole != 0
+    return (part / torch.where(defined, whole, 1.0)).masked_fill(~defined, torch.nan)

@@ -1,0 +1,93 @@
+"""From boxes to places on the feature map, one axis at a time.
+
+Bilinear interpolation is separable, and so is the rule which samples count: a sample off the map along one
+axis counts as 0 whatever the other. All that a box does is therefore said by its samples along y and along x.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["AxisSamples", "Frames", "axis_samples", "frames_of"]
+
+
+class Frames(NamedTuple):
+    """K boxes on the feature map. Columns are (x, y); pixel centres lie at integers.
+
+    Attributes:
+        image: [K] index into the batch.
+        start: [K, 2] upper left corner.
+        side: [K, 2] width and height.
+        samples: [K, 2] integers, samples a bin.
+        proper: [K] False for boxes that are reversed or not finite, which stand here as a point.
+    """
+
+    image: Tensor
+    start: Tensor
+    side: Tensor
+    samples: Tensor
+    proper: Tensor
+
+    def take(self, rows: Tensor) -> Frames:
+        """Some of the boxes."""
+        return Frames(*(column[rows] for column in self))
+
+
+class AxisSamples(NamedTuple):
+    """Samples along one axis, [K, bins, G], G the largest number of samples a bin.
+
+    Attributes:
+        low, high: the two pixels that a sample lies between.
+        fraction: of the way from `low` to `high`.
+        share: its weight in the mean of the bin; 0 for those off the map or beyond the box's own number.
+    """
+
+    low: Tensor
+    high: Tensor
+    fraction: Tensor
+    share: Tensor
+
+
+def frames_of(
+    boxes: Tensor,
+    size: tuple[int, int],
+    spatial_scale: float,
+    sampling_ratio: int,
+    aligned: bool,
+    dtype: torch.dtype,
+) -> Frames:
+    """Where `roi_align` samples the boxes [K, 5]; in at least single precision, whatever the features have."""
+    corners = boxes[:, 1:].to(torch.promote_types(dtype, torch.float32)) * spatial_scale - aligned / 2
+    start, side = corners[:, :2], corners[:, 2:] - corners[:, :2]
+    proper = (corners.isfinite() & (side >= 0).repeat(1, 2)).all(1)
+    start, side = (torch.where(proper[:, None], column, 0.0) for column in (start, side))
+    if not aligned:
+        side = side.clamp(min=1)
+    if sampling_ratio:
+        samples = torch.full_like(side, sampling_ratio, dtype=torch.long)
+    else:
+        bins = torch.tensor(size[::-1], device=side.device)
+        samples = (side.detach() / bins).ceil().long().clamp(min=1)
+    return Frames(boxes[:, 0].long(), start, side, samples, proper)
+
+
+def axis_samples(frames: Frames, axis: int, bins: int, length: int) -> AxisSamples:
+    """The samples along x (axis 0) or y (axis 1) of a map with `length` pixels that way."""
+    start, side, samples = (
+        column[:, axis, None, None] for column in (frames.start, frames.side, frames.samples)
+    )
+    number = torch.arange(int(samples.max()), device=start.device)
+    bin_index = torch.arange(bins, device=start.device)[:, None]
+    at = start + side * ((bin_index + (number + 0.5).to(start) / samples) / bins)
+    counts = (at >= -1) & (at <= length) & (number < samples)
+    at = at.clamp(0, length - 1)
+    low = at.detach().floor()
+    return AxisSamples(
+        low.long(),
+        (low.long() + 1).clamp(max=length - 1),
+        at - low,
+        torch.where(counts, 1 / samples.to(at), 0.0),
+    )
