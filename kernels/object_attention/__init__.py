@@ -1,0 +1,183 @@
+"""Attention among objects with geometry as a bias, in memory linear in the number of objects."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from gazekit.kernels.dispatch import Impl, use_triton
+from gazekit.kernels.object_attention.bias import (
+    Bias,
+    BoxGridBias,
+    DisplacementBias,
+    GaussianBias,
+    LogDistanceBias,
+)
+from gazekit.kernels.object_attention.blocks import attention_in_blocks
+from gazekit.kernels.object_attention.reference import materialised, object_attention_reference
+
+__all__ = ["BoxGridBias", "DisplacementBias", "GaussianBias", "LogDistanceBias", "object_attention"]
+
+SMALL = 1 << 22  # numbers below which a bias is made whole (B M N, times H or its hidden units): measured
+
+
+def object_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor | Bias | None = None,
+    *,
+    mask: Tensor | None = None,
+    lengths: Tensor | None = None,
+    causal: bool = False,
+    scale: float | None = None,
+    return_lse: bool = False,
+    impl: Impl = "auto",
+) -> Tensor | tuple[Tensor, Tensor]:
+    """softmax(scale query key' + bias) value, where the bias is made from places and never exists as a whole.
+
+        S[b, h, m, n] = scale <query[b, h, m], key[b, h, n]> + bias[b, h, m, n]
+        L = log sum_n exp S,    out[b, h, m] = sum_n exp(S - L) value[b, h, n]
+
+    With torch alone ("auto" on the CPU): a small bias, a bias that is a tensor, and no bias go to torch's
+    scaled_dot_product_attention, which nothing here beats; a large one is made, used and forgotten for a block of
+    queries at a time, forward and backward, so that memory grows with M + N. "reference" writes the definition out.
+    "triton" has Gaussian, log-distance, tensor and no bias inside the kernel; DisplacementBias and BoxGridBias go
+    in blocks on every device.
+
+    Gradients reach query, key, value, and every floating tensor of the bias, coordinates too. Those of "reference"
+    can be differentiated again.
+
+    Args:
+        query: [B, H, M, D]. Half precision is computed in single precision.
+        key: [B, H, N, D], same dtype and device.
+        value: [B, H, N, Dv].
+        bias: a tensor broadcastable to [B, H, M, N], added to the scores (-inf hides); or a `GaussianBias`,
+            `LogDistanceBias`, `DisplacementBias` or `BoxGridBias` of these sizes; None = 0.
+        mask: [B, N] bool, True = the key is there.
+        lengths: [B] integers instead of `mask`: the first lengths[b] keys are there.
+        causal: query i sees keys j <= i only; M = N.
+        scale: of the dot products; None = D ** -0.5.
+        return_lse: return L as well.
+        impl: "auto", "reference" or "triton".
+    Returns:
+        [B, H, M, Dv], or that and L [B, H, M] (single precision at least). A query that sees no key (all hidden,
+        N = 0) gets 0, L = -inf, and passes no gradient on.
+    Raises:
+        ValueError: shapes that do not fit, `mask` with `lengths`, or "triton" where that cannot run.
+        TypeError: a bias of another kind, or tensors of several dtypes.
+
+    Example:
+        >>> xy = torch.tensor([[[0.0, 0.0], [1.0, 0.0], [9.0, 0.0]]])
+        >>> same = torch.zeros(1, 1, 3, 4)  # content says nothing: attention follows the distance alone
+        >>> places = torch.eye(3)[None, None]
+        >>> object_attention(same, same, places, GaussianBias(xy, xy, torch.tensor([1.0])))[0, 0].round(decimals=2)
+        tensor([[0.6200, 0.3800, 0.0000],
+                [0.3800, 0.6200, 0.0000],
+                [0.0000, 0.0000, 1.0000]])
+    """
+    sizes = _check(query, key, value, bias, causal)
+    mask = _key_mask(sizes, query.device, mask, lengths)
+    scale = query.shape[3] ** -0.5 if scale is None else scale
+    arguments = (query, key, value, bias, mask, causal, scale)
+    on_cpu = impl == "auto" and query.device.type == "cpu"  # to ask takes longer than a small attention
+    empty = 0 in (*sizes, query.shape[3])
+    in_kernel = not on_cpu and use_triton(impl, query, *_tensors(bias), unfit=_unfit(query, value, bias))
+    if in_kernel and not empty:
+        from gazekit.kernels.object_attention.triton import object_attention_triton
+
+        out, lse = object_attention_triton(*arguments)
+    elif impl == "reference" or empty:
+        out, lse = object_attention_reference(*arguments)
+    elif isinstance(bias, Bias) and sizes.numel() // sizes[1] * max(sizes[1], bias.hidden) >= SMALL:
+        out, lse = attention_in_blocks(*arguments)
+    elif return_lse:
+        out, lse = object_attention_reference(*arguments)
+    else:
+        return _fused(*arguments)
+    return (out, lse) if return_lse else out
+
+
+def _fused(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor | Bias | None,
+    mask: Tensor | None,
+    causal: bool,
+    scale: float,
+) -> Tensor:
+    """torch's own attention, with the bias as a whole."""
+    if bias is None and (mask is None or not causal):
+        seen = None if mask is None else mask[:, None, None]
+        return scaled_dot_product_attention(query, key, value, seen, is_causal=causal, scale=scale)
+    whole = materialised(bias, mask, causal, query, key.shape[2])
+    if whole.dtype != query.dtype:  # a bias loses less in the wider of both
+        return object_attention_reference(query, key, value, whole, None, False, scale)[0]
+    return scaled_dot_product_attention(query, key, value, whole, scale=scale)
+
+
+def _tensors(bias: Tensor | Bias | None) -> list[Tensor]:
+    if bias is None or isinstance(bias, Tensor):
+        return [] if bias is None else [bias]
+    return [x for x in bias.tensors().values() if x.is_floating_point()]
+
+
+def _unfit(query: Tensor, value: Tensor, bias: Tensor | Bias | None) -> str:
+    if isinstance(bias, DisplacementBias | BoxGridBias):
+        return f"a {type(bias).__name__} is made outside of kernels"
+    if max(query.shape[3], value.shape[3]) > 128:
+        return f"heads are wider than 128: {query.shape[3]} and {value.shape[3]}"
+    return ""
+
+
+def _check(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | Bias | None, causal: bool
+) -> torch.Size:
+    """[B, H, M, N], or an error."""
+    if query.dim() != 4:
+        raise ValueError(f"query must be [B, H, M, D], got {list(query.shape)}")
+    b, h, m, d = query.shape
+    n = key.shape[2] if key.dim() == 4 else -1
+    if key.shape != (b, h, n, d):
+        raise ValueError(f"key must be [B={b}, H={h}, N, D={d}], got {list(key.shape)}")
+    if value.dim() != 4 or value.shape[:3] != key.shape[:3]:
+        raise ValueError(f"value must be [B={b}, H={h}, N={n}, Dv], got {list(value.shape)}")
+    if not query.dtype == key.dtype == value.dtype or not query.is_floating_point():
+        raise TypeError(
+            f"query, key, value must have one floating dtype, got {query.dtype}, {key.dtype}, {value.dtype}"
+        )
+    if causal and m != n:
+        raise ValueError(f"causal needs as many queries as keys, got M={m}, N={n}")
+    sizes = torch.Size((b, h, m, n))
+    if isinstance(bias, Tensor):
+        off = bias.dim() > 4 or any(
+            s not in (1, w) for s, w in zip(bias.shape[::-1], sizes[::-1], strict=False)
+        )
+        if off or not bias.is_floating_point():
+            got = f"{bias.dtype} {list(bias.shape)}"
+            raise ValueError(f"bias must be floating, broadcastable to [B, H, M, N] = {list(sizes)}, got {got}")
+    elif isinstance(bias, Bias):
+        if bias.shape != sizes:
+            raise ValueError(f"bias must be of [B, H, M, N] = {list(sizes)}, got {list(bias.shape)}")
+    elif bias is not None:
+        raise TypeError(f"bias must be a tensor, one of the biases or None, got {type(bias).__name__}")
+    return sizes
+
+
+def _key_mask(
+    sizes: torch.Size, device: torch.device, mask: Tensor | None, lengths: Tensor | None
+) -> Tensor | None:
+    """[B, N] bool, True = the key is there; None = all are."""
+    b, _, _, n = sizes
+    if mask is not None and lengths is not None:
+        raise ValueError("mask and lengths say the same thing: give one of them")
+    if lengths is not None:
+        lengths = torch.as_tensor(lengths, device=device)
+        if lengths.shape != (b,) or lengths.is_floating_point() or lengths.dtype == torch.bool:
+            raise ValueError(f"lengths must be [B={b}] integers, got {lengths.dtype} {list(lengths.shape)}")
+        return torch.arange(n, device=device) < lengths[:, None]
+    if mask is not None and (mask.shape != (b, n) or mask.dtype != torch.bool):
+        raise ValueError(f"mask must be bool [B={b}, N={n}], got {mask.dtype} {list(mask.shape)}")
+    return mask

@@ -1,0 +1,115 @@
+"""Launches the Triton kernels of attention with a bias from places, and gives them their backward pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import triton
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from gazekit.kernels.object_attention.bias import GaussianBias, LogDistanceBias
+from gazekit.kernels.object_attention.kernels import (
+    LOG,
+    NO_BIAS,
+    SQUARE,
+    TENSOR,
+    forward_kernel,
+    keys_kernel,
+    queries_kernel,
+)
+
+__all__ = ["object_attention_triton"]
+
+
+def object_attention_triton(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor | GaussianBias | LogDistanceBias | None,
+    mask: Tensor | None,
+    causal: bool,
+    scale: float,
+) -> tuple[Tensor, Tensor]:
+    """Arguments and result as of `reference.object_attention_reference`; no size is 0; differentiable once."""
+    b, h, m, _ = query.shape
+    n = key.shape[2]
+    whole = places = None
+    if isinstance(bias, Tensor):
+        # torch sums the gradient of what is broadcast here
+        kind, whole = TENSOR, bias.expand(b, h, m, n)
+    elif bias is not None:
+        kind = SQUARE if isinstance(bias, GaussianBias) else LOG
+        places = tuple(x.float().contiguous() for x in (bias.query_xy, bias.key_xy, bias.coefficient()))
+    else:
+        kind = NO_BIAS
+    seen = None if mask is None else mask.to(torch.int8).contiguous()
+    q, k, v = (x.contiguous() for x in (query, key, value))
+    return _Attention.apply(kind, seen, causal, scale, q, k, v, whole, *(places or (None, None, None)))
+
+
+def _blocks(d: int, dv: int) -> dict[str, int]:
+    """Block sizes that leave room in shared memory at single precision; dot products need 16 at least."""
+    width, value_width = (max(16, triton.next_power_of_2(x)) for x in (d, dv))
+    side = 64 if max(width, value_width) <= 64 else 32
+    return {"ROWS": side, "KEYS": side, "WIDTH": width, "VALUE_WIDTH": value_width}
+
+
+def _common(q: Tensor, k: Tensor, v: Tensor, whole: Tensor | None, scale: float) -> tuple[Any, ...]:
+    """Strides of the bias, then the sizes."""
+    strides = (0, 0, 0, 0) if whole is None else whole.stride()
+    return (*strides, q.shape[1], q.shape[2], k.shape[2], q.shape[3], v.shape[3], scale)
+
+
+class _Attention(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, kind: int, mask: Tensor | None, causal: bool, scale: float, *tensors: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        q, k, v, whole, query_xy, key_xy, coefficient = tensors
+        b, h, m, _ = q.shape
+        out = q.new_empty(b, h, m, v.shape[3])
+        lse = torch.empty(b, h, m, dtype=torch.float32, device=q.device)
+        flags = {"CAUSAL": causal, "KIND": kind, "MASKED": mask is not None}
+        blocks = _blocks(q.shape[3], v.shape[3])
+        # a kernel wants a pointer even where it reads nothing
+        unread = [q if x is None else x for x in (whole, query_xy, key_xy, coefficient, mask)]
+        forward_kernel[(b * h, triton.cdiv(m, blocks["ROWS"]))](
+            q, k, v, *unread, out, lse, *_common(q, k, v, whole, scale), **flags, **blocks
+        )
+        ctx.save_for_backward(*tensors, mask, out, lse)
+        ctx.flags, ctx.scale = flags, scale
+        ctx.set_materialize_grads(False)
+        return out, lse
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_out: Tensor | None, d_lse: Tensor | None) -> tuple[Tensor | None, ...]:
+        q, k, v, whole, query_xy, key_xy, coefficient, mask, out, lse = ctx.saved_tensors
+        (b, h, m, _), n, kind = q.shape, k.shape[2], ctx.flags["KIND"]
+        d_out = torch.zeros_like(out) if d_out is None else d_out.contiguous()
+        taken = -(d_out.float() * out.float()).sum(-1)  # L = -inf passes nothing on: its weights are 0
+        taken = (taken if d_lse is None else taken + d_lse).contiguous()
+        wanted = any(ctx.needs_input_grad[7:])
+        blocks = _blocks(q.shape[3], v.shape[3])
+        rows, keys = triton.cdiv(m, blocks["ROWS"]), triton.cdiv(n, blocks["KEYS"])
+        dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
+
+        def room(*shape: int) -> Tensor:
+            return torch.zeros(b, h, *shape, dtype=torch.float32, device=q.device)
+
+        d_whole = room(m, n) if wanted and kind == TENSOR else None  # zeros: causal blocks are left out
+        d_places = [room(m, 2), room(n, 2), room(rows)] if wanted and kind in (SQUARE, LOG) else [None] * 3
+        read = [q if x is None else x for x in (whole, query_xy, key_xy, coefficient, mask)]
+        common = (*_common(q, k, v, whole, ctx.scale),)
+        options = {**ctx.flags, "BIAS_GRADIENT": wanted, **blocks}
+        made = [q if x is None else x for x in (d_whole, d_places[0], d_places[2], d_places[1])]
+        given = (q, k, v, *read, lse, d_out, taken)
+        queries_kernel[(b * h, rows)](*given, dq, *made[:3], *common, **options)
+        keys_kernel[(b * h, keys)](*given, dk, dv, made[3], *common, **options)
+        if d_whole is not None:
+            return None, None, None, None, dq, dk, dv, d_whole.to(whole.dtype), None, None, None
+        if d_places[0] is not None:
+            d_places = [d_places[0].sum(1), d_places[1].sum(1), d_places[2].sum((0, 2))]
+        return None, None, None, None, dq, dk, dv, None, *d_places
