@@ -4,6 +4,10 @@ Source: Needleman and Wunsch 1970 (J. Mol. Biol. 48, 443); Wagner and Fischer 19
 Chiba 1978 (IEEE TASSP 26, 43).
 Layout: pairs first, [P, n] symbols or [P, n, m] scores and costs; sequences begin at 0 and `*_length` says
 where they end. What stands behind the end never matters.
+Forms (`impl`): "reference" is plain torch (`reference.py`, `buffers.py`, `warp_tables.py`); "triton" (`triton.py`)
+takes tables of float32, and sequences of which the shorter ones have up to 1023 entries, computes all pairs at
+once whatever `chunk` says, and beside its inputs keeps one table where a gradient or a path is wanted; "auto" is
+"triton" where that can run on the tensors' device. All give the same values, and the same gradients.
 """
 
 from __future__ import annotations
@@ -11,10 +15,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gazekit.kernels.alignment.pairs import check_table, chunks, pairs_last
+from gazekit.kernels.alignment.pairs import check_table, chunks, pairs_last, too_long
 from gazekit.kernels.alignment.reference import best_score, matrix_diagonal
 from gazekit.kernels.alignment.strings import edit_distance, symbol_alignment, table_alignment
 from gazekit.kernels.alignment.warps import Path, bottleneck_cost, cheapest_path, warping_cost
+from gazekit.kernels.dispatch import Impl, use_triton
 
 __all__ = [
     "Path",
@@ -29,7 +34,12 @@ __all__ = [
 
 
 def global_alignment(
-    substitution: Tensor, a_length: Tensor, b_length: Tensor, gap: float, chunk: int | None = None
+    substitution: Tensor,
+    a_length: Tensor,
+    b_length: Tensor,
+    gap: float,
+    chunk: int | None = None,
+    impl: Impl = "auto",
 ) -> Tensor:
     """Needleman-Wunsch: the largest sum of substitution scores and gaps over all global alignments.
 
@@ -41,14 +51,19 @@ def global_alignment(
         gap: score of one symbol without partner, usually 0 or negative.
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB (more under
             autograd, which keeps every diagonal).
+        impl: "auto", "reference" or "triton".
     Returns:
         [P] in the dtype of `substitution`; with an empty sequence gap x length of the other.
     Raises:
         TypeError: substitution is not floating, lengths are not integers.
-        ValueError: shapes differ, a length outside its range, chunk below 1.
+        ValueError: shapes differ, a length outside its range, chunk below 1, "triton" where that cannot run.
     """
-    check_table("substitution", substitution, a_length, b_length)
+    check_table("substitution", substitution, a_length, b_length, chunk)
     _, n, m = substitution.shape
+    if use_triton(impl, substitution, unfit=too_long(n, m)):
+        from gazekit.kernels.alignment.triton import totals
+
+        return totals(substitution, a_length, b_length, "align", gap)
     scores = []
     for rows in chunks(substitution, min(n, m) + 1, 2 * n * m, chunk):
         table, a, b = pairs_last(substitution, a_length, b_length, rows)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["check_length", "check_table", "chunks", "pairs_last"]
+__all__ = ["check_chunk", "check_length", "check_table", "chunks", "pairs_last", "too_long"]
 
 _CHUNK_BYTES = 64 * 2**20
 # On the CPU a diagonal of all pairs should stay in the cache and below the size at which torch uses threads:
 # steps this short are soon done, and waking threads on a busy machine costs many times what they save.
 _CPU_DIAGONAL = 2**15
+_LONGEST = 1023  # rows that one program of the Triton form holds
 
 
 def pairs_last(
@@ -21,7 +22,12 @@ def pairs_last(
     return table[rows, : int(a.max()), : int(b.max())].permute(1, 2, 0), a, b
 
 
-def check_table(name: str, table: Tensor, a_length: Tensor, b_length: Tensor) -> None:
+def check_chunk(chunk: int | None) -> None:
+    if chunk is not None and chunk < 1:
+        raise ValueError(f"chunk must be at least 1, got {chunk}")
+
+
+def check_table(name: str, table: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None) -> None:
     if table.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"{name} must be float32 or float64, got {table.dtype}")
     if table.dim() != 3:
@@ -29,6 +35,7 @@ def check_table(name: str, table: Tensor, a_length: Tensor, b_length: Tensor) ->
     pairs, n, m = table.shape
     check_length("a_length", a_length, pairs, n)
     check_length("b_length", b_length, pairs, m)
+    check_chunk(chunk)
 
 
 def check_length(name: str, length: Tensor, pairs: int, longest: int) -> None:
@@ -47,6 +54,11 @@ def chunks(pairs: Tensor, diagonal: int, copied: int, chunk: int | None) -> list
         if pairs.device.type == "cpu":
             chunk = min(chunk, _CPU_DIAGONAL // diagonal)
         chunk = max(chunk, 1)
-    if chunk < 1:
-        raise ValueError(f"chunk must be at least 1, got {chunk}")
     return [slice(start, start + chunk) for start in range(0, len(pairs), chunk)]
+
+
+def too_long(n: int, m: int) -> str:
+    """Why the Triton form cannot take sequences of this length; "" = it can."""
+    return (
+        f"the shorter sequences may have {_LONGEST} entries, got {min(n, m)}" if min(n, m) > _LONGEST else ""
+    )

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from gazekit.kernels.alignment.buffers import Scores, best_string_score, equality_scores, table_scores
-from gazekit.kernels.alignment.pairs import check_length, chunks
+from gazekit.kernels.alignment.pairs import check_chunk, check_length, chunks, too_long
+from gazekit.kernels.dispatch import Impl, use_triton
 
 __all__ = ["edit_distance", "symbol_alignment", "table_alignment"]
 
@@ -20,6 +21,7 @@ def symbol_alignment(
     mismatch: float = 0.0,
     gap: float = 0.0,
     chunk: int | None = None,
+    impl: Impl = "auto",
 ) -> Tensor:
     """Needleman-Wunsch where a pair of symbols scores by equality alone; no [n, m] table is ever held.
 
@@ -32,13 +34,19 @@ def symbol_alignment(
         b_length: [P] integers from 0 to m.
         match: score of two equal symbols; `mismatch` of two different ones; `gap` of one without partner.
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.
+        impl: "auto", "reference" or "triton".
     Returns:
         [P] float64; with an empty sequence gap x length of the other.
     Raises:
         TypeError: symbols or lengths are not integers.
-        ValueError: shapes differ, a length outside its range, chunk below 1.
+        ValueError: shapes differ, a length outside its range, chunk below 1,
+            "triton" where that cannot run.
     """
-    _check_strings(a, b, a_length, b_length)
+    _check_strings(a, b, a_length, b_length, chunk)
+    if _use_triton(impl, a, b):
+        from gazekit.kernels.alignment.triton import string_scores
+
+        return string_scores(a, b, a_length, b_length, gap, match=match, mismatch=mismatch)
     return _string_alignment(equality_scores(match, mismatch), a, b, a_length, b_length, gap, False, chunk)
 
 
@@ -51,6 +59,7 @@ def table_alignment(
     gap: float = 0.0,
     free_end: bool = False,
     chunk: int | None = None,
+    impl: Impl = "auto",
 ) -> Tensor:
     """Needleman-Wunsch where a pair of symbols x and y scores table[x + y] (ScanMatch).
 
@@ -67,23 +76,29 @@ def table_alignment(
         free_end: whether the alignment may stop anywhere, leaving the rest of both strings out at no cost;
             then the score is never below 0, that of the empty alignment.
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.
+        impl: "auto", "reference" or "triton".
     Returns:
         [P] float64; with an empty sequence gap x length of the other (free_end: the larger of that and 0).
     Raises:
         TypeError: symbols or lengths are not integers.
-        ValueError: shapes differ, a length outside its range, a sum that the table lacks, chunk below 1.
+        ValueError: shapes differ, a length outside its range, a sum that the table lacks, chunk below 1,
+            "triton" where that cannot run.
     """
     if table.dim() != 1:
         raise ValueError(f"table must have shape [S], got {list(table.shape)}")
-    _check_strings(a, b, a_length, b_length)
+    _check_strings(a, b, a_length, b_length, chunk)
     (a, *a_range), (b, *b_range) = (_closed(*side) for side in ((a, a_length), (b, b_length)))
     low, high = (sum(ends) for ends in zip(a_range, b_range, strict=True))
     if a_length.any() and b_length.any() and not 0 <= low <= high < len(table):
         raise ValueError(
             f"the sums of symbols of a and b must lie in 0..{len(table) - 1}, the table, got {low}..{high}"
         )
-    write = table_scores(table.to(a.device, torch.float64))
-    return _string_alignment(write, a, b, a_length, b_length, gap, free_end, chunk)
+    table = table.to(a.device, torch.float64)
+    if _use_triton(impl, a, b):
+        from gazekit.kernels.alignment.triton import string_scores
+
+        return string_scores(a, b, a_length, b_length, gap, table, free_end=free_end)
+    return _string_alignment(table_scores(table), a, b, a_length, b_length, gap, free_end, chunk)
 
 
 def edit_distance(
@@ -93,6 +108,7 @@ def edit_distance(
     b_length: Tensor,
     substitution_cost: float = 1.0,
     chunk: int | None = None,
+    impl: Impl = "auto",
 ) -> Tensor:
     """Levenshtein: the least cost of turning one sequence into the other; inserting or deleting costs 1.
 
@@ -105,16 +121,18 @@ def edit_distance(
         b_length: [P] integers from 0 to m.
         substitution_cost: of replacing one symbol, at least 0; from 2 on replacing never pays.
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.
+        impl: "auto", "reference" or "triton".
     Returns:
         [P] float64; with an empty sequence the length of the other.
     Raises:
         TypeError: symbols or lengths are not integers.
-        ValueError: shapes differ, a length outside its range, a negative cost, chunk below 1.
+        ValueError: shapes differ, a length outside its range, a negative cost, chunk below 1,
+            "triton" where that cannot run.
     """
     if not substitution_cost >= 0:
         raise ValueError(f"substitution_cost must be at least 0, got {substitution_cost}")
     score = symbol_alignment(
-        a, b, a_length, b_length, match=0, mismatch=-substitution_cost, gap=-1, chunk=chunk
+        a, b, a_length, b_length, match=0, mismatch=-substitution_cost, gap=-1, chunk=chunk, impl=impl
     )
     return 0 - score  # -score would turn 0 into -0
 
@@ -146,6 +164,11 @@ def _string_alignment(
     return torch.empty_like(scores).index_copy(0, order, scores)
 
 
+def _use_triton(impl: Impl, a: Tensor, b: Tensor) -> bool:
+    """Symbols are no floating numbers, so only their device is looked at."""
+    return use_triton(impl, a.new_empty(0, dtype=torch.float32), unfit=too_long(a.shape[1], b.shape[1]))
+
+
 def _closed(symbols: Tensor, length: Tensor) -> tuple[Tensor, int, int]:
     """Symbols with the smallest behind the ends too, in half the bytes; the smallest and the largest."""
     valid = torch.arange(symbols.shape[1], device=symbols.device) < length[:, None]
@@ -155,7 +178,7 @@ def _closed(symbols: Tensor, length: Tensor) -> tuple[Tensor, int, int]:
     return symbols.int(), int(symbols.min()), int(symbols.max())
 
 
-def _check_strings(a: Tensor, b: Tensor, a_length: Tensor, b_length: Tensor) -> None:
+def _check_strings(a: Tensor, b: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None) -> None:
     for name, symbols in (("a", a), ("b", b)):
         if symbols.is_floating_point() or symbols.is_complex():
             raise TypeError(f"{name} must hold integer symbols, got {symbols.dtype}")
@@ -165,3 +188,4 @@ def _check_strings(a: Tensor, b: Tensor, a_length: Tensor, b_length: Tensor) -> 
         raise ValueError(f"a and b must hold equally many sequences, got {len(a)} and {len(b)}")
     check_length("a_length", a_length, len(a), a.shape[1])
     check_length("b_length", b_length, len(b), b.shape[1])
+    check_chunk(chunk)

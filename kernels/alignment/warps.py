@@ -12,13 +12,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gazekit.kernels.alignment.pairs import check_table, chunks, pairs_last
-from gazekit.kernels.alignment.warp_tables import Join, least_total, path_cells, skewed
+from gazekit.kernels.alignment.pairs import check_table, chunks, pairs_last, too_long
+from gazekit.kernels.alignment.warp_tables import least_total, path_cells, skewed
+from gazekit.kernels.dispatch import Impl, use_triton
 
 __all__ = ["Path", "bottleneck_cost", "cheapest_path", "warping_cost"]
 
 
-def warping_cost(cost: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None = None) -> Tensor:
+def warping_cost(
+    cost: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None = None, impl: Impl = "auto"
+) -> Tensor:
     """Dynamic time warping: the least sum of costs over all warps.
 
     A warp is a path of cells from (0, 0) to (a_length - 1, b_length - 1) whose every step goes one on in the
@@ -31,21 +34,24 @@ def warping_cost(cost: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | 
         b_length: [P] integers from 0 to m.
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB (more under
             autograd, which keeps every diagonal).
+        impl: "auto", "reference" or "triton".
     Returns:
         [P] in the dtype of `cost`; NaN with an empty sequence, which no warp connects.
     Raises:
         TypeError: cost is not floating, lengths are not integers.
-        ValueError: shapes differ, a length outside its range, chunk below 1.
+        ValueError: shapes differ, a length outside its range, chunk below 1, "triton" where that cannot run.
 
     Example:
         >>> length = torch.tensor([2])
         >>> warping_cost(torch.tensor([[[1.0, 5.0], [0.0, 2.0]]]), length, length)
         tensor([3.])
     """
-    return _least_warp(cost, a_length, b_length, chunk, torch.add)
+    return _least_warp(cost, a_length, b_length, chunk, impl, "sum")
 
 
-def bottleneck_cost(cost: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None = None) -> Tensor:
+def bottleneck_cost(
+    cost: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None = None, impl: Impl = "auto"
+) -> Tensor:
     """The least height over which a warp leads: minimum over warps of their largest cost.
 
     With distances as costs it is the discrete Fréchet distance (Eiter and Mannila 1994, TU Wien CD-TR 94/64).
@@ -58,7 +64,7 @@ def bottleneck_cost(cost: Tensor, a_length: Tensor, b_length: Tensor, chunk: int
         >>> bottleneck_cost(torch.tensor([[[1.0, 5.0], [0.0, 2.0]]]), length, length)
         tensor([2.])
     """
-    return _least_warp(cost, a_length, b_length, chunk, torch.maximum)
+    return _least_warp(cost, a_length, b_length, chunk, impl, "bottleneck")
 
 
 class Path(NamedTuple):
@@ -73,7 +79,9 @@ class Path(NamedTuple):
     mask: Tensor
 
 
-def cheapest_path(cost: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None = None) -> Path:
+def cheapest_path(
+    cost: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None = None, impl: Impl = "auto"
+) -> Path:
     """The warp whose *entered* cells cost least: all cells but the first, which every warp has.
 
     Of several such warps one is chosen by a fixed rule: going back from the last cell, the step in both
@@ -85,6 +93,7 @@ def cheapest_path(cost: Tensor, a_length: Tensor, b_length: Tensor, chunk: int |
         a_length: [P] integers from 0 to n.
         b_length: [P] integers from 0 to m.
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.
+        impl: "auto", "reference" or "triton".
     Returns:
         `Path`; with an empty sequence no cells, and NaN as cost.
     Raises:
@@ -96,8 +105,12 @@ def cheapest_path(cost: Tensor, a_length: Tensor, b_length: Tensor, chunk: int |
         >>> path.cost, path.a_index[path.mask], path.b_index[path.mask]
         (tensor([2.]), tensor([0, 1]), tensor([0, 1]))
     """
-    check_table("cost", cost, a_length, b_length)
+    check_table("cost", cost, a_length, b_length, chunk)
     pairs, n, m = cost.shape
+    if use_triton(impl, cost, unfit=too_long(n, m)) and cost.numel():
+        from gazekit.kernels.alignment.triton_trace import path_cells as traced
+
+        return _path(cost, *traced(cost.detach(), a_length, b_length))
     path = Path(
         cost.new_full((pairs,), torch.nan),
         *torch.zeros(2, pairs, max(n + m - 1, 0), dtype=torch.long, device=cost.device),
@@ -128,14 +141,26 @@ def _chunk_path(table: Tensor, a_length: Tensor, b_length: Tensor) -> Path:
     row = cells - diagonal * min(n, m)
     a, b = (row, diagonal - row) if n <= m else (diagonal - row, row)
     mask = (torch.arange(len(cells), device=cells.device)[:, None] < count) & exists
-    a, b, mask = (a * mask).T, (b * mask).T, mask.T
-    costs = table.permute(2, 0, 1).flatten(1).gather(1, a * m + b)
+    return _path(table.permute(2, 0, 1), (a * mask).T, (b * mask).T, mask.T)
+
+
+def _path(cost: Tensor, a_index: Tensor, b_index: Tensor, mask: Tensor) -> Path:
+    """The path of these cells [P, L] in [P, n, m], with what entering them costs."""
+    costs = cost.flatten(1).gather(1, a_index * cost.shape[2] + b_index)
     entered = torch.where(mask, costs, 0.0)[:, 1:].sum(1)
-    return Path(torch.where(exists, entered, torch.nan), a, b, mask)
+    return Path(torch.where(mask.any(1), entered, torch.nan), a_index, b_index, mask)
 
 
-def _least_warp(cost: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None, join: Join) -> Tensor:
-    check_table("cost", cost, a_length, b_length)
+def _least_warp(
+    cost: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None, impl: Impl, rule: str
+) -> Tensor:
+    check_table("cost", cost, a_length, b_length, chunk)
+    if use_triton(impl, cost, unfit=too_long(*cost.shape[1:])):
+        from gazekit.kernels.alignment.triton import totals as least_totals
+
+        exists = (a_length > 0) & (b_length > 0)
+        return torch.where(exists, least_totals(cost, a_length, b_length, rule), torch.nan)
+    join = torch.add if rule == "sum" else torch.maximum
     totals = [cost.new_zeros(0)]
     for rows in _chunks(cost, chunk):
         table, a, b = pairs_last(cost, a_length, b_length, rows)
