@@ -26,6 +26,7 @@ from gazekit.kernels.foveate.acuity import (
     check_positive,
     cutoff_cycles_per_dva,
     eccentricity_dva,
+    levels_needed,
     transfer_level,
 )
 from gazekit.kernels.foveate.pyramid import check_image, gaussian_levels
@@ -45,6 +46,7 @@ __all__ = [
     "foveate",
     "gaussian_bump",
     "gaussian_levels",
+    "levels_needed",
     "reveal",
     "transfer_level",
 ]
@@ -64,9 +66,10 @@ def foveate(
 ) -> Tensor:
     """Show an image as it is seen from a fixation: every pixel at the resolution of its eccentricity.
 
-    x_fov(p) = (1 - f) G_k(p) + f G_(k+1)(p), with G the octaves of `gaussian_levels`, k + f = L(e(p)) the `acuity_level`
-    log2(f_n / f_c(e)) at eccentricity e(p) = |p - xi| / px_per_dva, clipped to the levels there are. Differentiable in the
-    image and, through L, in the fixation; continuous in it, the gradient stepping where L passes a whole level.
+    x_fov(p) = (1 - f) G_k(p) + f G_(k+1)(p), with G the octaves of `gaussian_levels` and k + f = L(e(p)) the
+    `acuity_level` log2(f_n / f_c(e)) at eccentricity e(p) = |p - xi| / px_per_dva, clipped to the levels there are.
+    Differentiable in the image and, through L, in the fixation; continuous in it, the gradient stepping where L
+    passes a whole level.
 
     Source: Geisler and Perry 1998, the acuity law; `acuity_level` says where its users' programs differ.
 
@@ -94,8 +97,7 @@ def foveate(
         raise ValueError(f"fixation_xy_px must be [{len(image)}, 2] or [{len(image)}, T, 2], "
                          f"got {list(fixation_xy_px.shape)}")  # fmt: skip
     if levels is None:
-        farthest = torch.tensor(math.hypot(height, width) / px_per_dva, dtype=torch.float64)
-        levels = max(1, math.ceil(acuity_level(farthest, px_per_dva)))
+        levels = levels_needed(height, width, px_per_dva)
     check_positive("levels", levels)
     if fixation_mask is not None:
         _check_mask(fixation_mask, points)
@@ -114,8 +116,9 @@ def blend_levels(stack: Tensor, level: Tensor, impl: Impl = "auto") -> Tensor:
 
     y(p) = (1 - f) G_k(p) + f G_(k+1)(p), level(p) = k + f clipped to the stack. Gradients: dG_k += (1 - f) g and
     dG_(k+1) += f g, summed over the T pictures; d level = sum_c g (G_(k+1) - G_k), 0 where clipped, that of the upper
-    side at a whole level. The Triton form reads two levels per output instead of gathering through an index of 8
-    bytes per value, and its gradients need no atomics; on the CPU bands of rows read the levels that occur in them.
+    side at a whole level. The plain form passes over all L levels of every picture. The Triton form reads
+    the two that an output needs, once, and its gradients need no atomics; on the CPU, bands of rows read the levels
+    that occur in them.
 
     Args:
         stack: [B, L, C, H, W] floating with L >= 2, as `gaussian_levels` gives it.
@@ -147,10 +150,11 @@ def blend_levels(stack: Tensor, level: Tensor, impl: Impl = "auto") -> Tensor:
 def eccentric_avg_pool2d(image: Tensor, window: Tensor, impl: Impl = "auto") -> Tensor:
     """Average pooling with stride 2 in which every output pixel has a window size of its own.
 
-    y(i, j) = mean of x over rows [2 i - b, 2 i - b + r) and columns alike, r = window(i, j), as far as they lie in the image:
-    "same" padding that does not count, b = max(2 (O - 1) + r - B, 0) // 2 for B input and O = ceil(B / 2) output pixels, the odd
-    cell after. With disjoint ring masks M_k this is sum_k M_k AvgPool(x; r_k) of eccNET. Backward, a pixel gets g / n
-    from each window that holds it, n being that window's number of cells. No gradient goes to the windows.
+    y(i, j) = mean of x over rows [2 i - b, 2 i - b + r) and columns alike, r = window(i, j), as far as they lie in
+    the image: "same" padding that does not count, b = max(2 (O - 1) + r - B, 0) // 2 for B input and O = ceil(B / 2)
+    output pixels, the odd cell after. With disjoint ring masks M_k this is sum_k M_k AvgPool(x; r_k) of eccNET.
+    Backward, a pixel gets g / n from each window that holds it, n being that window's number of cells. No gradient
+    goes to the windows.
 
     On the CPU a summed-area table in double precision, whose cost does not depend on the windows. The Triton form
     reads each window's cells instead (`LARGEST_TRITON_WINDOW` a side at most): windows are small and overlap in the

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["acuity_level", "cutoff_cycles_per_dva", "eccentricity_dva", "transfer_level"]
+__all__ = ["acuity_level", "cutoff_cycles_per_dva", "eccentricity_dva", "levels_needed", "transfer_level"]
 
 MIN_DISTANCE_PX2 = 1e-12  # the root of 0 has no gradient; nobody fixates to a millionth of a pixel
 
@@ -82,8 +82,18 @@ def acuity_level(eccentricity_dva: Tensor, px_per_dva: float, **constants: float
     return torch.log2(0.5 * px_per_dva / cutoff_cycles_per_dva(eccentricity_dva, **constants)).clamp_min(0)
 
 
+def levels_needed(height: int, width: int, px_per_dva: float) -> int:
+    """Levels above the image, 1 or more, that `acuity_level` can ask for: a corner seen from the opposite one."""
+    farthest = torch.tensor(math.hypot(height, width) / px_per_dva, dtype=torch.float64)
+    return max(1, math.ceil(acuity_level(farthest, px_per_dva)))
+
+
 def transfer_level(
-    eccentricity_dva: Tensor, levels: int = 5, sharpness: float = 1.5, half_dva: float = 2.5, sigma: float = 0.248
+    eccentricity_dva: Tensor,
+    levels: int = 5,
+    sharpness: float = 1.5,
+    half_dva: float = 2.5,
+    sigma: float = 0.248,
 ) -> Tensor:
     """Perry and Geisler's transfer law, as used for COCO-Search18 inputs, written as a continuous level.
 
@@ -104,7 +114,7 @@ def transfer_level(
         Continuous levels from 0 to `levels` - 1/2, the input's shape.
     """
     first = 4 * sigma * math.sqrt(math.log(2) / sharpness)  # omega_1
-    below = torch.log2(first * (eccentricity_dva + half_dva) / half_dva).clamp(0, levels)  # octaves, log2(omega_1 / R)
+    below = torch.log2(first * (eccentricity_dva + half_dva) / half_dva).clamp_min(0)  # log2(omega_1 / R)
     layer = below.detach().floor().clamp(max=levels - 1)  # i - 1
     own = torch.exp2(-torch.exp2(2 * (layer - below)))  # T_i
     nxt = torch.where(layer < levels - 1, own**4, 0.0)

@@ -35,14 +35,13 @@ class _Band(NamedTuple):
 
 
 def _bands(level: Tensor, top: int) -> Iterator[_Band]:
-    height = level.shape[2]
     parts = [part.nan_to_num().flatten(2) for part in level.split(ROWS, dim=2)]
     first = torch.stack([part.amin(-1) for part in parts], -1).floor().clamp(max=top - 1).long().tolist()
-    end = torch.stack([part.amax(-1) for part in parts], -1).ceil().long().tolist()
+    end = (torch.stack([part.amax(-1) for part in parts], -1).floor() + 1).clamp(max=top).long().tolist()
     for b, pictures in enumerate(first):
         for t, bands in enumerate(pictures):
             for i, low in enumerate(bands):
-                yield _Band(b, t, slice(i * ROWS, (i + 1) * ROWS), low, max(end[b][t][i], low + 1))
+                yield _Band(b, t, slice(i * ROWS, (i + 1) * ROWS), low, end[b][t][i])
 
 
 class _Blend(torch.autograd.Function):

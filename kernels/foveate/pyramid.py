@@ -56,9 +56,10 @@ def _every_second(padded: Tensor, dim: int, start: int, n: int) -> Tensor:
 
 
 def _doubled(x: Tensor, dim: int, n: int) -> Tensor:
-    """Put a zero after every sample, smooth, double: (n + 1) // 2 -> n, n even or odd; the border of an odd line as in OpenCV."""
+    """Put a zero after every sample, smooth, double: (n + 1) // 2 -> n."""
     short = x.shape[dim]
-    # The doubled line of even length ends in a zero: reflected about that one, the last sample follows itself.
+    # A doubled line of even length ends in a zero: reflected about that one, the last sample follows itself. OpenCV
+    # does the same where the length is odd.
     padded = torch.cat((x.narrow(dim, min(1, short - 1), 1), x, x.narrow(dim, short - 1, 1)), dim)
     here, right = padded.narrow(dim, 1, short), padded.narrow(dim, 2, short)
     even = torch.add(padded.narrow(dim, 0, short) + right, here, alpha=6) * (1 / 8)
@@ -69,11 +70,11 @@ def _doubled(x: Tensor, dim: int, n: int) -> Tensor:
 def _reflected(x: Tensor, dim: int, width: int) -> Tensor:
     """Both ends of a dimension continued by `width` samples, mirrored about the first and the last sample."""
     n = x.shape[dim]
-    if n > width:
+    if n > width and x.numel():
         lead = x.shape[:-2]
         pad = (0, 0, width, width) if dim == -2 else (width, width, 0, 0)
         return F.pad(x.flatten(0, -3), pad, mode="reflect").unflatten(0, lead)
-    period = max(2 * (n - 1), 1)  # F.pad cannot reflect a line as short as this
+    period = max(2 * (n - 1), 1)  # F.pad reflects no line as short as this, and no empty batch
     at = torch.arange(-width, n + width, device=x.device).remainder(period)
     return x.index_select(dim, torch.minimum(at, period - at).clamp_max(n - 1))
 

@@ -16,12 +16,13 @@ def blend(stack: Tensor, level: Tensor) -> Tensor:
         stack: [B, L, C, H, W], L >= 2.
         level: [B, T, H, W] in [0, L - 1] or NaN.
     """
-    _, levels, channels, *_ = stack.shape
-    below = level.detach().nan_to_num().floor().clamp(max=levels - 2)
-    index = below.long()[:, :, None, None].expand(-1, -1, -1, channels, -1, -1)  # [B, T, 1, C, H, W]
-    each = stack[:, None].expand(-1, level.shape[1], -1, -1, -1, -1)
-    low, high = each.gather(2, index).squeeze(2), each.gather(2, index + 1).squeeze(2)
-    return torch.lerp(low, high, (level - below)[:, :, None].to(stack.dtype))
+    below = level.detach().nan_to_num().floor().clamp(max=stack.shape[1] - 2)
+    rest = level - below
+    total = stack.new_zeros(())
+    for k, own in enumerate(stack[:, None].unbind(2)):  # [B, 1, C, H, W]
+        weight = torch.where(below == k, 1 - rest, 0.0) + torch.where(below == k - 1, rest, 0.0)
+        total = total + weight[:, :, None].to(stack.dtype) * own
+    return total
 
 
 def masked_pools(image: Tensor, window: Tensor) -> Tensor:
@@ -32,9 +33,11 @@ def masked_pools(image: Tensor, window: Tensor) -> Tensor:
         window: [B or 1, ceil(H / 2), ceil(W / 2)] integers of at least 1.
     """
     out = image.new_zeros(*image.shape[:2], *window.shape[-2:])
-    for size in window.unique().tolist():
+    for size in window.unique().tolist() or [1]:  # an empty batch is pooled too, for its gradient
         border = [*pool_border(image.shape[-1], size), *pool_border(image.shape[-2], size)]
-        held = F.avg_pool2d(F.pad(torch.ones_like(image[:1, :1]), border), size, 2)  # share of cells in the image
+        held = F.avg_pool2d(
+            F.pad(torch.ones_like(image[:1, :1]), border), size, 2
+        )  # share of cells in the image
         mean = F.avg_pool2d(F.pad(image, border), size, 2) / held
         out = torch.where((window == size)[:, None], mean, out)
     return out

@@ -35,7 +35,9 @@ def blur_residual(image: Tensor, sigma_px: float, kernel_px: int) -> Tensor:
         raise ValueError(f"kernel_px must be odd and positive, got {kernel_px}")
     half = kernel_px // 2
     if min(image.shape[-2:]) <= half:
-        raise ValueError(f"image must be larger than kernel_px // 2 = {half} to be reflected, got {list(image.shape)}")
+        raise ValueError(
+            f"image must be larger than kernel_px // 2 = {half} to be reflected, got {list(image.shape)}"
+        )
     taps = torch.exp(-0.5 * ((torch.arange(kernel_px, dtype=torch.float64) - half) / sigma_px) ** 2)
     blurred = F.pad(image, (half, half, half, half), mode="reflect")
     for dim, length in ((-2, image.shape[-2]), (-1, image.shape[-1])):

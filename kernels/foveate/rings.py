@@ -50,16 +50,24 @@ def eccentric_rings(
             a ring is narrower than half an output pixel.
     """
     for name, value in zip(
-        ("side_px", "px_per_dva", "fovea_dva", "ring_dva"), (side_px, px_per_dva, fovea_dva, ring_dva), strict=True
+        ("side_px", "px_per_dva", "fovea_dva", "ring_dva"),
+        (side_px, px_per_dva, fovea_dva, ring_dva),
+        strict=True,
     ):
         check_positive(name, value)
     if not 0 <= slope < float("inf"):
         raise ValueError(f"slope must be 0 or more and finite, got {slope!r}")
-    half, end, step = (side_px + 1) // 2 / 2, round(fovea_dva * px_per_dva / 2), round(ring_dva * px_per_dva / 2)
+    half, end, step = (
+        (side_px + 1) // 2 / 2,
+        round(fovea_dva * px_per_dva / 2),
+        round(ring_dva * px_per_dva / 2),
+    )
     if end > half:
         return [Ring(float("inf"), SMALLEST_WINDOW)]
     if step < 1:
-        raise ValueError(f"ring_dva * px_per_dva / 2 must round to 1 output pixel or more, got {ring_dva * px_per_dva / 2}")
+        raise ValueError(
+            f"ring_dva * px_per_dva / 2 must round to 1 or more pixels, got {ring_dva * px_per_dva / 2}"
+        )
     rings, end = [Ring(end, SMALLEST_WINDOW)], end + step
     while True:
         window = SMALLEST_WINDOW + round(slope * (2 * end - fovea_dva * px_per_dva))
@@ -70,7 +78,12 @@ def eccentric_rings(
 
 
 def eccentric_windows(
-    height: int, width: int, px_per_dva: float, slope: float, fixation_xy_px: Tensor | None = None, **rings: float
+    height: int,
+    width: int,
+    px_per_dva: float,
+    slope: float,
+    fixation_xy_px: Tensor | None = None,
+    **rings: float,
 ) -> Tensor:
     """The window of every output pixel of `eccentric_avg_pool2d`.
 

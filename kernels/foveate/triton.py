@@ -87,7 +87,9 @@ class _Blend(torch.autograd.Function):
         (b, n, c, h, w), t = stack.shape, level.shape[1]
         out = stack.new_empty(b, t, c, h, w)
         if out.numel():
-            _blend_kernel[(triton.cdiv(h * w, BLOCK), b * t)](stack, level, out, t, c, h * w, L=n, BLOCK=BLOCK)
+            _blend_kernel[(triton.cdiv(h * w, BLOCK), b * t)](
+                stack, level, out, t, c, h * w, L=n, BLOCK=BLOCK
+            )
         return out
 
     @staticmethod
@@ -101,11 +103,15 @@ class _Blend(torch.autograd.Function):
             levels, block = triton.next_power_of_2(n), BLOCK // 4  # LEVELS sums a pixel live in registers
             if to_stack.numel():
                 grid = (triton.cdiv(h * w, block), c, b)
-                _blend_to_stack_kernel[grid](level, grad, to_stack, t, c, h * w, L=n, LEVELS=levels, BLOCK=block)
+                _blend_to_stack_kernel[grid](
+                    level, grad, to_stack, t, c, h * w, L=n, LEVELS=levels, BLOCK=block
+                )
         if ctx.needs_input_grad[1]:
             to_level = torch.empty_like(level)
             if to_level.numel():
-                _blend_to_level_kernel[(blocks, b * t)](stack, level, grad, to_level, t, c, h * w, L=n, BLOCK=BLOCK)
+                _blend_to_level_kernel[(blocks, b * t)](
+                    stack, level, grad, to_level, t, c, h * w, L=n, BLOCK=BLOCK
+                )
         return to_stack, to_level
 
 
@@ -140,7 +146,9 @@ def _means_kernel(
             read = inside & (top + dy < bottom) & (left + dx < right)
             at = image + (b * C + channel) * H * W + ((top + dy) * W + left + dx)[None, :]
             total += tl.load(at, mask=read[None, :] & (channel < C), other=0.0).to(tl.float32)
-    cells = tl.maximum((bottom - top) * (right - left), 1).to(tl.float32)  # places behind the last have no cells
+    cells = tl.maximum((bottom - top) * (right - left), 1).to(
+        tl.float32
+    )  # places behind the last have no cells
     kept = inside[None, :] & (channel < C)
     tl.store(out + (b * C + channel) * O * Q + place[None, :], total / cells[None, :], mask=kept)
 
@@ -193,11 +201,21 @@ class _Means(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (window,) = ctx.saved_tensors
         to_image = grad.new_empty(ctx.image_shape)
-        _launch(_means_to_image_kernel, grad.contiguous(), window, to_image, ctx.image_shape, grad.shape, ctx.largest)
+        _launch(
+            _means_to_image_kernel,
+            grad.contiguous(),
+            window,
+            to_image,
+            ctx.image_shape,
+            grad.shape,
+            ctx.largest,
+        )
         return to_image, None, None
 
 
-def _launch(kernel, source: Tensor, window: Tensor, target: Tensor, image: tuple, pooled: tuple, *more: int) -> None:
+def _launch(
+    kernel, source: Tensor, window: Tensor, target: Tensor, image: tuple, pooled: tuple, *more: int
+) -> None:
     (b, c, h, w), (rows, columns) = image, pooled[2:]
     if target.numel():
         step = rows * columns if len(window) > 1 else 0

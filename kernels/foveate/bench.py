@@ -1,0 +1,175 @@
+"""Foveation beside OpenCV pyramids with masks, autograd of the plain form, and masked sums of average poolings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from gazekit.bench.harness import Case
+from gazekit.kernels.foveate import (
+    blend_levels,
+    blur_residual,
+    eccentric_avg_pool2d,
+    eccentric_windows,
+    foveate,
+    gaussian_bump,
+    gaussian_levels,
+    levels_needed,
+    reveal,
+)
+
+__all__ = ["Sizes", "cases"]
+
+FIELD_DVA, MAP_DVA = 32.0, 25.0  # width of the pictures; of the pooled maps
+BLUR = {"sigma_px": 10.0, "kernel_px": 41}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much work the cases are.
+
+    Args:
+        sides_px: of the square colour pictures; the pooled maps are a quarter as wide, as eccNET's third layer.
+        fixations: of each picture.
+        channels: of the pooled maps.
+    """
+
+    sides_px: tuple[int, ...] = (224, 512, 1024)
+    fixations: int = 8
+    channels: int = 256
+
+
+def cases(device: str, sizes: Sizes | None = None) -> list[Case]:
+    """Each operator at each size, forward and forward + backward."""
+    sizes = sizes or Sizes()
+    return [
+        case
+        for side in sizes.sides_px
+        for case in (
+            *_foveations(side, sizes.fixations, device),
+            _reveal(side, sizes.fixations, device),
+            *_poolings(side // 4, sizes.channels, device),
+        )
+    ]
+
+
+def _random(*shape: int, device: str) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(0)).to(device)
+
+
+def _foveations(side: int, fixations: int, device: str) -> list[Case]:
+    """From image to pictures, pyramid included; then the blend alone, all that a further fixation costs."""
+    image, points = _random(1, 3, side, side, device=device), _random(1, fixations, 2, device=device) * side
+    p, name = side / FIELD_DVA, f"{side} px, {fixations} fixations"
+    pixels, xy = image[0].permute(1, 2, 0).contiguous().cpu().numpy(), points[0].cpu().numpy()
+    stack, level = gaussian_levels(image), _random(1, fixations, side, side, device=device) * 0
+    level += torch.linspace(0, 4, side, device=device)  # levels in bands, as far from a fixation
+    blends = [_trained(partial(blend_levels, impl=impl), stack, level) for impl in ("auto", "reference")]
+    whole = [
+        _trained(partial(foveate, px_per_dva=p, impl=impl), image, points) for impl in ("auto", "reference")
+    ]
+    unit = "picture"
+    return [
+        Case(f"foveate {name}, forward", lambda: foveate(image, points, p), fixations, unit,
+             "OpenCV pyramid with masks, NumPy", lambda: _opencv_foveation(pixels, xy, p)),
+        Case(f"foveate {name}, forward + backward", whole[0], fixations, unit, "weighted sum of all levels, torch", whole[1]),
+        Case(f"blend_levels {name}, forward", lambda: blend_levels(stack, level), fixations, unit,
+             "weighted sum of all levels, torch", lambda: blend_levels(stack, level, "reference")),
+        Case(f"blend_levels {name}, forward + backward", blends[0], fixations, unit, "weighted sum of all levels, torch", blends[1]),
+    ]  # fmt: skip
+
+
+def _reveal(side: int, fixations: int, device: str) -> Case:
+    image, points = _random(1, 3, side, side, device=device), _random(1, fixations, 2, device=device) * side
+    pixels, xy, sigma = (
+        image[0].permute(1, 2, 0).contiguous().cpu().numpy(),
+        points[0].cpu().numpy(),
+        0.16 * side,
+    )
+
+    def ours() -> Tensor:
+        return reveal(image, blur_residual(image, **BLUR), gaussian_bump(points, side, side, sigma))
+
+    return Case(f"reveal {side} px, {fixations} fixations, forward", ours, fixations, "picture",
+                "OpenCV blur with masks, NumPy", lambda: _opencv_reveal(pixels, xy, sigma))  # fmt: skip
+
+
+def _poolings(side: int, channels: int, device: str) -> list[Case]:
+    """Windows that grow by 0.64 pixels a degree, as in eccNET, on a map of constant width in degrees."""
+    p = max(2, round(side / MAP_DVA))
+    image, window = (
+        _random(1, channels, side, side, device=device),
+        eccentric_windows(side, side, p, 0.64 / p),
+    )
+    window, name = window.to(device), f"eccentric_avg_pool2d {channels} x {side} x {side}"
+    forward, trained = (
+        [
+            made(partial(eccentric_avg_pool2d, window=window, impl=impl), image)
+            for impl in ("auto", "reference")
+        ]
+        for made in (partial, _trained)
+    )
+    reference = "masked sum of avg_pool2d"
+    return [
+        Case(f"{name}, forward", forward[0], reference=reference, run_reference=forward[1]),
+        Case(f"{name}, forward + backward", trained[0], reference=reference, run_reference=trained[1]),
+    ]
+
+
+def _trained(run: Callable[..., Tensor], *inputs: Tensor) -> Callable[[], tuple[Tensor, ...]]:
+    """Forward, and backward to all inputs."""
+    leaves = [value.detach().clone().requires_grad_() for value in inputs]
+
+    def step() -> tuple[Tensor, ...]:
+        out = run(*leaves)
+        return torch.autograd.grad(out, leaves, torch.ones_like(out))
+
+    return step
+
+
+def _opencv_foveation(image: np.ndarray, fixations: np.ndarray, px_per_dva: float) -> list[np.ndarray]:
+    """The pyramid of an image once; for each fixation a weight map for every level, and their sum."""
+    levels = _opencv_levels(image, levels_needed(*image.shape[:2], px_per_dva))
+    x, y = np.arange(image.shape[1]), np.arange(image.shape[0])[:, None]
+    pictures = []
+    for fx, fy in fixations:
+        e = np.hypot(x - fx, y - fy).astype(np.float32) / px_per_dva
+        cutoff = 2.3 * math.log(64) / (0.106 * (e + 2.3))
+        level = np.clip(np.log2(px_per_dva / 2 / cutoff), 0, len(levels) - 1)
+        weights = [np.maximum(0, 1 - np.abs(level - k)) for k in range(len(levels))]
+        pictures.append(sum(weight * picture for weight, picture in zip(weights, levels, strict=True)))
+    return pictures
+
+
+def _opencv_levels(image: np.ndarray, levels: int) -> list[np.ndarray]:
+    pyramid = [image]
+    for _ in range(levels):
+        pyramid.append(cv2.pyrDown(pyramid[-1]))
+    full = []
+    for level, picture in enumerate(pyramid):
+        for finer in reversed(pyramid[:level]):
+            picture = cv2.pyrUp(picture, dstsize=finer.shape[1::-1])
+        full.append(
+            np.ascontiguousarray(picture.transpose(2, 0, 1))
+        )  # weighted three times faster than [H, W, 3]
+    return full
+
+
+def _opencv_reveal(image: np.ndarray, fixations: np.ndarray, sigma_px: float) -> list[np.ndarray]:
+    kernel = (BLUR["kernel_px"],) * 2
+    blurred = cv2.GaussianBlur(image, kernel, BLUR["sigma_px"]).transpose(2, 0, 1).copy()
+    image = image.transpose(2, 0, 1).copy()
+    x, y = np.arange(image.shape[1], dtype=np.float32), np.arange(image.shape[0], dtype=np.float32)[:, None]
+    fixations = fixations.astype(np.float32)
+    masks = [
+        np.exp(((x - fx) ** 2 + (y - fy) ** 2) / np.float32(-2 * sigma_px**2))[..., None]
+        for fx, fy in fixations
+    ]
+    return [mask * image + (1 - mask) * blurred for mask in masks]
