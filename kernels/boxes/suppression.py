@@ -68,7 +68,8 @@ def _survivors(boxes: Tensor, classes: Tensor, threshold: float) -> Tensor:
         rivals = left[:end]  # the head among them
         both, union = intersection_and_union(boxes[head], boxes[rivals])
         struck = both / union > threshold  # never where that is 0/0
-        struck &= classes[head, None] == classes[rivals]
+        if classes[head[0]] != classes[head[-1]]:
+            struck &= classes[head, None] == classes[rivals]
         keep = _decide(struck[:, : len(head)].triu(1))
         kept.append(head[keep])
         beaten = struck[:, len(head) :][keep].any(0)

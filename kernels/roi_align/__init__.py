@@ -86,6 +86,8 @@ def roi_align(
     else:
         pool = reference.pool
     pooled = pool(features, frames, size)
+    if frames.proper.all():
+        return pooled
     return pooled.masked_fill(~frames.proper[:, None, None, None], torch.nan)
 
 
