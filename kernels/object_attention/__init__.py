@@ -132,9 +132,7 @@ def _unfit(query: Tensor, value: Tensor, bias: Tensor | Bias | None) -> str:
     return ""
 
 
-def _check(
-    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | Bias | None, causal: bool
-) -> torch.Size:
+def _check(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | Bias | None, causal: bool) -> torch.Size:
     """[B, H, M, N], or an error."""
     if query.dim() != 4:
         raise ValueError(f"query must be [B, H, M, D], got {list(query.shape)}")
@@ -157,7 +155,9 @@ def _check(
         )
         if off or not bias.is_floating_point():
             got = f"{bias.dtype} {list(bias.shape)}"
-            raise ValueError(f"bias must be floating, broadcastable to [B, H, M, N] = {list(sizes)}, got {got}")
+            raise ValueError(
+                f"bias must be floating, broadcastable to [B, H, M, N] = {list(sizes)}, got {got}"
+            )
     elif isinstance(bias, Bias):
         if bias.shape != sizes:
             raise ValueError(f"bias must be of [B, H, M, N] = {list(sizes)}, got {list(bias.shape)}")

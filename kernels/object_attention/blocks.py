@@ -54,7 +54,7 @@ def _block_rows(bias: Bias) -> int:
 
 
 def _slice_rows(bias: Bias) -> int:
-    b, h, _, n = bias.shape
+    b, _, _, n = bias.shape
     return max(1, SLICE_NUMBERS // (b * n * bias.hidden)) if bias.hidden else _block_rows(bias)
 
 

@@ -11,12 +11,23 @@ with f'(d)/d = 2 (Gaussian) or 1 / (d (1 + d)), taken as 0 at d = 0. Sums are in
 
 from __future__ import annotations
 
+import os
+
 import triton
 import triton.language as tl
 
-__all__ = ["NO_BIAS", "SQUARE", "LOG", "TENSOR", "forward_kernel", "keys_kernel", "queries_kernel"]
+__all__ = ["LOG", "NO_BIAS", "SQUARE", "TENSOR", "forward_kernel", "keys_kernel", "queries_kernel"]
 
 NO_BIAS, TENSOR, SQUARE, LOG = 0, 1, 2, 3
+INTERPRETED = tl.constexpr(os.environ.get("TRITON_INTERPRET") == "1")
+
+
+@triton.jit
+def _dot(a, b):
+    """Product of matrices, summed in single precision."""
+    if INTERPRETED:  # its dot takes the bits of a bfloat16 for an integer
+        a, b = a.to(tl.float32), b.to(tl.float32)
+    return tl.dot(a, b, input_precision="ieee")
 
 
 @triton.jit
@@ -60,7 +71,7 @@ def _slope(squared, KIND: tl.constexpr):
 def _scores(q, k, m, n, M, N, scale, squared, c, bias, stride_m, stride_n, mask, CAUSAL: tl.constexpr,
             KIND: tl.constexpr, MASKED: tl.constexpr):  # fmt: skip
     """S of a block of queries m and keys n, -inf where a key is not seen."""
-    s = tl.dot(q, tl.trans(k), input_precision="ieee") * scale
+    s = _dot(q, tl.trans(k)) * scale
     seen = (m < M)[:, None] & (n < N)[None, :]
     if KIND == 1:
         place = bias + m[:, None].to(tl.int64) * stride_m + n[None, :].to(tl.int64) * stride_n
@@ -93,7 +104,7 @@ def forward_kernel(
     m = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
     q = _tile(q_ptr + z * M * D, M, D, WIDTH, m)
     bias += b * stride_b + h * stride_h
-    squared, c = 0.0, 0.0
+    squared, c = tl.zeros([ROWS, KEYS], tl.float32), 0.0
     if KIND >= 2:
         c = tl.load(coefficient + h)
         x = tl.load(query_xy + (b * M + m) * 2, mask=m < M, other=0.0)
@@ -119,7 +130,7 @@ def forward_kernel(
         p = tl.exp(s - shift[:, None])
         keep = tl.exp(top - shift)
         total = total * keep + tl.sum(p, 1)
-        out = out * keep[:, None] + tl.dot(p.to(v.dtype), v, input_precision="ieee")
+        out = out * keep[:, None] + _dot(p.to(v.dtype), v)
         top = higher
     some = total > 0
     out = out / tl.where(some, total, 1.0)[:, None]
@@ -145,7 +156,7 @@ def queries_kernel(
     lse = tl.load(lse_ptr + z * M + m, mask=m < M, other=0.0)
     t = tl.load(taken + z * M + m, mask=m < M, other=0.0)
     bias += b * stride_b + h * stride_h
-    squared, c = 0.0, 0.0
+    squared, c = tl.zeros([ROWS, KEYS], tl.float32), 0.0
     if KIND >= 2:
         c = tl.load(coefficient + h)
         x = tl.load(query_xy + (b * M + m) * 2, mask=m < M, other=0.0)
@@ -165,11 +176,12 @@ def queries_kernel(
             squared = dx * dx + dy * dy
         s = _scores(q, k, m, n, M, N, scale, squared, c, bias, stride_m, stride_n, mask + b * N, CAUSAL,
                     KIND, MASKED)  # fmt: skip
-        dp = tl.dot(g, tl.trans(v), input_precision="ieee")
+        dp = _dot(g, tl.trans(v))
         ds = _weights(s, lse) * (dp + t[:, None])
-        dq += tl.dot(ds.to(k.dtype), k, input_precision="ieee")
+        dq += _dot(ds.to(k.dtype), k)
         if BIAS_GRADIENT and KIND == 1:
-            _store_tile(d_bias + z * M * N + start, M, N, KEYS, m, ds)
+            place = d_bias + (z * M + m)[:, None] * N + n[None, :]
+            tl.store(place, ds, mask=(m < M)[:, None] & (n < N)[None, :])
         if BIAS_GRADIENT and KIND >= 2:
             gc += tl.sum(ds * _of_distance(squared, KIND), 1)
             pull = ds * c * _slope(squared, KIND)
@@ -197,7 +209,7 @@ def keys_kernel(
     k = _tile(k_ptr + z * N * D, N, D, WIDTH, n)
     v = _tile(v_ptr + z * N * DV, N, DV, VALUE_WIDTH, n)
     bias += b * stride_b + h * stride_h
-    squared, c = 0.0, 0.0
+    squared, c = tl.zeros([ROWS, KEYS], tl.float32), 0.0
     if KIND >= 2:
         c = tl.load(coefficient + h)
         x = tl.load(key_xy + (b * N + n) * 2, mask=n < N, other=0.0)
@@ -221,9 +233,9 @@ def keys_kernel(
         s = _scores(q, k, m, n, M, N, scale, squared, c, bias, stride_m, stride_n, mask + b * N, CAUSAL,
                     KIND, MASKED)  # fmt: skip
         p = _weights(s, lse)
-        dv += tl.dot(tl.trans(p.to(g.dtype)), g, input_precision="ieee")
-        ds = p * (tl.dot(g, tl.trans(v), input_precision="ieee") + t[:, None])
-        dk += tl.dot(tl.trans(ds.to(q.dtype)), q, input_precision="ieee")
+        dv += _dot(tl.trans(p.to(g.dtype)), g)
+        ds = p * (_dot(g, tl.trans(v)) + t[:, None])
+        dk += _dot(tl.trans(ds.to(q.dtype)), q)
         if BIAS_GRADIENT and KIND >= 2:
             pull = ds * c * _slope(squared, KIND)
             gx -= tl.sum(pull * dx, 0)

@@ -57,7 +57,9 @@ def _compare(found, wanted, dtype):
         assert torch.equal(x.isinf(), y.isinf()), name
         x, y = x.masked_fill(x.isinf(), 0), y.masked_fill(y.isinf(), 0)
         error = (x - y).abs().max() / y.abs().max().clamp(min=1)
-        assert error <= TOLERANCE[dtype], f"{name}: {float(error):.2e} of the largest {float(y.abs().max()):.3g}"
+        assert error <= TOLERANCE[dtype], (
+            f"{name}: {float(error):.2e} of the largest {float(y.abs().max()):.3g}"
+        )
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -83,7 +85,9 @@ def test_causal_ragged_and_half(kind, device):
 def test_wide_heads_and_strided_inputs(device):
     q, k, v, bias, *weights = _inputs(1, 2, 33, 40, 80, 40, "log", torch.float32, device)
     strided = [x.transpose(1, 2).contiguous().transpose(1, 2) for x in (q, k, v)]
-    _compare(_run(*strided, bias, *weights, "triton"), _run(q, k, v, bias, *weights, "reference"), torch.float32)
+    _compare(
+        _run(*strided, bias, *weights, "triton"), _run(q, k, v, bias, *weights, "reference"), torch.float32
+    )
 
 
 def test_what_kernels_cannot_do():
