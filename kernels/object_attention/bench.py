@@ -36,7 +36,7 @@ class Sizes:
 
 
 def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
-    """Forward, and forward with backward to the bias's parameters; FlexAttention forward, which is all it has on CPUs."""
+    """Forward, and forward with backward to the bias's parameters; beside FlexAttention forward only."""
     sizes = sizes or Sizes()
     found = []
     for kind, counts in (("Gaussian", sizes.gaussian), ("displacement", sizes.displacement)):
