@@ -68,31 +68,28 @@ def _foveations(side: int, fixations: int, device: str) -> list[Case]:
     """From image to pictures, pyramid included; then the blend alone, all that a further fixation costs."""
     image, points = _random(1, 3, side, side, device=device), _random(1, fixations, 2, device=device) * side
     p, name = side / FIELD_DVA, f"{side} px, {fixations} fixations"
+    unit, plain = "picture", "weighted sum of all levels, torch"
     pixels, xy = image[0].permute(1, 2, 0).contiguous().cpu().numpy(), points[0].cpu().numpy()
-    stack, level = gaussian_levels(image), _random(1, fixations, side, side, device=device) * 0
-    level += torch.linspace(0, 4, side, device=device)  # levels in bands, as far from a fixation
+    stack, slope = gaussian_levels(image), torch.linspace(0, 4, side, device=device)
+    level = slope.expand(1, fixations, side, side).contiguous()  # all levels in every row: bands save nothing
     blends = [_trained(partial(blend_levels, impl=impl), stack, level) for impl in ("auto", "reference")]
     whole = [
         _trained(partial(foveate, px_per_dva=p, impl=impl), image, points) for impl in ("auto", "reference")
     ]
-    unit = "picture"
     return [
         Case(f"foveate {name}, forward", lambda: foveate(image, points, p), fixations, unit,
              "OpenCV pyramid with masks, NumPy", lambda: _opencv_foveation(pixels, xy, p)),
-        Case(f"foveate {name}, forward + backward", whole[0], fixations, unit, "weighted sum of all levels, torch", whole[1]),
+        Case(f"foveate {name}, forward + backward", whole[0], fixations, unit, plain, whole[1]),
         Case(f"blend_levels {name}, forward", lambda: blend_levels(stack, level), fixations, unit,
-             "weighted sum of all levels, torch", lambda: blend_levels(stack, level, "reference")),
-        Case(f"blend_levels {name}, forward + backward", blends[0], fixations, unit, "weighted sum of all levels, torch", blends[1]),
+             plain, lambda: blend_levels(stack, level, "reference")),
+        Case(f"blend_levels {name}, forward + backward", blends[0], fixations, unit, plain, blends[1]),
     ]  # fmt: skip
 
 
 def _reveal(side: int, fixations: int, device: str) -> Case:
     image, points = _random(1, 3, side, side, device=device), _random(1, fixations, 2, device=device) * side
-    pixels, xy, sigma = (
-        image[0].permute(1, 2, 0).contiguous().cpu().numpy(),
-        points[0].cpu().numpy(),
-        0.16 * side,
-    )
+    pixels, xy = image[0].permute(1, 2, 0).contiguous().cpu().numpy(), points[0].cpu().numpy()
+    sigma = 0.16 * side
 
     def ours() -> Tensor:
         return reveal(image, blur_residual(image, **BLUR), gaussian_bump(points, side, side, sigma))
@@ -104,18 +101,13 @@ def _reveal(side: int, fixations: int, device: str) -> Case:
 def _poolings(side: int, channels: int, device: str) -> list[Case]:
     """Windows that grow by 0.64 pixels a degree, as in eccNET, on a map of constant width in degrees."""
     p = max(2, round(side / MAP_DVA))
-    image, window = (
-        _random(1, channels, side, side, device=device),
-        eccentric_windows(side, side, p, 0.64 / p),
+    image = _random(1, channels, side, side, device=device)
+    window, name = (
+        eccentric_windows(side, side, p, 0.64 / p).to(device),
+        f"eccentric_avg_pool2d {channels} x {side} x {side}",
     )
-    window, name = window.to(device), f"eccentric_avg_pool2d {channels} x {side} x {side}"
-    forward, trained = (
-        [
-            made(partial(eccentric_avg_pool2d, window=window, impl=impl), image)
-            for impl in ("auto", "reference")
-        ]
-        for made in (partial, _trained)
-    )
+    impls = [partial(eccentric_avg_pool2d, window=window, impl=impl) for impl in ("auto", "reference")]
+    forward, trained = [partial(run, image) for run in impls], [_trained(run, image) for run in impls]
     reference = "masked sum of avg_pool2d"
     return [
         Case(f"{name}, forward", forward[0], reference=reference, run_reference=forward[1]),
@@ -163,13 +155,11 @@ def _opencv_levels(image: np.ndarray, levels: int) -> list[np.ndarray]:
 
 
 def _opencv_reveal(image: np.ndarray, fixations: np.ndarray, sigma_px: float) -> list[np.ndarray]:
-    kernel = (BLUR["kernel_px"],) * 2
-    blurred = cv2.GaussianBlur(image, kernel, BLUR["sigma_px"]).transpose(2, 0, 1).copy()
-    image = image.transpose(2, 0, 1).copy()
+    blurred = cv2.GaussianBlur(image, (BLUR["kernel_px"],) * 2, BLUR["sigma_px"])
+    sharp, blurred = (np.ascontiguousarray(picture.transpose(2, 0, 1)) for picture in (image, blurred))
     x, y = np.arange(image.shape[1], dtype=np.float32), np.arange(image.shape[0], dtype=np.float32)[:, None]
-    fixations = fixations.astype(np.float32)
-    masks = [
-        np.exp(((x - fx) ** 2 + (y - fy) ** 2) / np.float32(-2 * sigma_px**2))[..., None]
-        for fx, fy in fixations
-    ]
-    return [mask * image + (1 - mask) * blurred for mask in masks]
+    pictures = []
+    for fx, fy in fixations.astype(np.float32):
+        mask = np.exp(((x - fx) ** 2 + (y - fy) ** 2) / np.float32(-2 * sigma_px**2))
+        pictures.append(mask * sharp + (1 - mask) * blurred)
+    return pictures
