@@ -50,7 +50,7 @@ def best_score(
     total = a_length + b_length
     before = latest = torch.zeros(1, len(total), dtype=dtype, device=total.device)  # diagonals d-2 and d-1
     before_low = latest_low = 0  # the row i at which each begins
-    result = latest[0]
+    result, ends = latest[0], set(total.tolist())
     for d in range(1, n + m + 1):
         low, high = max(0, d - m), min(n, d)
         first, last = max(1, d - m), min(n, d - 1)  # cells that lie inside the table
@@ -67,6 +67,7 @@ def best_score(
             cells.append(border)
         before, before_low = latest, latest_low
         latest, latest_low = torch.cat(cells), low
-        end = latest.gather(0, (a_length - low).clamp(0, high - low)[None])[0]
-        result = torch.where(total == d, end, result)
+        if d in ends:
+            end = latest.gather(0, (a_length - low).clamp(0, high - low)[None])[0]
+            result = torch.where(total == d, end, result)
     return result

@@ -43,11 +43,12 @@ def least_total(cost: Tensor, a_length: Tensor, b_length: Tensor, join: Join) ->
     edge = torch.full_like(cost[0, :1], torch.inf)  # a row before the first
     before = edge.expand(cost.shape[1] + 1, -1)
     latest = torch.cat([edge, cost[0]])
-    result = latest[1]
+    result, ends = latest[1], set(last.tolist())
     for d, entered in enumerate(cost[1:].unbind(0), 1):
         least = torch.minimum(before[:-1], torch.minimum(latest[:-1], latest[1:]))
         before, latest = latest, torch.cat([edge, join(least, entered)])
-        result = torch.where(last == d, latest.gather(0, row)[0], result)
+        if d in ends:
+            result = torch.where(last == d, latest.gather(0, row)[0], result)
     return result
 
 
