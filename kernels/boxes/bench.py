@@ -43,14 +43,14 @@ def cases(device: str, sizes: Sizes | None = None) -> list[Case]:
             run = lambda boxes=boxes, scores=scores: nms(boxes, scores, THRESHOLD)  # noqa: E731
             name, corners, plain = f"nms {n} boxes, {kind}", *_plain(boxes, scores)
             opencv = lambda c=corners, s=plain: cv2.dnn.NMSBoxes(c, s, 0.0, THRESHOLD)  # noqa: E731
-            rows.append(Case(name, run, n, "box", "cv2.dnn.NMSBoxes", opencv, n, _agreement))
+            rows.append(Case(name, run, n, "candidate", "cv2.dnn.NMSBoxes", opencv, n, _agreement))
             arrays = boxes.cpu().numpy(), scores.cpu().numpy()
             rows.append(
                 Case(
                     name,
                     run,
                     n,
-                    "box",
+                    "candidate",
                     "loop over kept boxes, NumPy",
                     lambda a=arrays: _loop(*a),
                     n,
@@ -67,7 +67,7 @@ def _batched(n: int, boxes: Tensor, scores: Tensor, classes: Tensor) -> Case:
     of_class = classes.tolist()
     return Case(
         f"batched_nms {n} boxes, {int(classes.max()) + 1} classes",
-        lambda: batched_nms(boxes, scores, classes, THRESHOLD), n, "box", "cv2.dnn.NMSBoxesBatched",
+        lambda: batched_nms(boxes, scores, classes, THRESHOLD), n, "candidate", "cv2.dnn.NMSBoxesBatched",
         lambda: cv2.dnn.NMSBoxesBatched(corners, plain, of_class, 0.0, THRESHOLD), n, _agreement,
     )  # fmt: skip
 

@@ -92,10 +92,11 @@ def pairwise_ciou(a_px: Tensor, b_px: Tensor) -> Tensor:
 def intersection_and_union(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Areas [..., N, M] in both boxes and in either. A reversed box covers nothing."""
     (ax1, ay1, ax2, ay2), (bx1, by1, bx2, by2) = a[..., :, None, :].unbind(-1), b[..., None, :, :].unbind(-1)
-    width = torch.minimum(ax2, bx2) - torch.maximum(ax1, bx1)
-    height = torch.minimum(ay2, by2) - torch.maximum(ay1, by1)
-    both = width.clamp(min=0) * height.clamp(min=0)
-    return both, _areas(a)[..., :, None] + _areas(b)[..., None, :] - both
+    # in place: fresh memory for each step would cost more than the arithmetic
+    width = torch.minimum(ax2, bx2).sub_(torch.maximum(ax1, bx1)).clamp_(min=0)
+    height = torch.minimum(ay2, by2).sub_(torch.maximum(ay1, by1)).clamp_(min=0)
+    both = width.mul_(height)
+    return both, (_areas(a)[..., :, None] + _areas(b)[..., None, :]).sub_(both)
 
 
 def check_boxes(name: str, boxes: Tensor) -> None:

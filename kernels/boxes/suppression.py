@@ -13,7 +13,7 @@ from gazekit.kernels.boxes.reference import check_boxes, intersection_and_union
 
 __all__ = ["batched_nms", "nms"]
 
-BLOCK = {"cpu": 128, "cuda": 1024}  # boxes decided at once: what the cache holds; what keeps the device busy
+BLOCK = {"cpu": 64, "cuda": 1024}  # boxes decided at once: what the cache holds; what keeps the device busy
 
 
 def nms(boxes_px: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
@@ -61,7 +61,7 @@ def batched_nms(boxes_px: Tensor, scores: Tensor, classes: Tensor, iou_threshold
 def _survivors(boxes: Tensor, classes: Tensor, threshold: float) -> Tensor:
     """Positions that are kept of boxes sorted by class and, in a class, by score."""
     left = torch.arange(len(boxes), device=boxes.device)
-    kept, size = [left[:0]], BLOCK.get(boxes.device.type, 128)
+    kept, size = [left[:0]], BLOCK.get(boxes.device.type, 64)
     while len(left):
         head = left[:size]
         end = int(torch.searchsorted(classes[left], classes[head[-1]], right=True))

@@ -49,7 +49,7 @@ def cases(device: str, sizes: Sizes | None = None) -> list[Case]:
     rows += _pair(adaptive, inputs, _ours(bins, 0), "grid_sample box by box", _grid_sample_each(bins))
     features, boxes = inputs
     few = features[0].cpu().numpy(), boxes[: sizes.loop_boxes].cpu().numpy()
-    rows.append(Case(f"{name}, forward", _frozen(_ours(bins, 2), inputs), len(boxes), "box", "Python loop, NumPy",
+    rows.append(Case(f"{name}, forward", _frozen(_ours(bins, 2), inputs), len(boxes), "crop", "Python loop, NumPy",
                      lambda: _loop(*few, bins), len(few[1])))  # fmt: skip
     return rows
 
@@ -67,17 +67,17 @@ def _pair(name: str, inputs: tuple[Tensor, Tensor], ours: Pool, other: str, othe
     """Forward, and forward and backward to the features."""
     k = len(inputs[1])
     forward = Case(
-        f"{name}, forward", _frozen(ours, inputs), k, "box", other, _frozen(others, inputs), k, _difference
+        f"{name}, forward", _frozen(ours, inputs), k, "crop", other, _frozen(others, inputs), k, _difference
     )
     trained = [_trained(pool, inputs, of_boxes=False) for pool in (ours, others)]
-    both = Case(f"{name}, forward + backward", trained[0], k, "box", other, trained[1], k, _difference)
+    both = Case(f"{name}, forward + backward", trained[0], k, "crop", other, trained[1], k, _difference)
     return [forward, both]
 
 
 def _with_boxes(name: str, inputs: tuple[Tensor, Tensor], ours: Pool, others: Pool) -> Case:
     k = len(inputs[1])
     run, other = (_trained(pool, inputs, of_boxes=True) for pool in (ours, others))
-    return Case(f"{name}, forward + backward to boxes too", run, k, "box", "grid_sample of all boxes at once",
+    return Case(f"{name}, forward + backward to boxes too", run, k, "crop", "grid_sample of all boxes at once",
                 other, k, _difference)  # fmt: skip
 
 
