@@ -37,7 +37,7 @@ def attention_in_blocks(
 ) -> tuple[Tensor, Tensor]:
     """Arguments and result as of `reference.object_attention_reference`; differentiable once."""
     dtype = torch.promote_types(query.dtype, torch.float32)
-    q, k, v = ((x.to(dtype) * s).flatten(0, 1) for x, s in ((query, scale), (key, 1.0), (value, 1.0)))
+    q, k, v = (x.to(dtype).flatten(0, 1) for x in (query.to(dtype) * scale, key, value))
     named = bias.tensors()
     out, lse = _Blocks.apply(bias, tuple(named), mask, causal, q, k, v, *named.values())
     return out.view(*query.shape[:-1], -1).to(query.dtype), lse.view(query.shape[:-1])
