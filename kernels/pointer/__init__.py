@@ -69,13 +69,13 @@ def pointer_nll(
     *,
     impl: Impl = "auto",
 ) -> Tensor:
-    """-log p of what happened at each step; scores and probabilities are never kept.
+    """-log p of what happened at each step; no more than 4 MiB of scores is ever kept.
 
     Args:
         query, key, mix, object_mask, at_start, bias: see `pointer_log_prob`.
         target: [B, R] integers: the next object, N for STOP, -1 for no step (padding).
         impl: "reference" is the definition and has second derivatives; "auto" has first derivatives and
-            computes some rows at a time, on a GPU by Triton kernels (H D up to 512).
+            computes some scanpaths at a time, on a GPU by Triton kernels (H D up to 512).
     Returns:
         [B, R] in nats; 0 without gradient for padding; inf for a forbidden target (gradient: the softmax, what
         is allowed loses); NaN with gradient 0 in a row with nothing allowed.

@@ -1,4 +1,4 @@
-"""Negative log-likelihood of pointing, some rows at a time: neither scores nor probabilities are kept.
+"""Negative log-likelihood of pointing, some scanpaths at a time: no more than one block of scores is ever kept.
 
 With x = mix_h q_h / sqrt(D) laid out flat [E = H D] and keys k [E]: s_rn = x_r k_n + bias_rn, over what is allowed;
 loss_r = lse_r - s_r,target. Backward of g: ds = g (exp(s - lse) - onehot), 0 where nothing is allowed,
@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from gazekit.kernels.pointer import reference
 
 __all__ = ["flat", "nll"]
 
@@ -24,22 +26,30 @@ def flat(query: Tensor, key: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
 def nll(
     query: Tensor, key: Tensor, bias: Tensor | None, object_mask: Tensor, at_start: Tensor, target: Tensor
 ) -> Tensor:
-    """[B, R] losses of flat queries and keys; 0 where the target is -1. First derivatives only."""
+    """[B, R] losses of flat queries and keys; 0 where the target is -1. First derivatives only.
+
+    Scores that fit one block are kept by autograd: that is bounded memory, and making them twice takes longer.
+    """
+    if target.numel() * key.shape[1] <= BLOCK_ELEMENTS:
+        scores = query @ key.transpose(1, 2)
+        scores = scores if bias is None else scores + bias
+        return reference.nll(reference.log_prob(scores, object_mask, at_start), target)
     return _NLL.apply(query, key, bias, object_mask, at_start, target)
 
 
 def _blocks(query: Tensor, key: Tensor) -> list[slice]:
-    size = max(16, BLOCK_ELEMENTS // max(1, query.shape[0] * key.shape[1]))
-    return [slice(start, start + size) for start in range(0, query.shape[1], size)]
+    """Of batch entries: the gradient of a key, which is larger than its scores, is then written once."""
+    size = max(1, BLOCK_ELEMENTS // max(1, query.shape[1] * key.shape[1]))
+    return [slice(start, start + size) for start in range(0, query.shape[0], size)]
 
 
-def _allowed_scores(query, key, bias, absent: Tensor, at_start: Tensor) -> Tensor:
-    """[B, rows, N + 1] scores, -inf where forbidden."""
-    scores = query @ key.transpose(1, 2)
+def _allowed_scores(query, key, bias, absent: Tensor, at_start: Tensor, part: slice) -> Tensor:
+    """[entries, R, N + 1] scores, -inf where forbidden."""
+    scores = query[part] @ key[part].transpose(1, 2)
     if bias is not None:
-        scores += bias
-    scores[..., :-1].masked_fill_(absent[:, None], -torch.inf)
-    scores[..., -1].masked_fill_(at_start, -torch.inf)
+        scores += bias[part]
+    scores[..., :-1].masked_fill_(absent[part, None], -torch.inf)
+    scores[..., -1].masked_fill_(at_start[part], -torch.inf)
     return scores
 
 
@@ -50,11 +60,10 @@ class _NLL(torch.autograd.Function):
     def forward(ctx, query, key, bias, object_mask, at_start, target) -> Tensor:
         lse, happened = query.new_empty(target.shape), query.new_empty(target.shape)
         chosen, absent = target.clamp(min=0)[..., None], ~object_mask
-        for rows in _blocks(query, key):
-            part = None if bias is None else bias[:, rows]
-            scores = _allowed_scores(query[:, rows], key, part, absent, at_start[:, rows])
-            happened[:, rows] = scores.gather(-1, chosen[:, rows])[..., 0]
-            lse[:, rows] = scores.logsumexp(-1)
+        for part in _blocks(query, key):
+            scores = _allowed_scores(query, key, bias, absent, at_start, part)
+            happened[part] = scores.gather(-1, chosen[part])[..., 0]
+            torch.logsumexp(scores, -1, out=lse[part])
         ctx.save_for_backward(query, key, bias, absent, at_start, target, lse, happened)
         return torch.where(target < 0, 0.0, lse - happened)
 
@@ -62,20 +71,18 @@ class _NLL(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, upstream: Tensor) -> tuple[Tensor | None, ...]:
         query, key, bias, absent, at_start, target, lse, happened = ctx.saved_tensors
-        upstream = torch.where(target < 0, 0.0, upstream)
+        chosen, upstream = target.clamp(min=0)[..., None], torch.where(target < 0, 0.0, upstream)
         hit = torch.where(happened == -torch.inf, 0.0, -upstream)  # a forbidden target has no score to raise
         lse = lse.masked_fill(
             lse == -torch.inf, 0.0
         )  # exp(-inf - 0) = 0: a row with nothing allowed moves nothing
-        query_gradient, key_gradient = torch.empty_like(query), torch.zeros_like(key)
-        bias_gradient = torch.empty_like(bias) if bias is not None else None
-        for rows in _blocks(query, key):
-            part = None if bias is None else bias[:, rows]
-            scores = _allowed_scores(query[:, rows], key, part, absent, at_start[:, rows])
-            scores.sub_(lse[:, rows, None]).exp_().mul_(upstream[:, rows, None])
-            scores.scatter_add_(-1, target[:, rows, None].clamp(min=0), hit[:, rows, None])
-            query_gradient[:, rows] = scores @ key
-            key_gradient += scores.transpose(1, 2) @ query[:, rows]
-            if bias_gradient is not None:
-                bias_gradient[:, rows] = scores
-        return query_gradient, key_gradient, bias_gradient, None, None, None
+        gradients = [None if x is None else torch.empty_like(x) for x in (query, key, bias)]
+        for part in _blocks(query, key):
+            scores = _allowed_scores(query, key, bias, absent, at_start, part)
+            scores.sub_(lse[part, :, None]).exp_().mul_(upstream[part, :, None])
+            scores.scatter_add_(-1, chosen[part], hit[part, :, None])
+            torch.bmm(scores, key[part], out=gradients[0][part])
+            torch.bmm(scores.transpose(1, 2), query[part], out=gradients[1][part])
+            if bias is not None:
+                gradients[2][part] = scores
+        return *gradients, None, None, None
