@@ -16,9 +16,8 @@ import torch
 from torch import Tensor
 
 from gazekit.metrics.bootstrap import Interval, bootstrap_interval
-from gazekit.metrics.functional.arguments import ArrayLike, boxes
+from gazekit.metrics.functional.arguments import ArrayLike, boxes, whole_number
 from gazekit.metrics.functional.visual_search import (
-    check_max_step,
     found_by,
     probability_mismatch,
     scanpath_ratio,
@@ -85,7 +84,7 @@ class TargetFoundCurve(SearchMetric):
 
     def __init__(self, max_step: int, aggregation: Aggregation = "item") -> None:
         super().__init__(aggregation)
-        self.max_step = check_max_step(max_step)
+        self.max_step = whole_number("max_step", max_step, 0)
         self.parts = tuple(f"found by {k}" for k in range(1, max_step + 2))
 
     def score(self, paths: Scanpaths, box: Tensor) -> Tensor:
@@ -111,7 +110,7 @@ class TFPAUC(SearchMetric):
 
     def __init__(self, max_step: int, aggregation: Aggregation = "item") -> None:
         super().__init__(aggregation)
-        self.max_step = check_max_step(max_step)
+        self.max_step = whole_number("max_step", max_step, 0)
 
     def score(self, paths: Scanpaths, box: Tensor) -> Tensor:
         # the area of the mean curve is the mean of the areas of single trials' curves
@@ -153,7 +152,7 @@ class ScanpathRatio(SearchMetric):
 
     def __init__(self, max_step: int | None = None, aggregation: Aggregation = "item") -> None:
         super().__init__(aggregation)
-        self.max_step = None if max_step is None else check_max_step(max_step)
+        self.max_step = None if max_step is None else whole_number("max_step", max_step, 0)
 
     def score(self, paths: Scanpaths, box: Tensor) -> Tensor:
         return scanpath_ratio(paths, box, self.max_step)
@@ -180,7 +179,7 @@ class ProbabilityMismatch(SearchMetric):
         if aggregation not in ("item", "group"):
             raise ValueError(f"aggregation must be item or group, got {aggregation!r}")
         super().__init__(aggregation)
-        self.max_step = check_max_step(max_step)
+        self.max_step = whole_number("max_step", max_step, 0)
         self.parts = tuple(
             f"{who} found by {k}" for who in ("model", "human") for k in range(1, max_step + 2)
         )
