@@ -39,11 +39,15 @@ _SHORTEST_MS = 5.0
 
 @dataclass(frozen=True)
 class ScanpathFile:
-    """M scanpaths with the image and the observer (or sample) of each, as named in the file."""
+    """M scanpaths with the image and the observer (or sample) of each, as named in the file.
+
+    Where no column tells observers or samples apart, `told_apart` is False and an image has one scanpath.
+    """
 
     scanpaths: list[Scanpath]
     image: list[str]
     observer: list[str]
+    told_apart: bool = True
 
 
 class _Found(NamedTuple):
@@ -83,7 +87,8 @@ def read_scanpaths(path: str | Path) -> ScanpathFile:
     _check_different(path, found)
     _check_units(path, found)
     scanpaths = [Scanpath(np.array(f.xy_px, float).reshape(-1, 2), f.duration_ms, f.observer) for f in found]
-    return ScanpathFile(scanpaths, [f.image for f in found], [f.observer for f in found])
+    observer = [f.observer for f in found]
+    return ScanpathFile(scanpaths, [f.image for f in found], observer, any(observer))
 
 
 def _csv_scanpaths(path: Path) -> Iterator[_Found]:
@@ -169,6 +174,9 @@ def _named_rows(path: Path, reader: csv.DictReader, known: list[str]) -> Iterato
         where = f"{path}, line {reader.line_num}"
         if None in row:
             raise ValueError(f"{where}: more fields than columns; write decimal points, not decimal commas")
+        there = sum(value is not None for value in row.values())
+        if there < len(row):
+            raise ValueError(f"{where}: {there} of {len(row)} fields")
         for name in known:
             if not row[name]:
                 raise ValueError(f"{where}: {name} is {row[name]!r}, expected a name")
@@ -194,7 +202,7 @@ def _check_columns(where: Path | str, columns: list[str]) -> None:
         f"{other!r} -> {name!r}"
         for name, others in _RENAME.items()
         for other in columns
-        if name not in columns and other not in _COLUMNS and (other in others or other.lower() in others)
+        if name not in columns and other not in _COLUMNS and {other, other.lower()} & {name, *others}
     ]
     if not missing and not hints:
         return

@@ -117,7 +117,7 @@ def test_facts_of_images(files) -> None:
         ("--true people.csv --metrics scanmatch --size 200x150 --set dtw.bin=5", "is not among --metrics"),
         ("--true people.csv --metrics scanmatch --size 200x150 --set scanmatch", "expected METRIC.SETTING=VALUE"),
         ("--true people.csv --metrics cross_recurrence --size 200x150", "add --set cross_recurrence.radius_px=VALUE"),
-        ("--pred no.csv --true people.csv --metrics scanmatch --size 200x150", "no file no.csv"),
+        ("--pred no.csv --true people.csv --metrics scanmatch --size 200x150", "--pred no.csv: no such file or folder"),
         ("--pred few.csv --true people.csv --metrics scanmatch --size 200x150", "no scanpath for 2 of 3 images"),
         ("--pred wrong.csv --true people.csv --metrics scanmatch --size 200x150", "rename 'x' -> 'x_px'"),
         ("--pred fewmaps --true people.csv --metrics nss --sigma-px 6", "has no map for 2 of 3 images"),
@@ -144,6 +144,11 @@ def test_facts_of_images(files) -> None:
         ("--true people.csv --metrics semantic_sequence_score --size 200x150 "
          "--set semantic_sequence_score.label_map=maps",
          "a metric was given what it does not take: label_map must hold integer classes"),
+        ("--pred maps --true people.csv --metrics multimatch", "maps holds maps, and none of multimatch scores maps"),
+        ("--pred spoilt --true people.csv --metrics nss --sigma-px 6",
+         "'spoilt': the map of image '1.jpg' holds NaN in 1 pixels, the first in row 2, column 3"),
+        ("--pred untimed.csv --true people.csv --metrics scanmatch --size 200x150 --set scanmatch.bin_ms=50",
+         "untimed.csv has no durations, which scanmatch with bin_ms=50 needs"),
         ("--true people.csv --metrics cross_recurrence --size 200x150 --set cross_recurrence.radius_px=abc",
          "radius_px=abc: neither a number nor a folder"),
     ],
@@ -153,10 +158,55 @@ def test_wrong_input_is_named(files, capsys, args, message) -> None:
     write_csv(files / "wrong.csv", [("0.jpg", 1, 5, 50)], "image,sample,x,y")
     (files / "fewmaps").mkdir()
     np.save(files / "fewmaps/0.npy", np.random.default_rng(0).random((150, 200)))
+    write_csv(files / "untimed.csv", [(f"{k}.jpg", 5, 50) for k in range(3)], "image,x_px,y_px")
+    (files / "spoilt").mkdir()
+    for k in range(3):
+        spoilt = np.ones((150, 200))
+        spoilt[2, 3] = np.nan if k == 1 else 1
+        np.save(files / f"spoilt/{k}.npy", spoilt)
     assert main(["score", *args.split()]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+def test_what_has_no_value_is_counted_by_comparisons(files, capsys) -> None:
+    rows = [(f"{k}.jpg", sample, x, 10 + x, 200) for k in range(3) for sample in range(2)
+            for x in (20, 60, 110)[: 3 - sample]]  # fmt: skip
+    write_csv(files / "short.csv", rows, "image,sample,x_px,y_px,duration_ms")
+    found = run("--pred", "short.csv", "--true", "people.csv", "--metrics", "multimatch", "--size", "200x150")
+    entry = found["rows"]["short"]["multimatch.vector"]
+    assert (entry["n"], entry["undefined"]) == (12, 0)
+    assert (entry["comparisons"], entry["undefined_comparisons"]) == (24, 12)
+    assert "12 of 24 comparisons have no value (short)" in capsys.readouterr().out
+
+
+def test_notes_about_files(files, capsys) -> None:
+    rows = [(f"{k}.jpg", x, x / 2) for k in range(4) for x in (20, 60, 210)]
+    write_csv(files / "bare.csv", rows, "image,x_px,y_px")
+    found = run("--pred", "bare.csv", "--true", "people.csv", "--metrics", "dtw", "--size", "200x150")
+    assert found["notes"] == [
+        "bare.csv: 1 image that people did not look at left out: 3.jpg",
+        "bare.csv: 3 of 12 fixations lie off the picture (0 <= x < width, 0 <= y < height); the first is fixation 2 "
+        "on image '0.jpg', at (210, 105) for a size of 200 x 150 px",
+        "bare.csv: no column 'sample', so all fixations on an image are one scanpath",
+    ]
+    shown = capsys.readouterr().out
+    assert all(note[:40] in shown for note in found["notes"])
+    np.save("maps/1.npy", np.random.default_rng(0).random((300, 400)))
+    found = run("--pred", "maps", "--true", "people.csv", "--metrics", "nss", "--sigma-px", "6")
+    assert found["notes"] == [
+        "sizes of the pictures are those of the maps: 2 of 200 x 150 px, 1 of 400 x 300 px; --size sets one for all"
+    ]
+
+
+def test_one_image_has_no_interval(files, capsys) -> None:
+    lines = (files / "people.csv").read_text().splitlines()
+    (files / "one.csv").write_text("\n".join(line for line in lines if not line.startswith(("1.", "2."))) + "\n")
+    run("--true", "one.csv", "--metrics", "dtw", "--size", "200x150")
+    shown = capsys.readouterr().out
+    assert "nan" not in shown
+    assert "no intervals: they need two images at least" in shown
 
 
 def test_help_lists_metrics(capsys) -> None:

@@ -17,7 +17,7 @@ from gazekit.metrics.functional.agreement import (
     label_pairs,
     rated,
 )
-from gazekit.metrics.functional.arguments import ArrayLike, integers
+from gazekit.metrics.functional.arguments import ArrayLike, integers, whole_number
 
 __all__ = ["CohenKappa", "KrippendorffAlpha", "SampleF1"]
 
@@ -34,9 +34,7 @@ class LabelTable(Metric):
 
     def __init__(self, num_classes: int, table: str) -> None:
         super().__init__()
-        if num_classes < 1:
-            raise ValueError(f"num_classes must be at least 1, got {num_classes}")
-        self.num_classes = num_classes
+        self.num_classes = num_classes = whole_number("num_classes", num_classes, 1)
         self.register_buffer("scale", torch.arange(num_classes, dtype=torch.float64), persistent=False)
         zeros = torch.zeros(num_classes, num_classes, dtype=torch.float64)
         self.add_state(table, zeros, dist_reduce_fx="sum")

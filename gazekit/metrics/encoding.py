@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from gazekit.metrics.functional.arguments import reals
+from gazekit.metrics.functional.arguments import reals, whole_number
 from gazekit.metrics.functional.encoding import (
     check_ceiling,
     correlation_or,
@@ -57,9 +57,7 @@ class VoxelMetric(Metric):
         super().__init__()
         if aggregation not in ("none", "mean", "median"):
             raise ValueError(f"aggregation must be none, mean or median, got {aggregation!r}")
-        if num_voxels < 1:
-            raise ValueError(f"num_voxels must be at least 1, got {num_voxels}")
-        self.num_voxels = num_voxels
+        self.num_voxels = whole_number("num_voxels", num_voxels, 1)
         self.aggregation = aggregation
 
     def voxels(self) -> Tensor:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
-from gazekit.metrics.functional.arguments import ArrayLike, integers
+from gazekit.metrics.functional.arguments import ArrayLike, integers, whole_number
 from gazekit.metrics.functional.detection import (
     DETECTION_PARTS,
     detection_rows,
@@ -102,9 +102,7 @@ class LabelMetric(ItemMetric):
 
     def __init__(self, n_classes: int, aggregation: Aggregation = "item") -> None:
         super().__init__(aggregation)
-        if n_classes < 1:
-            raise ValueError(f"n_classes must be at least 1, got {n_classes}")
-        self.n_classes = n_classes
+        self.n_classes = whole_number("n_classes", n_classes, 1)
 
     def update(self, prediction: ArrayLike, target: ArrayLike, group: Tensor | None = None) -> None:
         """Add B label maps [B, H, W], with integer ids [B] of groups."""

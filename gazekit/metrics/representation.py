@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gazekit.metrics.functional.arguments import values
+from gazekit.metrics.functional.arguments import values, whole_number
 from gazekit.metrics.functional.identification import (
     Similarity,
     identification_accuracy,
@@ -28,12 +28,9 @@ class PatternMetric(RowsMetric):
     higher_is_better = True
 
     def __init__(self, num_features: int, num_voxels: int) -> None:
-        super().__init__(patterns=num_features + num_voxels)
-        if num_features < 1 or num_voxels < 1:
-            raise ValueError(
-                f"there must be at least 1 feature and 1 voxel, got {num_features}, {num_voxels}"
-            )
-        self.widths = (num_features, num_voxels)
+        widths = whole_number("num_features", num_features, 1), whole_number("num_voxels", num_voxels, 1)
+        super().__init__(patterns=sum(widths))
+        self.widths = widths
 
     def add(self, model: Tensor, brain: Tensor, names: tuple[str, str]) -> None:
         """Add n stimuli, [n, num_features] and [n, num_voxels], which errors call by `names`."""

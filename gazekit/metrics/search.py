@@ -8,17 +8,14 @@ without fixations is a search that failed. In a padded panel [B, n, T] one witho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from gazekit.metrics.bootstrap import Interval, bootstrap_interval
-from gazekit.metrics.functional.arguments import ArrayLike, boxes
+from gazekit.metrics.functional.arguments import ArrayLike, boxes, whole_number
 from gazekit.metrics.functional.visual_search import (
-    check_max_step,
     found_by,
     probability_mismatch,
     scanpath_ratio,
@@ -27,7 +24,8 @@ from gazekit.metrics.functional.visual_search import (
     tfp_auc_mean,
 )
 from gazekit.metrics.item_metric import Aggregation, ItemMetric
-from gazekit.scanpath import Scanpath, Scanpaths, ScanpathsLike
+from gazekit.metrics.panels import panel
+from gazekit.scanpath import Scanpaths, ScanpathsLike
 
 __all__ = ["TFPAUC", "ProbabilityMismatch", "ScanpathRatio", "TFPAUCMean", "TargetFoundCurve"]
 
@@ -85,7 +83,7 @@ class TargetFoundCurve(SearchMetric):
 
     def __init__(self, max_step: int, aggregation: Aggregation = "item") -> None:
         super().__init__(aggregation)
-        self.max_step = check_max_step(max_step)
+        self.max_step = whole_number("max_step", max_step, 0)
         self.parts = tuple(f"found by {k}" for k in range(1, max_step + 2))
 
     def score(self, paths: Scanpaths, box: Tensor) -> Tensor:
@@ -111,7 +109,7 @@ class TFPAUC(SearchMetric):
 
     def __init__(self, max_step: int, aggregation: Aggregation = "item") -> None:
         super().__init__(aggregation)
-        self.max_step = check_max_step(max_step)
+        self.max_step = whole_number("max_step", max_step, 0)
 
     def score(self, paths: Scanpaths, box: Tensor) -> Tensor:
         # the area of the mean curve is the mean of the areas of single trials' curves
@@ -153,7 +151,7 @@ class ScanpathRatio(SearchMetric):
 
     def __init__(self, max_step: int | None = None, aggregation: Aggregation = "item") -> None:
         super().__init__(aggregation)
-        self.max_step = None if max_step is None else check_max_step(max_step)
+        self.max_step = None if max_step is None else whole_number("max_step", max_step, 0)
 
     def score(self, paths: Scanpaths, box: Tensor) -> Tensor:
         return scanpath_ratio(paths, box, self.max_step)
@@ -180,7 +178,7 @@ class ProbabilityMismatch(SearchMetric):
         if aggregation not in ("item", "group"):
             raise ValueError(f"aggregation must be item or group, got {aggregation!r}")
         super().__init__(aggregation)
-        self.max_step = check_max_step(max_step)
+        self.max_step = whole_number("max_step", max_step, 0)
         self.parts = tuple(
             f"{who} found by {k}" for who in ("model", "human") for k in range(1, max_step + 2)
         )
@@ -234,40 +232,10 @@ class ProbabilityMismatch(SearchMetric):
 def _trials(name: str, paths: ScanpathsLike, boxes_xyxy_px: ArrayLike) -> tuple[Scanpaths, Tensor, Tensor]:
     """Scanpaths [B, n, T], which of them there are [B, n], and boxes [B, 1, 4]."""
     box = boxes("boxes_xyxy_px", boxes_xyxy_px)
-    if isinstance(paths, list | tuple) and any(_depth(trial) == 3 for trial in paths):
-        paths, present = _padded(name, paths)
-    else:
-        paths = Scanpaths.of(paths, name)
-        present = paths.mask.any(-1) if len(paths.shape) == 2 else None
-    if not 1 <= len(paths.shape) <= 2 or box.shape != (len(paths), 4):
+    paths, present = panel(name, paths)
+    if box.shape != (len(paths), 4):
         raise ValueError(
             f"{name} and boxes_xyxy_px must hold equally many trials, [B, T] or [B, n, T] and [B, 4], "
             f"got leading shape {list(paths.shape)} and shape {list(box.shape)}"
         )
-    if len(paths.shape) == 1:
-        paths, present = paths[:, None], paths.mask.new_ones(len(paths), 1)
     return paths, present, box[:, None]
-
-
-def _depth(paths: ScanpathsLike) -> int:
-    """Number of dimensions: 2 for a scanpath, 3 for a list of scanpaths."""
-    if isinstance(paths, list | tuple):
-        return 1 + max(map(_depth, paths), default=0)
-    if isinstance(paths, Scanpaths):
-        return paths.xy_px.dim()
-    return 2 if isinstance(paths, Scanpath) else np.ndim(paths)
-
-
-def _padded(name: str, trials: Sequence[ScanpathsLike]) -> tuple[Scanpaths, Tensor]:
-    """Scanpaths [B, n, T] of trials of n_i scanpaths, and which of them there are [B, n]."""
-    people = [Scanpaths.of(trial, f"{name}[{i}]") for i, trial in enumerate(trials)]
-    for i, paths in enumerate(people):
-        if len(paths.shape) != 1:
-            raise ValueError(f"{name}[{i}] must be a list of scanpaths, as those of other trials are")
-    most, steps = (max(paths.mask.shape[d] for paths in people) for d in (0, 1))
-    xy = people[0].xy_px.new_zeros(len(people), most, steps, 2)
-    mask, present = xy.new_zeros(xy.shape[:3], dtype=torch.bool), xy.new_zeros(xy.shape[:2], dtype=torch.bool)
-    for i, paths in enumerate(people):
-        n, length = paths.mask.shape
-        xy[i, :n, :length], mask[i, :n, :length], present[i, :n] = paths.xy_px, paths.mask, True
-    return Scanpaths(xy, mask), present

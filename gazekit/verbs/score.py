@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,19 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from gazekit.verbs.score_checks import check_scanpaths, reads_maps, several_sizes, told_apart
 from gazekit.verbs.score_metrics import make_metrics, scorable
 
 __all__ = ["main", "score"]
 
 EPILOG = """files:
-  people     CSV with one line a fixation, in order: image,observer,x_px,y_px,duration_ms (observer and
-             duration_ms where known); or JSON, a list of {"image", "observer", "x_px": [...], ...}
+  people     CSV with one line a fixation, in order: image,observer,x_px,y_px,duration_ms; or JSON, a list of
+             {"image", "observer", "x_px": [...], ...}. duration_ms where known; without observer, all fixations
+             on an image are one scanpath
   scanpaths  the same, with sample in the place of observer if the model made several an image
   maps       a folder with a map of the size of each image: cat.npy or cat.png for image cat.jpg
 
-metrics:
+metrics (units at the end of a name may be left out):
 {metrics}
 
 examples:
@@ -45,7 +48,6 @@ Rows of the table are scores with 95 % bootstrap intervals over images; columns 
 other people ("leave one out"), half of them, people on other images (centre bias), chance. Scanpaths are scored
 by metrics of maps too: the density of all fixations that predict somebody is the map.
 """
-WIDTH_WITHOUT_TERMINAL = 150
 
 
 def main(rest: list[str]) -> int:
@@ -61,10 +63,12 @@ def main(rest: list[str]) -> int:
     if (options.true is None) == (options.data is None):
         raise ValueError("either --true FILE or --data NAME --root DIR is needed: the people")
     metrics, facts = make_metrics(options.metrics, options.set)
+    notes: list[str] = []
     if options.data:
         people = people_of_data(options.data, options.root)
     else:
-        people = people_of_file(options.true, options.pred, _size(options.size) if options.size else None)
+        size_px = _size(options.size) if options.size else None
+        people, notes = people_of_file(options.true, options.pred, size_px)
     people = with_facts(people, facts)
     with Progress(transient=True, console=Console(stderr=True)) as bar:
         task = bar.add_task("scoring", total=1.0)
@@ -78,6 +82,7 @@ def main(rest: list[str]) -> int:
             TypeError
         ) as error:  # of what a metric was given: the shell is told, a Python caller sees the cause
             raise ValueError(f"a metric was given what it does not take: {error}") from error
+    found = replace(found, notes=notes + found.notes)
     if out is not None:
         out.write_text(json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
     _show(found, metrics)
@@ -103,49 +108,35 @@ def score(
         ValueError: as `human_ceiling`; fixations off the picture, where a metric refuses these.
     """
     from gazekit.metrics.ceiling import ModelScanpaths, human_ceiling
-    from gazekit.metrics.ceiling.inputs import takes_scanpaths
     from gazekit.scanpath_files import MapFolder, read_scanpaths
 
-    refusing = {n: m for n, m in metrics.items() if getattr(m, "settings", {}).get("on_outside") == "raise"}
     image, who = ([names[i] for i in rows.tolist()] for names, rows in (
         (people.images, people.image_row), (people.observers, people.observer_row),
     ))  # fmt: skip
-    _check_inside(source, people, people.scanpaths, image, who, list(refusing))
+    notes = check_scanpaths(source, people, people.scanpaths, image, who, metrics)
     models = {}
     if pred is not None and Path(pred).is_dir():
+        if not any(reads_maps(metric) for metric in metrics.values()):
+            raise ValueError(f"{pred} holds maps, and none of {', '.join(metrics)} scores maps")
         models[Path(pred).name] = MapFolder(pred)
     elif pred is not None:
         file = read_scanpaths(pred)
         model = ModelScanpaths(file.scanpaths, file.image)
-        pairs = [name for name, metric in refusing.items() if takes_scanpaths(type(metric))]
-        _check_inside(str(pred), people, model.scanpaths, file.image, file.observer, pairs)
+        pairs = {name: metric for name, metric in metrics.items() if not reads_maps(metric)}
+        notes += check_scanpaths(str(pred), people, model.scanpaths, file.image, file.observer, pairs)
+        notes += told_apart(str(pred), file, "sample")
         models[Path(pred).stem] = model
-    return human_ceiling(people, metrics, models, **settings)
-
-
-def _check_inside(source: str, people, paths, image: list, who: list, refusing: list[str]) -> None:
-    """That fixations lie on the picture, if there are metrics that refuse others; names image and observer."""
-    size = dict(zip(people.images, people.sizes.tolist(), strict=True))
-    sizes = people.sizes.new_tensor([size.get(name, [math.inf] * 2) for name in image]).reshape(-1, 1, 2)
-    outside = paths.mask & ((paths.xy_px < 0) | (paths.xy_px >= sizes)).any(-1)
-    if not refusing or not outside.any():
-        return
-    row, step = outside.nonzero()[0].tolist()
-    (x, y), (width, height) = paths.xy_px[row, step].tolist(), sizes[row, 0].tolist()
-    by = f" of {who[row]!r}" if who[row] != "" else ""
-    raise ValueError(
-        f"{source}: {int(outside.sum())} of {int(paths.mask.sum())} fixations lie off the picture (0 <= x < width, "
-        f"0 <= y < height); the first is fixation {step}{by} on image {image[row]!r}, at ({x:g}, {y:g}) for a size "
-        f"of {width:g} x {height:g} px. {', '.join(refusing)} cannot score it: correct the file or the size, or "
-        f"--set {refusing[0]}.on_outside=clip moves such fixations to the border"
-    )
+    found = human_ceiling(people, metrics, models, **settings)
+    return replace(found, notes=notes)
 
 
 def people_of_file(true: str | Path, pred: str | Path | None, size_px: tuple[float, float] | None):
-    """People of a file; the sizes of pictures are given, or those of the maps in the folder `pred`."""
+    """People of a file, and notes; the sizes of pictures are given, or those of the maps in the folder `pred`."""
     from gazekit.metrics.ceiling import People
     from gazekit.scanpath_files import MapFolder, read_scanpaths
 
+    if pred is not None and not Path(pred).exists():
+        raise FileNotFoundError(f"--pred {pred}: no such file or folder")
     file = read_scanpaths(true)
     sizes: Any = size_px
     if sizes is None and pred is not None and Path(pred).is_dir():
@@ -159,7 +150,10 @@ def people_of_file(true: str | Path, pred: str | Path | None, size_px: tuple[flo
         sizes = {image: maps[image].shape[::-1] for image in images}
     if sizes is None:
         raise ValueError("--size WIDTHxHEIGHT of the pictures in pixels is needed, as in --size 800x600")
-    return People(file.scanpaths, file.image, file.observer, sizes)
+    notes = told_apart(str(true), file, "observer")
+    if isinstance(sizes, dict):
+        notes += several_sizes(sizes)
+    return People(file.scanpaths, file.image, file.observer, sizes), notes
 
 
 def people_of_data(name: str, root: str | None):
@@ -173,8 +167,6 @@ def people_of_data(name: str, root: str | None):
 
 def with_facts(people, facts: Mapping[str, Any]):
     """The people, with facts about their images: one value for all, or a folder with a file an image."""
-    from dataclasses import replace
-
     from gazekit.scanpath_files import MapFolder
 
     if not facts:
@@ -230,10 +222,8 @@ def _size(text: str) -> tuple[float, float]:
 
 def _show(found, metrics: Mapping[str, Any]) -> None:
     console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = WIDTH_WITHOUT_TERMINAL
     shown = Table(box=box.SIMPLE_HEAD)
-    shown.add_column("")
+    shown.add_column("", no_wrap=True)
     for row in found.rows:
         shown.add_column(row, justify="right")
     arrows = {True: "↑", False: "↓", None: " "}
@@ -241,9 +231,11 @@ def _show(found, metrics: Mapping[str, Any]) -> None:
         metric = metrics[column.partition(".")[0]]
         cells = [_cell(scores[column]) for scores in found.rows.values()]
         shown.add_row(f"{column} {arrows[metric.higher_is_better]}", *cells)
+    if not console.is_terminal:
+        console.width = 10_000  # a file has no width: nothing is folded or cut
     console.print(shown)
     console.print("  " + ", ".join(f"{name} {value}" for name, value in found.facts.items()))
-    for line in found.left_out:
+    for line in [*found.left_out, *found.notes]:
         console.print(f"  {line}")
 
 

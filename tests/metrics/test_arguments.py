@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from gazekit.metrics import CohenKappa, MacroIoU, NoiseCeiling, Pearson, TwoVersusTwo
 from gazekit.metrics.functional.arguments import as_tensor, binary, integers, masked, reals
 
 VALUES = np.arange(24.0).reshape(4, 6)
@@ -59,3 +60,13 @@ def test_wrong_arrays_are_named() -> None:
 def test_nothing_has_any_type() -> None:
     assert integers("x", []).dtype == torch.int64
     assert masked("x", [], torch.zeros(0)).dtype == torch.bool
+
+
+@pytest.mark.parametrize("make", [CohenKappa, MacroIoU, Pearson, TwoVersusTwo, lambda n: NoiseCeiling(3, n)])
+def test_numbers_of_things_are_checked_at_construction(make) -> None:
+    for wrong in (2.5, True, "2"):
+        with pytest.raises(TypeError, match=r"must be an integer, got"):
+            make(wrong)
+    with pytest.raises(ValueError, match="must be at least 1, got 0"):
+        make(0)
+    make(np.int64(2))

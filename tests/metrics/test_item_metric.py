@@ -253,8 +253,14 @@ def test_an_empty_scanpath_outside_a_panel_is_somebodys() -> None:
     assert metric.compute().tolist() == [2, 3]
 
 
+def test_in_lists_everybody_is_there() -> None:
+    metric = GridEditDistance(aggregation="none")
+    metric.update([A, A], [[A, []], [A]], SIZE_PX)
+    assert metric.compute().tolist() == [1, 0]  # the mean of 0 and of 2 insertions
+
+
 def test_lists_of_trials_take_scanpaths_in_any_form() -> None:
-    arrays = [[np.array(A), torch.tensor(B)], [Scanpath(np.array(C))], np.array([A, C]), []]
+    arrays = [[np.array(A), torch.tensor(B)], [Scanpath(np.array(C))], Scanpaths.of([A, C]), []]
     lists = [[A, B], [C], [A, C], []]
     values = []
     for human in (arrays, lists, tuple(tuple(trial) for trial in lists)):

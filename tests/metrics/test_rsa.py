@@ -247,5 +247,5 @@ def test_wrong_input_is_named() -> None:
         rsa_ceiling(a)
     with pytest.raises(ValueError, match=r"brain must have shape \[n, 9\], got \[4, 3\]"):
         RSA(3, 9).update(patterns(4, 3), patterns(4, 3))
-    with pytest.raises(ValueError, match="at least 1 feature and 1 voxel, got 0, 3"):
+    with pytest.raises(ValueError, match="num_features must be at least 1, got 0"):
         RSA(0, 3)

@@ -275,6 +275,14 @@ def test_splits_are_distinct_and_even_from_small_and_large_pools() -> None:
         assert (counts - 4000 * share).abs().max() <= 5 * math.sqrt(4000 * share * (1 - share))
 
 
+def test_a_split_of_many_others_needs_no_order_of_them_all(monkeypatch) -> None:
+    monkeypatch.setattr(torch, "rand", None)  # of which an order is made
+    first = torch.ones(1, 3, dtype=torch.bool)
+    others = torch.arange(20_000)[None]
+    drawn = distinct_draws(torch.arange(3)[None], first, first, others, others >= 0, 5, 0)
+    assert drawn.shape == (1, 5, 3)
+
+
 def test_the_logarithm_of_a_density_scores_as_the_density() -> None:
     maps = np.stack([example(seed, 4)[0] for seed in range(4)])  # a quarter of the pixels is 0
     xy = np.stack([example(seed)[1][:1].repeat(3, 0) for seed in range(4)])

@@ -139,3 +139,5 @@ def test_wrong_input_is_named() -> None:
         SearchSlope().update([4, NAN], [1.0, 2.0])
     with pytest.raises(TypeError, match="is_hard must hold booleans or the integers 0 and 1"):
         AsymmetryIndex().update([4, 8], [1.0, 2.0], [1.0, 0.0])
+    with pytest.raises(ValueError, match=r"slope_hard and slope_easy must broadcast, got \[2\] and \[3\]"):
+        asymmetry_index([1.0, 2.0], [1.0, 2.0, 3.0])

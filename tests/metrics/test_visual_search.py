@@ -175,7 +175,7 @@ def test_people_are_not_mixed_with_trials() -> None:
     path = [[0, 0], [650, 450]]
     with pytest.raises(ValueError, match=r"paths\[1\] must be a list of scanpaths"):
         TFPAUC(6).update([[path, path], path], [BOX] * 2)
-    with pytest.raises(ValueError, match="must hold equally many trials"):
+    with pytest.raises(ValueError, match="paths must hold trials"):
         TFPAUC(6).update(path, [BOX] * 2)
 
 

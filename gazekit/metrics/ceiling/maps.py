@@ -122,14 +122,21 @@ def check_maps(people: People, model: Mapping, name: str) -> None:
     """That a model has a map of the right size for each image.
 
     Raises:
-        ValueError: an image without map, or another size.
+        ValueError: an image without map, another size, or NaN in a map.
     """
     check_images(people, [image in model for image in people.images], f"model {name!r} has no map")
     for image, (width, height) in zip(people.images, people.sizes.tolist(), strict=True):
-        if tuple(model[image].shape) != (height, width):
+        values = torch.as_tensor(model[image])
+        if tuple(values.shape) != (height, width):
             raise ValueError(
                 f"model {name!r}: the map of image {image!r} must have the shape (height, width) of the image, "
-                f"({height:g}, {width:g}), got {tuple(model[image].shape)}"
+                f"({height:g}, {width:g}), got {tuple(values.shape)}"
+            )
+        if values.isnan().any():
+            row, column = values.isnan().nonzero()[0].tolist()
+            raise ValueError(
+                f"model {name!r}: the map of image {image!r} holds NaN in {int(values.isnan().sum())} pixels, the "
+                f"first in row {row}, column {column}"
             )
 
 

@@ -14,7 +14,7 @@ from gazekit.metrics.ceiling import maps, predictors
 from gazekit.metrics.ceiling.inputs import MapInputs, missing_inputs, takes_scanpaths
 from gazekit.metrics.ceiling.people import ModelScanpaths, People
 from gazekit.metrics.ceiling.predictors import Predictors
-from gazekit.metrics.ceiling.scores import every_item, mean_by, scores_of, update
+from gazekit.metrics.ceiling.scores import Items, every_item, scores_of, update
 from gazekit.metrics.ceiling.table import Ceiling
 from gazekit.metrics.item_metric import ItemMetric
 
@@ -68,9 +68,11 @@ def human_ceiling(
     Returns:
         A `Ceiling`; an entry without any defined scanpath is NaN.
     Raises:
-        TypeError: a metric that takes neither, or an argument that nobody gives.
+        TypeError: metrics that are no mapping, a metric that takes neither, or an argument that nobody gives.
         ValueError: no metric, maps without sigma_px, an unknown unit, an image that a model leaves out.
     """
+    if not isinstance(metrics, Mapping):
+        raise TypeError(f"metrics must be a mapping from name to metric, got {type(metrics).__name__}")
     _check(metrics, sigma_px, people.facts)
     _check_settings(models or {}, sigma_px, cell_px, unit, splits)
     grid = None
@@ -83,13 +85,10 @@ def human_ceiling(
     for row, parts in sources.items():
         told = [_within(progress, row, k, len(parts)) for k in range(len(parts))]
         found = [_measure(people, metrics, part, grid, t) for part, t in zip(parts, told, strict=True)]
-        means = {
-            name: torch.stack([f[name] for f in found]).nanmean(0) for name in metrics
-        }  # [M, K] over splits
         rows[row] = {
             column: score
             for name, metric in metrics.items()
-            for column, score in scores_of(name, metric, means[name], group, options).items()
+            for column, score in scores_of(name, metric, [f[name] for f in found], group, options).items()
         }
     facts = {"scanpaths": len(people), "images": len(people.images), "observers": len(people.observers)}
     facts |= {
@@ -190,15 +189,15 @@ def _measure(
     source: _Source,
     grid: maps.Grid | None,
     told: Callable[[float], None],
-) -> dict[str, Tensor]:
-    """[M, K] score of each person by this source, for each metric; NaN for who has no predictor."""
+) -> dict[str, Items]:
+    """What each metric says of each person by this source; NaN for who has no predictor."""
     pairs = {name: every_item(metric) for name, metric in metrics.items() if takes_scanpaths(type(metric))}
     mapped = {name: every_item(metric) for name, metric in metrics.items() if name not in pairs}
     nothing = torch.zeros(0, dtype=torch.long)
     pair_rows = _score_pairs(people, pairs, source.pairs, told) if pairs and source.pairs else nothing
     map_rows = MapInputs(people, grid).update(mapped, source.blocks(grid), told) if mapped else nothing
     return {
-        name: mean_by(rows, metric.item_values, len(people))
+        name: Items.by(rows, metric.item_values, len(people))
         for part, rows in ((pairs, pair_rows), (mapped, map_rows))
         for name, metric in part.items()
     }

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gazekit.metrics.ceiling.people import numbered
 from gazekit.metrics.ceiling.predictors import from_other_groups, others_of
-from gazekit.metrics.ceiling.scores import every_item, mean_by, scores_of
+from gazekit.metrics.ceiling.scores import Items, every_item, scores_of
 from gazekit.metrics.ceiling.table import Ceiling
 from gazekit.metrics.functional.arguments import ArrayLike, as_tensor
 from gazekit.metrics.item_metric import ItemMetric
@@ -77,8 +77,8 @@ def rater_ceiling(
     for row, (truth, predictor, pool) in sources.items():
         rows[row] = {}
         for name, metric in metrics.items():
-            values = mean_by(truth, _compare(metric, pool, predictor, annotations, truth), count)
-            rows[row] |= scores_of(name, metric, values, group, options)
+            found = Items.by(truth, _compare(metric, pool, predictor, annotations, truth), count)
+            rows[row] |= scores_of(name, metric, [found], group, options)
     facts = {"annotations": count, "items": len(items), "raters": len(raters), "unit": unit}
     return Ceiling(rows, facts | {"level": level, "resamples": n_resamples, "draws": draws, "seed": seed})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from gazekit.metrics.bootstrap import bootstrap_interval
 from gazekit.metrics.ceiling.table import Score
 from gazekit.metrics.item_metric import ItemMetric
 
-__all__ = ["every_item", "mean_by", "scores_of", "update"]
+__all__ = ["Items", "every_item", "scores_of", "update"]
 
 
 def every_item(metric: ItemMetric) -> ItemMetric:
@@ -28,18 +29,30 @@ def update(metrics: Mapping[str, ItemMetric], inputs: Mapping) -> None:
         metric.update(**metric._filter_kwargs(**inputs))
 
 
-def mean_by(row: Tensor, values: Tensor, count: int) -> Tensor:
-    """[count, K] means of the defined among values [P, K] by row [P]."""
-    defined = ~values.isnan()
-    sums = values.new_zeros(count, values.shape[1]).index_add_(0, row, torch.where(defined, values, 0.0))
-    number = torch.zeros_like(sums).index_add_(0, row, defined.to(values))
-    return sums / number
+class Items(NamedTuple):
+    """What a metric says of M people: `means` [M, K] over each one's comparisons; NaN without any defined.
+
+    `comparisons` is the number of these, `undefined` [K] how many have no value.
+    """
+
+    means: Tensor
+    comparisons: int
+    undefined: Tensor
+
+    @classmethod
+    def by(cls, row: Tensor, values: Tensor, count: int) -> Items:
+        """From values [P, K] of comparisons, each of which is about the person `row` [P]."""
+        defined = ~values.isnan()
+        sums = values.new_zeros(count, values.shape[1]).index_add_(0, row, torch.where(defined, values, 0.0))
+        number = torch.zeros_like(sums).index_add_(0, row, defined.to(values))
+        return cls(sums / number, len(values), (~defined).sum(0))
 
 
 def scores_of(
-    name: str, metric: ItemMetric, values: Tensor, group: Tensor, options: dict
+    name: str, metric: ItemMetric, found: list[Items], group: Tensor, options: dict
 ) -> dict[str, Score]:
-    """Columns of one metric: means over scanpaths, intervals by drawing groups."""
+    """Columns of one metric: means over scanpaths, intervals by drawing groups; over all parts (splits) of a row."""
+    values = torch.stack([items.means for items in found]).nanmean(0)  # [M, K]
     defined = ~values.isnan()
     shape = (int(group.max()) + 1, values.shape[1])
     top, bottom = (
@@ -49,7 +62,11 @@ def scores_of(
     interval = bootstrap_interval(top, bottom, **options)
     columns = [f"{name}.{part}" for part in metric.parts] or [name]
     n = defined.sum(0).tolist()
+    comparisons = sum(items.comparisons for items in found)
+    lost = sum(items.undefined for items in found).tolist()
     return {
-        column: Score(*(float(bound[k]) for bound in interval), n[k], len(values) - n[k])
+        column: Score(
+            *(float(bound[k]) for bound in interval), n[k], len(values) - n[k], comparisons, lost[k]
+        )
         for k, column in enumerate(columns)
     }

@@ -8,20 +8,30 @@ from typing import NamedTuple
 
 __all__ = ["Ceiling", "Score"]
 
+_NOTHING = 1e-12  # what sums of numbers of the size of 1 leave of a 0
+
 
 class Score(NamedTuple):
-    """A mean, its confidence bounds, the number of scanpaths it rests on and of those without a value."""
+    """A mean, its confidence bounds, the number of scanpaths it rests on and of those without a value.
+
+    A scanpath's value is the mean of its defined comparisons (with each predicting scanpath, or with one map);
+    `comparisons` counts all of them, `undefined_comparisons` those without a value. Bounds are NaN where there are
+    not two images (observers) to draw.
+    """
 
     value: float
     low: float
     high: float
     n: int
     undefined: int
+    comparisons: int
+    undefined_comparisons: int
 
     def __str__(self) -> str:
         if math.isnan(self.value):
             return "undefined"
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+        value, low, high = (0.0 if abs(x) < _NOTHING else x for x in (self.value, self.low, self.high))
+        return f"{value:.4g}" if math.isnan(low) else f"{value:.4g} [{low:.4g}, {high:.4g}]"
 
 
 @dataclass(frozen=True)
@@ -31,10 +41,12 @@ class Ceiling:
     Attributes:
         rows: row name to column name to `Score`; columns are metric names, "name.part" where one has parts.
         facts: how it was measured: people, images, unit drawn, draws, seed.
+        notes: what a reader should know of the input.
     """
 
     rows: dict[str, dict[str, Score]]
     facts: dict[str, int | float | str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict:
         """Plain values for JSON, None where undefined."""
@@ -42,7 +54,7 @@ class Ceiling:
             row: {column: _plain(score._asdict()) for column, score in scores.items()}
             for row, scores in self.rows.items()
         }
-        return {"rows": rows, **self.facts}
+        return {"rows": rows, **self.facts, "notes": self.notes}
 
     @property
     def columns(self) -> list[str]:
@@ -51,19 +63,21 @@ class Ceiling:
 
     @property
     def left_out(self) -> list[str]:
-        """What not all scanpaths have a value for, one line for entries that leave out equally many."""
-        rows_of: dict[tuple[str, int, int], list[str]] = {}
+        """What has no value, one line for entries that lack equally much; and why there are no intervals."""
+        rows_of: dict[tuple[str, str], list[str]] = {}
         for row, scores in self.rows.items():
             for column, score in scores.items():
-                if score.undefined:
-                    rows_of.setdefault((column, score.undefined, score.n + score.undefined), []).append(row)
-        columns_of: dict[tuple[int, int, tuple[str, ...]], list[str]] = {}
-        for (column, undefined, total), rows in rows_of.items():
-            columns_of.setdefault((undefined, total, tuple(rows)), []).append(column)
+                if score.undefined_comparisons or score.undefined:
+                    rows_of.setdefault((column, _lacking(score)), []).append(row)
+        columns_of: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        for (column, lacking), rows in rows_of.items():
+            columns_of.setdefault((lacking, tuple(rows)), []).append(column)
         lines = []
-        for (undefined, total, rows), columns in columns_of.items():
+        for (lacking, rows), columns in columns_of.items():
             where = "all rows" if len(rows) == len(self.rows) else "; ".join(rows)
-            lines.append(f"{', '.join(columns)}: {undefined} of {total} scanpaths have no value ({where})")
+            lines.append(f"{', '.join(columns)}: {lacking} have no value ({where})")
+        if self.facts.get(f"{self.facts.get('unit')}s") == 1:
+            lines.append(f"no intervals: they need two {self.facts['unit']}s at least")
         return lines
 
     def __str__(self) -> str:
@@ -78,7 +92,16 @@ class Ceiling:
             " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
         ]
         facts = ", ".join(f"{name} {value}" for name, value in self.facts.items())
-        return "\n".join([*(f"| {line} |" for line in text), "", facts, *self.left_out])
+        return "\n".join([*(f"| {line} |" for line in text), "", facts, *self.left_out, *self.notes])
+
+
+def _lacking(score: Score) -> str:
+    parts = []
+    if score.undefined:
+        parts.append(f"{score.undefined} of {score.n + score.undefined} scanpaths")
+    if score.undefined_comparisons and score.comparisons > score.n + score.undefined:
+        parts.append(f"{score.undefined_comparisons} of {score.comparisons} comparisons")
+    return " and ".join(parts) or f"{score.undefined_comparisons} of {score.comparisons} comparisons"
 
 
 def _plain(score: dict) -> dict:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,6 +19,7 @@ __all__ = [
     "reals",
     "sequences",
     "values",
+    "whole_number",
 ]
 
 ArrayLike = Tensor | np.ndarray
@@ -158,6 +161,19 @@ def boxes(name: str, array: ArrayLike) -> Tensor:
             f"{name} must be x_min, y_min, x_max, y_max with the maxima not below the minima, got {first}"
         )
     return tensor
+
+
+def whole_number(name: str, value: int, least: int) -> int:
+    """A setting that counts something.
+
+    Raises:
+        TypeError: not an integer. ValueError: below `least`.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    return int(value)
 
 
 def _real(name: str, array: ArrayLike) -> Tensor:

@@ -7,13 +7,12 @@ released code of Gaze-LLE for the details. `gaze_distance` has the distances.
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from gazekit.metrics.functional.arguments import ArrayLike, as_tensor, reals
+from gazekit.metrics.functional.arguments import ArrayLike, as_tensor, reals, whole_number
 from gazekit.metrics.functional.auc import ordered, rank_area
 from gazekit.metrics.functional.gaze_distance import annotations
 from gazekit.scanpath import Scanpaths, ScanpathsLike
@@ -187,11 +186,8 @@ def check_square(sigma_cells: int, size: int, edge: str) -> None:
     Raises:
         TypeError: numbers of cells that are no integers. ValueError: out of range, another edge.
     """
-    for name, cells, least in (("sigma_cells", sigma_cells, 0), ("size", size, 1)):
-        if isinstance(cells, bool) or not isinstance(cells, Integral):
-            raise TypeError(f"{name} must be an integer, got {cells!r}")
-        if cells < least:
-            raise ValueError(f"{name} must be at least {least}, got {cells}")
+    whole_number("sigma_cells", sigma_cells, 0)
+    whole_number("size", size, 1)
     if edge not in ("open", "closed"):
         raise ValueError(f"edge must be open or closed, got {edge!r}")
 

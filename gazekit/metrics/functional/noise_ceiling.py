@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gazekit.metrics.functional.arguments import ArrayLike, masked, reals
+from gazekit.metrics.functional.arguments import ArrayLike, masked, reals, whole_number
 from gazekit.metrics.functional.moments import moments, unpack_moments
 
 __all__ = ["explainable_variance", "noise_ceiling", "noise_ceiling_of_means"]
@@ -146,8 +146,8 @@ def variances_of(packed: Tensor, sums: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def ceiling_of(packed: Tensor, sums: Tensor, n_averaged: int | None) -> Tensor:
     """`noise_ceiling` from `repeat_statistics`."""
-    if n_averaged is not None and n_averaged < 1:
-        raise ValueError(f"n_averaged must be at least 1, got {n_averaged}")
+    if n_averaged is not None:
+        whole_number("n_averaged", n_averaged, 1)
     noise, total, share = variances_of(packed, sums)
     signal = (total - noise).clamp(min=0)
     left = noise * (share if n_averaged is None else 1 / n_averaged)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -11,7 +12,7 @@ from gazekit.kernels.alignment import table_alignment
 from gazekit.metrics.functional.arguments import ArrayLike
 from gazekit.metrics.functional.labelled_pairs import over_labelled
 from gazekit.metrics.functional.labels import OffFrame, finite_number, grid_cells, grid_labelling
-from gazekit.scanpath import Ragged, Scanpaths, ScanpathsLike
+from gazekit.scanpath import Ragged, ScanpathsLike
 
 __all__ = ["scanmatch"]
 
@@ -72,11 +73,10 @@ def scanmatch(
         raise ValueError(f"gap must be at most 0, got {gap}")
     if variant not in ("global", "gazeparser"):
         raise ValueError(f"variant must be global or gazeparser, got {variant!r}")
-    sides = [Scanpaths.of(side, name) for name, side in (("a", a), ("b", b))]
-    whole = [Scanpaths(side.xy_px.floor(), side.mask, side.duration_ms) for side in sides]
     nx, ny = grid_cells(grid)
     row = 2 * nx - 1  # so that the difference of two labels says how far apart the cells are in x and in y
-    labelling = grid_labelling(size_px, (nx, ny), on_outside, row)
+    cells = grid_labelling(size_px, (nx, ny), on_outside, row)
+    labelling = replace(cells, label=lambda xy_px, *pictures: cells.label(xy_px.floor(), *pictures))
     table, middle = (threshold - _cell_distance(nx, ny)).reshape(-1), (ny - 1) * row + nx - 1
 
     def score(a: Ragged, b: Ragged) -> Tensor:
@@ -85,7 +85,7 @@ def scanmatch(
         share = (best + gap * port) / threshold / torch.maximum(*lengths)
         return torch.where((lengths[0] > 0) & (lengths[1] > 0), share, torch.nan)
 
-    return over_labelled(score, labelling, *whole, bin_ms, "round", chunk)
+    return over_labelled(score, labelling, a, b, bin_ms, "round", chunk)
 
 
 def _cell_distance(nx: int, ny: int) -> Tensor:

@@ -73,7 +73,7 @@ def asymmetry_index(slope_hard: ArrayLike, slope_easy: ArrayLike) -> Tensor:
     Returns:
         [...] from -1 to 1; NaN where a slope is NaN.
     Raises:
-        TypeError: not real numbers.
+        TypeError: not real numbers. ValueError: shapes that don't broadcast.
 
     Example:
         >>> asymmetry_index(96.0, 45.0)  # cross and non-cross, ms an item
@@ -83,6 +83,11 @@ def asymmetry_index(slope_hard: ArrayLike, slope_easy: ArrayLike) -> Tensor:
         reals(name, slope).clamp(min=0)
         for name, slope in (("slope_hard", slope_hard), ("slope_easy", slope_easy))
     )
-    total = hard + easy
+    try:
+        total = hard + easy
+    except RuntimeError as error:
+        raise ValueError(
+            f"slope_hard and slope_easy must broadcast, got {list(hard.shape)} and {list(easy.shape)}"
+        ) from error
     flat = total == 0
     return torch.where(flat, 0.0, (hard - easy) / torch.where(flat, 1.0, total))

@@ -7,16 +7,13 @@ HAT for the details.
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import torch
 from torch import Tensor
 
-from gazekit.metrics.functional.arguments import ArrayLike, boxes, reals
+from gazekit.metrics.functional.arguments import ArrayLike, boxes, reals, whole_number
 from gazekit.scanpath import Scanpaths, ScanpathsLike
 
 __all__ = [
-    "check_max_step",
     "found_by",
     "probability_mismatch",
     "scanpath_ratio",
@@ -77,7 +74,7 @@ def target_found_curve(steps: ArrayLike, max_step: int) -> Tensor:
         >>> target_found_curve(torch.tensor([2.0, 3.0, torch.inf, 2.0]), max_step=3)
         tensor([0.0000, 0.5000, 0.7500, 0.7500], dtype=torch.float64)
     """
-    check_max_step(max_step)
+    whole_number("max_step", max_step, 0)
     steps = reals("steps", steps, None)
     wrong = (steps < 1) | (steps.isfinite() & (steps != steps.floor()))
     if wrong.any():
@@ -90,19 +87,6 @@ def found_by(steps: Tensor, max_step: int) -> Tensor:
     step = torch.arange(1, max_step + 2, device=steps.device)
     found = (steps[..., None] <= step).to(steps)
     return torch.where(steps[..., None].isnan(), torch.nan, found)
-
-
-def check_max_step(max_step: int) -> int:
-    """`max_step`, if it is a number of fixations.
-
-    Raises:
-        TypeError: not an integer. ValueError: below 0.
-    """
-    if isinstance(max_step, bool) or not isinstance(max_step, Integral):
-        raise TypeError(f"max_step must be an integer, got {max_step!r}")
-    if max_step < 0:
-        raise ValueError(f"max_step must be at least 0, got {max_step}")
-    return int(max_step)
 
 
 def tfp_auc(curve: ArrayLike) -> Tensor:
@@ -191,7 +175,7 @@ def scanpath_ratio(paths: ScanpathsLike, boxes_xyxy_px: ArrayLike, max_step: int
         tensor(0.7143, dtype=torch.float64)
     """
     if max_step is not None:
-        check_max_step(max_step)
+        whole_number("max_step", max_step, 0)
     paths, box = _trials(paths, boxes_xyxy_px)
     steps = _steps(paths, box)
     found = (steps > 1) & (steps <= (paths.mask.shape[-1] if max_step is None else max_step + 1))
