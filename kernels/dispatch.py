@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from importlib.util import find_spec
 from typing import Literal
 
@@ -31,10 +32,10 @@ def use_triton(impl: Impl, *tensors: Tensor, unfit: str = "") -> bool:
     """
     if impl not in ("auto", "reference", "triton"):
         raise ValueError(f"impl must be 'auto', 'reference' or 'triton', got {impl!r}")
-    if impl == "reference":
+    if impl == "reference" or (impl == "auto" and tensors[0].device.type == "cpu"):
         return False
     devices, dtypes = {t.device.type for t in tensors}, {t.dtype for t in tensors}
-    if find_spec("triton") is None:
+    if not _has_triton():
         unfit = "triton is not installed"
     elif devices != {"cuda"} and not (impl == "triton" and os.environ.get("TRITON_INTERPRET") == "1"):
         unfit = f"it needs tensors on a CUDA device, got {', '.join(sorted(devices))}"
@@ -43,3 +44,8 @@ def use_triton(impl: Impl, *tensors: Tensor, unfit: str = "") -> bool:
     if impl == "triton" and unfit:
         raise ValueError(f"impl='triton' cannot run here: {unfit}")
     return not unfit
+
+
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None

@@ -32,6 +32,7 @@ def object_attention(
     lengths: Tensor | None = None,
     causal: bool = False,
     scale: float | None = None,
+    dropout: float = 0.0,
     return_lse: bool = False,
     impl: Impl = "auto",
 ) -> Tensor | tuple[Tensor, Tensor]:
@@ -59,13 +60,16 @@ def object_attention(
         lengths: [B] integers instead of `mask`: the first lengths[b] keys are there.
         causal: query i sees keys j <= i only; M = N.
         scale: of the dot products; None = D ** -0.5.
+        dropout: probability that a weight exp(S - L) is set to 0 (the others grow), in training. The bias is then made
+            whole, for torch's own attention.
         return_lse: return L as well.
         impl: "auto", "reference" or "triton".
     Returns:
         [B, H, M, Dv], or that and L [B, H, M] (single precision at least). A query that sees no key (all hidden,
         N = 0) gets 0, L = -inf, and passes no gradient on.
     Raises:
-        ValueError: shapes that do not fit, `mask` with `lengths`, or "triton" where that cannot run.
+        ValueError: shapes that do not fit, `mask` with `lengths`, dropout outside of 0 to 1 or with `return_lse` or
+            "reference", or "triton" where that cannot run.
         TypeError: a bias of another kind, or tensors of several dtypes.
 
     Example:
@@ -81,13 +85,15 @@ def object_attention(
     mask = _key_mask(sizes, query.device, mask, lengths)
     scale = query.shape[3] ** -0.5 if scale is None else scale
     arguments = (query, key, value, bias, mask, causal, scale)
-    on_cpu = impl == "auto" and query.device.type == "cpu"  # to ask takes longer than a small attention
     empty = 0 in (*sizes, query.shape[3])
-    in_kernel = not on_cpu and use_triton(impl, query, *_tensors(bias), unfit=_unfit(query, value, bias))
-    if in_kernel and not empty:
+    if dropout:
+        _check_dropout(dropout, return_lse, impl)
+    if use_triton(impl, query, *_tensors(bias), unfit=_unfit(query, value, bias, dropout)) and not empty:
         from gazekit.kernels.object_attention.triton import object_attention_triton
 
         out, lse = object_attention_triton(*arguments)
+    elif dropout and not empty:
+        return _fused(*arguments, dropout)
     elif impl == "reference" or empty:
         out, lse = object_attention_reference(*arguments)
     elif isinstance(bias, Bias) and sizes.numel() // sizes[1] * max(sizes[1], bias.hidden) >= SMALL:
@@ -107,15 +113,18 @@ def _fused(
     mask: Tensor | None,
     causal: bool,
     scale: float,
+    dropout: float = 0.0,
 ) -> Tensor:
     """torch's own attention, with the bias as a whole."""
     if bias is None and (mask is None or not causal):
         seen = None if mask is None else mask[:, None, None]
-        return scaled_dot_product_attention(query, key, value, seen, is_causal=causal, scale=scale)
+        return scaled_dot_product_attention(query, key, value, seen, dropout, causal, scale=scale)
     whole = materialised(bias, mask, causal, query, key.shape[2])
     if whole.dtype != query.dtype:  # a bias loses less in the wider of both
-        return object_attention_reference(query, key, value, whole, None, False, scale)[0]
-    return scaled_dot_product_attention(query, key, value, whole, scale=scale)
+        if not dropout:
+            return object_attention_reference(query, key, value, whole, None, False, scale)[0]
+        whole = whole.to(query.dtype)
+    return scaled_dot_product_attention(query, key, value, whole, dropout, scale=scale)
 
 
 def _tensors(bias: Tensor | Bias | None) -> list[Tensor]:
@@ -124,12 +133,23 @@ def _tensors(bias: Tensor | Bias | None) -> list[Tensor]:
     return [x for x in bias.tensors().values() if x.is_floating_point()]
 
 
-def _unfit(query: Tensor, value: Tensor, bias: Tensor | Bias | None) -> str:
+def _unfit(query: Tensor, value: Tensor, bias: Tensor | Bias | None, dropout: float) -> str:
+    if dropout:
+        return "it has no dropout"
     if isinstance(bias, DisplacementBias | BoxGridBias):
         return f"a {type(bias).__name__} is made outside of kernels"
     if max(query.shape[3], value.shape[3]) > 128:
         return f"heads are wider than 128: {query.shape[3]} and {value.shape[3]}"
     return ""
+
+
+def _check_dropout(dropout: float, return_lse: bool, impl: Impl) -> None:
+    if not 0 <= dropout <= 1:
+        raise ValueError(f"dropout must be from 0 to 1, got {dropout}")
+    if return_lse or impl == "reference":
+        raise ValueError(
+            "dropout has neither a log-sum-exp nor a reference form: leave out return_lse and impl"
+        )
 
 
 def _check(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | Bias | None, causal: bool) -> torch.Size:

@@ -1,10 +1,11 @@
-"""Attention with an additive bias, and encoder and decoder layers that keep their keys for generation."""
+"""Attention among objects, and encoder and decoder layers that keep their keys for generation."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+
+from gazekit.kernels.object_attention import DisplacementBias, object_attention
 
 __all__ = ["Attention", "DecoderLayer", "EncoderLayer", "FeedForward"]
 
@@ -26,13 +27,18 @@ class Attention(nn.Module):
         """[B, N, width] to keys and values, each (B, A, N, D)."""
         return self._split(self.key(memory)), self._split(self.value(memory))
 
-    def forward(self, x: Tensor, keys: tuple[Tensor, Tensor], bias: Tensor | None) -> Tensor:
-        """[B, T, width] attends to keys; bias broadcasts to (B, A, T, N), -inf hides."""
-        k, v = keys
+    def forward(
+        self,
+        x: Tensor,
+        keys: tuple[Tensor, Tensor],
+        bias: Tensor | DisplacementBias | None = None,
+        present: Tensor | None = None,
+        causal: bool = False,
+    ) -> Tensor:
+        """[B, T, width] attends to keys, those that are `present` [B, N]; bias as of `object_attention`."""
         dropout = self.dropout if self.training else 0.0
-        mixed = scaled_dot_product_attention(
-            self._split(self.query(x)), k, v, attn_mask=bias, dropout_p=dropout
-        )
+        query = self._split(self.query(x))
+        mixed = object_attention(query, *keys, bias, mask=present, causal=causal, dropout=dropout)
         return self.out(mixed.transpose(1, 2).flatten(2))
 
 
@@ -63,8 +69,9 @@ class EncoderLayer(nn.Module):
         self.feed = FeedForward(width, hidden, dropout)
         self.residuals = nn.ModuleList(_Residual(width, dropout, norm_first) for _ in range(2))
 
-    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        x = self.residuals[0](x, lambda y: self.attention(y, self.attention.keys(y), bias))
+    def forward(self, x: Tensor, bias: DisplacementBias | None, present: Tensor) -> Tensor:
+        """x [B, N, width]; present [B, N]."""
+        x = self.residuals[0](x, lambda y: self.attention(y, self.attention.keys(y), bias, present))
         return self.residuals[1](x, self.feed)
 
 
@@ -82,23 +89,26 @@ class DecoderLayer(nn.Module):
         self.feed = FeedForward(width, hidden, dropout)
         self.residuals = nn.ModuleList(_Residual(width, dropout, norm_first) for _ in range(3))
 
-    def _rest(self, x: Tensor, scene_keys: tuple[Tensor, Tensor], scene_bias: Tensor) -> Tensor:
-        x = self.residuals[1](x, lambda y: self.scene(y, scene_keys, scene_bias))
+    def _rest(
+        self, x: Tensor, scene_keys: tuple[Tensor, Tensor], scene_bias: Tensor | None, present: Tensor
+    ) -> Tensor:
+        x = self.residuals[1](x, lambda y: self.scene(y, scene_keys, scene_bias, present))
         return self.residuals[2](x, self.feed)
 
     def forward(
-        self, x: Tensor, causal: Tensor, scene_keys: tuple[Tensor, Tensor], scene_bias: Tensor
+        self, x: Tensor, scene_keys: tuple[Tensor, Tensor], scene_bias: Tensor | None, present: Tensor
     ) -> Tensor:
-        """x [B, T, width], causal [T, T] additive, scene_bias broadcastable to (B, A, T, N)."""
-        x = self.residuals[0](x, lambda y: self.past(y, self.past.keys(y), causal))
-        return self._rest(x, scene_keys, scene_bias)
+        """x [B, T, width], scene_bias (B, A, T, N) or None, present [B, N]."""
+        x = self.residuals[0](x, lambda y: self.past(y, self.past.keys(y), causal=True))
+        return self._rest(x, scene_keys, scene_bias, present)
 
     def step(
         self,
         x: Tensor,
         past_keys: tuple[Tensor, Tensor] | None,
         scene_keys: tuple[Tensor, Tensor],
-        scene_bias: Tensor,
+        scene_bias: Tensor | None,
+        present: Tensor,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """x [B, n, width]; past_keys (B n, A, t, D). Returns the output and the keys with this step's added."""
         b, n, _ = x.shape
@@ -112,7 +122,7 @@ class DecoderLayer(nn.Module):
                 if past_keys is None
                 else tuple(torch.cat(pair, 2) for pair in zip(past_keys, new, strict=True))
             )
-            return self.past(rows, kept[0], None).view(b, n, -1)
+            return self.past(rows, kept[0]).view(b, n, -1)
 
         x = self.residuals[0](x, attend)
-        return self._rest(x, scene_keys, scene_bias), kept[0]
+        return self._rest(x, scene_keys, scene_bias, present), kept[0]

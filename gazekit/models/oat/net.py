@@ -19,16 +19,18 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from gazekit.kernels.object_attention import DisplacementBias
+from gazekit.kernels.pointer import pointer_log_prob
 from gazekit.models.oat.appearance import NoAppearance
 from gazekit.models.oat.layers import DecoderLayer, EncoderLayer
 from gazekit.models.oat.position import DistanceEncoding, SinusoidEncoding, sinusoid
 from gazekit.relations import RELATIONS, RelationState, relations
-from gazekit.scanpath_model import masked_log_softmax
 from gazekit.scene import SceneBatch, TrialBatch
 
 __all__ = ["OATNet", "OATState"]
 
-PAIR_FEATURES = 6  # dx, dy, distance, log distance, both ends the target's token or not
+PAIR_SCALE = (1 / 4, 1 / 4, 1 / 4, 1.0, 1.0, 1.0)
+"""Of dx, dy, distance, log distance and whether either end is the target's token: all inputs are about 1 then."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +40,11 @@ class _Encoded:
     tokens: Tensor  # [B, N + 1, width] before the encoder; what past fixations are embedded as
     pointer_keys: Tensor  # [B, N + 1, H, width]
     scene_keys: tuple[tuple[Tensor, Tensor], ...]  # per decoder layer, (B, A, N + 1, D)
-    hidden: Tensor  # [B, 1, 1, N + 1] additive, -inf on padding
+    present: Tensor  # [B, N + 1] bool, False on padding
 
     def __getitem__(self, rows: Tensor) -> _Encoded:
         keys = tuple((k[rows], v[rows]) for k, v in self.scene_keys)
-        return _Encoded(self.tokens[rows], self.pointer_keys[rows], keys, self.hidden[rows])
+        return _Encoded(self.tokens[rows], self.pointer_keys[rows], keys, self.present[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +144,7 @@ class OATNet(nn.Module):
         self.pair_bias = self.relation = None
         if relation_bias:
             self.pair_bias = nn.Sequential(
-                nn.Linear(PAIR_FEATURES, relation_bias),
+                nn.Linear(len(PAIR_SCALE), relation_bias),
                 nn.GELU(),
                 nn.Linear(relation_bias, encoder_layers * heads),
             )
@@ -192,42 +194,43 @@ class OATNet(nn.Module):
     def encode(self, scenes: SceneBatch) -> _Encoded:
         """Mix the objects of each scene and make the keys that every step of every scanpath uses."""
         tokens = self._tokens(scenes)
-        valid = torch.cat([scenes.object_mask, torch.ones_like(scenes.object_mask[:, :1])], 1)
-        hidden = torch.zeros(valid.shape, device=valid.device).masked_fill(~valid, -torch.inf)[:, None, None]
+        present = torch.cat([scenes.object_mask, torch.ones_like(scenes.object_mask[:, :1])], 1)
         x = self.drop(tokens)
-        biases = self._encoder_biases(scenes, hidden)
-        for layer, bias in zip(self.encoder, biases, strict=True):
-            x = layer(x, bias)
+        for layer, bias in zip(self.encoder, self._encoder_biases(scenes), strict=True):
+            x = layer(x, bias, present)
         x = self.norms[0](x)
         pointer_keys = self.pointer_key(x).unflatten(-1, (self.pointer_heads, self.width))
-        return _Encoded(tokens, pointer_keys, tuple(layer.scene.keys(x) for layer in self.decoder), hidden)
+        return _Encoded(tokens, pointer_keys, tuple(layer.scene.keys(x) for layer in self.decoder), present)
 
-    def _encoder_biases(self, scenes: SceneBatch, hidden: Tensor) -> list[Tensor]:
-        """One (S, A, N + 1, N + 1) bias a layer, from the displacement between every two tokens."""
+    def _encoder_biases(self, scenes: SceneBatch) -> list[DisplacementBias | None]:
+        """One a layer, of the displacement between every two tokens; their hidden units are the same."""
         if self.pair_bias is None:
-            return [hidden] * len(self.encoder)
+            return [None] * len(self.encoder)
         places = scenes.centres_px / scenes.spacing_px[:, None]
-        s, n = scenes.object_mask.shape
-        rows = torch.arange(s, device=hidden.device)
-        placed = (scenes.target >= 0) & self.known
-        target = torch.where(placed[:, None], places[rows, scenes.target.clamp(min=0)], 0.0)
+        rows = torch.arange(len(scenes), device=places.device)
+        target = places[rows, scenes.target.clamp(min=0)]
         places = torch.cat([places, target[:, None]], 1)
-        offset = places[:, None] - places[:, :, None]  # [S, N + 1, N + 1, 2]
-        token = (torch.arange(n + 1, device=hidden.device) == n).to(offset)
-        from_token, to_token = token[:, None].expand(n + 1, n + 1), token[None].expand(n + 1, n + 1)
-        about = ((from_token + to_token) == 0) | placed[:, None, None]
-        offset = torch.where(about[..., None], offset, 0.0)
-        distance = offset.norm(dim=-1)
-        features = [offset[..., 0] / 4, offset[..., 1] / 4, distance / 4, distance.log1p()]
-        features += [from_token.expand_as(distance), to_token.expand_as(distance)]
-        bias = _in_slices(self.pair_bias, torch.stack(features, -1)).permute(0, 3, 1, 2)
-        return [hidden + part for part in bias.chunk(len(self.encoder), 1)]
+        placed = torch.cat(
+            [torch.ones_like(scenes.object_mask), ((scenes.target >= 0) & self.known)[:, None]], 1
+        )
+        is_target = torch.zeros_like(places[..., :1])
+        is_target[:, -1] = 1
+        first, _, last = self.pair_bias
+        weight1 = first.weight.T * first.weight.new_tensor(PAIR_SCALE)[:, None]
+        heads = zip(last.weight.split(self.heads), last.bias.split(self.heads), strict=True)
+        return [
+            DisplacementBias(
+                places, places, weight1, first.bias, weight2.T, bias2,
+                query_features=is_target, key_features=is_target, query_placed=placed, key_placed=placed,
+            )
+            for weight2, bias2 in heads
+        ]  # fmt: skip
 
     # ----------------------------------------------------------------- decoder
 
     def _similarities(self, encoded: _Encoded, current: Tensor) -> Tensor:
         """[B, R, N + 1, 2] likeness of every candidate to the target and to the current object [B, R]."""
-        valid = (encoded.hidden[:, 0, 0] == 0)[..., None].to(encoded.tokens)
+        valid = encoded.present[..., None].to(encoded.tokens)
         looks = encoded.tokens[..., : self.width // 2]
         looks = looks - (looks * valid).sum(1, keepdim=True) / valid.sum(1, keepdim=True)  # what sets apart
         looks = torch.nn.functional.normalize(self.compare(looks), dim=-1, eps=1e-3)
@@ -239,26 +242,24 @@ class OATNet(nn.Module):
 
     def _decoder_biases(
         self, encoded: _Encoded, features: Callable[[], Tensor], current: Tensor
-    ) -> tuple[list[Tensor], Tensor | float]:
+    ) -> tuple[list[Tensor | None], Tensor | None]:
         """A (B, A, R, N + 1) bias a layer, and [B, R, N + 1] for the pointer, from relations and looks.
 
         Args:
             features: gives [B, R, N + 1, F] relations; not called without a relation bias.
             current: [B, R] fixated object, -1 before the first.
         """
-        hidden = encoded.hidden
         if self.relation is None:
-            return [hidden] * len(self.decoder), 0.0
+            return [None] * len(self.decoder), None
         inputs = torch.cat([features(), self._similarities(encoded, current)], -1)
         bias = _in_slices(self.relation, inputs).permute(0, 3, 1, 2)
-        layers = bias[:, :-1].chunk(len(self.decoder), 1)
-        return [hidden + part for part in layers], bias[:, -1]
+        return list(bias[:, :-1].chunk(len(self.decoder), 1)), bias[:, -1]
 
-    def _point(self, x: Tensor, encoded: _Encoded, bias: Tensor | float) -> Tensor:
-        """[B, R, width] decoder outputs to [B, R, N + 1] scores: heads of dot products, mixed linearly."""
+    def _point(self, x: Tensor, encoded: _Encoded, bias: Tensor | None, at_start: Tensor | bool) -> Tensor:
+        """[B, R, width] decoder outputs to [B, R, N + 1] log-probabilities."""
         query = self.pointer_query(self.norms[1](x)).unflatten(-1, (self.pointer_heads, self.width))
-        scores = torch.einsum("brhd,bnhd->brnh", query, encoded.pointer_keys) / self.width**0.5
-        return self.mix(scores)[..., 0] + bias
+        present = encoded.present[:, :-1]
+        return pointer_log_prob(query, encoded.pointer_keys, self.mix.weight[0], present, at_start, bias)
 
     def _gaze(self, batch: TrialBatch, scenes: SceneBatch) -> Tensor | None:
         """[B, T, 2] places, in px, that relations start from."""
@@ -279,12 +280,11 @@ class OATNet(nn.Module):
         time = torch.arange(t + 1, device=device)
         x = self._flagged(scenes, encoded.tokens, past) + sinusoid(time.float(), self.width)
         x = self.drop(x)
-        causal = torch.zeros(t + 1, t + 1, device=device).masked_fill(time[None] > time[:, None], -torch.inf)
         features = partial(relations, scenes, batch.objects, self.known, self._gaze(batch, scenes))
         biases, pointer_bias = self._decoder_biases(encoded, features, past)
         for layer, keys, bias in zip(self.decoder, encoded.scene_keys, biases, strict=True):
-            x = layer(x, causal, keys, bias)
-        return masked_log_softmax(self._point(x, encoded, pointer_bias), scenes.object_mask, time == 0)
+            x = layer(x, keys, bias, encoded.present)
+        return self._point(x, encoded, pointer_bias, time == 0)
 
     # -------------------------------------------------------------- generation
 
@@ -306,8 +306,7 @@ class OATNet(nn.Module):
         kept = []
         for index, layer in enumerate(self.decoder):
             past = None if past_keys is None else past_keys[index]
-            x, keys = layer.step(x, past, encoded.scene_keys[index], biases[index])
+            x, keys = layer.step(x, past, encoded.scene_keys[index], biases[index], encoded.present)
             kept.append(keys)
-        logits = self._point(x, encoded, pointer_bias)
-        output = masked_log_softmax(logits, scenes.object_mask, relation.step == 0)
+        output = self._point(x, encoded, pointer_bias, relation.step == 0)
         return OATState(encoded, relation, tuple(kept), output)
