@@ -9,7 +9,7 @@ import pytest
 import torch
 from toys import random_batch
 
-from gazekit.bench import BENCHES, oat
+from gazekit.bench import BENCHES, ROOMS, oat
 from gazekit.bench.harness import Case, Timing, device_name, extra_memory_mb, measure, record, time_calls
 from gazekit.bench.oat import Sizes, generate_one_at_a_time, gradients_one_at_a_time
 from gazekit.cli import main
@@ -154,8 +154,15 @@ def test_help_lists_benches_and_examples(capsys):
         verb.main(["--help"])
     printed = capsys.readouterr().out
     assert "python -m gazekit bench oat out=oat.json" in printed
-    for name, make in BENCHES.items():
-        assert f"  {name:<8} {make.__doc__.splitlines()[0]}" in printed
+    for name in ("oat", "metrics", "kernels"):
+        assert f"  {name:<8} {BENCHES[name].__doc__.splitlines()[0]}" in printed
+
+
+def test_every_kernel_room_has_a_bench(repo_root):
+    rooms = {path.parent.name for path in (repo_root / "kernels").glob("*/bench.py")}
+    assert rooms == set(ROOMS) == {path.parent.name for path in (repo_root / "kernels").glob("*/__init__.py")}
+    assert {f"kernels.{room}" for room in ROOMS} <= set(BENCHES)
+    assert BENCHES["kernels.pointer"]("cpu")[0].name.startswith("pointer")
 
 
 def test_records_are_json(tmp_path):

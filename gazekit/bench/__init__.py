@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gazekit.bench.harness import Case
 
-__all__ = ["BENCHES"]
+__all__ = ["BENCHES", "ROOMS"]
 
 
 def _oat(device: str) -> list[Case]:
@@ -25,5 +27,19 @@ def _metrics(device: str) -> list[Case]:
     return cases(device)
 
 
-BENCHES: dict[str, Callable[[str], list[Case]]] = {"oat": _oat, "metrics": _metrics}
+def _kernels(device: str) -> list[Case]:
+    """all operators of gazekit.kernels over their sizes; also one by one: kernels.ROOM"""
+    return [case for room in ROOMS for case in _room(room, device)]
+
+
+def _room(room: str, device: str) -> list[Case]:
+    return import_module(f"gazekit.kernels.{room}.bench").cases(device)
+
+
+ROOMS = ("object_attention", "attention_rows", "pointer", "roi_align", "boxes", "foveate", "alignment")
+"""Of `gazekit.kernels`, each with a `bench.py`."""
+
+BENCHES: dict[str, Callable[[str], list[Case]]] = {"oat": _oat, "metrics": _metrics, "kernels": _kernels}
 """Name to a function that makes the cases for a device; `--help` shows the first line of its docstring."""
+
+BENCHES |= {f"kernels.{room}": partial(_room, room) for room in ROOMS}

@@ -28,6 +28,7 @@ examples:
   python -m gazekit bench oat
   python -m gazekit bench oat out=oat.json
   python -m gazekit bench oat out=oat_gpu.json device=cuda
+  python -m gazekit bench kernels.roi_align out=roi_align.json
   OMP_NUM_THREADS=1 python -m gazekit bench oat             # on one thread
 
 The table shows medians of one call, in brackets 20 % and 80 % quantiles. "x" is how many times faster ours is
@@ -45,7 +46,7 @@ def main(rest: list[str]) -> int:
         ValueError: an unknown bench, setting or device.
         FileNotFoundError, IsADirectoryError: `out` cannot be written; told before anything is timed.
     """
-    known = "\n".join(f"  {name:<8} {_title(make)}" for name, make in BENCHES.items())
+    known = "\n".join(f"  {name:<8} {_title(make)}" for name, make in BENCHES.items() if "." not in name)
     parser = argparse.ArgumentParser(
         prog="gazekit bench",
         epilog=EPILOG.format(benches=known),
