@@ -8,7 +8,7 @@ pixel and fixation) + `blend_levels`. A generator of scanpaths keeps the levels 
     seen = blend_levels(stack, level)
 
 NeVA's two-level form is `reveal`; eccNET's pooling is `eccentric_avg_pool2d` over `eccentric_windows`. Points are
-(x, y) pixels, pixel (0, 0) having its centre there.
+(x, y) pixels; pixel (0, 0) covers [0, 1) x [0, 1), as everywhere in this project.
 """
 
 from __future__ import annotations

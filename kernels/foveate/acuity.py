@@ -21,11 +21,12 @@ def eccentricity_dva(fixation_xy_px: Tensor, height: int, width: int, px_per_dva
     """Distance of every pixel from the fixation in degrees, e(p) = |p - xi| / px_per_dva.
 
     Args:
-        fixation_xy_px: [..., 2] floating (x, y); pixel (column 3, row 5) has its centre at (3, 5). May lie outside.
+        fixation_xy_px: [..., 2] floating (x, y); pixel (column 3, row 5) covers [3, 4) x [5, 6), as for the
+            metrics, so that its centre is at (3.5, 5.5). May lie outside.
         height, width: of the image, pixels.
         px_per_dva: pixels per degree of visual angle.
     Returns:
-        [..., height, width], differentiable in the fixation (gradient 0 at the very pixel that is fixated); NaN
+        [..., height, width], differentiable in the fixation (gradient 0 at a pixel whose very centre is fixated); NaN
         for a NaN fixation.
     Raises:
         TypeError: the fixation is not floating.
@@ -41,8 +42,8 @@ def squared_distance_px(fixation_xy_px: Tensor, height: int, width: int) -> Tens
     check_positive("height", height)
     check_positive("width", width)
     like = {"dtype": fixation_xy_px.dtype, "device": fixation_xy_px.device}
-    dx = torch.arange(width, **like) - fixation_xy_px[..., :1]  # [..., W]
-    dy = torch.arange(height, **like) - fixation_xy_px[..., 1:]  # [..., H]
+    dx = torch.arange(width, **like) + 0.5 - fixation_xy_px[..., :1]  # [..., W]
+    dy = torch.arange(height, **like) + 0.5 - fixation_xy_px[..., 1:]  # [..., H]
     return dy.square()[..., :, None] + dx.square()[..., None, :]
 
 

@@ -129,7 +129,7 @@ def _trained(run: Callable[..., Tensor], *inputs: Tensor) -> Callable[[], tuple[
 def _opencv_foveation(image: np.ndarray, fixations: np.ndarray, px_per_dva: float) -> list[np.ndarray]:
     """The pyramid of an image once; for each fixation a weight map for every level, and their sum."""
     levels = _opencv_levels(image, levels_needed(*image.shape[:2], px_per_dva))
-    x, y = np.arange(image.shape[1]), np.arange(image.shape[0])[:, None]
+    x, y = np.arange(image.shape[1]) + 0.5, np.arange(image.shape[0])[:, None] + 0.5
     pictures = []
     for fx, fy in fixations:
         e = np.hypot(x - fx, y - fy).astype(np.float32) / px_per_dva
@@ -157,7 +157,8 @@ def _opencv_levels(image: np.ndarray, levels: int) -> list[np.ndarray]:
 def _opencv_reveal(image: np.ndarray, fixations: np.ndarray, sigma_px: float) -> list[np.ndarray]:
     blurred = cv2.GaussianBlur(image, (BLUR["kernel_px"],) * 2, BLUR["sigma_px"])
     sharp, blurred = (np.ascontiguousarray(picture.transpose(2, 0, 1)) for picture in (image, blurred))
-    x, y = np.arange(image.shape[1], dtype=np.float32), np.arange(image.shape[0], dtype=np.float32)[:, None]
+    x, y = (np.arange(side, dtype=np.float32) + 0.5 for side in image.shape[1::-1])
+    y = y[:, None]
     pictures = []
     for fx, fy in fixations.astype(np.float32):
         mask = np.exp(((x - fx) ** 2 + (y - fy) ** 2) / np.float32(-2 * sigma_px**2))

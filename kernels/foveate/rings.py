@@ -101,12 +101,12 @@ def eccentric_windows(
     rows, columns = (height + 1) // STRIDE, (width + 1) // STRIDE
     table = eccentric_rings(max(height, width), px_per_dva, slope, **rings)
     if fixation_xy_px is None:
-        centre = torch.tensor([[columns // 2, rows // 2]], dtype=torch.float32)
+        centre = torch.tensor([[columns // 2 + 0.5, rows // 2 + 0.5]])
     else:
         check_fixation(fixation_xy_px)
         if fixation_xy_px.ndim != 2 or not fixation_xy_px.isfinite().all():
             raise ValueError(f"fixation_xy_px must be finite [B, 2], got shape {list(fixation_xy_px.shape)}")
-        centre = (fixation_xy_px.detach() - (STRIDE - 1) / 2) / STRIDE
+        centre = fixation_xy_px.detach() / STRIDE
     ends = torch.tensor([ring.radius_px**2 for ring in table], dtype=centre.dtype, device=centre.device)
     windows = torch.tensor([ring.window_px for ring in table], device=centre.device)
     return windows[torch.bucketize(squared_distance_px(centre, rows, columns), ends, right=True)]

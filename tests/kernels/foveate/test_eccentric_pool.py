@@ -57,7 +57,7 @@ def test_rings_lie_about_the_source_s_centre_or_the_fixation():
         distance = math.hypot(i - 13, j - 13)  # output pixels; one is a degree here
         want = next(r for radius, r in LAYER_4.items() if distance < radius)
         assert windows[i, j] == want
-    fixation = torch.tensor([[26.5, 26.5], [6.5, 40.5]])  # output pixels (13, 13) and (3, 20)
+    fixation = torch.tensor([[27.0, 27.0], [7.0, 41.0]])  # output pixels (13, 13) and (3, 20)
     about = eccentric_windows(51, 51, 2, 0.32, fixation)
     assert (about[0] == windows).all()
     assert (about[1, 20, 3:13] == windows[13, 13:23]).all()

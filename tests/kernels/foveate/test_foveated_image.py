@@ -99,7 +99,7 @@ def slow_foveation(image: np.ndarray, fixations: np.ndarray, px_per_dva: float, 
     out = np.empty_like(image)
     for y in range(image.shape[0]):
         for x in range(image.shape[1]):
-            e = min(math.hypot(x - fx, y - fy) for fx, fy in fixations) / px_per_dva
+            e = min(math.hypot(x + 0.5 - fx, y + 0.5 - fy) for fx, fy in fixations) / px_per_dva
             cutoff = 2.3 * math.log(64) / (0.106 * (e + 2.3))
             level = min(max(math.log2(px_per_dva / 2 / cutoff), 0), levels)
             k = min(int(level), levels - 1)
@@ -140,7 +140,7 @@ def test_gradients_to_image_and_fixation(impl):
 
 
 def test_gradient_is_zero_on_the_fixated_pixel_itself():
-    fixation = torch.tensor([[3.0, 4.0]], dtype=torch.float64, requires_grad=True)
+    fixation = torch.tensor([[3.5, 4.5]], dtype=torch.float64, requires_grad=True)
     eccentricity_dva(fixation, 9, 9, 10.0)[0, 4, 3].backward()
     torch.testing.assert_close(fixation.grad, torch.zeros(1, 2).double())
 
@@ -201,7 +201,7 @@ def test_reveal_is_neva_s_blend():
     )  # (row, column)
     grid = torch.stack(torch.meshgrid(*2 * [torch.linspace(-1, 1, 24).double()], indexing="ij"), -1)
     bump = torch.exp(-(grid - xi[:, None, None]).square().sum(-1) / 0.2)
-    fixation = (xi.flip(-1) + 1) / 2 * 23
+    fixation = (xi.flip(-1) + 1) / 2 * 23 + 0.5
     found = gaussian_bump(fixation, 24, 24, sigma_px=math.sqrt(0.2 / 2) * 23 / 2)
     torch.testing.assert_close(found, bump, atol=1e-6, rtol=0)
     blurred = np.stack([cv2.GaussianBlur(x.permute(1, 2, 0).numpy(), (5, 5), 5.0) for x in image])
