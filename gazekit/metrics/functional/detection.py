@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gazekit.kernels.boxes import pairwise_iou
 from gazekit.metrics.functional.arguments import ArrayLike, as_tensor, binary, boxes, integers, reals
-from gazekit.metrics.functional.detection_matching import AREA_RANGES_PX, Matches, box_overlap, match_boxes
+from gazekit.metrics.functional.detection_matching import AREA_RANGES_PX, Matches, match_boxes
 
 __all__ = [
     "DETECTION_PARTS",
@@ -48,8 +49,7 @@ def box_iou(a: ArrayLike, b: ArrayLike) -> Tensor:
     a, b = boxes("a", a), boxes("b", b)
     if a.dim() < 2 or b.dim() < 2:
         raise ValueError(f"a and b must have shapes [..., N, 4], got {list(a.shape)} and {list(b.shape)}")
-    both, a_area, b_area = box_overlap(a, b)
-    return both / (a_area + b_area - both)
+    return pairwise_iou(a, b)
 
 
 def detection_ap(predictions: Sequence[Objects], truth: Sequence[Objects]) -> Tensor:

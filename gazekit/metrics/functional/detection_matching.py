@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["AREA_RANGES_PX", "Matches", "box_overlap", "match_boxes"]
+__all__ = ["AREA_RANGES_PX", "Matches", "match_boxes"]
 
 AREA_RANGES_PX = ((0, 1e10), (0, 32**2), (32**2, 96**2), (96**2, 1e10))  # all, small, medium, large
 _THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -45,7 +45,7 @@ class _Groups(NamedTuple):
     size: Tensor
 
 
-def box_overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Intersections [..., N, M] of boxes [..., N, 4] and [..., M, 4], areas [..., N, 1] and [..., 1, M]."""
     a, b = a[..., :, None, :], b[..., None, :, :]
     sides = torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])
@@ -103,7 +103,7 @@ def _match(
         mine, which = _slots(found, part)  # [S, D]
         theirs, exists = _slots(true, part)
         theirs, exists = theirs.flip(1), exists.flip(1)  # of equal overlaps the last true box wins
-        overlap, own_area, area = box_overlap(box[mine], true_box[theirs])
+        overlap, own_area, area = _overlap(box[mine], true_box[theirs])
         union = torch.where(crowd[theirs][:, None], own_area, own_area + area - overlap)
         overlap = torch.where((overlap > 0) & exists[:, None], overlap / union, 0.0)
         hit, ignored_hit = _choose(overlap, crowd[theirs], ignored[:, theirs].movedim(0, 1))
