@@ -333,6 +333,7 @@ def test_list_one_metric(tmp_path):
         ("hausdorff", "hausdorff_px"),
         ("dtw", "dtw_px"),  # its unit goes on after "px"
         ("log_likelihood", "log_likelihood_nats"),
+        ("information_gain", "information_gain_bits"),
         ("map_information_gain", "map_information_gain_bits"),
         ("MultiMatch", "multimatch"),
         ("cc", "correlation_coefficient"),
