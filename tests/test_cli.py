@@ -328,6 +328,29 @@ def test_list_one_metric(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("hausdorff", "hausdorff_px"),
+        ("dtw", "dtw_px"),  # its unit goes on after "px"
+        ("log_likelihood", "log_likelihood_nats"),
+        ("information_gain", "information_gain_bits"),
+        ("map_information_gain", "map_information_gain_bits"),
+        ("MultiMatch", "multimatch"),
+        ("cc", "correlation_coefficient"),
+        ("NSS", "nss"),
+    ],
+)
+def test_list_takes_short_names_and_class_names(typed, name):
+    assert facts(typed) == facts(name)
+    assert facts(typed)[0] == name
+
+
+def test_no_two_metrics_share_a_name():
+    names = [{n.lower() for n in (e.name, e.short_name, e.class_name)} for e in INFO.values()]
+    assert sum(map(len, names)) == len(set().union(*names))
+
+
+@pytest.mark.parametrize(
     ("args", "told"),
     [
         (("metrics", "multimach"), "unknown metric 'multimach'; did you mean multimatch"),

@@ -285,12 +285,11 @@ def test_a_fact_that_two_metrics_share_is_told_once_or_equally(files) -> None:
 
 
 def test_constructors_speak_through_the_setting(monkeypatch) -> None:
-    import gazekit.metrics
     from gazekit.verbs.score_metrics import make_metrics
 
     def refuse(self, *args, **settings) -> None:
         raise ValueError("k must be at least 1")
 
-    monkeypatch.setattr(gazekit.metrics.pair_metric.PairMetric, "__init__", refuse)
+    monkeypatch.setattr("gazekit.metrics.pair_metric.PairMetric.__init__", refuse)
     with pytest.raises(ValueError, match=r"--set time_delay_embedding\.k=0: k must be at least 1"):
         make_metrics("time_delay_embedding", ["time_delay_embedding.k=0"])

@@ -30,18 +30,21 @@ def lines(what: str) -> list[str]:
 def facts(metric: str) -> list[str]:
     """What is known about one metric, a line each.
 
+    Args:
+        metric: name of its function, with or without its unit, or of its class; in capitals or not.
     Raises:
         ValueError: no metric has this name.
     """
-    from gazekit.metrics import FAMILIES, INFO
+    from gazekit.metrics.info import BY_ANY_NAME, FAMILIES
 
-    if metric not in INFO:
-        close = get_close_matches(metric, INFO, n=5)
+    entry = BY_ANY_NAME.get(metric.lower())
+    if entry is None:
+        close = get_close_matches(metric.lower(), BY_ANY_NAME, n=5)
+        names = dict.fromkeys(BY_ANY_NAME[name].name for name in close)
         hint = (
-            f"did you mean {', '.join(close)}?" if close else "python -m gazekit list metrics shows them all"
+            f"did you mean {', '.join(names)}?" if names else "python -m gazekit list metrics shows them all"
         )
         raise ValueError(f"unknown metric {metric!r}; {hint}")
-    entry = INFO[metric]
     family = next(name for name, entries in FAMILIES.items() if entry in entries)
     low, high = entry.range
     rows = [
@@ -55,7 +58,7 @@ def facts(metric: str) -> list[str]:
         ("class", f"gazekit.metrics.{entry.class_name}"),
         ("page", f"docs/metrics/{_PAGES.get(family, family)}.md"),
     ]
-    return [metric, *_columns(rows, indent="  ")]
+    return [entry.name, *_columns(rows, indent="  ")]
 
 
 def _metrics() -> list[str]:

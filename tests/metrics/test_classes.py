@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import pickle
+import pydoc
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +45,8 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 def test_every_metric_has_a_case_and_facts() -> None:
-    classes = {c for c in vars(gazekit.metrics).values() if isinstance(c, type) and issubclass(c, Metric)}
+    public = [getattr(gazekit.metrics, name) for name in gazekit.metrics.__all__]
+    classes = {c for c in public if isinstance(c, type) and issubclass(c, Metric)}
     assert {type(case.make()) for case in CASES.values()} == classes
     assert set(INFO) == set(CASES)
     for name, case in CASES.items():
@@ -153,15 +157,38 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
 
 
 def test_import_is_light() -> None:
-    """torchmetrics itself loads matplotlib and scipy where they are installed; gazekit adds nothing heavy."""
+    """The functions come without torchmetrics, whose import takes as long as torch's and loads scipy and matplotlib."""
     heavy = "lightning pytorch_lightning hydra omegaconf triton cv2 mne sklearn torch_geometric torchvision"
     program = f"""
-import sys, torchmetrics
-allowed = set(sys.modules)
+import sys
 import gazekit.metrics
-new = {{name.partition('.')[0] for name in set(sys.modules) - allowed}}
+assert gazekit.metrics.INFO and 'torch' not in sys.modules
+assert gazekit.metrics.functional.nss
+later = 'torchmetrics', 'scipy', 'matplotlib'
+loaded = [name for name in {heavy.split()!r} + [*later] if name in sys.modules]
+assert not loaded, loaded
+metric = gazekit.metrics.NSS()
+assert 'torchmetrics' in sys.modules
 loaded = [name for name in {heavy.split()!r} if name in sys.modules]
 assert not loaded, loaded
-assert not new & {{'matplotlib', 'scipy'}}, new
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_every_name_is_found_where_the_table_says() -> None:
+    tree = ast.parse(Path(gazekit.metrics.__file__).read_text())
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    for_editors = {alias.name: node.module for node in imports for alias in node.names}
+    public = {name: getattr(gazekit.metrics, name) for name in gazekit.metrics.__all__}
+    for name, value in public.items():
+        assert value is getattr(importlib.import_module(for_editors[name]), name)
+    assert set(public) <= set(dir(gazekit.metrics))
+    shown = pydoc.plain(pydoc.render_doc(gazekit.metrics))
+    assert all(f"class {info.class_name}(" in shown for info in INFO.values())
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(AttributeError, match=r"module 'gazekit.metrics' has no attribute 'NSSS'"):
+        gazekit.metrics.NSSS  # noqa: B018
+    with pytest.raises(ImportError, match="cannot import name 'NSSS'"):
+        from gazekit.metrics import NSSS  # noqa: F401

@@ -91,7 +91,8 @@ def test_properties(seed: int) -> None:
     assert (frechet_px(a, b) >= hausdorff_px(a, b) - 1e-9).all()
     assert (dtw_px(a, b) >= frechet_px(a, b) - 1e-9).all()
     steps = torch.tensor([max(len(x), len(y)) for x, y in zip(a, b, strict=True)])
-    longest_way = (2 * steps - 1) * torch.tensor([farthest(*p) for p in zip(a, b, strict=True)])
+    farthest_px = torch.tensor([farthest(*p) for p in zip(a, b, strict=True)], dtype=torch.float64)
+    longest_way = (2 * steps - 1) * farthest_px
     assert (dtw_px(a, b) <= longest_way * (1 + 1e-12)).all()  # equal for two fixations, but for rounding
 
 

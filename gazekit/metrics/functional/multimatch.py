@@ -38,7 +38,7 @@ def multimatch(
         position   1 - med |distance of their starts| / D
         duration   1 - med |d_a - d_b| / max(d_a, d_b), d that of the fixation before the saccade
 
-    Values are high by construction (0.94 for vector and length of random scanpaths): read them beside those of
+    Values are high by construction (0.94 for vector and length of random walks): read them beside those of
     random scanpaths and of people.
 
     Source: Jarodzka et al. 2010 (ETRA, 211); Dewhurst et al. 2012 (Behavior Research Methods 44, 1079); numbers

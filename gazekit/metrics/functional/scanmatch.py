@@ -55,7 +55,7 @@ def scanmatch(
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.
     Returns:
         [...] 1 for equal strings, at least 0 if gap = 0; NaN if either string is empty, be it that the
-        scanpath is or that all its fixations are shorter than half a bin.
+        scanpath is or that all its fixations are shorter than half a bin, as durations in seconds seem to be.
     Raises:
         TypeError, ValueError: as `Scanpaths.of`; a size, grid, threshold or bin_ms that is not above 0, a gap
             above 0, a fixation off the frame, bin_ms without durations, chunk below 1.

@@ -3,7 +3,7 @@
 from gazekit.metrics.info import agreement, encoding, gaze, objects, regions, saliency, scanpath, search
 from gazekit.metrics.info.entry import MetricInfo
 
-__all__ = ["FAMILIES", "INFO", "MetricInfo"]
+__all__ = ["BY_ANY_NAME", "FAMILIES", "INFO", "MetricInfo"]
 
 FAMILIES: dict[str, tuple[MetricInfo, ...]] = {
     "saliency": saliency.ENTRIES,
@@ -18,3 +18,10 @@ FAMILIES: dict[str, tuple[MetricInfo, ...]] = {
 """Family to its metrics; each family has a page in docs/metrics."""
 
 INFO: dict[str, MetricInfo] = {entry.name: entry for entries in FAMILIES.values() for entry in entries}
+
+BY_ANY_NAME: dict[str, MetricInfo] = {
+    name.lower(): entry
+    for entry in INFO.values()
+    for name in (entry.class_name, entry.short_name, entry.name)
+}
+"""Whatever a reader may type, in lower case: the function's name, with or without its unit, or that of the class."""

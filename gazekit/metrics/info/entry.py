@@ -32,3 +32,9 @@ class MetricInfo:
     reference: str
     unit: str = ""
     variants: tuple[str, ...] = ()
+
+    @property
+    def short_name(self) -> str:
+        """The name without the unit at its end: "hausdorff" of "hausdorff_px"."""
+        unit = self.unit.replace(",", " ").split()  # "px, summed over the warp" ends the name as "px" does
+        return self.name.removesuffix(f"_{unit[0]}") if unit else self.name

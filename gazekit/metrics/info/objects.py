@@ -54,6 +54,7 @@ ENTRIES = (
         chance="0 for the baseline itself",
         undefined="no outcome; the function also for a log probability of NaN",
         reference="Kümmerer, Wallis and Bethge 2015, PNAS",
+        unit="bits",
         variants=("a small constant added to both probabilities", "over pixels instead of objects"),
     ),
 )

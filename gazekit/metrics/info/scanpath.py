@@ -23,7 +23,9 @@ ENTRIES: tuple[MetricInfo, ...] = (
         class_name="MultiMatch",
         range=(0.0, 1.0),
         higher_is_better=True,
-        chance="0.94, 0.69, 0.94, 0.62, 0.60 for random walks; score random scanpaths of human length",
+        chance="none fixed, and high: 0.94, 0.69, 0.94, 0.62, 0.60 for random walks of 3 to 20 fixations; 0.85, 0.65, "
+        "0.79, 0.71, 0.61 for uniformly random positions, as many as people's on OSIE; score random scanpaths of "
+        "human length",
         undefined="a scanpath with fewer than three fixations; duration without durations",
         reference="Jarodzka et al. 2010, ETRA; Dewhurst et al. 2012, Behavior Research Methods",
         variants=(
