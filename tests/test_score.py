@@ -202,7 +202,9 @@ def test_notes_about_files(files, capsys) -> None:
 
 def test_one_image_has_no_interval(files, capsys) -> None:
     lines = (files / "people.csv").read_text().splitlines()
-    (files / "one.csv").write_text("\n".join(line for line in lines if not line.startswith(("1.", "2."))) + "\n")
+    (files / "one.csv").write_text(
+        "\n".join(line for line in lines if not line.startswith(("1.", "2."))) + "\n"
+    )
     run("--true", "one.csv", "--metrics", "dtw", "--size", "200x150")
     shown = capsys.readouterr().out
     assert "nan" not in shown

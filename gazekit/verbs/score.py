@@ -27,7 +27,7 @@ EPILOG = """files:
   scanpaths  the same, with sample in the place of observer if the model made several an image
   maps       a folder with a map of the size of each image: cat.npy or cat.png for image cat.jpg
 
-metrics (units at the end of a name may be left out):
+metrics (units at the end of a name may be left out, and names of classes do as well):
 {metrics}
 
 examples:

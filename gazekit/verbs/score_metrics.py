@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from inspect import signature
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -12,7 +11,7 @@ __all__ = ["make_metrics", "scorable"]
 
 
 def make_metrics(names: str, settings: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Metrics by their names in `gazekit list metrics` (units at the end may be left out), with settings applied.
+    """Metrics by their names in `gazekit list metrics`, with settings applied.
 
     Args:
         names: separated by commas.
@@ -24,6 +23,7 @@ def make_metrics(names: str, settings: list[str]) -> tuple[dict[str, Any], dict[
         ValueError: an unknown metric or setting, a setting that the metric needs and nobody gave.
     """
     import gazekit.metrics
+    from gazekit.metrics.info import BY_ANY_NAME
 
     known = scorable()
     given: dict[str, dict[str, Any]] = {}
@@ -39,9 +39,10 @@ def make_metrics(names: str, settings: list[str]) -> tuple[dict[str, Any], dict[
     facts: dict[str, Any] = {}
     told_by: dict[str, str] = {}
     for name in (part.strip() for part in names.split(",") if part.strip()):
-        if name not in known:
-            raise ValueError(f"unknown metric {name!r}, expected some of: {', '.join(sorted(set(known)))}")
-        make = getattr(gazekit.metrics, known[name].class_name)
+        info = BY_ANY_NAME.get(name.lower())
+        if info is None or info.name not in known:
+            raise ValueError(f"unknown metric {name!r}, expected some of: {', '.join(sorted(known))}")
+        make = getattr(gazekit.metrics, info.class_name)
         twice = [other for other, metric in found.items() if isinstance(metric, make)]
         if twice:
             raise ValueError(f"--metrics {names}: {twice[0]} and {name} are the same metric")
@@ -124,18 +125,15 @@ def _words(kind: Any) -> str:
 
 
 def scorable() -> dict[str, Any]:
-    """Metrics of scanpaths and maps by name, and by name without unit."""
+    """Facts about the metrics that compare scanpaths or read maps, by name."""
     import gazekit.metrics
     from gazekit.metrics.ceiling import missing_inputs
 
-    found = {}
-    for name, info in gazekit.metrics.INFO.items():
-        if missing_inputs(getattr(gazekit.metrics, info.class_name)) is not None:
-            found[name] = info
-            unit = re.match(r"\w*", info.unit).group()  # of "px, summed over the warp" as well
-            if unit and name.endswith(f"_{unit}"):
-                found[name.removesuffix(f"_{unit}")] = info
-    return found
+    return {
+        name: info
+        for name, info in gazekit.metrics.INFO.items()
+        if missing_inputs(getattr(gazekit.metrics, info.class_name)) is not None
+    }
 
 
 def _value(text: str) -> Any:

@@ -203,6 +203,15 @@ def test_without_other_pictures_there_is_no_centre_bias() -> None:
         assert [row[c].undefined for c in row] == [4, 4]
 
 
+def test_one_picture_has_no_baseline_to_gain_on() -> None:
+    people = People([[[1, 2], [5, 5]], [[3, 4]], [[7, 7]]], ["a"] * 3, ["x", "y", "z"], (9, 9))
+    found = human_ceiling(people, {"ig": MapInformationGain(), "nss": NSS()}, sigma_px=2, n_resamples=10)
+    assert found.rows["people, leave one out"]["ig"][3:5] == (0, 3)
+    assert found.rows["people, leave one out"]["nss"][3:5] == (3, 0)
+    with pytest.raises(TypeError, match="metrics must be a mapping from name to metric, got list"):
+        human_ceiling(people, [NSS()], sigma_px=2)
+
+
 def test_tasks_on_one_picture_do_not_predict_one_another() -> None:
     """Each picture has a hot spot of its own: whoever uses the same picture would hit it."""
     draw = np.random.default_rng(0)

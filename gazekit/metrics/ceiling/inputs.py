@@ -66,7 +66,13 @@ class MapInputs:
                 image = int(self.people.image_row[rows[0]])
                 makers = self._makers(rows, image, saliency, cell_px)
                 inputs = {name: make() for name, make in makers.items() if name in wanted}
-                update(metrics, inputs | self.people.facts_of(image))
+                undefined = {}
+                if "baseline" in inputs and inputs["baseline"].isnan().any():  # there is no other picture
+                    undefined = {n: m for n, m in metrics.items() if "baseline" in _arguments(type(m))}
+                    for metric in undefined.values():
+                        metric.add(torch.full((len(rows), max(1, len(metric.parts))), torch.nan))
+                scored = {name: metric for name, metric in metrics.items() if name not in undefined}
+                update(scored, inputs | self.people.facts_of(image))
                 order.append(rows)
             told(done / len(self.people))
         return torch.cat(order)
