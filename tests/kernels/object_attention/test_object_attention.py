@@ -221,6 +221,24 @@ def test_tensor_bias_and_none():
     assert object_attention(q, k, v, row, return_lse=True)[1].shape == (2, 3, 6)
 
 
+def test_dropout_drops_weights_and_keeps_their_mean():
+    q, k, v, bias, _ = _case("gaussian")
+    n, whole = 2000, object_attention(q, k, v, bias)[0]
+    q, k, v = (x[:1].expand(n, -1, -1, -1) for x in (q, k, v))
+    places = {name: getattr(bias, name)[:1].expand(n, -1, -1) for name in ("query_xy", "key_xy")}
+    torch.manual_seed(0)
+    dropped = object_attention(q, k, v, blocks.replace(bias, **places), dropout=0.4)
+    assert (dropped[0] - dropped[1]).abs().max() > 0.01
+    torch.testing.assert_close(dropped.mean(0), whole, rtol=0, atol=6 * dropped.std(0).max().item() / n**0.5)
+    with pytest.raises(ValueError, match=r"dropout must be from 0 to 1, got 1\.5"):
+        object_attention(q, k, v, dropout=1.5)
+    for more in ({"return_lse": True}, {"impl": "reference"}):
+        with pytest.raises(ValueError, match="neither a log-sum-exp nor a reference form"):
+            object_attention(q, k, v, dropout=0.5, **more)
+    with pytest.raises(ValueError, match="cannot run here: it has no dropout"):
+        object_attention(q.float(), k.float(), v.float(), dropout=0.5, impl="triton")
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 1000), st.floats(-50, 50), st.sampled_from(["gaussian", "log", "displacement"]))
 def test_only_displacements_count_and_order_of_keys_does_not(seed, shift, kind):
