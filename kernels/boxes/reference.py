@@ -1,7 +1,8 @@
 """Overlap of each box of one set with each of another, in plain torch.
 
-A value that is 0/0 is NaN and passes the gradient 0 to both boxes, never NaN: a padded row must not spoil the
-gradient of the box that it is compared with.
+A value that is undefined is NaN and passes the gradient 0 to both boxes, never NaN: a padded row must not spoil the
+gradient of the box that it is compared with. Areas are in at least single precision, whatever the boxes have: those
+of 256 pixels squared are beyond float16.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ __all__ = ["check_boxes", "intersection_and_union", "pairwise_ciou", "pairwise_g
 
 
 class _Pairs(NamedTuple):
-    """[..., N, M] of all pairs: IoU, area of the union, sides of the smallest box around both."""
+    """[..., N, M] of all pairs: IoU (0 where undefined), area of the union, sides of the smallest box around both."""
 
     iou: Tensor
     union: Tensor
@@ -30,7 +31,8 @@ def pairwise_iou(a_px: Tensor, b_px: Tensor) -> Tensor:
         a_px: [..., N, 4] floating; `b_px` [..., M, 4]. Leading dimensions broadcast.
     Returns:
         [..., N, M] from 0 to 1. A box with x2 <= x1 or y2 <= y1 covers nothing: 0 with every box that covers
-        something, NaN with another that covers nothing. Differentiable (gradient 0 where NaN).
+        something, NaN with another that covers nothing. NaN too with a box that is not finite, such as padding.
+        Differentiable (gradient 0 where NaN).
     Raises:
         TypeError: not floating, or dtypes that differ. ValueError: other shapes.
 
@@ -38,8 +40,9 @@ def pairwise_iou(a_px: Tensor, b_px: Tensor) -> Tensor:
         >>> pairwise_iou(torch.tensor([[0.0, 0, 2, 2]]), torch.tensor([[1.0, 0, 3, 2], [5, 5, 6, 6]]))
         tensor([[0.3333, 0.0000]])
     """
-    _check_pair(a_px, b_px)
-    return _ratio(*intersection_and_union(a_px, b_px))
+    a, b, finite = _operands(a_px, b_px)
+    both, union = intersection_and_union(a, b)
+    return _where(finite & (union > 0), _ratio(both, union), a_px.dtype)
 
 
 def pairwise_giou(a_px: Tensor, b_px: Tensor) -> Tensor:
@@ -53,10 +56,10 @@ def pairwise_giou(a_px: Tensor, b_px: Tensor) -> Tensor:
         [..., N, M] from -1 (far apart) to 1 (equal). NaN where `pairwise_iou` is. Differentiable (gradient 0
         where NaN).
     """
-    _check_pair(a_px, b_px)
-    pairs = _pairs(a_px, b_px)
+    a, b, finite = _operands(a_px, b_px)
+    pairs = _pairs(a, b)
     hull = pairs.hull_width * pairs.hull_height
-    return pairs.iou - _ratio(hull - pairs.union, hull)
+    return _where(finite & (pairs.union > 0), pairs.iou - _ratio(hull - pairs.union, hull), a_px.dtype)
 
 
 def pairwise_ciou(a_px: Tensor, b_px: Tensor) -> Tensor:
@@ -75,18 +78,16 @@ def pairwise_ciou(a_px: Tensor, b_px: Tensor) -> Tensor:
         [..., N, M] at most 1 (equal). NaN where `pairwise_iou` is, and with a reversed box, which has no shape.
         Differentiable (gradient 0 where NaN).
     """
-    _check_pair(a_px, b_px)
-    pairs = _pairs(a_px, b_px)
-    a, b = a_px[..., :, None, :], b_px[..., None, :, :]
-    apart = ((a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) / 2).square().sum(-1)
+    a, b, finite = _operands(a_px, b_px)
+    pairs = _pairs(a, b)
+    centre_a, centre_b = ((box[..., :2] + box[..., 2:]) / 2 for box in (a, b))
+    apart = (centre_a[..., :, None, :] - centre_b[..., None, :, :]).square().sum(-1)
     centres = _ratio(apart, pairs.hull_width.square() + pairs.hull_height.square())
-    angle_a, proper_a = _shape(a_px)
-    angle_b, proper_b = _shape(b_px)
+    (angle_a, proper_a), (angle_b, proper_b) = _shape(a), _shape(b)
     v = 4 / torch.pi**2 * (angle_a[..., :, None] - angle_b[..., None, :]).square()
-    alpha = torch.where((v > 0) & (pairs.union > 0), v / (1 - pairs.iou + v), 0.0).detach()
-    value = pairs.iou - centres - alpha * v
-    proper = proper_a[..., :, None] & proper_b[..., None, :] & (pairs.union > 0)
-    return value.masked_fill(~proper, torch.nan)
+    alpha = torch.where(v > 0, v / (1 - pairs.iou + v), 0.0).detach()
+    proper = proper_a[..., :, None] & proper_b[..., None, :]
+    return _where(finite & proper & (pairs.union > 0), pairs.iou - centres - alpha * v, a_px.dtype)
 
 
 def intersection_and_union(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,11 +108,16 @@ def check_boxes(name: str, boxes: Tensor) -> None:
         raise ValueError(f"{name} must have shape [..., N, 4], got {list(boxes.shape)}")
 
 
-def _check_pair(a: Tensor, b: Tensor) -> None:
+def _operands(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Both sets in at least single precision, boxes that are not finite as a point, and which pairs are finite."""
     check_boxes("a_px", a)
     check_boxes("b_px", b)
     if a.dtype != b.dtype:
         raise TypeError(f"b_px must have the dtype of a_px, {a.dtype}, got {b.dtype}")
+    a, b = (boxes.to(torch.promote_types(boxes.dtype, torch.float32)) for boxes in (a, b))
+    of_a, of_b = (boxes.isfinite().all(-1) for boxes in (a, b))
+    a, b = (torch.where(finite[..., None], boxes, 0.0) for finite, boxes in ((of_a, a), (of_b, b)))
+    return a, b, of_a[..., :, None] & of_b[..., None, :]
 
 
 def _pairs(a: Tensor, b: Tensor) -> _Pairs:
@@ -136,6 +142,10 @@ def _shape(boxes: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _ratio(part: Tensor, whole: Tensor) -> Tensor:
-    """part / whole; NaN without gradient where that is 0/0."""
-    defined = whole != 0
-    return (part / torch.where(defined, whole, 1.0)).masked_fill(~defined, torch.nan)
+    """part / whole; 0 where that is 0/0, to be masked by the caller: NaN itself has a gradient, NaN."""
+    return part / torch.where(whole != 0, whole, 1.0)
+
+
+def _where(defined: Tensor, value: Tensor, dtype: torch.dtype) -> Tensor:
+    """NaN without gradient elsewhere."""
+    return value.masked_fill(~defined, torch.nan).to(dtype)

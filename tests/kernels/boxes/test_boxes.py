@@ -114,10 +114,42 @@ def test_boxes_without_area(name) -> None:
     else:
         assert with_area.isnan().tolist() == [True, False, True, True]
     everything, defined = (
-        torch.autograd.grad(v.nansum(), boxes, retain_graph=True)[0] for v in (value, value[~value.isnan()])
+        torch.autograd.grad(v.sum(), boxes, retain_graph=True)[0] for v in (value, value[~value.isnan()])
     )
     assert everything.isfinite().all()
     assert torch.equal(everything, defined)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("padding", [math.nan, math.inf])
+def test_padded_rows_leave_the_other_boxes_alone(name, padding) -> None:
+    a, b = (some_boxes(3, n, span=5.0).requires_grad_() for n in (4, 3))
+    filled = torch.cat([b, torch.full((2, 4), padding).double()])
+    value = MEASURES[name](a, filled)
+    assert value[:, 3:].isnan().all()
+    expected = MEASURES[name](a, b)
+    assert torch.equal(value[:, :3], expected)
+    for total in (value.sum(), MEASURES[name](filled, a).sum()):
+        for found, alone in zip(
+            torch.autograd.grad(total, (a, b)),
+            torch.autograd.grad(expected.sum(), (a, b), retain_graph=True),
+            strict=True,
+        ):
+            torch.testing.assert_close(found, alone)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_areas_beyond_half_precision(dtype) -> None:
+    """300 pixels squared are beyond float16: infinite areas, and NaN of a box with itself."""
+    boxes = torch.tensor([[0.0, 0, 300, 300], [100, 0, 400, 300], [1000, 1000, 1600, 1400]], dtype=dtype)
+    for measure in MEASURES.values():
+        leaf = boxes.clone().requires_grad_()
+        found = measure(leaf, boxes)
+        assert found.dtype == dtype
+        assert torch.equal(found, measure(boxes.double(), boxes.double()).to(dtype))
+        assert found.diagonal().tolist() == [1, 1, 1]
+        assert torch.autograd.grad(found.sum(), leaf)[0].isfinite().all()
+    assert nms(boxes[[0, 0, 1, 2]], torch.tensor([0.9, 0.8, 0.7, 0.6]), 0.6).tolist() == [0, 2, 3]
 
 
 @settings(deadline=None, max_examples=40)
