@@ -49,7 +49,7 @@ class Case:
         unit: what is made, singular.
         reference: how people would do it otherwise; "" without one.
         run_reference: one call of that, or None.
-        reference_items: how many things one call of the reference makes; its time is scaled to `items`.
+        reference_items: how many things one call of the reference makes, `items` if None; its time is scaled.
         facts: from the results of `run` and of `run_reference` (None without one) to more entries of the row.
     """
 
@@ -59,7 +59,7 @@ class Case:
     unit: str = "call"
     reference: str = ""
     run_reference: Callable[[], Any] | None = None
-    reference_items: int = 1
+    reference_items: int | None = None
     facts: Callable[[Any, Any], dict[str, float | int | str]] = field(default=lambda ours, reference: {})
 
 
@@ -159,7 +159,7 @@ def _memory(case: Case, device: str) -> dict[str, float | None]:
 
 
 def _row(case: Case, ours: Timing, theirs: Timing | None) -> dict[str, Any]:
-    scale = case.items / case.reference_items
+    scale = case.items / (case.reference_items or case.items)
     reference = case.reference
     if theirs and scale != 1:
         reference += f" (timed on {case.reference_items} {case.unit}s, scaled to {case.items})"

@@ -69,7 +69,7 @@ class EncoderLayer(nn.Module):
         self.feed = FeedForward(width, hidden, dropout)
         self.residuals = nn.ModuleList(_Residual(width, dropout, norm_first) for _ in range(2))
 
-    def forward(self, x: Tensor, bias: DisplacementBias | None, present: Tensor) -> Tensor:
+    def forward(self, x: Tensor, bias: Tensor | DisplacementBias | None, present: Tensor) -> Tensor:
         """x [B, N, width]; present [B, N]."""
         x = self.residuals[0](x, lambda y: self.attention(y, self.attention.keys(y), bias, present))
         return self.residuals[1](x, self.feed)

@@ -11,8 +11,9 @@ distance, visited, last saccade, ...) biases the attention and the pointer. READ
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -31,6 +32,7 @@ __all__ = ["OATNet", "OATState"]
 
 PAIR_SCALE = (1 / 4, 1 / 4, 1 / 4, 1.0, 1.0, 1.0)
 """Of dx, dy, distance, log distance and whether either end is the target's token: all inputs are about 1 then."""
+SMALL_BIASES = 2**24  # numbers of all layers' biases that are made at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,8 +204,12 @@ class OATNet(nn.Module):
         pointer_keys = self.pointer_key(x).unflatten(-1, (self.pointer_heads, self.width))
         return _Encoded(tokens, pointer_keys, tuple(layer.scene.keys(x) for layer in self.decoder), present)
 
-    def _encoder_biases(self, scenes: SceneBatch) -> list[DisplacementBias | None]:
-        """One a layer, of the displacement between every two tokens; their hidden units are the same."""
+    def _encoder_biases(self, scenes: SceneBatch) -> list[Tensor | DisplacementBias | None]:
+        """One a layer, of the displacement between every two tokens.
+
+        The hidden units of all layers' networks are the same: they are made once where the biases are small enough
+        to be kept, and in training, where dropout needs them whole.
+        """
         if self.pair_bias is None:
             return [None] * len(self.encoder)
         places = scenes.centres_px / scenes.spacing_px[:, None]
@@ -217,14 +223,17 @@ class OATNet(nn.Module):
         is_target[:, -1] = 1
         first, _, last = self.pair_bias
         weight1 = first.weight.T * first.weight.new_tensor(PAIR_SCALE)[:, None]
+        bias = DisplacementBias(
+            places, places, weight1, first.bias, last.weight.T, last.bias,
+            query_features=is_target, key_features=is_target, query_placed=placed, key_placed=placed,
+        )  # fmt: skip
+        if self.training or math.prod(bias.shape) <= SMALL_BIASES:
+            tokens = bias.shape[2]
+            some = max(1, 8192 // (len(scenes) * tokens))  # rows whose hidden units stay in the cache
+            made = [bias.rows(i, min(i + some, tokens)) for i in range(0, tokens, some)]
+            return list(torch.cat(made, 2).split(self.heads, 1))
         heads = zip(last.weight.split(self.heads), last.bias.split(self.heads), strict=True)
-        return [
-            DisplacementBias(
-                places, places, weight1, first.bias, weight2.T, bias2,
-                query_features=is_target, key_features=is_target, query_placed=placed, key_placed=placed,
-            )
-            for weight2, bias2 in heads
-        ]  # fmt: skip
+        return [replace(bias, weight2=weight2.T, bias2=bias2) for weight2, bias2 in heads]
 
     # ----------------------------------------------------------------- decoder
 
