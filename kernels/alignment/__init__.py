@@ -58,7 +58,7 @@ def global_alignment(
         TypeError: substitution is not floating, lengths are not integers.
         ValueError: shapes differ, a length outside its range, chunk below 1, "triton" where that cannot run.
     """
-    check_table("substitution", substitution, a_length, b_length, chunk)
+    a_length, b_length = check_table("substitution", substitution, a_length, b_length, chunk)
     _, n, m = substitution.shape
     if use_triton(impl, substitution, unfit=too_long(n, m)):
         from gazekit.kernels.alignment.triton import totals

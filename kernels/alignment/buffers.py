@@ -21,7 +21,7 @@ def equality_scores(match: float, mismatch: float) -> Scores:
     """`match` for equal symbols, `mismatch` for others."""
 
     def write(a: Tensor, b: Tensor, out: Tensor) -> None:
-        torch.eq(a, b, out=out).mul_(match - mismatch).add_(mismatch)
+        torch.where(a == b, *(out.new_tensor(score) for score in (match, mismatch)), out=out)
 
     return write
 

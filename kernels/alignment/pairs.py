@@ -27,24 +27,30 @@ def check_chunk(chunk: int | None) -> None:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
 
 
-def check_table(name: str, table: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None) -> None:
+def check_table(
+    name: str, table: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None
+) -> tuple[Tensor, Tensor]:
+    """The lengths as int64, if all fits together."""
     if table.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"{name} must be float32 or float64, got {table.dtype}")
     if table.dim() != 3:
         raise ValueError(f"{name} must have shape [P, n, m], got {list(table.shape)}")
-    pairs, n, m = table.shape
-    check_length("a_length", a_length, pairs, n)
-    check_length("b_length", b_length, pairs, m)
     check_chunk(chunk)
+    _, n, m = table.shape
+    return check_length("a_length", a_length, table, n), check_length("b_length", b_length, table, m)
 
 
-def check_length(name: str, length: Tensor, pairs: int, longest: int) -> None:
+def check_length(name: str, length: Tensor, of: Tensor, longest: int) -> Tensor:
+    """As int64, of which sums do not overflow and places can be made, if they are lengths of the pairs `of` [P, ...]."""
     if length.is_floating_point() or length.is_complex() or length.dtype == torch.bool:
         raise TypeError(f"{name} must be integers, got {length.dtype}")
-    if length.shape != (pairs,):
-        raise ValueError(f"{name} must have shape [{pairs}], got {list(length.shape)}")
-    if pairs and (length.min() < 0 or length.max() > longest):
+    if length.shape != of.shape[:1] or length.device != of.device:
+        raise ValueError(f"{name} must have shape [{len(of)}] on {of.device}, "
+                         f"got {list(length.shape)} on {length.device}")  # fmt: skip
+    length = length.long()
+    if len(of) and (length.min() < 0 or length.max() > longest):
         raise ValueError(f"{name} must lie in 0..{longest}, got {int(length.min())}..{int(length.max())}")
+    return length
 
 
 def chunks(pairs: Tensor, diagonal: int, copied: int, chunk: int | None) -> list[slice]:

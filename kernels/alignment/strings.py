@@ -42,7 +42,7 @@ def symbol_alignment(
         ValueError: shapes differ, a length outside its range, chunk below 1,
             "triton" where that cannot run.
     """
-    _check_strings(a, b, a_length, b_length, chunk)
+    a_length, b_length = _check_strings(a, b, a_length, b_length, chunk)
     if _use_triton(impl, a, b):
         from gazekit.kernels.alignment.triton import string_scores
 
@@ -86,7 +86,7 @@ def table_alignment(
     """
     if table.dim() != 1:
         raise ValueError(f"table must have shape [S], got {list(table.shape)}")
-    _check_strings(a, b, a_length, b_length, chunk)
+    a_length, b_length = _check_strings(a, b, a_length, b_length, chunk)
     (a, *a_range), (b, *b_range) = (_closed(*side) for side in ((a, a_length), (b, b_length)))
     low, high = (sum(ends) for ends in zip(a_range, b_range, strict=True))
     if a_length.any() and b_length.any() and not 0 <= low <= high < len(table):
@@ -119,7 +119,7 @@ def edit_distance(
         b: [P, m] integer symbols.
         a_length: [P] integers from 0 to n.
         b_length: [P] integers from 0 to m.
-        substitution_cost: of replacing one symbol, at least 0; from 2 on replacing never pays.
+        substitution_cost: of replacing one symbol, at least 0; from 2 on replacing never pays (infinite = forbidden).
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.
         impl: "auto", "reference" or "triton".
     Returns:
@@ -178,14 +178,17 @@ def _closed(symbols: Tensor, length: Tensor) -> tuple[Tensor, int, int]:
     return symbols.int(), int(symbols.min()), int(symbols.max())
 
 
-def _check_strings(a: Tensor, b: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None) -> None:
+def _check_strings(
+    a: Tensor, b: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None
+) -> tuple[Tensor, Tensor]:
+    """The lengths as int64, if all fits together."""
     for name, symbols in (("a", a), ("b", b)):
-        if symbols.is_floating_point() or symbols.is_complex():
+        if symbols.is_floating_point() or symbols.is_complex() or symbols.dtype == torch.bool:
             raise TypeError(f"{name} must hold integer symbols, got {symbols.dtype}")
         if symbols.dim() != 2:
             raise ValueError(f"{name} must have shape [P, length], got {list(symbols.shape)}")
-    if len(a) != len(b):
-        raise ValueError(f"a and b must hold equally many sequences, got {len(a)} and {len(b)}")
-    check_length("a_length", a_length, len(a), a.shape[1])
-    check_length("b_length", b_length, len(b), b.shape[1])
+    if len(a) != len(b) or a.device != b.device:
+        raise ValueError("a and b must hold equally many sequences on one device, "
+                         f"got {len(a)} on {a.device} and {len(b)} on {b.device}")  # fmt: skip
     check_chunk(chunk)
+    return check_length("a_length", a_length, a, a.shape[1]), check_length("b_length", b_length, b, b.shape[1])

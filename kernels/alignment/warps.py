@@ -105,7 +105,7 @@ def cheapest_path(
         >>> path.cost, path.a_index[path.mask], path.b_index[path.mask]
         (tensor([2.]), tensor([0, 1]), tensor([0, 1]))
     """
-    check_table("cost", cost, a_length, b_length, chunk)
+    a_length, b_length = check_table("cost", cost, a_length, b_length, chunk)
     pairs, n, m = cost.shape
     if use_triton(impl, cost, unfit=too_long(n, m)) and cost.numel():
         from gazekit.kernels.alignment.triton_trace import path_cells as traced
@@ -154,7 +154,7 @@ def _path(cost: Tensor, a_index: Tensor, b_index: Tensor, mask: Tensor) -> Path:
 def _least_warp(
     cost: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None, impl: Impl, rule: str
 ) -> Tensor:
-    check_table("cost", cost, a_length, b_length, chunk)
+    a_length, b_length = check_table("cost", cost, a_length, b_length, chunk)
     if use_triton(impl, cost, unfit=too_long(*cost.shape[1:])):
         from gazekit.kernels.alignment.triton import totals as least_totals
 

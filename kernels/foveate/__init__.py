@@ -80,7 +80,8 @@ def foveate(
         fixation_mask: [B, T] bool, True = valid; without a fixation the picture is all at the coarsest level.
         memory: show each pixel of picture t at the best resolution that fixations 0 to t gave it; picture T - 1
             is then the image as all of them saw it.
-        levels: octaves above the image, 1 or more; None = as many as a pixel of this image can need.
+        levels: octaves above the image, 1 or more; None = as many as a pixel can need from a fixation inside the
+            image. One farther off may ask for more, and is shown the coarsest of these.
         impl: "auto", "reference" or "triton", see `blend_levels`.
     Returns:
         [B, C, H, W] or [B, T, C, H, W] in the image's dtype; all NaN for a NaN fixation that is not masked.
@@ -156,7 +157,8 @@ def eccentric_avg_pool2d(image: Tensor, window: Tensor, impl: Impl = "auto") -> 
     Backward, a pixel gets g / n from each window that holds it, n being that window's number of cells. No gradient
     goes to the windows.
 
-    On the CPU a summed-area table in double precision, whose cost does not depend on the windows. The Triton form
+    On the CPU a summed-area table in double precision, whose cost does not depend on the windows (the plain form if
+    the image is not finite: only windows that hold such a pixel are spoiled). The Triton form
     reads each window's cells instead (`LARGEST_TRITON_WINDOW` a side at most): windows are small and overlap in the
     cache, so the image is read once from memory, single precision suffices, and the gradient needs no atomics.
 

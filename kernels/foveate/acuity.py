@@ -26,8 +26,8 @@ def eccentricity_dva(fixation_xy_px: Tensor, height: int, width: int, px_per_dva
         height, width: of the image, pixels.
         px_per_dva: pixels per degree of visual angle.
     Returns:
-        [..., height, width], differentiable in the fixation (gradient 0 at a pixel whose very centre is fixated); NaN
-        for a NaN fixation.
+        [..., height, width] in at least single precision, differentiable in the fixation (gradient 0 at a pixel whose
+        very centre is fixated); NaN for a NaN fixation.
     Raises:
         TypeError: the fixation is not floating.
         ValueError: its last dimension is not 2, a size or px_per_dva is not positive and finite.
@@ -38,12 +38,16 @@ def eccentricity_dva(fixation_xy_px: Tensor, height: int, width: int, px_per_dva
 
 
 def squared_distance_px(fixation_xy_px: Tensor, height: int, width: int) -> Tensor:
-    """[..., height, width] squared distance of the pixels from [..., 2] points."""
+    """[..., height, width] squared distance of the pixels from [..., 2] points, in at least single precision.
+
+    The square of 256 pixels is beyond float16, and bfloat16 counts pixels one by one only to 256.
+    """
     check_positive("height", height)
     check_positive("width", width)
-    like = {"dtype": fixation_xy_px.dtype, "device": fixation_xy_px.device}
-    dx = torch.arange(width, **like) + 0.5 - fixation_xy_px[..., :1]  # [..., W]
-    dy = torch.arange(height, **like) + 0.5 - fixation_xy_px[..., 1:]  # [..., H]
+    xy = fixation_xy_px.to(torch.promote_types(fixation_xy_px.dtype, torch.float32))
+    like = {"dtype": xy.dtype, "device": xy.device}
+    dx = torch.arange(width, **like) + 0.5 - xy[..., :1]  # [..., W]
+    dy = torch.arange(height, **like) + 0.5 - xy[..., 1:]  # [..., H]
     return dy.square()[..., :, None] + dx.square()[..., None, :]
 
 

@@ -57,7 +57,8 @@ def gaussian_bump(fixation_xy_px: Tensor, height: int, width: int, sigma_px: flo
         height, width: of the image, pixels.
         sigma_px: standard deviation of the bump.
     Returns:
-        [..., height, width] from 0 to 1, differentiable in the fixation; NaN for a NaN fixation.
+        [..., height, width] from 0 to 1 in at least single precision, differentiable in the fixation; NaN for a NaN
+        fixation.
     Raises:
         TypeError, ValueError: the fixation is not floating [..., 2]; a size or sigma_px is not positive and finite.
     """

@@ -107,6 +107,7 @@ def eccentric_windows(
         if fixation_xy_px.ndim != 2 or not fixation_xy_px.isfinite().all():
             raise ValueError(f"fixation_xy_px must be finite [B, 2], got shape {list(fixation_xy_px.shape)}")
         centre = fixation_xy_px.detach() / STRIDE
-    ends = torch.tensor([ring.radius_px**2 for ring in table], dtype=centre.dtype, device=centre.device)
+    distance = squared_distance_px(centre, rows, columns)
+    ends = torch.tensor([ring.radius_px**2 for ring in table], dtype=distance.dtype, device=centre.device)
     windows = torch.tensor([ring.window_px for ring in table], device=centre.device)
-    return windows[torch.bucketize(squared_distance_px(centre, rows, columns), ends, right=True)]
+    return windows[torch.bucketize(distance, ends, right=True)]

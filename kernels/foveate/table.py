@@ -4,7 +4,8 @@ S(y, x) = sum of the image above and left of (y, x), so that a window's sum is S
 S(y0, x0): four reads whatever its size. Backward, each output puts +-g / n at the same four places, and the
 gradient of a cell is the sum of all that lies below and right of it: the same running sums from the other end.
 In single precision a mean inside a large image would lose what the table's corner has gathered; double precision
-costs half a pass over the image more and loses nothing.
+costs half a pass over the image more and loses nothing. What is not finite would spread to all that lies below and
+right of it, and is left to the plain form.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from gazekit.kernels.foveate.reference import masked_pools
+
 __all__ = ["table_pools"]
 
 CELLS = 2**19  # of the tables made at once: 4 MiB
@@ -22,7 +25,12 @@ CELLS = 2**19  # of the tables made at once: 4 MiB
 
 def table_pools(image: Tensor, window: Tensor) -> Tensor:
     """As `reference.masked_pools`."""
-    return _TablePools.apply(image, window)
+    return _TablePools.apply(image, window) if _finite(image) else masked_pools(image, window)
+
+
+def _finite(values: Tensor) -> bool:
+    """Whether a table can hold them; a sum tells it in one pass, and one that overflows costs only time."""
+    return bool(values.detach().sum(dtype=torch.promote_types(values.dtype, torch.float32)).isfinite())
 
 
 class _Corners(NamedTuple):
@@ -69,6 +77,10 @@ class _TablePools(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (window,) = ctx.saved_tensors
+        if not _finite(grad):
+            with torch.enable_grad():  # means are linear: where they are taken does not matter
+                image = grad.new_zeros(ctx.image_shape, requires_grad=True)
+                return *torch.autograd.grad(masked_pools(image, window), image, grad), None
         height, width = ctx.image_shape[-2:]
         to_image = grad.new_empty(ctx.image_shape)
         for rows, corners in _parts(window, ctx.image_shape):

@@ -109,7 +109,7 @@ def _check(features: Tensor, size: tuple[int, int], spatial_scale: float, sampli
 
 
 def _rows(features: Tensor, boxes: Tensor | Sequence[Tensor]) -> Tensor:
-    """[K, 5] boxes with their image's index."""
+    """[K, 5] boxes with their image's index, in at least single precision: half has no room for the index."""
     images = len(features)
     given = isinstance(boxes, Tensor)
     width = 5 if given else 4
@@ -128,8 +128,9 @@ def _rows(features: Tensor, boxes: Tensor | Sequence[Tensor]) -> Tensor:
             raise ValueError(
                 f"boxes_px must begin with an image index from 0 to {images - 1}, got {index.tolist()}"
             )
-        return boxes
+        return boxes.to(torch.promote_types(boxes.dtype, torch.float32))
     if len(boxes) != images:
         raise ValueError(f"boxes_px must be a list of {images} tensors, one an image, got {len(boxes)}")
+    boxes = [part.to(torch.promote_types(part.dtype, torch.float32)) for part in boxes]
     rows = [torch.nn.functional.pad(part, (1, 0), value=i) for i, part in enumerate(boxes)]
     return torch.cat(rows) if rows else features.new_zeros(0, 5)

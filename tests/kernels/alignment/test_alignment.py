@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gazekit.kernels.alignment import edit_distance, global_alignment, symbol_alignment
+from gazekit.kernels.alignment import (
+    cheapest_path,
+    edit_distance,
+    global_alignment,
+    symbol_alignment,
+    warping_cost,
+)
 from gazekit.scanpath import Ragged
 
 SIZES = (0, 1, 15, 64, 123)
@@ -116,6 +122,24 @@ def test_many_pairs_by_the_default_chunks() -> None:
     a, b, a_length, b_length = random_pairs(15, 20, pairs=5000)
     at_once = edit_distance(a, b, a_length, b_length, chunk=5000)
     assert torch.equal(edit_distance(a, b, a_length, b_length), at_once)
+
+
+def test_a_replacement_that_is_forbidden() -> None:
+    inputs = random_pairs(15, 23, pairs=40)
+    assert torch.equal(edit_distance(*inputs, torch.inf), edit_distance(*inputs, 2.0))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_lengths_of_any_integers(dtype) -> None:
+    """The sum of two lengths of 120 is beyond int8, and no places can be made of it."""
+    a, b, *lengths = random_pairs(120, 123)
+    small = [length.to(dtype) for length in lengths]
+    score = random_scores(3, 120, 123)
+    assert torch.equal(edit_distance(a, b, *small), edit_distance(a, b, *lengths))
+    assert torch.equal(global_alignment(score, *small, -0.1), global_alignment(score, *lengths, -0.1))
+    assert torch.equal(warping_cost(score, *small), warping_cost(score, *lengths))
+    for found, expected in zip(cheapest_path(score, *small), cheapest_path(score, *lengths), strict=True):
+        torch.testing.assert_close(found, expected, equal_nan=True)
 
 
 def test_what_stands_behind_the_end_never_matters() -> None:
@@ -228,6 +252,17 @@ ONE = torch.ones(1, dtype=torch.long)
             TypeError,
             "a must hold integer symbols",
         ),
+        (
+            lambda: edit_distance(ONE[None], ONE[None] > 0, ONE, ONE),
+            TypeError,
+            r"b must hold integer symbols, got torch\.bool",
+        ),
+        (
+            lambda: global_alignment(torch.zeros(1, 2, 2), ONE.to("meta"), ONE, 0),
+            ValueError,
+            r"a_length must have shape \[1\] on cpu, got \[1\] on meta",
+        ),
+        (lambda: edit_distance(ONE[None], ONE[None].to("meta"), ONE, ONE), ValueError, "on one device"),
         (lambda: edit_distance(ONE[None], ONE, ONE, ONE), ValueError, r"b must have shape"),
         (lambda: edit_distance(ONE[None], ONE[None].repeat(2, 1), ONE, ONE), ValueError, "equally many"),
         (lambda: edit_distance(ONE[None], ONE[None], ONE, ONE, -1.0), ValueError, "substitution_cost"),

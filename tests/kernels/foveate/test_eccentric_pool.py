@@ -51,6 +51,21 @@ def test_small_layer_pools_plainly():
     torch.testing.assert_close(eccentric_avg_pool2d(image, eccentric_windows(8, 6, 8, 0.07)), plain)
 
 
+def test_rings_where_the_fovea_ends_at_half_the_layer():
+    """e_0 = O / 2 is no small layer: there is a last ring, from the corners' distance on."""
+    assert eccentric_rings(32, 4, 0.25) == [(8, 2), (math.inf, 3)]
+    assert eccentric_rings(30, 4, 0.25) == [(math.inf, 2)]
+    windows = eccentric_windows(32, 32, 4, 0.25)[0]
+    assert windows[8, 8] == 2 and windows[0, 8] == 3 and windows[1, 8] == 2 and windows[15, 15] == 3
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_windows_about_a_fixation_in_half_precision(dtype):
+    fixation = torch.tensor([[640.0, 12.0]])
+    want = eccentric_windows(20, 700, 8, 0.07, fixation)
+    assert (eccentric_windows(20, 700, 8, 0.07, fixation.to(dtype)) == want).all()
+
+
 def test_rings_lie_about_the_source_s_centre_or_the_fixation():
     windows = eccentric_windows(51, 51, 2, 0.32)[0]
     for i, j in np.ndindex(26, 26):
@@ -118,6 +133,24 @@ def test_large_image_loses_no_precision():
     image, window = double(1, 1, 896, 896).float(), eccentric_windows(896, 896, 8, 0.07)
     exact = eccentric_avg_pool2d(image.double(), window)
     assert (eccentric_avg_pool2d(image, window) - exact).abs().max() < 1e-7
+
+
+@pytest.mark.parametrize("wrong", [math.inf, -math.inf, math.nan])
+def test_a_pixel_that_is_not_finite_spoils_its_own_windows_only(wrong):
+    image, window = random_case(1, 9, 8, 5)
+    image[0, 1, 2, 3] = wrong
+    found = eccentric_avg_pool2d(image, window)
+    want = torch.from_numpy(slow_pool(image.numpy(), window.numpy()))
+    torch.testing.assert_close(found, want, equal_nan=True)
+    assert 0 < (~found.isfinite()).sum() < 10
+    image = double(1, 3, 9, 8).requires_grad_()
+    given = torch.ones(1, 3, *window.shape[1:]).double()
+    given[0, 1, 2, 1] = wrong
+    grads = [
+        torch.autograd.grad(eccentric_avg_pool2d(image, window, impl), image, given)[0]
+        for impl in ("auto", "reference")
+    ]
+    torch.testing.assert_close(*grads, equal_nan=True)
 
 
 def test_chunks_of_planes_are_independent(monkeypatch):

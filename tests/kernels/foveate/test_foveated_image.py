@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
@@ -25,6 +26,11 @@ from gazekit.kernels.foveate import (
     reveal,
     transfer_level,
 )
+
+INTERPRETED = pytest.mark.skipif(
+    torch.cuda.is_available() or not find_spec("triton"), reason="the kernels cannot be interpreted here"
+)
+IMPLS = ["auto", "reference", pytest.param("triton", marks=INTERPRETED)]
 
 
 def double(*shape: int, seed: int = 0) -> Tensor:
@@ -107,7 +113,7 @@ def slow_foveation(image: np.ndarray, fixations: np.ndarray, px_per_dva: float, 
     return out
 
 
-@pytest.mark.parametrize("impl", ["auto", "reference", "triton"])
+@pytest.mark.parametrize("impl", IMPLS)
 def test_foveate_against_a_loop_over_pixels(impl):
     image, fixation = double(2, 3, 17, 30).float(), double(2, 3, 2, seed=1).float() * 25
     for memory in (False, True):
@@ -129,6 +135,20 @@ def test_default_levels_reach_the_farthest_pixel():
     torch.testing.assert_close(foveate(image, corner, 8.0), foveate(image, corner, 8.0, levels=6))
 
 
+def test_gradients_of_more_rows_than_a_band():
+    """Bands of 64 rows: the second has few, and other levels than the first."""
+    stack = double(1, 4, 1, 70, 2)
+    level = (torch.linspace(0.05, 1.9, 70).double()[None, None, :, None] + 0.4 * double(1, 2, 70, 2)) ** 1.3
+    inputs = stack.requires_grad_(), level.requires_grad_()
+    assert torch.autograd.gradcheck(lambda s, x: blend_levels(s, x, "auto"), inputs)
+    grads = [
+        torch.autograd.grad(blend_levels(*inputs, impl).square().sum(), inputs)
+        for impl in ("auto", "reference")
+    ]
+    for found, want in zip(*grads, strict=True):
+        torch.testing.assert_close(found, want)
+
+
 @pytest.mark.parametrize("impl", ["auto", "reference"])
 def test_gradients_to_image_and_fixation(impl):
     image, fixation = double(1, 2, 9, 7).requires_grad_(), (double(1, 2, 2, seed=3) * 7).requires_grad_()
@@ -145,6 +165,20 @@ def test_gradient_is_zero_on_the_fixated_pixel_itself():
     torch.testing.assert_close(fixation.grad, torch.zeros(1, 2).double())
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_fixation_in_half_precision_has_exact_distances(dtype):
+    """Numbers that half precision holds: only the arithmetic could go wrong, beyond 256 pixels."""
+    fixation = torch.tensor([[3.5, 4.5], [500.0, 2.0]]).to(dtype)
+    found, want = (eccentricity_dva(xy, 6, 700, 10.0) for xy in (fixation, fixation.double()))
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, want.float())
+    bump = gaussian_bump(fixation, 6, 700, 300.0)
+    torch.testing.assert_close(bump, gaussian_bump(fixation.double(), 6, 700, 300.0).float())
+    leaf = fixation.clone().requires_grad_()
+    foveate(torch.rand(2, 1, 6, 700), leaf, 30.0, levels=2).sum().backward()
+    assert leaf.grad.isfinite().all()
+
+
 def test_padding_shows_the_coarsest_level_and_gets_no_gradient():
     image = double(1, 1, 12, 12)
     fixation = torch.tensor([[[3.0, 4.0], [math.nan, math.nan]]], dtype=torch.float64, requires_grad=True)
@@ -157,14 +191,14 @@ def test_padding_shows_the_coarsest_level_and_gets_no_gradient():
     assert fixation.grad[0, 0].abs().sum() > 0 and (fixation.grad[0, 1] == 0).all()
 
 
-@pytest.mark.parametrize("impl", ["auto", "reference", "triton"])
+@pytest.mark.parametrize("impl", IMPLS)
 def test_nan_fixation_is_a_nan_picture_and_no_other(impl):
     fixation = torch.tensor([[[math.nan, 1.0], [2.0, 3.0]]])
     seen = foveate(torch.rand(1, 2, 9, 8), fixation, 20.0, levels=2, impl=impl)
     assert seen[:, 0].isnan().all() and not seen[:, 1].isnan().any()
 
 
-@pytest.mark.parametrize("impl", ["auto", "reference", "triton"])
+@pytest.mark.parametrize("impl", IMPLS)
 def test_gradient_at_whole_levels_is_that_of_the_upper_side(impl):
     stack = torch.tensor([1.0, 10.0, 100.0, 1000.0])[None, :, None, None, None].expand(1, 4, 1, 1, 4)
     level = torch.tensor([0.0, 1.0, 2.0, 3.0])[None, None, None].requires_grad_()
