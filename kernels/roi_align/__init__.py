@@ -40,12 +40,14 @@ def roi_align(
     integers; a sample up to one pixel off the map takes the value at its border, one further off counts as 0. So
     `aligned` boxes are in the coordinates of this project, where pixel 0 covers [0, 1). The legacy form (False)
     lacks the shift by half a pixel, and widens boxes to at least one pixel of the map. n is `sampling_ratio`, or
-    ceil((b_y - a_y) / P) if that is 0, about one sample a pixel.
+    ceil((b_y - a_y) / P) if that is 0, about one sample a pixel (65536 at most, for boxes whose size is no more than
+    a number). Only samples on the map are visited: a box far larger than the map costs what one of its size does.
 
     Gradients reach the features and the boxes. That to a box is exact wherever F is smooth: n and m are constants;
     on the lines between pixel centres it is one of the two one-sided derivatives; a sample held at the border
     passes none, nor does a side that the legacy form has widened. On the CPU "auto" is one weighted sum of feature
     rows for each bin (`torch.nn.functional.embedding_bag`), which has no second derivative; "reference" has.
+    The Triton form adds up gradients by atomic operations: their last bits can vary from run to run.
 
     Deviations from torchvision: a box without width or height has at least one sample along that side, so that it
     gives what a shrinking box tends to, where adaptive sampling gives 0; reversed boxes give NaN, not numbers.

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from gazekit.kernels.roi_align.frames import Frames, axis_samples
+from gazekit.kernels.roi_align.frames import Frames, axis_samples, samples_on_map
 
 __all__ = ["pool"]
 
@@ -33,12 +33,26 @@ def _chunks(frames: Frames, size: tuple[int, int], shape: torch.Size) -> tuple[T
     """Order of the boxes, and sizes of chunks in it; boxes with alike many taps together, so that padding is little."""
     bins, length = (torch.tensor(pair[::-1]) for pair in (size, shape))
     span = (frames.side.detach() / bins).ceil() + 2
-    taps = torch.minimum(torch.minimum(span, 2 * frames.samples), length).prod(1) * bins.prod()
-    if taps.sum() <= CHUNK_TAPS:
-        return torch.arange(len(taps)), [len(taps)]
-    taps, order = taps.sort()
-    chunk = (taps.double().cumsum(0) / CHUNK_TAPS).long()
-    return order, chunk.unique_consecutive(return_counts=True)[1].tolist()
+    taps = torch.minimum(torch.minimum(span, 2 * frames.samples), length).long() * bins
+    samples = (samples_on_map(frames.side, frames.samples, bins, length) * bins).sum(1, keepdim=True)
+    needs = torch.cat([taps, samples], 1)
+    if not _too_many(len(needs), needs.amax(0).tolist()):
+        return torch.arange(len(needs)), [len(needs)]
+    order = taps.prod(1).argsort(descending=True)
+    chunks, count, largest = [], 0, (0, 0, 0)
+    for own in needs[order].tolist():
+        padded = [max(pair) for pair in zip(largest, own, strict=True)]
+        if count and _too_many(count + 1, padded):
+            chunks.append(count)
+            count, padded = 0, own
+        count, largest = count + 1, padded
+    return order, [*chunks, count]
+
+
+def _too_many(boxes: int, needs: list[int]) -> bool:
+    """For one chunk, whose boxes are all padded to these taps along x and along y, and samples."""
+    columns, rows, samples = needs
+    return boxes * max(columns * rows, samples) > CHUNK_TAPS
 
 
 def _pool(table: Tensor, frames: Frames, size: tuple[int, int], shape: torch.Size) -> Tensor:

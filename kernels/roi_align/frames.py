@@ -11,7 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["AxisSamples", "Frames", "axis_samples", "frames_of"]
+__all__ = ["MOST_SAMPLES", "AxisSamples", "Frames", "axis_samples", "frames_of", "samples_on_map"]
+
+MOST_SAMPLES = 2**16  # a bin and axis, of adaptive sampling: places of more would not be exact in single precision
 
 
 class Frames(NamedTuple):
@@ -37,12 +39,12 @@ class Frames(NamedTuple):
 
 
 class AxisSamples(NamedTuple):
-    """Samples along one axis, [K, bins, G], G the largest number of samples a bin.
+    """Samples along one axis, [K, bins, G], G the largest number of samples a bin can have on the map.
 
     Attributes:
         low, high: the two pixels that a sample lies between.
         fraction: of the way from `low` to `high`.
-        share: its weight in the mean of the bin; 0 for those off the map or beyond the box's own number.
+        share: its weight in the mean of the bin; 0 for those off the map or no samples of the bin.
     """
 
     low: Tensor
@@ -62,7 +64,7 @@ def frames_of(
     """Where `roi_align` samples the boxes [K, 5]; in at least single precision, whatever the features have."""
     corners = boxes[:, 1:].to(torch.promote_types(dtype, torch.float32)) * spatial_scale - aligned / 2
     start, side = corners[:, :2], corners[:, 2:] - corners[:, :2]
-    proper = (corners.isfinite() & (side >= 0).repeat(1, 2)).all(1)
+    proper = (corners.isfinite() & ((side >= 0) & side.isfinite()).repeat(1, 2)).all(1)
     start, side = (torch.where(proper[:, None], column, 0.0) for column in (start, side))
     if not aligned:
         side = side.clamp(min=1)
@@ -70,17 +72,22 @@ def frames_of(
         samples = torch.full_like(side, sampling_ratio, dtype=torch.long)
     else:
         bins = torch.tensor(size[::-1], device=side.device)
-        samples = (side.detach() / bins).ceil().long().clamp(min=1)
+        samples = (side.detach() / bins).ceil().clamp(1, MOST_SAMPLES).long()
     return Frames(boxes[:, 0].long(), start, side, samples, proper)
 
 
 def axis_samples(frames: Frames, axis: int, bins: int, length: int) -> AxisSamples:
-    """The samples along x (axis 0) or y (axis 1) of a map with `length` pixels that way."""
+    """The samples along x (axis 0) or y (axis 1) of a map with `length` pixels that way.
+
+    Those of a bin that lie on the map are neighbours: a huge box costs no more than one of the map's size.
+    """
     start, side, samples = (
         column[:, axis, None, None] for column in (frames.start, frames.side, frames.samples)
     )
-    number = torch.arange(int(samples.max()), device=start.device)
     bin_index = torch.arange(bins, device=start.device)[:, None]
+    first = ((-1 - start.detach()) / _step(side, samples, bins) - 0.5).floor() - 1 - bin_index * samples
+    most = int(samples_on_map(side, samples, bins, length).max())
+    number = first.clamp(min=0).minimum(samples).long() + torch.arange(most, device=start.device)
     at = start + side * ((bin_index + (number + 0.5).to(start) / samples) / bins)
     counts = (at >= -1) & (at <= length) & (number < samples)
     at = at.clamp(0, length - 1)
@@ -91,3 +98,13 @@ def axis_samples(frames: Frames, axis: int, bins: int, length: int) -> AxisSampl
         at - low,
         torch.where(counts, 1 / samples.to(at), 0.0),
     )
+
+
+def samples_on_map(side: Tensor, samples: Tensor, bins: int | Tensor, length: int | Tensor) -> Tensor:
+    """At most so many samples of a bin lie on the map: those of length + 1 pixels, and some for rounding."""
+    return ((length + 1) / _step(side, samples, bins)).floor().add(4).minimum(samples).long()
+
+
+def _step(side: Tensor, samples: Tensor, bins: int | Tensor) -> Tensor:
+    """From one sample to the next; not 0, by which places are divided."""
+    return (side.detach() / (samples * bins)).clamp(min=1e-30)

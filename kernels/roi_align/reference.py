@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from gazekit.kernels.roi_align.frames import Frames, axis_samples
+from gazekit.kernels.roi_align.frames import Frames, axis_samples, samples_on_map
 
 __all__ = ["interpolation_matrix", "pool"]
 
@@ -27,7 +27,10 @@ def interpolation_matrix(frames: Frames, axis: int, bins: int, length: int) -> T
 def pool(features: Tensor, frames: Frames, size: tuple[int, int]) -> Tensor:
     """[K, C, P, Q]. Boxes are taken in chunks that copy 64 MiB of features at most, and backward makes them anew."""
     _, c, h, w = features.shape
-    chunk = max(1, CHUNK_BYTES // (c * h * w * frames.start.element_size()))
+    length, bins = (frames.samples.new_tensor(pair[::-1]) for pair in ((h, w), size))
+    samples = samples_on_map(frames.side, frames.samples, bins, length) * bins
+    largest = max(c * h * w, int(samples.max()))
+    chunk = max(1, CHUNK_BYTES // (largest * frames.start.element_size()))
     parts = torch.arange(len(frames.image), device=features.device).split(chunk)
     return torch.cat(
         [checkpoint(_pool, features, frames.take(part), size, use_reentrant=False) for part in parts]
@@ -37,4 +40,5 @@ def pool(features: Tensor, frames: Frames, size: tuple[int, int]) -> Tensor:
 def _pool(features: Tensor, frames: Frames, size: tuple[int, int]) -> Tensor:
     rows = interpolation_matrix(frames, 1, size[0], features.shape[2])
     columns = interpolation_matrix(frames, 0, size[1], features.shape[3])
-    return (rows[:, None] @ features[frames.image].to(rows) @ columns[:, None].mT).to(features.dtype)
+    with torch.autocast(features.device.type, enabled=False):  # it would round the weights to half precision
+        return (rows[:, None] @ features[frames.image].to(rows) @ columns[:, None].mT).to(features.dtype)

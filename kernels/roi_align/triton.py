@@ -18,8 +18,12 @@ __all__ = ["pool"]
 
 @triton.jit
 def _place(start, side, samples, bin_index, number, bins, length):
-    """One sample along one axis: how far along the box, its two pixels, the way between them, does it count, move."""
-    along = (bin_index + (number + 0.5) / samples) / bins
+    """One sample along one axis: how far along the box, its two pixels, the way between them, does it count, move.
+
+    Rounded as plain torch rounds it, here and by `enable_fp_fusion`: whether a sample at the border counts, or on which
+    side of a pixel it lies, hangs on the last bit.
+    """
+    along = tl.div_rn(bin_index + tl.div_rn(number + 0.5, samples.to(tl.float32)), bins + 0.0)
     at = start + side * along
     counts = (at >= -1.0) & (at <= length)
     moves = tl.where(
@@ -29,6 +33,18 @@ def _place(start, side, samples, bin_index, number, bins, length):
     low = tl.floor(at)
     high = tl.minimum(low + 1.0, length - 1.0)
     return along, low.to(tl.int64), high.to(tl.int64), at - low, counts, moves
+
+
+@triton.jit
+def _on_map(start, side, samples, bin_index, bins, length):
+    """The first sample of a bin that may lie on the map, and the one behind the last: a box can be far larger."""
+    step = tl.maximum(side / (samples * bins), 1e-30)
+    before = 0.5 + bin_index * samples
+    first = tl.floor((-1.0 - start) / step - before) - 1.0
+    end = tl.ceil((length - start) / step - before) + 2.0
+    number = samples.to(tl.float32)
+    first, end = (tl.minimum(tl.maximum(first, 0.0), number), tl.minimum(tl.maximum(end, 0.0), number))
+    return first.to(tl.int32), end.to(tl.int32)
 
 
 @triton.jit
@@ -45,9 +61,11 @@ def _forward_kernel(
     m, n = tl.load(samples + 2 * k), tl.load(samples + 2 * k + 1)
     page = features + tl.load(image + k) * H * W * C + channel
     total = tl.zeros([BLOCK_C], tl.float32)
-    for i in range(n):
+    first_i, end_i = _on_map(y0, height, n, p, P, H)
+    first_j, end_j = _on_map(x0, width, m, q, Q, W)
+    for i in range(first_i, end_i):
         _, y_low, y_high, v, y_counts, _ = _place(y0, height, n, p, i, P, H)
-        for j in range(m):
+        for j in range(first_j, end_j):
             _, x_low, x_high, u, x_counts, _ = _place(x0, width, m, q, j, Q, W)
             read = channel < tl.where(y_counts & x_counts, C, 0)
             f00 = tl.load(page + (y_low * W + x_low) * C, mask=read, other=0.0).to(tl.float32)
@@ -85,9 +103,11 @@ def _backward_kernel(
     dy = tl.zeros([BLOCK_C], tl.float32)
     dx_along = tl.zeros([BLOCK_C], tl.float32)
     dy_along = tl.zeros([BLOCK_C], tl.float32)
-    for i in range(n):
+    first_i, end_i = _on_map(y0, height, n, p, P, H)
+    first_j, end_j = _on_map(x0, width, m, q, Q, W)
+    for i in range(first_i, end_i):
         y_along, y_low, y_high, v, y_counts, y_moves = _place(y0, height, n, p, i, P, H)
-        for j in range(m):
+        for j in range(first_j, end_j):
             x_along, x_low, x_high, u, x_counts, x_moves = _place(x0, width, m, q, j, Q, W)
             read = channel < tl.where(y_counts & x_counts, C, 0)
             at00, at01 = page + (y_low * W + x_low) * C, page + (y_low * W + x_high) * C
@@ -120,7 +140,9 @@ def _launch(kernel, pages: Tensor, bins: tuple[int, int, int], *tensors: Tensor,
     k, p, q = bins
     block = min(triton.next_power_of_2(c), 256)
     grid = (k * p * q, triton.cdiv(c, block))
-    kernel[grid](pages, *tensors, h, w, p, q, C=c, BLOCK_C=block, num_warps=max(1, block // 64), **flags)
+    options = {"num_warps": max(1, block // 64), "enable_fp_fusion": False}
+    with torch.cuda.device_of(pages):
+        kernel[grid](pages, *tensors, h, w, p, q, C=c, BLOCK_C=block, **flags, **options)
 
 
 class _Pool(torch.autograd.Function):

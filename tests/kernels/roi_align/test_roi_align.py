@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gazekit.kernels.roi_align import bags, reference, roi_align
+from gazekit.kernels.roi_align.frames import AxisSamples, axis_samples
 
 FORMS = ("auto", "reference")
 
@@ -161,6 +162,35 @@ def test_chunks_change_nothing(monkeypatch, ratio) -> None:
 
 
 @pytest.mark.parametrize("impl", FORMS)
+@pytest.mark.parametrize("ratio", [0, 70])
+def test_a_huge_box_among_small_ones_needs_little(monkeypatch, impl, ratio) -> None:
+    """Only samples on the map are made, and small boxes are not padded to its size."""
+    side, made = 1e5 if ratio == 0 else 900.0, []
+    features, boxes = some_features(1, 2, 6, 8), torch.tensor([[0.0, 1, 1, 4, 3]]).repeat(1000, 1).double()
+    boxes[7, 1:] = torch.tensor([-side, 1 - side, side + 1, side])
+
+    def spied(*inputs) -> AxisSamples:
+        made.append(axis_samples(*inputs))
+        return made[-1]
+
+    monkeypatch.setattr(bags if impl == "auto" else reference, "axis_samples", spied)
+    monkeypatch.setattr(bags, "CHUNK_TAPS", 2**16)
+    found = roi_align(features, boxes, (3, 5), sampling_ratio=ratio, impl=impl)
+    assert max(samples.low.shape[2] for samples in made) <= (2 * (8 + 1) + 4 if ratio == 0 else 70)
+    assert max(samples.low.numel() for samples in made) <= (2**16 if impl == "auto" else 1000 * 5 * 70)
+    small = roi_align(features, boxes[:1], (3, 5), sampling_ratio=ratio, impl="reference")
+    torch.testing.assert_close(found[[0, 999]], small.expand(2, -1, -1, -1))
+    n, m = (ratio or math.ceil(2 * side / 3), ratio or math.ceil((2 * side + 1) / 5))
+    total = torch.zeros(2, dtype=torch.float64)
+    for y in 0.5 - side + (2 * side - 1) * (torch.arange(n).double() + n + 0.5) / (3 * n):
+        if -1 <= y <= 6:
+            xs = -0.5 - side + (2 * side + 1) * (torch.arange(m).double() + 2 * m + 0.5) / (5 * m)
+            for x in xs[(xs >= -1) & (xs <= 8)].tolist():
+                total += torch.from_numpy(loop_sample(features[0].numpy(), y.item(), x))
+    torch.testing.assert_close(found[7, :, 1, 2], total / (n * m))
+
+
+@pytest.mark.parametrize("impl", FORMS)
 def test_no_boxes(impl) -> None:
     features = some_features(2, 3, 4, 4).requires_grad_()
     for none in (torch.zeros(0, 5), [torch.zeros(0, 4)] * 2):
@@ -204,6 +234,38 @@ def test_half_precision_is_rounded_once(impl, dtype) -> None:
     assert found.dtype == dtype
     expected = roi_align(features.float(), boxes, (2, 2), impl="reference").to(dtype)
     torch.testing.assert_close(found, expected, rtol=2 * torch.finfo(dtype).eps, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.uint8, torch.int64])
+def test_a_list_of_boxes_of_any_dtype_reads_its_own_images(dtype) -> None:
+    """bfloat16 has no 257, uint8 neither; nor has it room for what half a pixel leaves of a corner."""
+    features, boxes = torch.arange(258.0)[:, None, None, None].expand(-1, 1, 4, 4), torch.tensor([[1, 1, 3, 3]])
+    found = roi_align(features, [boxes.to(dtype)] * 258, (1, 1))
+    assert found.flatten().tolist() == list(range(258))
+
+
+@pytest.mark.parametrize("impl", FORMS)
+@pytest.mark.parametrize("aligned", [True, False])
+def test_samples_at_the_last_place_that_counts(impl, aligned) -> None:
+    """At -1 and at the map's length, exactly, a sample takes the border's value; beyond them it is 0."""
+    features, shift = torch.arange(1.0, 13.0).view(1, 1, 3, 4), 0.5 * aligned
+    middles = {(-1.0, 0.0): 1, (4.0, 0.0): 4, (0.0, 3.0): 9, (-1.0, -1.0): 1, (4.0, 3.0): 12}
+    beyond = {(-1.0625, 0.0): 0, (4.0625, 0.0): 0, (0.0, 3.0625): 0, (0.0, -1.0625): 0}
+    for (x, y), want in {**middles, **beyond}.items():
+        box = torch.tensor([[x - 1, y - 1, x + 1, y + 1]]) + shift
+        out = roi_align(features, [box], (1, 1), sampling_ratio=1, aligned=aligned, impl=impl)
+        assert out.item() == want, (x, y)
+
+
+@pytest.mark.parametrize("impl", FORMS)
+def test_autocast_does_not_round_the_weights(impl) -> None:
+    features, boxes = some_features(2, 3, 9, 7).float().requires_grad_(), some_boxes(7, 2, 9.0).float()
+    expected = roi_align(features, boxes, (2, 2), impl=impl)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = roi_align(features, boxes, (2, 2), impl=impl)
+    assert torch.equal(found, expected)
+    for grads in zip(*(torch.autograd.grad(out.sum(), features) for out in (found, expected)), strict=True):
+        assert torch.equal(*grads)
 
 
 def test_the_second_derivative_of_the_reference() -> None:

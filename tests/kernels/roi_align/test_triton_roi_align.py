@@ -10,7 +10,13 @@ from gazekit.kernels.roi_align import roi_align
 
 pytest.importorskip("triton")
 
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+DEVICES = [
+    pytest.param(
+        "cpu",
+        marks=pytest.mark.skipif(torch.cuda.is_available(), reason="kernels are compiled on this machine"),
+    ),
+    pytest.param("cuda", marks=pytest.mark.gpu),
+]
 TOLERANCE = {torch.float32: (1e-5, 1e-5), torch.bfloat16: (2e-2, 2e-2)}  # relative, absolute
 
 
@@ -60,6 +66,27 @@ def test_more_channels_than_a_block_and_views(device) -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
+def test_samples_at_the_last_place_that_counts(device) -> None:
+    """Divisions by 3 and by 7, the product and the sum have to be rounded as plain torch rounds them."""
+    features, _ = inputs(device, 3, 1)
+    side, way = torch.linspace(3, 11, 200), torch.tensor((1 + 0.5 / 3) / 7)
+    left = -1 - side * way
+    right = left + side
+    exactly = left + (right - left) * way == -1
+    assert exactly.sum() > 20
+    left, right = (x[exactly][: 4 if device == "cpu" else 200] for x in (left, right))
+    boxes = torch.stack([0 * left, left, 0 * left + 1, right, 0 * left + 3], 1)
+    compare(features, boxes.to(device).requires_grad_(), (1, 7), sampling_ratio=3, aligned=False)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_box_far_larger_than_the_map(device) -> None:
+    features, _ = inputs(device, 3, 1)
+    boxes = torch.tensor([[0.0, -2e4, -1e4, 1e4, 1e4], [1, 0, -50, 0, 60]], device=device).requires_grad_()
+    compare(features, boxes, (2, 2))
+
+
+@pytest.mark.parametrize("device", DEVICES)
 def test_one_gradient_alone(device) -> None:
     features, boxes = inputs(device, 3, 2)
     for wanted, other in ((features, boxes), (boxes, features)):
@@ -83,7 +110,8 @@ def test_no_boxes_and_no_real_box(device) -> None:
     assert torch.autograd.grad(out[1].sum(), features)[0].abs().sum() == 0
 
 
-def test_double_precision_is_refused() -> None:
-    features, boxes = inputs("cpu", 1, 1)
+@pytest.mark.parametrize("device", DEVICES)
+def test_double_precision_is_refused(device) -> None:
+    features, boxes = inputs(device, 1, 1)
     with pytest.raises(ValueError, match="float64"):
         roi_align(features.double(), boxes, (1, 1), impl="triton")
