@@ -51,25 +51,28 @@ def object_attention(
     can be differentiated again.
 
     Args:
-        query: [B, H, M, D]. Half precision is computed in single precision.
+        query: [B, H, M, D]. Half precision is computed in single precision but where torch's own attention is called,
+            which has its own way.
         key: [B, H, N, D], same dtype and device.
         value: [B, H, N, Dv].
         bias: a tensor broadcastable to [B, H, M, N], added to the scores (-inf hides); or a `GaussianBias`,
             `LogDistanceBias`, `DisplacementBias` or `BoxGridBias` of these sizes; None = 0.
         mask: [B, N] bool, True = the key is there.
-        lengths: [B] integers instead of `mask`: the first lengths[b] keys are there.
+        lengths: [B] integers 0 to N instead of `mask`: the first lengths[b] keys are there.
         causal: query i sees keys j <= i only; M = N.
         scale: of the dot products; None = D ** -0.5.
         dropout: probability that a weight exp(S - L) is set to 0 (the others grow), in training. The bias is then made
             whole, for torch's own attention.
-        return_lse: return L as well.
+        return_lse: return L as well. Without a GPU, a bias that is a tensor and no bias then take "reference", whose
+            memory grows with M N: torch's own attention keeps L to itself.
         impl: "auto", "reference" or "triton".
     Returns:
         [B, H, M, Dv], or that and L [B, H, M] (single precision at least). A query that sees no key (all hidden,
         N = 0) gets 0, L = -inf, and passes no gradient on.
     Raises:
-        ValueError: shapes that do not fit, `mask` with `lengths`, dropout outside of 0 to 1 or with `return_lse` or
-            "reference", or "triton" where that cannot run.
+        ValueError: shapes that do not fit, `mask` with `lengths`, lengths outside of 0 to N (tested on the CPU only: on
+            a GPU the test would wait for the device), dropout outside of 0 to 1 or with `return_lse` or "reference",
+            or "triton" where that cannot run.
         TypeError: a bias of another kind, or tensors of several dtypes.
 
     Example:
@@ -83,12 +86,14 @@ def object_attention(
     """
     sizes = _check(query, key, value, bias, causal)
     mask = _key_mask(sizes, query.device, mask, lengths)
-    scale = query.shape[3] ** -0.5 if scale is None else scale
+    scale = max(1, query.shape[3]) ** -0.5 if scale is None else scale
     arguments = (query, key, value, bias, mask, causal, scale)
     empty = 0 in (*sizes, query.shape[3])
     if dropout:
         _check_dropout(dropout, return_lse, impl)
-    if use_triton(impl, query, *_tensors(bias), unfit=_unfit(query, value, bias, dropout)) and not empty:
+    plain = impl == "auto" and query.device.type == "cpu"  # known before the tensors of the bias are gathered
+    unfit = "" if plain else _unfit(query, value, bias, dropout)
+    if not plain and use_triton(impl, query, *_tensors(bias), unfit=unfit) and not empty:
         from gazekit.kernels.object_attention.triton import object_attention_triton
 
         out, lse = object_attention_triton(*arguments)
@@ -194,10 +199,12 @@ def _key_mask(
     if mask is not None and lengths is not None:
         raise ValueError("mask and lengths say the same thing: give one of them")
     if lengths is not None:
-        lengths = torch.as_tensor(lengths, device=device)
+        lengths = torch.as_tensor(lengths)
         if lengths.shape != (b,) or lengths.is_floating_point() or lengths.dtype == torch.bool:
             raise ValueError(f"lengths must be [B={b}] integers, got {lengths.dtype} {list(lengths.shape)}")
-        return torch.arange(n, device=device) < lengths[:, None]
+        if lengths.device.type == "cpu" and b and not 0 <= int(lengths.min()) <= int(lengths.max()) <= n:
+            raise ValueError(f"lengths must be from 0 to N={n}, got {lengths.tolist()}")
+        return torch.arange(n, device=device) < lengths.to(device)[:, None]
     if mask is not None and (mask.shape != (b, n) or mask.dtype != torch.bool):
         raise ValueError(f"mask must be bool [B={b}, N={n}], got {mask.dtype} {list(mask.shape)}")
     return mask

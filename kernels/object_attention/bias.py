@@ -1,7 +1,8 @@
 """What attention knows of places: biases that are made from coordinates, a block of rows at a time.
 
 Each is a frozen record of tensors; `rows(start, stop)` makes the bias of some queries by plain torch operations, so
-that gradients reach every tensor in it. Distances are in the unit of the coordinates.
+that gradients reach every tensor in it. Distances are in the unit of the coordinates, which must be finite: of a key
+that attention's mask hides, NaN would not reach outputs, but gradients of coordinates and of what heads learn.
 """
 
 from __future__ import annotations
@@ -35,11 +36,6 @@ class _Bias:
         found = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: x for name, x in found.items() if isinstance(x, Tensor)}
 
-    def _of_distance(self, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor]:
-        """dx, dy (key minus query) and dx^2 + dy^2, each [B, m, N]."""
-        dx, dy = (self.key_xy.mT.unsqueeze(2) - self.query_xy[:, start:stop].mT.unsqueeze(3)).unbind(1)
-        return dx, dy, torch.addcmul(dx * dx, dy, dy)
-
 
 @dataclass(frozen=True, eq=False)
 class GaussianBias(_Bias):
@@ -64,11 +60,11 @@ class GaussianBias(_Bias):
 
     def coefficient(self) -> Tensor:
         """[H], what d^2 is multiplied with."""
-        return -0.5 / self.sigma.square()
+        return -0.5 * self.sigma.pow(-2)
 
     def rows(self, start: int, stop: int) -> Tensor:
         """[B, H, m, N] bias of queries start to stop."""
-        return _for_heads(self.coefficient(), self._of_distance(start, stop)[2])
+        return _for_heads(self.coefficient(), _offsets(self.query_xy[:, start:stop], self.key_xy)[2])
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +96,8 @@ class LogDistanceBias(_Bias):
 
     def rows(self, start: int, stop: int) -> Tensor:
         """[B, H, m, N] bias of queries start to stop."""
-        return _for_heads(self.coefficient(), _distance(self._of_distance(start, stop)[2]).log1p())
+        squared = _offsets(self.query_xy[:, start:stop], self.key_xy)[2]
+        return _for_heads(self.coefficient(), _distance(squared).log1p())
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +106,8 @@ class DisplacementBias(_Bias):
 
     dx, dy are key minus query and d their length. What is known of either end beside its place (a token's kind, say)
     comes in as features of the query and of the key. A pair with an end that has no place has dx = dy = d = 0; let a
-    feature tell it from a pair in one place. At d = 0 the gradient of d is taken to be 0.
+    feature tell it from a pair in one place. At d = 0 the gradient of d is taken to be 0. What stands in the place of
+    an end without one does not matter, and may be NaN.
 
     Args:
         query_xy: [B, M, 2] places of the queries, in a unit that makes neighbours about 1 apart.
@@ -166,14 +164,17 @@ class DisplacementBias(_Bias):
 
     def rows(self, start: int, stop: int) -> Tensor:
         """[B, H, m, N] bias of queries start to stop."""
-        dx, dy, squared = self._of_distance(start, stop)
-        if self.query_placed is not None or self.key_placed is not None:
-            placed = torch.ones_like(squared, dtype=torch.bool)
-            if self.query_placed is not None:
-                placed = placed & self.query_placed[:, start:stop, None]
-            if self.key_placed is not None:
-                placed = placed & self.key_placed[:, None]
-            dx, dy, squared = (torch.where(placed, x, 0.0) for x in (dx, dy, squared))
+        query_xy, key_xy, placed = self.query_xy[:, start:stop], self.key_xy, []
+        # what stands for a missing place may be NaN, and would be in gradients: it goes before distances are made
+        if self.query_placed is not None:
+            placed.append(self.query_placed[:, start:stop, None])
+            query_xy = torch.where(placed[-1], query_xy, 0.0)
+        if self.key_placed is not None:
+            placed.append(self.key_placed[:, None])
+            key_xy = torch.where(self.key_placed[..., None], key_xy, 0.0)
+        dx, dy, squared = _offsets(query_xy, key_xy)
+        for there in placed:
+            dx, dy, squared = (torch.where(there, x, 0.0) for x in (dx, dy, squared))
         distance = _distance(squared)
         inputs = [dx, dy, distance, distance.log1p()]
         if self.query_features is not None:
@@ -250,6 +251,12 @@ def _check_places(bias: GaussianBias | LogDistanceBias, name: str) -> None:
     _check("query_xy", bias.query_xy, ("B", "M", 2), sizes)
     _check("key_xy", bias.key_xy, ("B", "N", 2), sizes)
     _check(name, getattr(bias, name), ("H",), sizes)
+
+
+def _offsets(query_xy: Tensor, key_xy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """dx, dy (key minus query) and dx^2 + dy^2, each [B, m, N]."""
+    dx, dy = (key_xy.mT.unsqueeze(2) - query_xy.mT.unsqueeze(3)).unbind(1)
+    return dx, dy, torch.addcmul(dx * dx, dy, dy)
 
 
 def _distance(squared: Tensor) -> Tensor:

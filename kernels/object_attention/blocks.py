@@ -24,6 +24,8 @@ BLOCK_ROWS = 64  # measured: fewer starve the matrix products, more leave the ca
 FUSED_ROWS = 256  # the same where torch's fused kernel does all the work, backward too
 BLOCK_NUMBERS = 1 << 19  # of a bias; more rows where keys are few
 SLICE_NUMBERS = 1 << 19  # hidden units of a bias's network that live at once
+FUSED = "_scaled_dot_product_flash_attention_for_cpu"  # not public: another torch may lack it
+HAS_FUSED = all(hasattr(torch.ops.aten, FUSED + way) for way in ("", "_backward"))
 
 
 def attention_in_blocks(
@@ -39,7 +41,9 @@ def attention_in_blocks(
     dtype = torch.promote_types(query.dtype, torch.float32)
     q, k, v = (x.to(dtype).flatten(0, 1) for x in (query.to(dtype) * scale, key, value))
     named = bias.tensors()
-    out, lse = _Blocks.apply(bias, tuple(named), mask, causal, q, k, v, *named.values())
+    learned = torch.is_grad_enabled() and any(x.requires_grad for x in named.values())
+    rows = _block_rows(bias, learned)
+    out, lse = _Blocks.apply(bias, tuple(named), mask, causal, rows, q, k, v, *named.values())
     return out.view(*query.shape[:-1], -1).to(query.dtype), lse.view(query.shape[:-1])
 
 
@@ -47,15 +51,14 @@ def _spans(start: int, stop: int, step: int) -> Iterator[tuple[int, int]]:
     return ((i, min(i + step, stop)) for i in range(start, stop, step))
 
 
-def _block_rows(bias: Bias) -> int:
+def _block_rows(bias: Bias, learned: bool) -> int:
     b, h, _, n = bias.shape
-    rows = BLOCK_ROWS if any(x.requires_grad for x in bias.tensors().values()) else FUSED_ROWS
-    return max(rows, BLOCK_NUMBERS // (b * h * n))
+    return max(BLOCK_ROWS if learned else FUSED_ROWS, BLOCK_NUMBERS // (b * h * n))
 
 
 def _slice_rows(bias: Bias) -> int:
-    b, _, _, n = bias.shape
-    return max(1, SLICE_NUMBERS // (b * n * bias.hidden)) if bias.hidden else _block_rows(bias)
+    b, _, m, n = bias.shape
+    return max(1, SLICE_NUMBERS // (b * n * bias.hidden)) if bias.hidden else m  # a block at once
 
 
 def _scores_bias(bias: Bias, mask: Tensor | None, causal: bool, start: int, stop: int) -> Tensor:
@@ -71,14 +74,14 @@ def _scores_bias(bias: Bias, mask: Tensor | None, causal: bool, start: int, stop
 
 
 def _has_fused(q: Tensor, v: Tensor) -> bool:
-    return q.device.type == "cpu" and q.shape[2] == v.shape[2]
+    return HAS_FUSED and q.device.type == "cpu" and q.shape[2] == v.shape[2]
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """[Z, m, D], [Z, N, D], [Z, N, Dv], [Z, m, N] to [Z, m, Dv] and [Z, m]; lse is of no use without a key."""
     if _has_fused(q, v):
         # scaled_dot_product_attention calls the same on the CPU, but drops the log-sum-exp
-        attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+        attend = getattr(torch.ops.aten, FUSED)
         out, lse = attend(q[None], k[None], v[None], attn_mask=bias[None], scale=1.0)
         return out[0], lse[0]
     scores = torch.baddbmm(bias, q, k.mT)
@@ -96,26 +99,28 @@ def _no_key(lse: Tensor, mask: Tensor, causal: bool, heads: int) -> Tensor:
 class _Blocks(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, bias: Bias, names: tuple[str, ...], mask: Tensor | None, causal: bool, *tensors: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        ctx: Any, bias: Bias, names: tuple[str, ...], mask: Tensor | None, causal: bool, rows: int,
+        *tensors: Tensor,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         ctx.set_materialize_grads(False)
         q, k, v, *_ = tensors
-        parts = [
-            _attend(q[:, i:j], k, v, _scores_bias(bias, mask, causal, i, j).to(q.dtype))
-            for i, j in _spans(0, q.shape[1], _block_rows(bias))
-        ]
+        with torch.autocast(q.device.type, enabled=False):  # dtypes are chosen here
+            parts = [
+                _attend(q[:, i:j], k, v, _scores_bias(bias, mask, causal, i, j).to(q.dtype))
+                for i, j in _spans(0, q.shape[1], rows)
+            ]
         out, lse = torch.cat([p[0] for p in parts], 1), torch.cat([p[1] for p in parts], 1)
         if mask is not None:
             lse = _no_key(lse, mask, causal, bias.shape[1])
         ctx.save_for_backward(*tensors, out, lse, mask)
-        ctx.bias, ctx.names, ctx.causal = bias, names, causal
+        ctx.bias, ctx.names, ctx.causal, ctx.rows = bias, names, causal, rows
         return out, lse
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_out: Tensor | None, d_lse: Tensor | None) -> tuple[Tensor | None, ...]:
         q, k, v, *tensors, out, lse, mask = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[7:]
+        wanted = ctx.needs_input_grad[8:]
         leaves = [x.detach().requires_grad_(w) for x, w in zip(tensors, wanted, strict=True)]
         bias = replace(ctx.bias, **dict(zip(ctx.names, leaves, strict=True)))
         leaves = [x for x in leaves if x.requires_grad]
@@ -124,18 +129,21 @@ class _Blocks(torch.autograd.Function):
         dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
         fused = _has_fused(q, v) and not leaves and d_lse is None
         backward = _fused_backward if fused else _block_backward
-        taken = -torch.linalg.vecdot(d_out, out)
-        taken = (taken if d_lse is None else taken + d_lse)[..., None]
-        lse = lse.masked_fill(lse == -torch.inf, torch.inf)  # exp(S - L) is then 0, not NaN, without a key
-        for i, j in _spans(0, q.shape[1], _block_rows(bias)):
-            rows = (x[:, i:j] for x in (q, d_out, out, lse, taken))
-            with torch.no_grad():
-                scores = _scores_bias(bias, mask, ctx.causal, i, j).to(q.dtype)
-            ds, dq[:, i:j] = backward(*rows, k, v, dk, dv, scores)
-            if leaves:
-                _add_gradients(bias, i, j, ds.unflatten(0, bias.shape[:2]), leaves, d_leaves)
+        keyless = lse == -torch.inf
+        # a row without a key has weights 0, not NaN; what arrives at its lse may be infinite, and goes nowhere
+        lse = lse.masked_fill(keyless, torch.inf)
+        with torch.autocast(q.device.type, enabled=False):
+            taken = -torch.linalg.vecdot(d_out, out)
+            taken = (taken if d_lse is None else taken + d_lse).masked_fill(keyless, 0.0)[..., None]
+            for i, j in _spans(0, q.shape[1], ctx.rows):
+                rows = (x[:, i:j] for x in (q, d_out, out, lse, taken))
+                with torch.no_grad():
+                    scores = _scores_bias(bias, mask, ctx.causal, i, j).to(q.dtype)
+                ds, dq[:, i:j] = backward(*rows, k, v, dk, dv, scores)
+                if leaves:
+                    _add_gradients(bias, i, j, ds.unflatten(0, bias.shape[:2]), leaves, d_leaves)
         found = iter(d_leaves)
-        return None, None, None, None, dq, dk, dv, *(next(found) if w else None for w in wanted)
+        return None, None, None, None, None, dq, dk, dv, *(next(found) if w else None for w in wanted)
 
 
 def _block_backward(
@@ -155,7 +163,7 @@ def _fused_backward(
     dv: Tensor, bias: Tensor,
 ) -> tuple[None, Tensor]:  # fmt: skip
     """The same without dS, where the bias wants no gradient: a third faster."""
-    backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+    backward = getattr(torch.ops.aten, FUSED + "_backward")
     parts = (x[None] for x in (d_out, q, k, v, out, lse))
     dq, more_dk, more_dv = backward(*parts, 0.0, False, attn_mask=bias[None], scale=1.0)
     dk += more_dk[0]

@@ -49,11 +49,17 @@ def object_attention_triton(
     return _Attention.apply(kind, seen, causal, scale, q, k, v, whole, *(places or (None, None, None)))
 
 
-def _blocks(d: int, dv: int) -> dict[str, int]:
-    """Block sizes that leave room in shared memory at single precision; dot products need 16 at least."""
+def _blocks(d: int, dv: int, dtype: torch.dtype) -> dict[str, int]:
+    """Block sizes that keep to registers (single precision has no tensor cores: tiles live there) and 64 KB of shared
+    memory, by the compiler's report for compute capability 9.0; dot products need 16 at least."""
     width, value_width = (max(16, triton.next_power_of_2(x)) for x in (d, dv))
-    side = 64 if max(width, value_width) <= 64 else 32
-    return {"ROWS": side, "KEYS": side, "WIDTH": width, "VALUE_WIDTH": value_width}
+    narrow = max(width, value_width) <= 64
+    if dtype == torch.float32:
+        sizes = {"ROWS": 32, "KEYS": 32 if narrow else 16, "num_warps": 8, "num_stages": 1}
+    else:
+        side = 64 if narrow else 32
+        sizes = {"ROWS": side, "KEYS": side, "num_warps": 4 if narrow else 8}
+    return {**sizes, "WIDTH": width, "VALUE_WIDTH": value_width}
 
 
 def _common(q: Tensor, k: Tensor, v: Tensor, whole: Tensor | None, scale: float) -> tuple[Any, ...]:
@@ -72,12 +78,13 @@ class _Attention(torch.autograd.Function):
         out = q.new_empty(b, h, m, v.shape[3])
         lse = torch.empty(b, h, m, dtype=torch.float32, device=q.device)
         flags = {"CAUSAL": causal, "KIND": kind, "MASKED": mask is not None}
-        blocks = _blocks(q.shape[3], v.shape[3])
+        blocks = _blocks(q.shape[3], v.shape[3], q.dtype)
         # a kernel wants a pointer even where it reads nothing
         unread = [q if x is None else x for x in (whole, query_xy, key_xy, coefficient, mask)]
-        forward_kernel[(b * h, triton.cdiv(m, blocks["ROWS"]))](
-            q, k, v, *unread, out, lse, *_common(q, k, v, whole, scale), **flags, **blocks
-        )
+        with torch.cuda.device_of(q):  # a kernel starts on the current device, which may be another
+            forward_kernel[(b * h, triton.cdiv(m, blocks["ROWS"]))](
+                q, k, v, *unread, out, lse, *_common(q, k, v, whole, scale), **flags, **blocks
+            )
         ctx.save_for_backward(*tensors, mask, out, lse)
         ctx.flags, ctx.scale = flags, scale
         ctx.set_materialize_grads(False)
@@ -89,10 +96,12 @@ class _Attention(torch.autograd.Function):
         q, k, v, whole, query_xy, key_xy, coefficient, mask, out, lse = ctx.saved_tensors
         (b, h, m, _), n, kind = q.shape, k.shape[2], ctx.flags["KIND"]
         d_out = torch.zeros_like(out) if d_out is None else d_out.contiguous()
-        taken = -(d_out.float() * out.float()).sum(-1)  # L = -inf passes nothing on: its weights are 0
-        taken = (taken if d_lse is None else taken + d_lse).contiguous()
+        taken = -(d_out.float() * out.float()).sum(-1)
+        taken = taken if d_lse is None else taken + d_lse
+        # whatever arrives at a row without a key, infinite too, meets weights of 0: infinity times 0 would be NaN
+        taken = taken.masked_fill(lse == -torch.inf, 0.0).contiguous()
         wanted = any(ctx.needs_input_grad[7:])
-        blocks = _blocks(q.shape[3], v.shape[3])
+        blocks = _blocks(q.shape[3], v.shape[3], q.dtype)
         rows, keys = triton.cdiv(m, blocks["ROWS"]), triton.cdiv(n, blocks["KEYS"])
         dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
 
@@ -106,8 +115,9 @@ class _Attention(torch.autograd.Function):
         options = {**ctx.flags, "BIAS_GRADIENT": wanted, **blocks}
         made = [q if x is None else x for x in (d_whole, d_places[0], d_places[2], d_places[1])]
         given = (q, k, v, *read, lse, d_out, taken)
-        queries_kernel[(b * h, rows)](*given, dq, *made[:3], *common, **options)
-        keys_kernel[(b * h, keys)](*given, dk, dv, made[3], *common, **options)
+        with torch.cuda.device_of(q):
+            queries_kernel[(b * h, rows)](*given, dq, *made[:3], *common, **options)
+            keys_kernel[(b * h, keys)](*given, dk, dv, made[3], *common, **options)
         if d_whole is not None:
             return None, None, None, None, dq, dk, dv, d_whole.to(whole.dtype), None, None, None
         if d_places[0] is not None:

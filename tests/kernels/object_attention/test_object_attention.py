@@ -209,7 +209,76 @@ def test_coordinates_have_a_gradient_at_distance_zero():
         assert gradient.isfinite().all()
 
 
+@pytest.mark.parametrize("learned", [True, False])
+def test_places_that_are_missing_may_be_nan(learned, monkeypatch):
+    q, k, v, bias, leaves = _case("features")
+    bias.weight1.requires_grad_(learned)
+    with torch.no_grad():
+        bias.query_xy[~bias.query_placed] = torch.nan
+        bias.key_xy[~bias.key_placed] = torch.nan
+    leaves = [x for x in leaves if x.requires_grad]
+    for large in (False, True):
+        if large:
+            _in_blocks(monkeypatch)
+        gradients = torch.autograd.grad(object_attention(q, k, v, bias).sum(), leaves)
+        assert all(x.isfinite().all() for x in gradients)
+
+
+def test_what_arrives_at_the_lse_of_an_empty_row_goes_nowhere(monkeypatch):
+    q, k, v, bias, leaves = _case("gaussian")
+    mask = torch.tensor([[True] * 6, [False] * 6])
+    _in_blocks(monkeypatch)
+    found, right = (
+        torch.autograd.grad(
+            object_attention(q, k, v, bias, mask=mask, return_lse=True, impl=impl)[1].square().sum(),
+            leaves,
+            allow_unused=True,
+            materialize_grads=True,
+        )
+        for impl in ("auto", "reference")
+    )
+    torch.testing.assert_close(found, right)
+
+
+def test_blocks_choose_their_dtypes_under_autocast(monkeypatch):
+    *tensors, bias, _ = _case("displacement")
+    single = [x.detach().float().requires_grad_() for x in tensors]
+    bias = blocks.replace(bias, **{name: x.detach().float() for name, x in bias.tensors().items()})
+    bias.weight1.requires_grad_()
+    leaves = [*single, bias.weight1]
+    wanted = torch.autograd.grad(object_attention(*single, bias).sum(), leaves)
+    _in_blocks(monkeypatch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = object_attention(*single, bias)
+        found = torch.autograd.grad(out.sum(), leaves)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "displacement"])
+def test_blocks_without_torchs_private_kernel_and_without_gradients(kind, monkeypatch):
+    q, k, v, bias, leaves = _case(kind)
+    for x in leaves[3:]:
+        x.requires_grad_(False)
+    wanted = object_attention(q, k, v, bias, impl="reference")
+    right = torch.autograd.grad(wanted.sum(), leaves[:3])
+    _in_blocks(monkeypatch)
+    monkeypatch.setattr(blocks, "HAS_FUSED", False)
+    found = object_attention(q, k, v, bias)
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(torch.autograd.grad(found.sum(), leaves[:3]), right)
+    leaves[3].requires_grad_()
+    rows, attend = [], blocks._attend
+    monkeypatch.setattr(blocks, "_attend", lambda q, *more: (rows.append(q.shape[1]), attend(q, *more))[1])
+    object_attention(q, k, v, bias)
+    with torch.no_grad():
+        object_attention(q, k, v, bias)
+    assert rows == [3, 3, 1, 4, 3]  # larger blocks where nothing is learned
+
+
 def test_tensor_bias_and_none():
+    nothing = torch.zeros(1, 1, 2, 0)
+    value = torch.tensor([[[[0.0], [1.0]]]])
+    assert object_attention(nothing, nothing, value).eq(0.5).all()  # D = 0: content says nothing
     q, k, v, _, _ = _case("gaussian", m=6, n=6)
     row = _random(3, 1, 6)
     mask = torch.rand(2, 6) > 0.3
@@ -269,6 +338,8 @@ def test_errors():
         r"lengths must be \[B=2\] integers, got torch.float32": (
             lambda: object_attention(q, k, v, lengths=[1.0, 2])
         ),
+        r"lengths must be from 0 to N=6, got \[2, 7\]": lambda: object_attention(q, k, v, lengths=[2, 7]),
+        r"lengths must be from 0 to N=6, got \[-1, 6\]": lambda: object_attention(q, k, v, lengths=[-1, 6]),
         r"sigma must be floating \[H\], got": (
             lambda: GaussianBias(q[0, :, :, :2], k[0, :, :, :2], torch.ones(1, 1))
         ),

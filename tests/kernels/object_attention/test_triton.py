@@ -82,6 +82,20 @@ def test_causal_ragged_and_half(kind, device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
+def test_what_arrives_at_the_lse_of_an_empty_row_goes_nowhere(device):
+    q, k, v, bias, *_ = _inputs(2, 1, 3, 5, 4, 4, "gaussian", torch.float32, device)
+    mask = torch.tensor([[True] * 5, [False] * 5], device=device)
+    leaves = [x.requires_grad_() for x in (q, k, bias.sigma, bias.key_xy)]
+    found, wanted = (
+        torch.autograd.grad(
+            object_attention(q, k, v, bias, mask=mask, return_lse=True, impl=impl)[1].square().sum(), leaves
+        )
+        for impl in ("triton", "reference")
+    )
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("device", DEVICES)
 def test_wide_heads_and_strided_inputs(device):
     q, k, v, bias, *weights = _inputs(1, 2, 33, 40, 80, 40, "log", torch.float32, device)
     strided = [x.transpose(1, 2).contiguous().transpose(1, 2) for x in (q, k, v)]
