@@ -34,11 +34,12 @@ def use_triton(impl: Impl, *tensors: Tensor, unfit: str = "") -> bool:
         raise ValueError(f"impl must be 'auto', 'reference' or 'triton', got {impl!r}")
     if impl == "reference" or (impl == "auto" and tensors[0].device.type == "cpu"):
         return False
-    devices, dtypes = {t.device.type for t in tensors}, {t.dtype for t in tensors}
+    devices, dtypes = {t.device for t in tensors}, {t.dtype for t in tensors}
+    interpreted = impl == "triton" and os.environ.get("TRITON_INTERPRET") == "1"
     if not _has_triton():
         unfit = "triton is not installed"
-    elif devices != {"cuda"} and not (impl == "triton" and os.environ.get("TRITON_INTERPRET") == "1"):
-        unfit = f"it needs tensors on a CUDA device, got {', '.join(sorted(devices))}"
+    elif len(devices) > 1 or not (tensors[0].device.type == "cuda" or interpreted):
+        unfit = f"it needs tensors on one CUDA device, got {', '.join(sorted(map(str, devices)))}"
     elif not dtypes <= set(_DTYPES):
         unfit = f"it takes float16, bfloat16 and float32, got {', '.join(sorted(map(str, dtypes)))}"
     if impl == "triton" and unfit:

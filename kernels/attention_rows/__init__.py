@@ -55,12 +55,12 @@ def attention_rows(
     """
     _check(query, key, rows, weight)
     depth = query.shape[-1]
-    scale = depth**-0.5 if scale is None else scale
+    scale = max(1, depth) ** -0.5 if scale is None else scale
     tensors = (query, key) if weight is None else (query, key, weight)
     unfit = f"heads are at most {MAX_DEPTH} wide, got {depth}" if depth > MAX_DEPTH else ""
     triton = use_triton(impl, *tensors, unfit=unfit)
     padding = rows < 0
-    picked = _pick(query, rows.long().clamp(min=0))
+    picked = _pick(query, rows.long())
     if weight is not None:
         weight = weight.masked_fill(padding[:, None], 0.0)
     if triton:
@@ -128,11 +128,12 @@ def region_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _pick(query: Tensor, rows: Tensor) -> Tensor:
-    """[B, H, N, D] and [B, M] to [B, H, M, D]; without any query all rows are padding, whose content is nobody's."""
+    """[B, H, N, D] and [B, M] to [B, H, M, D]; 0 for padding, whatever some query holds."""
     b, h, n, d = query.shape
     if n == 0:
         return query.new_zeros(b, h, rows.shape[1], d)
-    return query.gather(2, rows[:, None, :, None].expand(-1, h, -1, d))
+    picked = query.gather(2, rows.clamp(min=0)[:, None, :, None].expand(-1, h, -1, d))
+    return picked.masked_fill((rows < 0)[:, None, :, None], 0.0)
 
 
 def _check(query: Tensor, key: Tensor, rows: Tensor, weight: Tensor | None) -> None:

@@ -4,6 +4,7 @@ Forward: R = sum over blocks of rows of G_block softmax(s Q_block K^T). Only the
 Backward of dR, with A recomputed for each block:
     U = dR A^T (per head),  dG = sum over heads of U,  delta_i = sum_p G[p, i] U[p, i],
     dS = A * (G^T dR - delta),  dQ = s dS K,  dK = s dS^T Q.
+Sums over blocks are in single precision at least.
 delta_i is the sum over keys of a_ij times its upstream gradient, what softmax's normaliser sends back.
 """
 
@@ -38,17 +39,18 @@ class _PooledRows(torch.autograd.Function):
     def forward(ctx, query: Tensor, key: Tensor, weight: Tensor, scale: float) -> Tensor:
         ctx.save_for_backward(query, key, weight)
         ctx.scale = scale
-        pooled = query.new_zeros(*query.shape[:2], weight.shape[1], key.shape[2])
+        sums = torch.promote_types(query.dtype, torch.float32)
+        pooled = query.new_zeros(*query.shape[:2], weight.shape[1], key.shape[2], dtype=sums)
         for rows in _blocks(query, key):
             pooled += weight[:, None, :, rows] @ _softmax_rows(query[:, :, rows], key, scale)
-        return pooled
+        return pooled.to(query.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, upstream: Tensor) -> tuple[Tensor | None, ...]:
         query, key, weight = ctx.saved_tensors
         query_gradient, weight_gradient = torch.empty_like(query), torch.empty_like(weight)
-        key_gradient = torch.zeros_like(key)
+        key_gradient = torch.zeros_like(key, dtype=torch.promote_types(key.dtype, torch.float32))
         for rows in _blocks(query, key):
             part, share = query[:, :, rows], weight[:, None, :, rows]
             attention = _softmax_rows(part, key, ctx.scale)
@@ -58,4 +60,4 @@ class _PooledRows(torch.autograd.Function):
             scores.sub_((share * moments).sum(2)[..., None]).mul_(attention).mul_(ctx.scale)
             query_gradient[:, :, rows] = scores @ key
             key_gradient += scores.transpose(-1, -2) @ part
-        return query_gradient, key_gradient, weight_gradient, None
+        return query_gradient, key_gradient.to(key.dtype), weight_gradient, None

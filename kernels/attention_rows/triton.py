@@ -6,7 +6,6 @@ Backward of dR: t_ij = dR[i, j], or sum_p G[p, i] dR[p, j]; U[p, i] = sum_j a_ij
 delta_i = sum_j a_ij t_ij = sum_p G[p, i] U[p, i], which is what lse sends back; dS = a (t - delta);
 dq_i = s sum_j dS_ij k_j; dk_j = s sum_i dS_ij q_i.
 Every a is recomputed; between forward and backward only the inputs and lse are kept (and R without G).
-
 Kernels that make something for each query are split over the keys, because M is often too small to fill a GPU;
 the parts are added up (or log-added) by torch. All sums are in float32.
 """
@@ -23,7 +22,6 @@ from gazekit.kernels.attention_rows import reference
 
 __all__ = ["attention_rows"]
 
-BLOCK_N = 64
 BLOCK_P = 16  # the least that tl.dot multiplies
 WANTED_PROGRAMS = 512  # enough for the largest GPUs
 
@@ -33,7 +31,7 @@ def _rows_tile(base, rows, count, stride, WIDEN: tl.constexpr, DEPTH: tl.constex
     """[BLOCK, BLOCK_D] rows of a matrix whose last dimension is dense; 0 outside."""
     depth = tl.arange(0, BLOCK_D)
     mask = (rows < count)[:, None] & (depth < DEPTH)[None, :]
-    tile = tl.load(base + rows[:, None] * stride + depth[None, :], mask=mask, other=0.0)
+    tile = tl.load(base + rows[:, None].to(tl.int64) * stride + depth[None, :], mask=mask, other=0.0)
     return tile.to(tl.float32) if WIDEN else tile
 
 
@@ -41,7 +39,8 @@ def _rows_tile(base, rows, count, stride, WIDEN: tl.constexpr, DEPTH: tl.constex
 def _tile(base, rows, columns, n_rows, n_columns):
     """[BLOCK, BLOCK] of a dense [n_rows, n_columns] matrix in float32; 0 outside."""
     mask = (rows < n_rows)[:, None] & (columns < n_columns)[None, :]
-    return tl.load(base + rows[:, None] * n_columns + columns[None, :], mask=mask, other=0.0).to(tl.float32)
+    at = rows[:, None].to(tl.int64) * n_columns + columns[None, :]
+    return tl.load(base + at, mask=mask, other=0.0).to(tl.float32)
 
 
 @triton.jit
@@ -72,8 +71,8 @@ def _lse_kernel(
     WIDEN: tl.constexpr, DEPTH: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr,
 ):  # fmt: skip
     """out[part, bh, i] = log sum_j exp(s q_i k_j) over the keys of one part."""
-    i = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
-    part, bh = tl.program_id(1), tl.program_id(2).to(tl.int64)
+    bh, part = tl.program_id(0).to(tl.int64), tl.program_id(2)
+    i = tl.program_id(1) * BLOCK_M + tl.arange(0, BLOCK_M)
     key += (bh // heads) * key_b + (bh % heads) * key_h
     q = _rows_tile(query + bh * m * DEPTH, i, m, DEPTH, WIDEN, DEPTH, BLOCK_D)
     top = tl.full([BLOCK_M], float("-inf"), tl.float32)
@@ -86,7 +85,7 @@ def _lse_kernel(
         new_top = tl.maximum(top, tl.max(logits, 1))
         total = total * tl.exp(top - new_top) + tl.sum(tl.exp(logits - new_top[:, None]), 1)
         top = new_top
-    at = (part * tl.num_programs(2) + bh) * m + i
+    at = (part * tl.num_programs(0) + bh) * m + i
     tl.store(out + at, top + tl.log(total), mask=i < m)
 
 
@@ -97,8 +96,8 @@ def _forward_kernel(
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_P: tl.constexpr,
 ):  # fmt: skip
     """R of BLOCK_N keys and of BLOCK_P regions over all queries, or of BLOCK_M queries."""
-    j = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
-    block, bh = tl.program_id(1), tl.program_id(2).to(tl.int64)
+    bh, block = tl.program_id(0).to(tl.int64), tl.program_id(2)
+    j = tl.program_id(1) * BLOCK_N + tl.arange(0, BLOCK_N)
     b = bh // heads
     query, lse = query + bh * m * DEPTH, lse + bh * m
     k = _rows_tile(key + b * key_b + (bh % heads) * key_h, j, n, key_n, WIDEN, DEPTH, BLOCK_D)
@@ -129,8 +128,8 @@ def _moments_kernel(
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_P: tl.constexpr,
 ):  # fmt: skip
     """out[part, bh, p, i] = sum over the keys of one part of dR[p, j] a_ij: U, for BLOCK_P regions."""
-    i = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
-    part, bh = tl.program_id(1), tl.program_id(2).to(tl.int64)
+    bh, part = tl.program_id(0).to(tl.int64), tl.program_id(2)
+    i = tl.program_id(1) * BLOCK_M + tl.arange(0, BLOCK_M)
     key += (bh // heads) * key_b + (bh % heads) * key_h
     region = region_start + tl.arange(0, BLOCK_P)
     q = _rows_tile(query + bh * m * DEPTH, i, m, DEPTH, WIDEN, DEPTH, BLOCK_D)
@@ -142,7 +141,7 @@ def _moments_kernel(
         a = _attention_tile(q, k, norm, i, j, m, n, scale)
         d = _tile(d_out + bh * p * n, region, j, p, n)
         moments += tl.dot(d, tl.trans(a), input_precision="ieee")
-    row = (part * tl.num_programs(2) + bh) * p + region
+    row = (part * tl.num_programs(0) + bh) * p + region
     mask = (region < p)[:, None] & (i < m)[None, :]
     tl.store(out + row[:, None] * m + i[None, :], moments, mask=mask)
 
@@ -154,8 +153,8 @@ def _query_kernel(
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_P: tl.constexpr,
 ):  # fmt: skip
     """out[part, bh, i] = s sum over the keys of one part of dS_ij k_j."""
-    i = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
-    part, bh = tl.program_id(1), tl.program_id(2).to(tl.int64)
+    bh, part = tl.program_id(0).to(tl.int64), tl.program_id(2)
+    i = tl.program_id(1) * BLOCK_M + tl.arange(0, BLOCK_M)
     b = bh // heads
     key += b * key_b + (bh % heads) * key_h
     q = _rows_tile(query + bh * m * DEPTH, i, m, DEPTH, WIDEN, DEPTH, BLOCK_D)
@@ -170,7 +169,7 @@ def _query_kernel(
         ds = a * (t - mean[:, None])
         gradient += tl.dot(ds.to(k.dtype), k, input_precision="ieee")
     depth = tl.arange(0, BLOCK_D)
-    row = (part * tl.num_programs(2) + bh) * m + i
+    row = (part * tl.num_programs(0) + bh) * m + i
     mask = (i < m)[:, None] & (depth < DEPTH)[None, :]
     tl.store(out + row[:, None] * DEPTH + depth[None, :], scale * gradient, mask=mask)
 
@@ -182,8 +181,8 @@ def _key_kernel(
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_P: tl.constexpr,
 ):  # fmt: skip
     """out[bh, j] = s sum_i dS_ij q_i of BLOCK_N keys."""
-    j = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
-    bh = tl.program_id(1).to(tl.int64)
+    bh = tl.program_id(0).to(tl.int64)
+    j = tl.program_id(1) * BLOCK_N + tl.arange(0, BLOCK_N)
     b = bh // heads
     query, lse, delta = query + bh * m * DEPTH, lse + bh * m, delta + bh * m
     k = _rows_tile(key + b * key_b + (bh % heads) * key_h, j, n, key_n, WIDEN, DEPTH, BLOCK_D)
@@ -202,6 +201,15 @@ def _key_kernel(
     tl.store(out + (bh * n + j[:, None]) * DEPTH + depth[None, :], scale * gradient, mask=mask)
 
 
+def _block_sizes(m: int, depth: int, dtype: torch.dtype) -> dict[str, int]:
+    """Keeps to registers and below 80 KB of shared memory, by the compiler's report for capability 9.0."""
+    block_d = max(16, triton.next_power_of_2(depth))
+    single, wide = dtype == torch.float32, block_d > 64  # no tensor cores: tiles live in registers
+    block_m = 16 if m <= 16 or (single and wide) else 32
+    more = {"num_warps": 8 if wide else 4, "num_stages": 1} if single else {}
+    return {"BLOCK_M": block_m, "BLOCK_N": 32 if single else 64, "BLOCK_D": block_d, **more}
+
+
 class _Launch:
     """Grids and arguments that the kernels share for inputs of one size."""
 
@@ -209,14 +217,13 @@ class _Launch:
         self.b, self.heads, self.m, depth = query.shape
         self.n, self.p, self.scale, self.bh = key.shape[2], p, scale, self.b * self.heads
         self.strides = (*key.stride()[:3], self.heads)
-        block_m = 16 if self.m <= 16 else 32
-        block_d = max(16, triton.next_power_of_2(depth))
-        blocks = {"BLOCK_M": block_m, "BLOCK_N": BLOCK_N, "BLOCK_D": block_d}
+        blocks = _block_sizes(self.m, depth, query.dtype)
         # Triton's interpreter multiplies the bits of bfloat16 as if they were integers
         self.blocks = {"WIDEN": not query.is_cuda, "DEPTH": depth} | blocks
-        self.m_blocks, self.n_blocks = triton.cdiv(self.m, block_m), triton.cdiv(self.n, BLOCK_N)
+        self.m_blocks = triton.cdiv(self.m, blocks["BLOCK_M"])
+        self.n_blocks = triton.cdiv(self.n, blocks["BLOCK_N"])
         wanted = triton.cdiv(WANTED_PROGRAMS, self.m_blocks * self.bh)
-        self.keys_each = BLOCK_N * triton.cdiv(self.n_blocks, min(wanted, self.n_blocks))
+        self.keys_each = blocks["BLOCK_N"] * triton.cdiv(self.n_blocks, min(wanted, self.n_blocks))
         self.parts = triton.cdiv(self.n, self.keys_each)
 
     def parts_of(self, *shape: int, like: Tensor) -> Tensor:
@@ -225,7 +232,7 @@ class _Launch:
     def lse(self, query: Tensor, key: Tensor) -> Tensor:
         parts = self.parts_of(self.m, like=query)
         sizes = (*self.strides, self.m, self.n, self.keys_each, self.scale)
-        _lse_kernel[self.m_blocks, self.parts, self.bh](query, key, parts, *sizes, **self.blocks)
+        _lse_kernel[self.bh, self.m_blocks, self.parts](query, key, parts, *sizes, **self.blocks)
         return parts.logsumexp(0)
 
     def rows(self, query: Tensor, key: Tensor, weight: Tensor | None, lse: Tensor) -> Tensor:
@@ -234,14 +241,14 @@ class _Launch:
         inputs = (query, key, lse if weight is None else weight, lse, out)
         sizes = (*self.strides, self.m, self.n, self.p, self.scale)
         more = {"WEIGHTED": weight is not None, "BLOCK_P": BLOCK_P}
-        _forward_kernel[self.n_blocks, row_blocks, self.bh](*inputs, *sizes, **more, **self.blocks)
+        _forward_kernel[self.bh, self.n_blocks, row_blocks](*inputs, *sizes, **more, **self.blocks)
         return out
 
     def moments(self, query: Tensor, key: Tensor, lse: Tensor, upstream: Tensor) -> Tensor:
         parts = self.parts_of(self.p, self.m, like=query)
         sizes = (*self.strides, self.m, self.n, self.p, self.keys_each)
         for region_start in range(0, self.p, BLOCK_P):
-            _moments_kernel[self.m_blocks, self.parts, self.bh](
+            _moments_kernel[self.bh, self.m_blocks, self.parts](
                 query, key, lse, upstream, parts, *sizes, region_start, self.scale,
                 BLOCK_P=BLOCK_P, **self.blocks,
             )  # fmt: skip
@@ -252,25 +259,23 @@ class _Launch:
         sizes = (*self.strides, self.m, self.n, self.p)
         more = {"WEIGHTED": weight is not None, "BLOCK_P": BLOCK_P}
         parts = self.parts_of(self.m, query.shape[3], like=query)
-        _query_kernel[self.m_blocks, self.parts, self.bh](
+        _query_kernel[self.bh, self.m_blocks, self.parts](
             *inputs, parts, *sizes, self.keys_each, self.scale, **more, **self.blocks
         )
         key_gradient = torch.empty(key.shape, device=key.device, dtype=key.dtype)
-        _key_kernel[self.n_blocks, self.bh](*inputs, key_gradient, *sizes, self.scale, **more, **self.blocks)
+        _key_kernel[self.bh, self.n_blocks](*inputs, key_gradient, *sizes, self.scale, **more, **self.blocks)
         return parts.sum(0).to(query.dtype), key_gradient
 
 
 class _AttentionRows(torch.autograd.Function):
-    """Keeps lse, 4 bytes a query, and recomputes the rows."""
-
     @staticmethod
     def forward(ctx, query: Tensor, key: Tensor, weight: Tensor | None, scale: float) -> Tensor:
         query = query.contiguous()
         key = key if key.stride(-1) == 1 else key.contiguous()
         weight = None if weight is None else weight.contiguous()
         ctx.launch = _Launch(query, key, query.shape[2] if weight is None else weight.shape[1], scale)
-        lse = ctx.launch.lse(query, key)
-        out = ctx.launch.rows(query, key, weight, lse)
+        with torch.cuda.device_of(query):  # a kernel starts on the current device, which may be another
+            out = ctx.launch.rows(query, key, weight, lse := ctx.launch.lse(query, key))
         ctx.save_for_backward(query, key, weight, lse, out if weight is None else None)
         return out
 
@@ -279,18 +284,17 @@ class _AttentionRows(torch.autograd.Function):
     def backward(ctx, upstream: Tensor) -> tuple[Tensor | None, ...]:
         query, key, weight, lse, out = ctx.saved_tensors
         upstream = upstream.contiguous()
-        if weight is None:
-            delta, weight_gradient = (out.float() * upstream).sum(-1), None
-        else:
-            moments = ctx.launch.moments(query, key, lse, upstream)
-            delta, weight_gradient = (weight[:, None] * moments).sum(2), moments.sum(1).to(weight.dtype)
-        gradients = ctx.launch.gradients(query, key, weight, lse, delta, upstream)
-        return *gradients, weight_gradient, None
+        with torch.cuda.device_of(query):
+            if weight is None:
+                delta, d_weight = (out.float() * upstream).sum(-1), None
+            else:
+                moments = ctx.launch.moments(query, key, lse, upstream)
+                delta, d_weight = (weight[:, None] * moments).sum(2), moments.sum(1).to(weight.dtype)
+            return *ctx.launch.gradients(query, key, weight, lse, delta, upstream), d_weight, None
 
 
 def attention_rows(query: Tensor, key: Tensor, weight: Tensor | None, scale: float) -> Tensor:
     """See `reference.attention_rows`; D at most 256, first derivatives only."""
-    sums = query.shape[2] if weight is None else weight.shape[1]
-    if 0 in (query.shape[2], key.shape[2], sums, query.shape[0] * query.shape[1]):
+    if 0 in (*query.shape, *key.shape, *(() if weight is None else weight.shape)):
         return reference.attention_rows(query, key, weight, scale)  # an empty grid cannot be launched
     return _AttentionRows.apply(query, key, weight, scale)

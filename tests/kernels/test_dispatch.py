@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -26,11 +28,20 @@ def test_who_asks_for_triton_gets_it_or_an_error(monkeypatch) -> None:
     with pytest.raises(ValueError, match="cannot run here: heads of 300"):
         use_triton("triton", CPU, unfit="heads of 300")
     monkeypatch.delenv("TRITON_INTERPRET")
-    with pytest.raises(ValueError, match="needs tensors on a CUDA device, got cpu"):
+    with pytest.raises(ValueError, match="needs tensors on one CUDA device, got cpu"):
         use_triton("triton", CPU)
     monkeypatch.setattr(dispatch, "_has_triton", lambda: False)
     with pytest.raises(ValueError, match="triton is not installed"):
         use_triton("triton", CPU)
+
+
+def test_two_devices_of_a_kind_are_two(monkeypatch) -> None:
+    monkeypatch.setattr(dispatch, "_has_triton", lambda: True)
+    two = [SimpleNamespace(device=torch.device("cuda", i), dtype=torch.float32) for i in range(2)]
+    assert use_triton("auto", two[0])
+    assert not use_triton("auto", *two)
+    with pytest.raises(ValueError, match="on one CUDA device, got cuda:0, cuda:1"):
+        use_triton("triton", *two)
 
 
 @pytest.mark.gpu

@@ -117,6 +117,42 @@ def test_nothing_asked_for(impl) -> None:
     assert region_rows(query.new_zeros(2, 0, 4))[0].shape == (2, 0)
 
 
+@pytest.mark.parametrize("impl", FORMS)
+@pytest.mark.parametrize("weighted", [True, False])
+def test_padding_hears_nothing_of_a_broken_query(impl, weighted) -> None:
+    query, key, rows, weight = inputs()
+    rows = rows.clamp(min=1)
+    rows[:, 2] = -1
+    query[:, :, 0] = torch.nan
+    leaves = [x.requires_grad_() for x in (query, key, weight)][: 3 if weighted else 2]
+    ours = attention_rows(query, key, rows, *leaves[2:], impl=impl)
+    assert ours.isfinite().all()
+    assert all(x.isfinite().all() for x in torch.autograd.grad(ours.square().sum(), leaves))
+
+
+@pytest.mark.parametrize("impl", FORMS)
+def test_no_depth_looks_everywhere_alike(impl) -> None:
+    _, _, rows, weight = inputs(n=4)
+    nothing = torch.zeros(2, 3, 4, 0, dtype=torch.float64)
+    sums = attention_rows(nothing, nothing, rows.clamp(min=0), weight, impl=impl)
+    torch.testing.assert_close(sums, (weight.sum(-1) / 4)[:, None, :, None].expand_as(sums))
+
+
+def test_half_precision_sums_blocks_in_single_precision(monkeypatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_ELEMENTS", 1)
+    query, key, rows, _ = inputs(n=9, d=4, m=1024, dtype=torch.bfloat16)
+    key.requires_grad_()
+    weight = torch.ones(2, 1, 1024, dtype=torch.bfloat16)
+    ours = attention_rows(query, key, rows, weight)
+    exact = key.detach().double().requires_grad_()
+    wanted = attention_rows(query.double(), exact, rows, weight.double(), impl="reference")
+    upstream = torch.arange(9.0)
+    torch.testing.assert_close(ours.double(), wanted, rtol=6e-3, atol=0.0)
+    (mine,) = torch.autograd.grad((ours * upstream.bfloat16()).sum(), key)
+    (theirs,) = torch.autograd.grad((wanted * upstream.double()).sum(), exact)
+    assert (mine.double() - theirs).abs().max() < 6e-3 * theirs.abs().max()
+
+
 def test_region_rows_are_the_union_once() -> None:
     dense = torch.tensor([[[0, 0.5, 0.5, 0], [0, 0, 1.0, 2.0]], [[0, 0, 0, 3.0], [0, 0, 0, 0]]])
     rows, weight = region_rows(dense)

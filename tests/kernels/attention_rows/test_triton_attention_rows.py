@@ -54,6 +54,15 @@ def test_values_and_gradients(sizes, dtype, device) -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("p", [17, None])
+def test_one_program_goes_over_all_keys(p, device, monkeypatch) -> None:
+    from gazekit.kernels.attention_rows import triton
+
+    monkeypatch.setattr(triton, "WANTED_PROGRAMS", 1)  # few keys are else split, one block to a program
+    compare(*inputs(2, 9, 150, 8, 18, p), torch.float32, device)
+
+
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("p", [2, None])
 def test_padding_strides_and_nothing(p, device) -> None:
     (query, key, weight), rows = inputs(2, 5, 9, 4, 6, p)
@@ -64,6 +73,15 @@ def test_padding_strides_and_nothing(p, device) -> None:
     compare(turned, rows, torch.float32, device)
     compare([query, key, None if p is None else weight[..., :0]], rows[:, :0], torch.float32, device)
     compare([query, key[:, :, :0], weight], rows, torch.float32, device)
+
+
+@pytest.mark.gpu
+def test_more_heads_than_a_second_grid_axis_holds() -> None:
+    query = torch.zeros(70_000, 1, 2, 4, device="cuda", requires_grad=True)
+    rows = torch.zeros(70_000, 1, device="cuda", dtype=torch.long)
+    ours = attention_rows(query, query, rows, impl="triton")
+    assert ours.eq(0.5).all()
+    assert torch.autograd.grad(ours.sum(), query)[0].eq(0).all()
 
 
 @pytest.mark.parametrize("device", DEVICES)
