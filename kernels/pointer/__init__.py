@@ -5,6 +5,7 @@ Absent objects, and STOP before the first fixation, score -inf; log p = score - 
 Mixing the heads is linear, so that the scores of single heads need not exist: (mix_h q_h) laid flat over heads
 and depth against the keys laid flat is one matrix product. The loss of known scanpaths needs no probabilities
 either: its gradient softmax - onehot is computed again from the inputs.
+All is computed in the dtype of query, under autocast too.
 Source: the pointer of OAT (Fang et al., ECCV 2024, arXiv 2407.13335), after Vinyals et al. 2015 (arXiv 1506.03134).
 """
 
@@ -36,26 +37,28 @@ def pointer_log_prob(
     Args:
         query: [B, R, H, D], floating; R steps of a scanpath, or R scanpaths at one step.
         key: [B, N + 1, H, D], STOP last.
-        mix: [H] weight of each head.
+        mix: [H] weight of each head; mix and bias are taken in the dtype of query.
         object_mask: [B, N] bool, True = present.
         at_start: [R] or [B, R] bool, or one bool: before the first fixation, where STOP is impossible.
-        bias: [B, R, N + 1] added to the scores, or None.
+        bias: [B, R, N + 1] added to the scores, or None. -inf forbids, like an absent object: no gradient.
         impl: "reference" mixes scores head by head; "auto" makes one matrix product. There is no Triton
             form: with the probabilities wanted, torch's product and log-softmax leave nothing to fuse.
     Returns:
         [B, R, N + 1]; what is forbidden is -inf, a row with nothing allowed (no object at the start) NaN, with
         gradient 0. B, R and N may be 0.
     Raises:
-        TypeError: masks are not bool; query, key, mix and bias are not of one floating dtype.
+        TypeError: masks are not bool; query and key are not of one floating dtype; mix or bias is not floating.
         ValueError: shapes do not fit, or `impl` is "triton".
     """
     start = _check(query, key, mix, object_mask, at_start, bias)
     use_triton(impl, query, unfit="log-probabilities have no Triton form, pointer_nll has")
-    if impl == "reference":
-        return reference.log_prob(reference.scores(query, key, mix, bias), object_mask, start)
-    flat_query, flat_key = blocks.flat(query, key, mix)
-    scores = flat_query @ flat_key.transpose(1, 2)
-    return reference.log_prob(scores if bias is None else scores + bias, object_mask, start)
+    mix, bias = _like(query, mix, bias)
+    with torch.autocast(query.device.type, enabled=False):
+        if impl == "reference":
+            return reference.log_prob(reference.scores(query, key, mix, bias), object_mask, start)
+        flat_query, flat_key = blocks.flat(query, key, mix)
+        scores = flat_query @ flat_key.transpose(1, 2)
+        return reference.log_prob(scores if bias is None else scores + bias, object_mask, start)
 
 
 def pointer_nll(
@@ -88,17 +91,24 @@ def pointer_nll(
     start = _check(query, key, mix, object_mask, at_start, bias)
     _check_target(target, query, key)
     target = target.long()
+    mix, bias = _like(query, mix, bias)
     tensors = (query, key) if bias is None else (query, key, bias)
     width = query.shape[2] * query.shape[3]
     unfit = f"heads times depth is at most {MAX_FLAT}, got {width}" if width > MAX_FLAT else ""
     if use_triton(impl, *tensors, unfit=unfit):
         from gazekit.kernels.pointer.triton import nll
-    elif impl == "reference":
-        scores = reference.scores(query, key, mix, bias)
-        return reference.nll(reference.log_prob(scores, object_mask, start), target)
     else:
         nll = blocks.nll
-    return nll(*blocks.flat(query, key, mix), bias, object_mask, start, target)
+    with torch.autocast(query.device.type, enabled=False):
+        if impl == "reference":
+            scores = reference.scores(query, key, mix, bias)
+            return reference.nll(reference.log_prob(scores, object_mask, start), target)
+        return nll(*blocks.flat(query, key, mix), bias, object_mask, start, target)
+
+
+def _like(query: Tensor, mix: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """mix and bias in the dtype of query: under autocast parameters are wider than what layers made of them."""
+    return mix.to(query.dtype), None if bias is None else bias.to(query.dtype)
 
 
 def _check(query, key, mix, object_mask, at_start, bias) -> Tensor:
@@ -121,10 +131,11 @@ def _check(query, key, mix, object_mask, at_start, bias) -> Tensor:
     for name, mask in (("object_mask", object_mask), ("at_start", start)):
         if mask.dtype != torch.bool:
             raise TypeError(f"{name} must be bool, got {mask.dtype}")
-    dtypes = {t.dtype for t in (query, key, mix, bias) if t is not None}
-    if len(dtypes) > 1 or not query.is_floating_point():
-        found = ", ".join(sorted(map(str, dtypes)))
-        raise TypeError(f"query, key, mix and bias must have one floating dtype, got {found}")
+    if query.dtype != key.dtype or not query.is_floating_point():
+        raise TypeError(f"query and key must have one floating dtype, got {query.dtype} and {key.dtype}")
+    for name, x in (("mix", mix), ("bias", bias)):
+        if x is not None and not x.is_floating_point():
+            raise TypeError(f"{name} must be floating, got {x.dtype}")
     return start.expand(b, r)
 
 

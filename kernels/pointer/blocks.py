@@ -20,7 +20,7 @@ BLOCK_ELEMENTS = 2**20  # of the scores computed together: 4 MiB in single preci
 
 def flat(query: Tensor, key: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
     """[B, R, E] and [B, N + 1, E] whose dot products are the mixed scores: mixing is linear, heads need no axis."""
-    return (query * (mix / query.shape[-1] ** 0.5)[:, None]).flatten(2), key.flatten(2)
+    return (query * (mix / max(1, query.shape[-1]) ** 0.5)[:, None]).flatten(2), key.flatten(2)
 
 
 def nll(
@@ -78,7 +78,8 @@ class _NLL(torch.autograd.Function):
         )  # exp(-inf - 0) = 0: a row with nothing allowed moves nothing
         gradients = [None if x is None else torch.empty_like(x) for x in (query, key, bias)]
         for part in _blocks(query, key):
-            scores = _allowed_scores(query, key, bias, absent, at_start, part)
+            with torch.autocast(query.device.type, enabled=False):  # dtypes are those of the arguments
+                scores = _allowed_scores(query, key, bias, absent, at_start, part)
             scores.sub_(lse[part, :, None]).exp_().mul_(upstream[part, :, None])
             scores.scatter_add_(-1, chosen[part], hit[part, :, None])
             torch.bmm(scores, key[part], out=gradients[0][part])

@@ -10,12 +10,13 @@ __all__ = ["log_prob", "nll", "scores"]
 
 def scores(query: Tensor, key: Tensor, mix: Tensor, bias: Tensor | None) -> Tensor:
     """[B, R, N + 1] heads of dot products, mixed linearly, plus the bias."""
-    heads = torch.einsum("brhd,bnhd->brnh", query, key) / query.shape[-1] ** 0.5
+    heads = torch.einsum("brhd,bnhd->brnh", query, key) / max(1, query.shape[-1]) ** 0.5
     return heads @ mix if bias is None else heads @ mix + bias
 
 
 def log_prob(scores: Tensor, object_mask: Tensor, at_start: Tensor) -> Tensor:
-    """[B, R, N + 1] log-softmax over present objects and, where the scanpath has begun, STOP.
+    """[B, R, N + 1] log-softmax over present objects and, where the scanpath has begun, STOP; a score of -inf (a bias
+    may be) forbids as well.
 
     Args:
         scores: [B, R, N + 1].
@@ -23,7 +24,7 @@ def log_prob(scores: Tensor, object_mask: Tensor, at_start: Tensor) -> Tensor:
         at_start: [B, R] bool.
     """
     objects = object_mask[:, None].expand(-1, scores.shape[1], -1)
-    allowed = torch.cat([objects, ~at_start[..., None]], -1)
+    allowed = torch.cat([objects, ~at_start[..., None]], -1) & (scores.detach() != -torch.inf)
     return scores.masked_fill(~allowed, -torch.inf).log_softmax(-1)
 
 

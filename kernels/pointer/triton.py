@@ -20,7 +20,6 @@ from gazekit.kernels.pointer import blocks
 __all__ = ["nll"]
 
 BLOCK_R = 16  # the least that tl.dot multiplies: scanpaths are short
-BLOCK_N = 32
 
 
 @triton.jit
@@ -28,7 +27,7 @@ def _flat_tile(base, rows, count, WIDEN: tl.constexpr, WIDTH: tl.constexpr, BLOC
     """[BLOCK, BLOCK_E] rows of a dense [count, WIDTH] matrix; 0 outside."""
     e = tl.arange(0, BLOCK_E)
     mask = (rows < count)[:, None] & (e < WIDTH)[None, :]
-    tile = tl.load(base + rows[:, None] * WIDTH + e[None, :], mask=mask, other=0.0)
+    tile = tl.load(base + rows[:, None].to(tl.int64) * WIDTH + e[None, :], mask=mask, other=0.0)
     return tile.to(tl.float32) if WIDEN else tile
 
 
@@ -38,7 +37,8 @@ def _scores_tile(x, k, bias, present, start, r, n, n_rows, n_keys, BIASED: tl.co
     scores = tl.dot(x, tl.trans(k), input_precision="ieee")
     if BIASED:
         inside = (r < n_rows)[:, None] & (n < n_keys)[None, :]
-        scores += tl.load(bias + r[:, None] * n_keys + n[None, :], mask=inside, other=0.0).to(tl.float32)
+        at = r[:, None].to(tl.int64) * n_keys + n[None, :]
+        scores += tl.load(bias + at, mask=inside, other=0.0).to(tl.float32)
     stop = n_keys - 1
     object_allowed = tl.load(present + n, mask=n < stop, other=0) != 0
     begun = tl.load(start + r, mask=r < n_rows, other=1) == 0
@@ -53,8 +53,8 @@ def _forward_kernel(
     BLOCK_R: tl.constexpr, BLOCK_N: tl.constexpr,
 ):  # fmt: skip
     """lse and the target's score of BLOCK_R rows."""
-    r = tl.program_id(0) * BLOCK_R + tl.arange(0, BLOCK_R)
-    b = tl.program_id(1).to(tl.int64)
+    r = tl.program_id(1) * BLOCK_R + tl.arange(0, BLOCK_R)
+    b = tl.program_id(0).to(tl.int64)
     x = _flat_tile(query + b * n_rows * WIDTH, r, n_rows, WIDEN, WIDTH, BLOCK_E)
     chosen = tl.load(target + b * n_rows + r, mask=r < n_rows, other=-1)
     top = tl.full([BLOCK_R], float("-inf"), tl.float32)
@@ -97,8 +97,8 @@ def _query_kernel(
     BLOCK_R: tl.constexpr, BLOCK_N: tl.constexpr,
 ):  # fmt: skip
     """dx of BLOCK_R rows."""
-    r = tl.program_id(0) * BLOCK_R + tl.arange(0, BLOCK_R)
-    b = tl.program_id(1).to(tl.int64)
+    r = tl.program_id(1) * BLOCK_R + tl.arange(0, BLOCK_R)
+    b = tl.program_id(0).to(tl.int64)
     x = _flat_tile(query + b * n_rows * WIDTH, r, n_rows, WIDEN, WIDTH, BLOCK_E)
     gradient = tl.zeros([BLOCK_R, BLOCK_E], tl.float32)
     for first in range(0, n_keys, BLOCK_N):
@@ -123,8 +123,8 @@ def _key_kernel(
     BLOCK_R: tl.constexpr, BLOCK_N: tl.constexpr,
 ):  # fmt: skip
     """dk of BLOCK_N keys, and their columns of dbias."""
-    n = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
-    b = tl.program_id(1).to(tl.int64)
+    n = tl.program_id(1) * BLOCK_N + tl.arange(0, BLOCK_N)
+    b = tl.program_id(0).to(tl.int64)
     k = _flat_tile(key + b * n_keys * WIDTH, n, n_keys, WIDEN, WIDTH, BLOCK_E)
     gradient = tl.zeros([BLOCK_N, BLOCK_E], tl.float32)
     for first in range(0, n_rows, BLOCK_R):
@@ -150,7 +150,10 @@ def _sizes(query: Tensor, biased: bool) -> dict[str, int | bool]:
     widths = {"WIDTH": width, "BLOCK_E": max(16, triton.next_power_of_2(width))}
     # Triton's interpreter multiplies the bits of bfloat16 as if they were integers
     flags = {"BIASED": biased, "WIDEN": not query.is_cuda}
-    return {**flags, **widths, "BLOCK_R": BLOCK_R, "BLOCK_N": BLOCK_N}
+    # keeps to registers and 83 KB of shared memory, by the compiler's report for compute capability 9.0
+    single = query.dtype == torch.float32
+    blocks = {"BLOCK_N": 16, "num_stages": 1} if single else {"BLOCK_N": 32, "num_warps": 8}
+    return {**flags, **widths, **blocks, "BLOCK_R": BLOCK_R}
 
 
 class _NLL(torch.autograd.Function):
@@ -163,7 +166,8 @@ class _NLL(torch.autograd.Function):
         (b, r, _), n_keys = query.shape, key.shape[1]
         lse, happened = (torch.empty(b, r, device=query.device) for _ in range(2))
         ctx.biased, sizes = bias is not None, _sizes(query, bias is not None)
-        _forward_kernel[triton.cdiv(r, BLOCK_R), b](*inputs, lse, happened, r, n_keys, **sizes)
+        with torch.cuda.device_of(query):  # a kernel starts on the current device, which may be another
+            _forward_kernel[b, triton.cdiv(r, BLOCK_R)](*inputs, lse, happened, r, n_keys, **sizes)
         ctx.save_for_backward(*inputs, lse)
         return torch.where(target < 0, 0.0, lse - happened).to(query.dtype)
 
@@ -177,10 +181,10 @@ class _NLL(torch.autograd.Function):
         lse = lse.masked_fill(lse == -torch.inf, 0.0)
         out = [torch.empty_like(x) for x in (query, key, bias)]
         sizes = _sizes(query, ctx.biased)
-        rows = triton.cdiv(r, BLOCK_R)
-        _query_kernel[rows, b](*inputs, lse, upstream, out[0], r, n_keys, **sizes)
-        keys = triton.cdiv(n_keys, BLOCK_N)
-        _key_kernel[keys, b](*inputs, lse, upstream, out[1], out[2], r, n_keys, **sizes)
+        rows, keys = triton.cdiv(r, BLOCK_R), triton.cdiv(n_keys, sizes["BLOCK_N"])
+        with torch.cuda.device_of(query):
+            _query_kernel[b, rows](*inputs, lse, upstream, out[0], r, n_keys, **sizes)
+            _key_kernel[b, keys](*inputs, lse, upstream, out[1], out[2], r, n_keys, **sizes)
         return out[0], out[1], out[2] if ctx.biased else None, None, None, None
 
 

@@ -132,6 +132,45 @@ def test_padding_forbidden_targets_and_nothing_allowed(impl) -> None:
 
 
 @pytest.mark.parametrize("impl", FORMS)
+def test_an_infinite_bias_forbids(impl) -> None:
+    (query, key, mix, _, _), _, bias = inputs(b=1, r=4, n=3)
+    all_there, target = torch.ones(1, 3, dtype=torch.bool), torch.tensor([[0, 1, 2, 3]])
+    bias[0, 0] = bias[0, 1, 1] = bias[0, 2, 0] = -torch.inf  # all; the target; another
+    leaves = [x.requires_grad_() for x in (query, key, mix, bias)]
+    loss = pointer_nll(*leaves[:3], all_there, False, target, bias, impl=impl)
+    assert loss[0, 0].isnan() and loss[0, 1] == torch.inf and loss[0, 2:].isfinite().all()
+    gradients = torch.autograd.grad(loss, leaves, torch.ones_like(loss))
+    assert all(x.isfinite().all() for x in gradients)
+    wanted = pointer_log_prob(*leaves[:3], all_there, False, bias, impl=impl).detach().exp()
+    wanted[0, 0] = 0  # nothing allowed moves nothing
+    wanted[0, [2, 3], [2, 3]] -= 1
+    torch.testing.assert_close(gradients[3], wanted)
+
+
+@pytest.mark.parametrize("impl", FORMS)
+def test_autocast_and_wider_parameters(impl) -> None:
+    (query, key, mix, mask, start), target, bias = inputs(dtype=torch.float32)
+    wanted = pointer_nll(query, key, mix, mask, start, target, bias)
+    leaves = [x.requires_grad_() for x in (query.bfloat16(), key.bfloat16(), mix, bias)]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        single = pointer_nll(query, key, mix, mask, start, target, bias, impl=impl)
+        half = pointer_nll(*leaves[:3], mask, start, target, leaves[3], impl=impl)
+        gradients = torch.autograd.grad(half.sum(), leaves)
+        torch.autograd.grad(single.sum(), [mix, bias])
+    torch.testing.assert_close(single, wanted)
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), wanted, rtol=0.1, atol=0.1)
+    assert [x.dtype for x in gradients] == [x.dtype for x in leaves]
+
+
+@pytest.mark.parametrize("impl", FORMS)
+def test_no_depth_points_everywhere_alike(impl) -> None:
+    (query, key, mix, _, _), target, _ = inputs()
+    loss = pointer_nll(query[..., :0], key[..., :0], mix, torch.ones(2, 7) > 0, False, target * 0, impl=impl)
+    torch.testing.assert_close(loss, torch.full_like(loss, 8).log())
+
+
+@pytest.mark.parametrize("impl", FORMS)
 def test_nothing_there(impl) -> None:
     for b, r, n in ((0, 5, 7), (2, 0, 7), (2, 5, 0)):
         given, target, bias = inputs(b=b, r=r, n=n) if n else inputs(b=b, r=r, n=1)
@@ -183,7 +222,9 @@ def test_errors_name_the_argument() -> None:
         ({"at_start": start[1:]}, ValueError, r"at_start must be \[5\], \[2, 5\] or one bool, got \[4\]"),
         ({"at_start": start.float()}, TypeError, r"at_start must be bool, got torch\.float32"),
         ({"bias": bias[:, :1]}, ValueError, r"bias must be \[2, 5, 8\], got \[2, 1, 8\]"),
-        ({"bias": bias.float()}, TypeError, r"one floating dtype, got torch\.float32, torch\.float64"),
+        ({"key": key.float()}, TypeError, r"one floating dtype, got torch\.float64 and torch\.float32"),
+        ({"bias": bias.long()}, TypeError, r"bias must be floating, got torch\.int64"),
+        ({"mix": mix.long()}, TypeError, r"mix must be floating, got torch\.int64"),
         ({"target": target[:, 1:]}, ValueError, r"target must be \[2, 5\] like query, got \[2, 4\]"),
         ({"target": target.double()}, TypeError, r"target must be integers, got torch\.float64"),
         ({"target": target + 8}, ValueError, r"target must lie in -1 \.\. 7, got"),

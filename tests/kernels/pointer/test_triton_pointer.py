@@ -76,6 +76,21 @@ def test_no_bias_padding_strides_and_nothing(device) -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
+def test_an_infinite_bias_forbids(device) -> None:
+    leaves, mask, start, target = inputs(5, 20, 2, 4)
+    leaves[3][0, 1] = leaves[3][0, 2:, ::3] = -torch.inf  # a whole row, and every third object
+    compare(leaves, mask, start, torch.where(target < 0, 3, target), torch.float32, device)
+
+
+@pytest.mark.gpu
+def test_more_scenes_than_a_second_grid_axis_holds() -> None:
+    leaves = [torch.zeros(70_000, n, 1, 1, device="cuda") for n in (1, 2)]
+    mask, target = torch.ones(70_000, 1, device="cuda") > 0, torch.zeros(70_000, 1, device="cuda").long()
+    loss = pointer_nll(*leaves, torch.ones(1, device="cuda"), mask, False, target, impl="triton")
+    torch.testing.assert_close(loss, torch.full_like(loss, 2).log())
+
+
+@pytest.mark.parametrize("device", DEVICES)
 def test_large_scores_do_not_overflow(device) -> None:
     leaves, mask, start, target = inputs(5, 70, 2, 4)
     compare([100 * leaves[0], *leaves[1:]], mask, start, target, torch.float32, device)
