@@ -51,13 +51,13 @@ def _share(x, y):
 @triton.jit
 def _fill(
     entry_ptr,  # READ "matrix": [P, n, m] with the strides that follow; "sum": [S] scores by a + b
-    entry_pair,
-    entry_row,
-    entry_column,
+    entry_pair: tl.int64,
+    entry_row: tl.int64,
+    entry_column: tl.int64,
     a_ptr,  # [P, n] symbols, contiguous; `b_ptr` [P, m]
     b_ptr,
-    n,
-    m,
+    n: tl.int64,
+    m: tl.int64,
     a_length_ptr,  # [P]; `b_length_ptr` likewise
     b_length_ptr,
     score_ptr,  # [3] float64 gap, match, mismatch: an argument that is a number would be rounded to float32
@@ -118,11 +118,11 @@ def _fill(
 @triton.jit
 def _walk_back(
     entry_ptr,  # [P, n, m] with the strides that follow
-    entry_pair,
-    entry_row,
-    entry_column,
-    n,
-    m,
+    entry_pair: tl.int64,
+    entry_row: tl.int64,
+    entry_column: tl.int64,
+    n: tl.int64,
+    m: tl.int64,
     a_length_ptr,
     b_length_ptr,
     gap_ptr,
@@ -183,12 +183,13 @@ def filled(
     """T at the last cell of each pair [P] from entries [P, n, m]; if it is to be kept, T [P, n + 1, m + 1]."""
     pairs, n, m = entries.shape
     total, table = entries.new_empty(pairs), entries.new_empty((pairs, n + 1, m + 1) if keep else 0)
-    _fill[(pairs,)](
-        *(entries, *entries.stride(), a_length, b_length, n, m),
-        *(a_length, b_length, scores, total, table),
-        **{"READ": "matrix", "RULE": rule, "FREE_END": False, "KEEP": keep},
-        **_lanes(n),
-    )
+    with torch.cuda.device_of(entries):
+        _fill[(pairs,)](
+            *(entries, *entries.stride(), a_length, b_length, n, m),
+            *(a_length, b_length, scores, total, table),
+            **{"READ": "matrix", "RULE": rule, "FREE_END": False, "KEEP": keep},
+            **_lanes(n),
+        )
     return total, table
 
 
@@ -210,12 +211,13 @@ class _Totals(torch.autograd.Function):
         entries, a_length, b_length, scores, table = ctx.saved_tensors
         pairs, n, m = entries.shape
         entry_grad = torch.zeros(entries.shape, dtype=entries.dtype, device=entries.device)
-        _walk_back[(pairs,)](
-            *(entries, *entries.stride(), n, m, a_length, b_length, scores, table),
-            *(total_grad.contiguous(), entry_grad),
-            **{"RULE": ctx.rule},
-            **_lanes(n),
-        )
+        with torch.cuda.device_of(entries):
+            _walk_back[(pairs,)](
+                *(entries, *entries.stride(), n, m, a_length, b_length, scores, table),
+                *(total_grad.contiguous(), entry_grad),
+                **{"RULE": ctx.rule},
+                **_lanes(n),
+            )
         return entry_grad, None, None, None, None
 
 
@@ -252,10 +254,12 @@ def string_scores(
     scores = torch.tensor([gap, match, mismatch], dtype=torch.float64, device=a.device)
     entries = scores if table is None else table.contiguous()
     a, b, a_length, b_length = (x.contiguous() for x in (a, b, a_length, b_length))
-    _fill[(len(a),)](
-        *(entries, 0, 0, 0, a, b, a.shape[1], b.shape[1]),
-        *(a_length, b_length, scores, total, total),
-        **{"READ": "equal" if table is None else "sum", "RULE": "align", "FREE_END": free_end, "KEEP": False},
-        **_lanes(a.shape[1]),
-    )
+    read = "equal" if table is None else "sum"
+    with torch.cuda.device_of(a):
+        _fill[(len(a),)](
+            *(entries, 0, 0, 0, a, b, a.shape[1], b.shape[1]),
+            *(a_length, b_length, scores, total, total),
+            **{"READ": read, "RULE": "align", "FREE_END": free_end, "KEEP": False},
+            **_lanes(a.shape[1]),
+        )
     return total

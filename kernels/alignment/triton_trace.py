@@ -18,8 +18,8 @@ _PAIRS = 32  # one warp
 def _trace(
     table_ptr,  # [P, n + 1, m + 1] with the strides that follow
     table_pair,
-    table_row,
-    table_column,
+    table_row: tl.int64,
+    table_column: tl.int64,
     a_length_ptr,  # [P]; `b_length_ptr` likewise
     b_length_ptr,
     a_index_ptr,  # [P, longest], contiguous; `b_index_ptr` likewise
@@ -65,9 +65,9 @@ def path_cells(cost: Tensor, a_length: Tensor, b_length: Tensor) -> tuple[Tensor
     else:  # lanes are rows
         table = filled(cost.mT, b_length, a_length, scores, "sum", keep=True)[1].mT
     backward = torch.full((2, pairs, longest), -1, dtype=torch.long, device=cost.device)
-    _trace[(triton.cdiv(pairs, _PAIRS),)](
-        *(table, *table.stride(), a_length, b_length, *backward, pairs, longest), PAIRS=_PAIRS, num_warps=1
-    )
+    tensors = table, *table.stride(), a_length, b_length, *backward
+    with torch.cuda.device_of(cost):
+        _trace[(triton.cdiv(pairs, _PAIRS),)](*tensors, pairs, longest, PAIRS=_PAIRS, num_warps=1)
     from_end = (backward[0] >= 0).sum(1, keepdim=True) - 1 - torch.arange(longest, device=cost.device)
     mask = from_end >= 0
     a_index, b_index = (torch.where(mask, x.gather(1, from_end.clamp(0)), 0) for x in backward)

@@ -2,6 +2,7 @@
 
 Images are flattened to pixels. The blend's programs own a block of pixels and pass over channels or pictures; the
 pooling's own a tile of channels and pixels, which share their windows. No atomics: results do not vary between runs.
+Pictures are on the grid's first axis, the only one that may be longer than 65535; products that are places are int64.
 """
 
 from __future__ import annotations
@@ -28,10 +29,13 @@ def _neighbours(level, at, inside, L: tl.constexpr):
 
 
 @triton.jit
-def _blend_kernel(stack, level, out, T, C, P, L: tl.constexpr, BLOCK: tl.constexpr):
+def _blend_kernel(
+    stack, level, out, T, C: tl.int64, P: tl.int64, L: tl.constexpr, BLOCK: tl.constexpr
+):  # fmt: skip
     """out[b, t, c, p] = G_k + f (G_(k+1) - G_k), G = stack[b, :, c, p], k + f = level[b, t, p]."""
-    picture = tl.program_id(1).to(tl.int64)
-    pixel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    blocks = tl.cdiv(P, BLOCK)
+    picture = tl.program_id(0).to(tl.int64) // blocks
+    pixel = tl.program_id(0) % blocks * BLOCK + tl.arange(0, BLOCK)
     inside = pixel < P
     k, f = _neighbours(level, picture * P + pixel, inside, L)
     low = stack + (picture // T * L + k) * C * P + pixel
@@ -42,10 +46,13 @@ def _blend_kernel(stack, level, out, T, C, P, L: tl.constexpr, BLOCK: tl.constex
 
 
 @triton.jit
-def _blend_to_level_kernel(stack, level, grad, to_level, T, C, P, L: tl.constexpr, BLOCK: tl.constexpr):
+def _blend_to_level_kernel(
+    stack, level, grad, to_level, T, C: tl.int64, P: tl.int64, L: tl.constexpr, BLOCK: tl.constexpr
+):  # fmt: skip
     """With g the gradient of a picture: d level[b, t, p] = sum_c g[b, t, c, p] (G_(k+1) - G_k)."""
-    picture = tl.program_id(1).to(tl.int64)
-    pixel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    blocks = tl.cdiv(P, BLOCK)
+    picture = tl.program_id(0).to(tl.int64) // blocks
+    pixel = tl.program_id(0) % blocks * BLOCK + tl.arange(0, BLOCK)
     inside = pixel < P
     k, f = _neighbours(level, picture * P + pixel, inside, L)
     low = stack + (picture // T * L + k) * C * P + pixel
@@ -60,7 +67,7 @@ def _blend_to_level_kernel(stack, level, grad, to_level, T, C, P, L: tl.constexp
 
 @triton.jit
 def _blend_to_stack_kernel(
-    level, grad, to_stack, T, C, P, L: tl.constexpr, LEVELS: tl.constexpr, BLOCK: tl.constexpr
+    level, grad, to_stack, T, C: tl.int64, P: tl.int64, L: tl.constexpr, LEVELS: tl.constexpr, BLOCK: tl.constexpr
 ):  # fmt: skip
     """dG[b, l, c, p] = sum_t w_l g[b, t, c, p], w_k = 1 - f, w_(k+1) = f, else 0; LEVELS = L, up to a power of two."""
     c, b = tl.program_id(1), tl.program_id(2).to(tl.int64)
@@ -87,9 +94,10 @@ class _Blend(torch.autograd.Function):
         (b, n, c, h, w), t = stack.shape, level.shape[1]
         out = stack.new_empty(b, t, c, h, w)
         if out.numel():
-            _blend_kernel[(triton.cdiv(h * w, BLOCK), b * t)](
-                stack, level, out, t, c, h * w, L=n, BLOCK=BLOCK
-            )
+            with torch.cuda.device_of(stack):
+                _blend_kernel[(triton.cdiv(h * w, BLOCK) * b * t,)](
+                    stack, level, out, t, c, h * w, L=n, BLOCK=BLOCK
+                )
         return out
 
     @staticmethod
@@ -97,21 +105,23 @@ class _Blend(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
         stack, level = ctx.saved_tensors
         (b, n, c, h, w), t, grad = stack.shape, level.shape[1], grad.contiguous()
-        blocks, to_stack, to_level = triton.cdiv(h * w, BLOCK), None, None
+        to_stack, to_level = None, None
         if ctx.needs_input_grad[0]:
             to_stack = torch.empty_like(stack)
             levels, block = triton.next_power_of_2(n), BLOCK // 4  # LEVELS sums a pixel live in registers
             if to_stack.numel():
                 grid = (triton.cdiv(h * w, block), c, b)
-                _blend_to_stack_kernel[grid](
-                    level, grad, to_stack, t, c, h * w, L=n, LEVELS=levels, BLOCK=block
-                )
+                with torch.cuda.device_of(stack):
+                    _blend_to_stack_kernel[grid](
+                        level, grad, to_stack, t, c, h * w, L=n, LEVELS=levels, BLOCK=block
+                    )
         if ctx.needs_input_grad[1]:
             to_level = torch.empty_like(level)
             if to_level.numel():
-                _blend_to_level_kernel[(blocks, b * t)](
-                    stack, level, grad, to_level, t, c, h * w, L=n, BLOCK=BLOCK
-                )
+                with torch.cuda.device_of(stack):
+                    _blend_to_level_kernel[(triton.cdiv(h * w, BLOCK) * b * t,)](
+                        stack, level, grad, to_level, t, c, h * w, L=n, BLOCK=BLOCK
+                    )
         return to_stack, to_level
 
 
@@ -129,7 +139,7 @@ def _ends(place, size, outputs, length):
 
 @triton.jit
 def _means_kernel(
-    image, window, out, C, H, W, O, Q, window_step, TILE_C: tl.constexpr, TILE_P: tl.constexpr
+    image, window, out, C: tl.int64, H, W, O, Q, window_step, TILE_C: tl.constexpr, TILE_P: tl.constexpr
 ):  # fmt: skip
     """out[b, c, i, j] = sum over its window of image[b, c], divided by the window's number of cells n(i, j)."""
     b = tl.program_id(2).to(tl.int64)
@@ -155,7 +165,7 @@ def _means_kernel(
 
 @triton.jit
 def _means_to_image_kernel(
-    grad, window, to_image, C, H, W, O, Q, window_step, largest, TILE_C: tl.constexpr, TILE_P: tl.constexpr
+    grad, window, to_image, C: tl.int64, H, W, O, Q, window_step, largest, TILE_C: tl.constexpr, TILE_P: tl.constexpr
 ):  # fmt: skip
     """d image[b, c, y, x] = sum of g(i, j) / n(i, j) over the windows that hold (y, x).
 
@@ -221,7 +231,8 @@ def _launch(
         step = rows * columns if len(window) > 1 else 0
         grid = (triton.cdiv(target[0, 0].numel(), TILE_PIXELS), triton.cdiv(c, TILE_CHANNELS), b)
         sizes = (c, h, w, rows, columns, step, *more)
-        kernel[grid](source, window, target, *sizes, TILE_C=TILE_CHANNELS, TILE_P=TILE_PIXELS)
+        with torch.cuda.device_of(source):
+            kernel[grid](source, window, target, *sizes, TILE_C=TILE_CHANNELS, TILE_P=TILE_PIXELS)
 
 
 def window_means(image: Tensor, window: Tensor, largest: int) -> Tensor:

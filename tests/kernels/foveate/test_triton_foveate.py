@@ -55,6 +55,12 @@ def test_blend(sizes, dtype, device):
     compare(blend_levels, [stack, level], dtype)
 
 
+@pytest.mark.gpu
+def test_more_pictures_than_a_grid_s_second_axis_holds():
+    stack, level = uniform(3, 2, 1, 2, 3).cuda(), 2 * uniform(3, 25_000, 2, 3, seed=1).cuda()
+    compare(blend_levels, [stack, level], torch.float32)
+
+
 def test_blend_of_strided_inputs(device):
     stack = uniform(6, 7, 2, 3, 1).to(device).permute(4, 3, 2, 1, 0)
     level = (uniform(6, 7, 2, 1).to(device) * 2).permute(3, 2, 1, 0)
