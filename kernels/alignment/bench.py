@@ -1,9 +1,16 @@
-"""How fast the dynamic programmes are, beside plain Python loops over the cells of each pair's table."""
+"""How fast the dynamic programmes are, beside plain Python loops over the cells of each pair's table.
+
+The loops are those one finds: readable, with a function for the score of a cell. For the edit distance and the sum over
+a warp there is also the tightest loop that we could write, for one rule and no other: the ratio to that is what
+batching itself brings.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
+from math import inf
 
 import torch
 from torch import Tensor
@@ -23,6 +30,7 @@ __all__ = ["Sizes", "cases"]
 GAP = -0.5
 KINDS = 26  # of symbols
 LOOPS = "plain Python loops over the cells"
+TIGHT_LOOPS = "the tightest plain Python loops"
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,7 @@ def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
     for length in sizes.lengths:
         found += _strings(device, sizes.pairs, length, sizes.loop_pairs)
         found += _tables(device, sizes.pairs, length, sizes.loop_pairs)
+        found += _tight(device, sizes.pairs, length, sizes.loop_pairs)
         found += _gradients(device, sizes.pairs, length)
     for pairs in sizes.growth:
         found += _strings(device, pairs, sizes.lengths[0], sizes.loop_pairs)[:1]
@@ -114,6 +123,21 @@ def _tables(device: str, pairs: int, length: int, loop_pairs: int) -> list[Case]
     ]
 
 
+def _tight(device: str, pairs: int, length: int, loop_pairs: int) -> list[Case]:
+    """Edit distance and the sum over a warp beside loops that know their rule."""
+    a, b = (torch.randint(KINDS, (pairs, length), generator=torch.Generator().manual_seed(k)) for k in (0, 1))
+    few = list(zip(a[:loop_pairs].tolist(), b[:loop_pairs].tolist(), strict=True))
+    table, ends = _random_table(pairs, length), _ends(device, pairs, length)
+    costs = table[:loop_pairs].tolist()
+    a, b, table, shape = a.to(device), b.to(device), table.to(device), (pairs, length)
+    return [
+        _case("edit_distance", lambda: edit_distance(a, b, *ends), *shape,
+              lambda: [tight_edits(x, y) for x, y in few], len(few), TIGHT_LOOPS),
+        _case("warping_cost", lambda: warping_cost(table, *ends), *shape,
+              lambda: [tight_warp(x) for x in costs], len(costs), TIGHT_LOOPS),
+    ]  # fmt: skip
+
+
 def _gradients(device: str, pairs: int, length: int) -> list[Case]:
     """Forward and backward; loops have no gradient, so the plain form stands beside (on a CPU it is what runs)."""
     table, ends = _random_table(pairs, length).to(device).requires_grad_(), _ends(device, pairs, length)
@@ -131,9 +155,9 @@ def _gradients(device: str, pairs: int, length: int) -> list[Case]:
 
 
 def _case(
-    name: str, run: Callable, pairs: int, length: int, loop: Callable[[], list], loop_pairs: int
+    name: str, run: Callable, pairs: int, length: int, loop: Callable, loop_pairs: int, loops: str = LOOPS
 ) -> Case:
-    return Case(f"{name}, {pairs} pairs of {length}", run, pairs, "pair", LOOPS, loop, loop_pairs)
+    return Case(f"{name}, {pairs} pairs of {length}", run, pairs, "pair", loops, loop, loop_pairs)
 
 
 def _random_table(pairs: int, length: int) -> Tensor:
@@ -177,3 +201,41 @@ def loop_path(cost: list[list[float]]) -> list[tuple[int, int]]:
         i, j = min((s for s in steps if min(s) >= 0), key=lambda s: total[s[0]][s[1]])
         path.append((i, j))
     return path
+
+
+def tight_edits(a: list[int], b: list[int]) -> int:
+    """Levenshtein in one row, without `min`; symbols that are equal are always best paired."""
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        corner = i - 1
+        row[0] = left = i
+        for j, y in enumerate(b, 1):
+            above = row[j]
+            if x == y:
+                left = corner
+            else:
+                if above < left:
+                    left = above
+                if corner < left:
+                    left = corner
+                left += 1
+            corner = above
+            row[j] = left
+    return row[-1]
+
+
+def tight_warp(cost: list[list[float]]) -> float:
+    """The least sum over a warp, row by row, without `min`."""
+    row = list(accumulate(cost[0]))
+    for costs in cost[1:]:
+        previous, row, corner, left = row, [], inf, inf
+        push = row.append
+        for above, entered in zip(previous, costs, strict=True):
+            if above < left:
+                left = above
+            if corner < left:
+                left = corner
+            left += entered
+            corner = above
+            push(left)
+    return row[-1]

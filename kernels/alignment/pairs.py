@@ -41,7 +41,7 @@ def check_table(
 
 
 def check_length(name: str, length: Tensor, of: Tensor, longest: int) -> Tensor:
-    """As int64, of which sums do not overflow and places can be made, if they are lengths of the pairs `of` [P, ...]."""
+    """As int64, of which sums do not overflow, if these are lengths of the pairs `of` [P, ...]."""
     if length.is_floating_point() or length.is_complex() or length.dtype == torch.bool:
         raise TypeError(f"{name} must be integers, got {length.dtype}")
     if length.shape != of.shape[:1] or length.device != of.device:

@@ -191,4 +191,5 @@ def _check_strings(
         raise ValueError("a and b must hold equally many sequences on one device, "
                          f"got {len(a)} on {a.device} and {len(b)} on {b.device}")  # fmt: skip
     check_chunk(chunk)
-    return check_length("a_length", a_length, a, a.shape[1]), check_length("b_length", b_length, b, b.shape[1])
+    a_length = check_length("a_length", a_length, a, a.shape[1])
+    return a_length, check_length("b_length", b_length, b, b.shape[1])

@@ -129,10 +129,11 @@ def _trained(run: Callable[..., Tensor], *inputs: Tensor) -> Callable[[], tuple[
 def _opencv_foveation(image: np.ndarray, fixations: np.ndarray, px_per_dva: float) -> list[np.ndarray]:
     """The pyramid of an image once; for each fixation a weight map for every level, and their sum."""
     levels = _opencv_levels(image, levels_needed(*image.shape[:2], px_per_dva))
-    x, y = np.arange(image.shape[1]) + 0.5, np.arange(image.shape[0])[:, None] + 0.5
+    x, y = (np.arange(side, dtype=np.float32) + 0.5 for side in image.shape[1::-1])
+    y = y[:, None]
     pictures = []
-    for fx, fy in fixations:
-        e = np.hypot(x - fx, y - fy).astype(np.float32) / px_per_dva
+    for fx, fy in fixations.astype(np.float32):
+        e = np.hypot(x - fx, y - fy) / np.float32(px_per_dva)
         cutoff = 2.3 * math.log(64) / (0.106 * (e + 2.3))
         level = np.clip(np.log2(px_per_dva / 2 / cutoff), 0, len(levels) - 1)
         weights = [np.maximum(0, 1 - np.abs(level - k)) for k in range(len(levels))]

@@ -10,7 +10,7 @@ TOY = Sizes(pairs=4, loop_pairs=4, lengths=(5, 3), growth=(1, 2))
 
 def test_each_operator_has_its_cases() -> None:
     names = [case.name for case in cases("cpu", TOY)]
-    assert len(names) == 2 * (2 + 4 + 3) + 2 * 2
+    assert len(names) == 2 * (2 + 4 + 2 + 3) + 2 * 2
     assert names[:2] == ["edit_distance, 4 pairs of 5", "table_alignment, 4 pairs of 5"]
 
 
