@@ -13,7 +13,7 @@ from torch import Tensor
 
 __all__ = ["MOST_SAMPLES", "AxisSamples", "Frames", "axis_samples", "frames_of", "samples_on_map"]
 
-MOST_SAMPLES = 2**16  # a bin and axis, of adaptive sampling: places of more would not be exact in single precision
+MOST_SAMPLES = 2**16  # a bin, along one axis, if adaptive: single precision has no places for more
 
 
 class Frames(NamedTuple):
@@ -88,7 +88,8 @@ def axis_samples(frames: Frames, axis: int, bins: int, length: int) -> AxisSampl
     first = ((-1 - start.detach()) / _step(side, samples, bins) - 0.5).floor() - 1 - bin_index * samples
     most = int(samples_on_map(side, samples, bins, length).max())
     number = first.clamp(min=0).minimum(samples).long() + torch.arange(most, device=start.device)
-    at = start + side * ((bin_index + (number + 0.5).to(start) / samples) / bins)
+    # by a tensor: by a number CUDA would multiply with the inverse, and a sample at the border could go astray
+    at = start + side * ((bin_index + (number + 0.5).to(start) / samples) / torch.full_like(start[:1], bins))
     counts = (at >= -1) & (at <= length) & (number < samples)
     at = at.clamp(0, length - 1)
     low = at.detach().floor()

@@ -239,7 +239,10 @@ def test_half_precision_is_rounded_once(impl, dtype) -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.uint8, torch.int64])
 def test_a_list_of_boxes_of_any_dtype_reads_its_own_images(dtype) -> None:
     """bfloat16 has no 257, uint8 neither; nor has it room for what half a pixel leaves of a corner."""
-    features, boxes = torch.arange(258.0)[:, None, None, None].expand(-1, 1, 4, 4), torch.tensor([[1, 1, 3, 3]])
+    features, boxes = (
+        torch.arange(258.0)[:, None, None, None].expand(-1, 1, 4, 4),
+        torch.tensor([[1, 1, 3, 3]]),
+    )
     found = roi_align(features, [boxes.to(dtype)] * 258, (1, 1))
     assert found.flatten().tolist() == list(range(258))
 
