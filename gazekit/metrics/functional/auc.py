@@ -17,11 +17,13 @@ from gazekit.metrics.functional.fixated import OnOutside, distinct, fixated_pixe
 from gazekit.metrics.functional.map_settings import check_choice, check_jitter
 from gazekit.metrics.functional.maps import as_map, check_finite, floating, over_images, totals
 from gazekit.metrics.functional.sampling import jittered
+from gazekit.metrics.functional.threads import one_thread
 from gazekit.scanpath import ScanpathsLike
 
 __all__ = ["auc", "auc_judd", "ordered", "rank_area"]
 
 
+@one_thread()
 def auc(
     saliency: ArrayLike,
     fixations: ScanpathsLike,
@@ -74,6 +76,7 @@ def auc(
     return over_images(score, maps.flatten(-2), pixels, mask)
 
 
+@one_thread()
 def auc_judd(
     saliency: ArrayLike,
     fixations: ScanpathsLike,

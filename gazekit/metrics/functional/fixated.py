@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gazekit.metrics.functional.map_settings import check_choice
 from gazekit.metrics.functional.maps import precise
+from gazekit.metrics.functional.threads import one_thread
 from gazekit.scanpath import Scanpaths, ScanpathsLike
 
 __all__ = ["Fixated", "OnOutside", "distinct", "fixated_pixels", "masked_mean", "read"]
@@ -24,6 +25,7 @@ class Fixated(NamedTuple):
     mask: Tensor
 
 
+@one_thread()
 def fixated_pixels(
     fixations: ScanpathsLike | Fixated, maps: Tensor, on_outside: OnOutside = "raise", name: str = "fixations"
 ) -> Fixated:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gazekit.metrics.functional.labels import Labelling, finite_number, repeat_by_duration
 from gazekit.metrics.functional.pairs import broadcast_rows, pairs_at_once
+from gazekit.metrics.functional.threads import one_thread
 from gazekit.scanpath import Ragged, Scanpaths, ScanpathsLike
 
 __all__ = ["over_labelled"]
@@ -17,6 +18,7 @@ __all__ = ["over_labelled"]
 _NUMBERS = 16  # held at once for a symbol, from its fixation to the alignment
 
 
+@one_thread()
 def over_labelled(
     score: Callable[[Ragged, Ragged], Tensor],
     labelling: Labelling,

@@ -8,6 +8,7 @@ from numbers import Integral
 import torch
 from torch import Tensor
 
+from gazekit.metrics.functional.threads import one_thread
 from gazekit.scanpath import Scanpaths, ScanpathsLike
 
 __all__ = ["broadcast_rows", "over_pairs", "pairs_at_once", "whole_number"]
@@ -15,6 +16,7 @@ __all__ = ["broadcast_rows", "over_pairs", "pairs_at_once", "whole_number"]
 _CHUNK_BYTES = 64 * 2**20
 
 
+@one_thread()
 def over_pairs(
     score: Callable[..., Tensor],
     a: ScanpathsLike,
