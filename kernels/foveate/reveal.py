@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from gazekit.kernels.foveate.acuity import check_fixation, check_positive, squared_distance_px
 from gazekit.kernels.foveate.pyramid import check_image
@@ -38,12 +37,20 @@ def blur_residual(image: Tensor, sigma_px: float, kernel_px: int) -> Tensor:
         raise ValueError(
             f"image must be larger than kernel_px // 2 = {half} to be reflected, got {list(image.shape)}"
         )
-    taps = torch.exp(-0.5 * ((torch.arange(kernel_px, dtype=torch.float64) - half) / sigma_px) ** 2)
-    blurred = F.pad(image, (half, half, half, half), mode="reflect")
-    for dim, length in ((-2, image.shape[-2]), (-1, image.shape[-1])):
-        shifted = [blurred.narrow(dim, k, length) for k in range(kernel_px)]
-        blurred = sum(tap * line for tap, line in zip((taps / taps.sum()).tolist(), shifted, strict=True))
-    return blurred - image
+    rows, columns = (_blur_matrix(side, sigma_px, kernel_px).to(image) for side in image.shape[-2:])
+    with torch.autocast(image.device.type, enabled=False):  # it would lower the products' precision
+        return rows @ image @ columns.T - image
+
+
+def _blur_matrix(side: int, sigma_px: float, kernel_px: int) -> Tensor:
+    """[side, side], what a line of pixels is multiplied with: a product of matrices is faster than the sum of its
+    shifted copies."""
+    offset = torch.arange(kernel_px) - kernel_px // 2
+    taps = torch.exp(-0.5 * (offset.double() / sigma_px) ** 2)
+    source = (torch.arange(side)[:, None] + offset).abs()  # reflected at the middle of the border's pixels
+    source = torch.where(source < side, source, 2 * (side - 1) - source)
+    matrix = torch.zeros(side, side, dtype=torch.float64)
+    return matrix.scatter_add_(1, source, (taps / taps.sum()).expand(side, kernel_px))
 
 
 def gaussian_bump(fixation_xy_px: Tensor, height: int, width: int, sigma_px: float) -> Tensor:
