@@ -109,7 +109,8 @@ def region_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
     """The rows that a dense G touches, each once, and G on them.
 
     Args:
-        weight: [B, P, N] weight of every query in each of P regions, mostly 0: box masks, soft masks.
+        weight: [B, P, N] weight of every query in each of P regions, mostly 0. What is not floating (a bool mask of
+            the tokens in a box) becomes 0 and 1 in torch's default dtype; divide by its sum for a mean.
     Returns:
         rows: [B, M] ascending, M the most that any of the B has, -1 behind the end.
         weight: [B, P, M], 0 on padding; gradients reach the entries of touched rows.
@@ -118,6 +119,7 @@ def region_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
     """
     if weight.dim() != 3:
         raise ValueError(f"weight must be [B, P, N], got {list(weight.shape)}")
+    weight = weight if weight.is_floating_point() else weight.to(torch.get_default_dtype())
     touched = (weight != 0).any(1)
     count = touched.sum(1, keepdim=True)
     longest = int(count.max()) if count.numel() else 0

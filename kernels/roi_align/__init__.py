@@ -118,13 +118,14 @@ def _rows(features: Tensor, boxes: Tensor | Sequence[Tensor]) -> Tensor:
     for part in [boxes] if given else boxes:
         if part.dtype == torch.bool or part.is_complex():
             raise TypeError(f"boxes_px must hold real numbers, got {part.dtype}")
-        if part.dim() != 2 or part.shape[1] != width:
+        if part.shape != (0,) and (part.dim() != 2 or part.shape[1] != width):
             raise ValueError(
                 f"boxes_px must have shape [K, 5], or be a list of [K, 4], got {list(part.shape)}"
             )
         if part.device != features.device:
             raise ValueError(f"boxes_px must be on {features.device} as the features, got {part.device}")
     if given:
+        boxes = boxes.reshape(-1, 5)
         index = boxes[:, 0].detach()
         if not ((index >= 0) & (index < images) & (index == index.trunc())).all():
             raise ValueError(
@@ -133,6 +134,6 @@ def _rows(features: Tensor, boxes: Tensor | Sequence[Tensor]) -> Tensor:
         return boxes.to(torch.promote_types(boxes.dtype, torch.float32))
     if len(boxes) != images:
         raise ValueError(f"boxes_px must be a list of {images} tensors, one an image, got {len(boxes)}")
-    boxes = [part.to(torch.promote_types(part.dtype, torch.float32)) for part in boxes]
+    boxes = [part.reshape(-1, 4).to(torch.promote_types(part.dtype, torch.float32)) for part in boxes]
     rows = [torch.nn.functional.pad(part, (1, 0), value=i) for i, part in enumerate(boxes)]
     return torch.cat(rows) if rows else features.new_zeros(0, 5)
