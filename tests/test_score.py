@@ -178,7 +178,7 @@ def test_what_has_no_value_is_counted_by_comparisons(files, capsys) -> None:
     entry = found["rows"]["short"]["multimatch.vector"]
     assert (entry["n"], entry["undefined"]) == (12, 0)
     assert (entry["comparisons"], entry["undefined_comparisons"]) == (24, 12)
-    assert "12 of 24 comparisons have no value (short)" in capsys.readouterr().out
+    assert "12 of 24 comparisons (short)" in capsys.readouterr().out
 
 
 def test_notes_about_files(files, capsys) -> None:

@@ -145,7 +145,7 @@ def test_models_stand_beside_people() -> None:
     assert abs(found.rows["noise"]["nss"].value) < 1
     text = str(found)
     assert "| undefined" in text
-    assert f"h: {len(people)} of {len(people)} scanpaths have no value (noise)" in text
+    assert f"no value of h: {len(people)} of {len(people)} scanpaths (noise)" in text
     record = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert record["rows"]["noise"]["h"]["value"] is None
     assert record["sigma_px"] == 8

@@ -63,22 +63,28 @@ class Ceiling:
 
     @property
     def left_out(self) -> list[str]:
-        """What has no value, one line for entries that lack equally much; and why there are no intervals."""
-        rows_of: dict[tuple[str, str], list[str]] = {}
-        for row, scores in self.rows.items():
-            for column, score in scores.items():
-                if score.undefined_comparisons or score.undefined:
-                    rows_of.setdefault((column, _lacking(score)), []).append(row)
-        columns_of: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-        for (column, lacking), rows in rows_of.items():
-            columns_of.setdefault((lacking, tuple(rows)), []).append(column)
-        lines = []
-        for (lacking, rows), columns in columns_of.items():
-            where = "all rows" if len(rows) == len(self.rows) else "; ".join(rows)
-            lines.append(f"{', '.join(columns)}: {lacking} have no value ({where})")
+        """What has no value, one line for columns that lack the same everywhere; and why there are no intervals."""
+        alike: dict[str, list[str]] = {}
+        for column in self.columns:
+            lacking = self._lacking({row: scores[column] for row, scores in self.rows.items()})
+            if lacking:
+                alike.setdefault(lacking, []).append(column)
+        lines = [f"no value of {', '.join(columns)}: {lacking}" for lacking, columns in alike.items()]
         if self.facts.get(f"{self.facts.get('unit')}s") == 1:
             lines.append(f"no intervals: they need two {self.facts['unit']}s at least")
         return lines
+
+    def _lacking(self, scores: dict[str, Score]) -> str:
+        """Rows that lack equally much, with how much; "" where all have a value."""
+        rows_of: dict[str, list[str]] = {}
+        for row, score in scores.items():
+            if score.undefined_comparisons or score.undefined:
+                rows_of.setdefault(_lacking(score), []).append(row)
+        parts = (
+            f"{lacking} ({'all rows' if len(rows) == len(self.rows) else ', '.join(rows)})"
+            for lacking, rows in rows_of.items()
+        )
+        return "; ".join(parts)
 
     def __str__(self) -> str:
         """Scores below one another, who predicts beside one another: that fits the width of a page."""
