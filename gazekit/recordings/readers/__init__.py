@@ -1,0 +1,75 @@
+"""One file a tracker: `matches(path)` looks inside, `read(path, ...)` makes a `Recording`. The first that matches reads."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from gazekit.geometry import Screen
+from gazekit.recordings.recording import Recording, RecordingError
+
+__all__ = ["FORMATS", "read", "recognise"]
+
+# From the most particular to the most general: a table of declared columns would match much.
+FORMATS = {
+    "eyelink": "EyeLink text (.asc)",
+    "neon_native": "Pupil Labs Neon, native folder",
+    "pupil_cloud": "Pupil Cloud / Neon Player CSV folder",
+    "pupil_player": "Pupil Player export folder",
+    "tobii_glasses2": "Tobii Pro Glasses 2 recording folder",
+    "tobii_glasses3": "Tobii Pro Glasses 3 recording folder",
+    "bids": "BIDS eye-tracking (_physio.tsv.gz with its JSON)",
+    "table": "a CSV or TSV table with declared columns",
+}
+
+
+def recognise(path: str | Path) -> str:
+    """Name of the format of a file or folder.
+
+    Raises:
+        FileNotFoundError: no such path.
+        RecordingError: no format fits; the text lists those that are known.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"no recording at {path}")
+    for name in FORMATS:
+        if _module(name).matches(path):
+            return name
+    known = "\n  ".join(f"{name}: {title}" for name, title in FORMATS.items())
+    raise RecordingError(
+        f"{path}: this is no recording that gazekit knows. Known formats (choose one with format=...):\n  {known}"
+    )
+
+
+def read(
+    path: str | Path, screen: Screen | None = None, format: str | None = None, **options: Any
+) -> Recording:
+    """Read a recording; see `Recording.open`.
+
+    Args:
+        format: of `FORMATS`; None: recognised.
+        options: of that format's `read`.
+    Raises:
+        ValueError: an unknown format or option.
+    """
+    path = Path(path).expanduser()
+    if format is not None and format not in FORMATS:
+        raise ValueError(f"unknown format {format!r}, expected one of: {', '.join(FORMATS)}")
+    if not path.exists():
+        raise FileNotFoundError(f"no recording at {path}")
+    name = format or recognise(path)
+    reader = _module(name).read
+    known = list(signature(reader).parameters)[1:]
+    if unknown := sorted(set(options) - set(known)):
+        raise ValueError(
+            f"format {name} has no option {', '.join(unknown)}, expected {', '.join(known) or 'none'}"
+        )
+    recording = reader(path, **options)
+    return recording if screen is None else recording.with_screen(screen)
+
+
+def _module(name: str) -> Any:
+    return import_module(f"gazekit.recordings.readers.{name}")

@@ -1,0 +1,244 @@
+"""What a recording is once it is read: samples, events and messages in one clock, in pixels of one picture.
+
+Data flow: a reader (one file a tracker) makes a `Recording`; `Recording.gaze` gives one stream of it; detectors,
+quality and areas of interest work on streams and event tables and know no tracker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from gazekit.geometry import Screen
+from gazekit.recordings.camera import SceneCamera
+
+__all__ = ["EVENT_COLUMNS", "MESSAGE_COLUMNS", "Eye", "Gaze", "Recording", "RecordingError", "event_table"]
+
+Eye = Literal["left", "right", "mean", "best"]
+
+EVENT_COLUMNS = ("kind", "eye", "onset_ms", "offset_ms", "duration_ms", "x_px", "y_px")
+MESSAGE_COLUMNS = ("t_ms", "text")
+
+
+class RecordingError(ValueError):
+    """A recording that cannot be read as what it claims to be; the text says the file, the place and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gaze:
+    """One stream of gaze: one eye, both averaged, or what a scene tracker makes of both.
+
+    Args:
+        t_ms: [T] float64, strictly increasing.
+        xy_px: [T, 2] float64, NaN where the tracker had none or calls it invalid.
+        pupil: [T] in the unit of `Recording.pupil_unit`, NaN where unknown; or None.
+        block: [T] integer, which uninterrupted stretch of recording a sample belongs to; None = one stretch.
+        eye: "left", "right", "mean", or "" where the tracker gives one combined gaze.
+    Raises:
+        ValueError: lengths that differ, times that do not increase.
+    """
+
+    t_ms: np.ndarray
+    xy_px: np.ndarray
+    pupil: np.ndarray | None = None
+    block: np.ndarray | None = None
+    eye: str = ""
+
+    def __post_init__(self) -> None:
+        t, xy = np.asarray(self.t_ms, np.float64), np.asarray(self.xy_px, np.float64)
+        if t.ndim != 1 or xy.shape != (len(t), 2):
+            raise ValueError(f"t_ms must be [T] and xy_px [T, 2], got {list(t.shape)} and {list(xy.shape)}")
+        if not np.isfinite(t).all() or (np.diff(t) <= 0).any():
+            steps = np.diff(t, prepend=-np.inf)
+            bad = int(np.flatnonzero(~(np.isfinite(t) & (steps > 0)))[0])
+            raise ValueError(
+                f"times must be finite and increase: sample {bad} is at {t[bad]} ms"
+                + (f" after {t[bad - 1]} ms" if bad else "")
+            )
+        object.__setattr__(self, "t_ms", t)
+        object.__setattr__(self, "xy_px", xy)
+        for name in ("pupil", "block"):
+            value = getattr(self, name)
+            if value is not None and len(value) != len(t):
+                raise ValueError(f"{name} has {len(value)} values for {len(t)} samples")
+
+    def __len__(self) -> int:
+        return len(self.t_ms)
+
+    @cached_property
+    def valid(self) -> np.ndarray:
+        """[T] bool: a finite position."""
+        return np.isfinite(self.xy_px).all(1)
+
+    @cached_property
+    def interval_ms(self) -> float:
+        """Median step between samples of one block; NaN below two samples."""
+        steps = np.diff(self.t_ms)
+        if self.block is not None:
+            steps = steps[np.diff(self.block) == 0]
+        return float(np.median(steps)) if len(steps) else float("nan")
+
+    @property
+    def rate_hz(self) -> float:
+        """1000 / `interval_ms`."""
+        return 1000.0 / self.interval_ms
+
+    def pieces(self, max_gap_ms: float | None = None) -> list[slice]:
+        """Stretches of samples without a gap in time: blocks, cut where a step is longer than `max_gap_ms`.
+
+        Args:
+            max_gap_ms: by default 1.5 times the median step; invalid samples are no gap.
+        """
+        if len(self) == 0:
+            return []
+        limit = 1.5 * self.interval_ms if max_gap_ms is None else max_gap_ms
+        cut = np.diff(self.t_ms) > limit
+        if self.block is not None:
+            cut |= np.diff(self.block) != 0
+        edges = [0, *(np.flatnonzero(cut) + 1).tolist(), len(self)]
+        return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+    def between(self, start_ms: float, end_ms: float) -> Gaze:
+        """Samples with start_ms <= t_ms < end_ms."""
+        a, b = np.searchsorted(self.t_ms, [start_ms, end_ms])
+        pick = [None if x is None else x[a:b] for x in (self.pupil, self.block)]
+        return Gaze(self.t_ms[a:b], self.xy_px[a:b], *pick, self.eye)
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One recording of one person, as its reader found it. Nothing is interpolated, smoothed or left out.
+
+    Times are float64 milliseconds since `origin_ns` on the device's clock, for samples, events, messages and frames
+    alike. Positions are pixels of `size_px` (the screen or the scene video), origin top-left, y down.
+
+    Args:
+        path: what was read.
+        tracker: for instance "EyeLink", "Neon", "Pupil Player", "Tobii Glasses 2".
+        samples: a row a sample, increasing in time: `t_ms`; for each of `eyes` with the suffix "_left" or "_right" (none where
+            the tracker gives one gaze): `x_px`, `y_px`, `pupil` where recorded, and `valid`, the tracker's own word on the
+            sample (positions are kept as they are in the file where it says no); `block` where
+            recording paused; and whatever else the file holds, under its own name.
+        events: what the vendor's software found: `EVENT_COLUMNS` and more where known (`x_end_px`, `y_end_px`,
+            `amplitude_dva`, `peak_velocity_dva_s`, `pupil`, `id`); `kind` is "fixation", "saccade", "blink" or the
+            vendor's word. `offset_ms` and `duration_ms` are as the vendor counts them.
+        messages: `t_ms`, `text`, and more where known: what experiment and operator wrote.
+        eyes: ("left", "right"), one of them, or ("",).
+        size_px: (width, height) that positions are in, None if the file doesn't say.
+        screen: the display, for degrees; only who ran the study knows it, unless the file says.
+        camera: the scene camera, for degrees in head-mounted recordings.
+        video: scene video, None if absent.
+        frame_t_ms: [F] float64 time of each scene frame, None without scene camera.
+        origin_ns: what t_ms = 0 is on the device's clock, in integer nanoseconds (Unix time where the device has it).
+        pupil_unit: "mm", "px", "area" (arbitrary), "diameter" (arbitrary) or "".
+        validation: lines about calibration and validation accuracy: `t_ms`, `eye`, `mean_error_dva`, `max_error_dva`, and more.
+        info: what else the files say, by their own names.
+        notes: what was odd and what was done about it, a sentence each, with counts.
+    """
+
+    path: Path
+    tracker: str
+    samples: pd.DataFrame
+    events: pd.DataFrame
+    messages: pd.DataFrame
+    eyes: tuple[str, ...] = ("",)
+    size_px: tuple[int, int] | None = None
+    screen: Screen | None = None
+    camera: SceneCamera | None = None
+    video: Path | None = None
+    frame_t_ms: np.ndarray | None = None
+    origin_ns: int = 0
+    pupil_unit: str = ""
+    validation: pd.DataFrame = field(default_factory=lambda: pd.DataFrame())
+    info: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @staticmethod
+    def open(path: str | Path, screen: Screen | None = None, **options: Any) -> Recording:
+        """Read a recording of any known tracker; the format is recognised by what is in the file or folder.
+
+        Args:
+            path: a file (`.asc`, `.tsv`, `.csv`, ...) or the folder of a recording.
+            screen: the display that was looked at, for units in degrees.
+            options: of the format's reader, see `gazekit.recordings.readers`.
+        Raises:
+            FileNotFoundError: no such path.
+            RecordingError: an unknown format, or a broken file; the text says where.
+        """
+        from gazekit.recordings.readers import read
+
+        return read(path, screen, **options)
+
+    def gaze(self, eye: Eye | None = None) -> Gaze:
+        """One stream of gaze with NaN wherever the tracker calls a sample invalid.
+
+        Args:
+            eye: "left", "right"; "mean" of both where both are valid, NaN elsewhere (so that an eye that is lost makes no
+                jump); "best" the one with more valid samples, left on a tie. None: the only one there is, else "best".
+        Raises:
+            ValueError: an eye that was not recorded.
+        """
+        eye = eye or ("best" if len(self.eyes) > 1 else self.eyes[0])
+        if eye in ("mean", "best") and len(self.eyes) == 1:
+            eye = self.eyes[0]
+        if eye not in (*self.eyes, "mean", "best"):
+            raise ValueError(f"{self.path.name} has no {eye!r} eye, only {', '.join(map(repr, self.eyes))}")
+        if eye == "best":
+            eye = max(self.eyes, key=lambda e: int(self._stream(e)[0].sum()))
+        streams = [self._stream(e)[1:] for e in (self.eyes if eye == "mean" else (eye,))]
+        xy, pupil = (
+            np.mean(parts, 0) if parts[0] is not None else None for parts in zip(*streams, strict=True)
+        )
+        block = self.samples["block"].to_numpy() if "block" in self.samples else None
+        return Gaze(self.samples["t_ms"].to_numpy(), xy, pupil, block, eye)
+
+    def _stream(self, eye: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        suffix = f"_{eye}" if eye else ""
+        xy = self.samples[[f"x_px{suffix}", f"y_px{suffix}"]].to_numpy(np.float64)
+        valid = self.samples[f"valid{suffix}"].to_numpy(bool) & np.isfinite(xy).all(1)
+        xy = np.where(valid[:, None], xy, np.nan)
+        pupil = f"pupil{suffix}"
+        return valid, xy, self.samples[pupil].to_numpy(np.float64) if pupil in self.samples else None
+
+    def fixations(self, eye: str | None = None) -> pd.DataFrame:
+        """The vendor's fixations, of one eye if named; empty where the tracker gave none."""
+        rows = self.events[self.events["kind"] == "fixation"]
+        return (rows if eye is None else rows[rows["eye"] == eye]).reset_index(drop=True)
+
+    def with_screen(self, screen: Screen) -> Recording:
+        """The same recording, seen on this screen.
+
+        Raises:
+            ValueError: the file says that the screen has another resolution.
+        """
+        if self.size_px is not None and self.size_px != (screen.width_px, screen.height_px):
+            raise ValueError(
+                f"{self.path.name} was recorded on {self.size_px[0]} x {self.size_px[1]} px, "
+                f"the screen given has {screen.width_px} x {screen.height_px} px"
+            )
+        return replace(self, screen=screen, size_px=(screen.width_px, screen.height_px))
+
+    @property
+    def duration_ms(self) -> float:
+        """From the first to the last sample; NaN without samples."""
+        t = self.samples["t_ms"].to_numpy()
+        return float(t[-1] - t[0]) if len(t) else float("nan")
+
+
+def event_table(rows: Sequence[dict[str, Any]] | pd.DataFrame = ()) -> pd.DataFrame:
+    """A table of events with at least `EVENT_COLUMNS`, in order of onset; absent numbers are NaN, absent words ""."""
+    table = pd.DataFrame(rows)
+    for name in EVENT_COLUMNS:
+        if name not in table:
+            table[name] = "" if name in ("kind", "eye") else np.nan
+    numbers = [name for name in EVENT_COLUMNS if name not in ("kind", "eye")]
+    table[numbers] = table[numbers].astype(np.float64)
+    rest = [name for name in table.columns if name not in EVENT_COLUMNS]
+    table = table[[*EVENT_COLUMNS, *rest]]
+    return table.sort_values("onset_ms", kind="stable", ignore_index=True)
