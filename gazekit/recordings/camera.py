@@ -62,7 +62,7 @@ class SceneCamera:
         return self.rays(xy_px) * focal + centre
 
     def px_to_dva(self, xy_px: np.ndarray) -> np.ndarray:
-        """[..., 2] pixels to azimuth and elevation in degrees from the optical axis; right and *down* are positive, as in pixels."""
+        """[..., 2] pixels to degrees right and *down* from the optical axis, the directions of pixels."""
         return np.rad2deg(np.arctan(self.rays(xy_px)))
 
     @property

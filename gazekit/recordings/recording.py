@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -102,7 +103,7 @@ class Gaze:
         if self.block is not None:
             cut |= np.diff(self.block) != 0
         edges = [0, *(np.flatnonzero(cut) + 1).tolist(), len(self)]
-        return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return [slice(a, b) for a, b in pairwise(edges)]
 
     def between(self, start_ms: float, end_ms: float) -> Gaze:
         """Samples with start_ms <= t_ms < end_ms."""
@@ -121,10 +122,10 @@ class Recording:
     Args:
         path: what was read.
         tracker: for instance "EyeLink", "Neon", "Pupil Player", "Tobii Glasses 2".
-        samples: a row a sample, increasing in time: `t_ms`; for each of `eyes` with the suffix "_left" or "_right" (none where
-            the tracker gives one gaze): `x_px`, `y_px`, `pupil` where recorded, and `valid`, the tracker's own word on the
-            sample (positions are kept as they are in the file where it says no); `block` where
-            recording paused; and whatever else the file holds, under its own name.
+        samples: a row a sample, increasing in time: `t_ms`; for each of `eyes` with the suffix "_left" or "_right"
+            (none where the tracker gives one gaze): `x_px`, `y_px`, `pupil` where recorded, and `valid`, the
+            tracker's own word on the sample (positions are kept as they are in the file where it says no); `block`
+            where recording paused; and whatever else the file holds, under its own name.
         events: what the vendor's software found: `EVENT_COLUMNS` and more where known (`x_end_px`, `y_end_px`,
             `amplitude_dva`, `peak_velocity_dva_s`, `pupil`, `id`); `kind` is "fixation", "saccade", "blink" or the
             vendor's word. `offset_ms` and `duration_ms` are as the vendor counts them.
@@ -135,9 +136,9 @@ class Recording:
         camera: the scene camera, for degrees in head-mounted recordings.
         video: scene video, None if absent.
         frame_t_ms: [F] float64 time of each scene frame, None without scene camera.
-        origin_ns: what t_ms = 0 is on the device's clock, in integer nanoseconds (Unix time where the device has it).
+        origin_ns: t_ms = 0 on the device's clock, in integer nanoseconds (Unix time where the device has it).
         pupil_unit: "mm", "px", "area" (arbitrary), "diameter" (arbitrary) or "".
-        validation: lines about calibration and validation accuracy: `t_ms`, `eye`, `mean_error_dva`, `max_error_dva`, and more.
+        validation: what the file says about accuracy: `t_ms`, `eye`, `mean_error_dva`, `max_error_dva`, and more.
         info: what else the files say, by their own names.
         notes: what was odd and what was done about it, a sentence each, with counts.
     """
@@ -179,8 +180,8 @@ class Recording:
         """One stream of gaze with NaN wherever the tracker calls a sample invalid.
 
         Args:
-            eye: "left", "right"; "mean" of both where both are valid, NaN elsewhere (so that an eye that is lost makes no
-                jump); "best" the one with more valid samples, left on a tie. None: the only one there is, else "best".
+            eye: "left", "right"; "mean" of both where both are valid, NaN elsewhere (so that losing an eye makes no
+                jump); "best" the one with more valid samples, left on a tie. None: the only one, else "best".
         Raises:
             ValueError: an eye that was not recorded.
         """

@@ -1,4 +1,4 @@
-"""One file a tracker: `matches(path)` looks inside, `read(path, ...)` makes a `Recording`. The first that matches reads."""
+"""One file a tracker: `matches(path)` looks inside, `read(path, ...)` makes a `Recording`."""
 
 from __future__ import annotations
 
