@@ -1,0 +1,288 @@
+"""Reading text, CSV and JSON so that a broken file is told by name, line and column.
+
+All readers return what they read and a list of notes, sentences for `Recording.notes`. A file that ends too early
+is an error unless `truncated="keep"`, which leaves out the broken rest and says so in a note.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import warnings
+import zlib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from gazekit.recordings.recording import RecordingError
+
+__all__ = ["Truncated", "read_bytes", "read_csv", "read_json", "read_json_lines", "read_text"]
+
+Truncated = Literal["error", "keep"]
+_KEEP = 'truncated="keep" reads what is there'
+
+
+def read_bytes(path: Path, truncated: Truncated = "error") -> tuple[bytes, list[str]]:
+    """The bytes of a file, decompressed if its name ends in ".gz".
+
+    Raises:
+        FileNotFoundError: no such file.
+        RecordingError: a folder or an unreadable file; a gzip file that is broken, or cut unless `truncated="keep"`.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no file {path}") from None
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read ({error.strerror})") from error
+    return _gunzip(path, content, truncated) if path.suffix.lower() == ".gz" else (content, [])
+
+
+def _gunzip(path: Path, content: bytes, truncated: Truncated) -> tuple[bytes, list[str]]:
+    parts: list[bytes] = []
+    while True:
+        unpack = zlib.decompressobj(wbits=31)
+        try:
+            parts.append(unpack.decompress(content))
+        except zlib.error as error:
+            raise RecordingError(f"{path}: not a readable gzip file ({error})") from error
+        if not unpack.eof:
+            if truncated != "keep":
+                raise RecordingError(f"{path}: the gzip file ends too early, it was cut; {_KEEP}")
+            return b"".join(parts), [f"{path.name} is cut: its first {sum(map(len, parts))} bytes were read"]
+        content = unpack.unused_data.lstrip(b"\0")
+        if not content:
+            return b"".join(parts), []
+
+
+def read_text(path: Path, truncated: Truncated = "error") -> tuple[str, list[str]]:
+    """The text of a file: UTF-8, UTF-16 where it starts with its byte order mark, else Latin-1 with a note.
+
+    Raises:
+        FileNotFoundError: no such file.
+        RecordingError: as `read_bytes`; bytes that are no text.
+    """
+    content, notes = read_bytes(path, truncated)
+    wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+    if not wide and b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise RecordingError(
+            f"{path}, line {line}: a zero byte, expected text; the file is damaged or binary"
+        )
+    try:
+        return content.decode("utf-16" if wide else "utf-8-sig"), notes
+    except UnicodeDecodeError as error:
+        if wide:
+            raise RecordingError(
+                f"{path}: not readable as UTF-16 ({error.reason}), is it complete?"
+            ) from error
+        line = content.count(b"\n", 0, error.start) + 1
+        note = f"{path.name} is not UTF-8 (first in line {line}); it was read as Latin-1"
+        return content.decode("latin-1"), [*notes, note]
+
+
+def read_json(path: Path, kind: type = dict) -> Any:
+    """The content of a JSON file whose outermost value is a `kind` (dict or list).
+
+    Raises:
+        FileNotFoundError: no such file.
+        RecordingError: not JSON, cut off, a key that occurs twice in one object, another outermost value.
+    """
+    text, _ = read_text(path)
+    content = _parse_json(text, str(path))
+    if not isinstance(content, kind):
+        raise RecordingError(f"{path}: expected a JSON {_JSON_NAMES[kind]}, got {type(content).__name__}")
+    return content
+
+
+def read_json_lines(path: Path, truncated: Truncated = "error") -> tuple[list[dict[str, Any]], list[str]]:
+    """The objects of a file with one JSON object a line (".gz" or plain); empty lines hold none.
+
+    Raises:
+        FileNotFoundError: no such file.
+        RecordingError: as `read_text`; a line that is no JSON object (the last one is left out if "keep").
+    """
+    text, notes = read_text(path, truncated)
+    lines = text.split("\n")
+    records = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            record = _parse_json(line, where)
+        except RecordingError as error:
+            if number != len(lines):
+                raise
+            if truncated != "keep":
+                raise RecordingError(f"{error}; the file was cut in its last line; {_KEEP}") from error
+            notes.append(f"{path.name} is cut: line {number}, its last, was left out")
+            continue
+        if not isinstance(record, dict):
+            raise RecordingError(f"{where}: expected a JSON object, got {type(record).__name__}")
+        records.append(record)
+    return records, notes
+
+
+_JSON_NAMES = {dict: "object", list: "list"}
+
+
+def _parse_json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise RecordingError(f"{where}: not readable JSON, is it complete? ({error})") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"key {next(k for k in keys if keys.count(k) > 1)!r} occurs twice")
+    return content
+
+
+def read_csv(
+    path: Path,
+    columns: Mapping[str, str | tuple[str, ...]],
+    optional: Mapping[str, str | tuple[str, ...]] | None = None,
+    *,
+    text: Collection[str] = (),
+    integers: Collection[str] = (),
+    separator: str = ",",
+    decimal: str = ".",
+    missing: Collection[str] = ("",),
+    truncated: Truncated = "error",
+) -> tuple[pd.DataFrame, list[str]]:
+    """A table with a header line. Headers are compared without case, a leading "#", and with "_" as a space.
+
+    Args:
+        columns: our name -> header, or several headers of which one is there; all must be there.
+        optional: the same for columns that may be absent.
+        text: our names of text columns; the other named ones are numbers (float64, or int64 where all are whole).
+        integers: our names of columns that must be whole numbers without a missing one, for nanoseconds.
+        missing: what stands for a missing number, which is NaN. "nan" in any case always does.
+    Returns:
+        One row a line, named columns first and others behind under their own header, as pandas reads them; and notes.
+    Raises:
+        FileNotFoundError: no such file.
+        RecordingError: as `read_text`; no header, a column that is absent or there twice, a line with another number
+            of fields, text in a column of numbers. The last line alone may be short if "keep": it is left out.
+    """
+    content, notes = read_text(path, truncated)
+    content, names = _check_lines(path, content, separator, truncated, notes)
+    renamed = _match(path, names, columns, optional or {})
+    options: dict[str, Any] = dict(
+        sep=separator, names=renamed, skiprows=1, index_col=False, skip_blank_lines=True, na_values=list(missing),
+        keep_default_na=False, decimal=decimal, dtype=dict.fromkeys(text, str), low_memory=False,
+    )  # fmt: skip
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            table = pd.read_csv(io.StringIO(content), **options)
+    except (ValueError, Warning, OverflowError) as error:
+        raise RecordingError(f"{path}: not a readable table ({error})") from error
+    known = [name for name in (*columns, *(optional or {})) if name in renamed]
+    for name in known:
+        header = names[renamed.index(name)]
+        table[name] = _words(table[name]) if name in text else _numbers(path, table[name], header, missing)
+        if name in integers and table[name].dtype != np.int64:
+            bad = int((table[name].isna() | (table[name] % 1 != 0)).to_numpy().argmax())
+            raise RecordingError(f"{path}, column {header!r}, row {bad + 1}: expected a whole number")
+    return table[known + [name for name in renamed if name not in known]], notes
+
+
+def _words(column: pd.Series) -> pd.Series:
+    return column.fillna("").astype(str)
+
+
+def _numbers(path: Path, column: pd.Series, header: str, missing: Collection[str]) -> pd.Series:
+    if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
+        numbers = pd.to_numeric(column.astype(str).str.strip(), errors="coerce")
+        given = column.notna() & ~column.astype(str).str.strip().str.lower().isin(["nan", *missing])
+        if (bad := (given & numbers.isna()).to_numpy()).any():
+            row = int(bad.argmax())
+            raise RecordingError(
+                f"{path}, column {header!r}, row {row + 1}: expected a number, got {str(column.iloc[row])[:60]!r}"
+                f" ({int(bad.sum())} such rows)"
+            )
+        column = numbers
+    return column if column.dtype == np.int64 else column.astype(np.float64)
+
+
+def _check_lines(
+    path: Path, content: str, separator: str, truncated: Truncated, notes: list[str]
+) -> tuple[str, list[str]]:
+    """The text without a broken last line, and the fields of its header; all lines have as many fields."""
+    content = content.replace("\r\n", "\n").replace("\r", "\n")
+    head, _, _ = content.partition("\n")
+    names = [name.strip() for name in next(csv.reader([head], delimiter=separator), [])]
+    if not any(names):
+        raise RecordingError(f"{path}: expected a header line, got {head[:60]!r}")
+    counts = _field_counts(path, content, separator)
+    wrong = np.flatnonzero((counts != len(names)) & (counts > 0))
+    complete = content.endswith("\n")
+    if len(wrong) == 1 and wrong[0] == len(counts) - 1 and not complete and counts[-1] < len(names):
+        if truncated != "keep":
+            raise RecordingError(
+                f"{path}, line {len(counts)}, the last: {counts[-1]} of {len(names)} fields, the file was cut; {_KEEP}"
+            )
+        notes.append(f"{path.name} is cut: its last line was left out")
+        return content[: content.rindex("\n") + 1], names
+    if len(wrong):
+        raise RecordingError(
+            f"{path}, line {wrong[0] + 1}: {counts[wrong[0]]} fields, expected {len(names)} as in the header"
+            f" ({len(wrong)} such lines)"
+        )
+    if not complete:
+        notes.append(
+            f"{path.name} has no line end after its last line; if it was cut, its last value may be wrong"
+        )
+    return content, names
+
+
+def _field_counts(path: Path, content: str, separator: str) -> np.ndarray:
+    """[L] fields of each line, 0 for an empty one."""
+    if '"' in content:
+        try:
+            return np.array([len(row) for row in csv.reader(io.StringIO(content), delimiter=separator)])
+        except csv.Error as error:
+            raise RecordingError(f"{path}: not a readable table ({error})") from error
+    data = np.frombuffer(content.encode(), np.uint8)
+    ends = np.flatnonzero(data == ord("\n"))
+    if not content.endswith("\n"):
+        ends = np.append(ends, len(data))
+    marks = np.searchsorted(np.flatnonzero(data == ord(separator)), ends)
+    lengths = np.diff(ends, prepend=-1) - 1
+    return np.where(lengths > 0, np.diff(marks, prepend=0) + 1, 0)
+
+
+def _match(
+    path: Path, names: list[str], columns: Mapping[str, Any], optional: Mapping[str, Any]
+) -> list[str]:
+    """The header with our names where they are asked for."""
+    plain = [_plain(name) for name in names]
+    renamed = list(names)
+    for name, wanted in {**columns, **optional}.items():
+        wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+        found = [i for i, header in enumerate(plain) if header in {_plain(w) for w in wanted}]
+        if len(found) > 1:
+            raise RecordingError(f"{path}: column {names[found[0]]!r} is there {len(found)} times")
+        if not found and name in columns:
+            raise RecordingError(
+                f"{path}: no column {' or '.join(map(repr, wanted))}, found: {', '.join(names)}"
+            )
+        if found:
+            renamed[found[0]] = name
+    for i, name in enumerate(renamed):
+        if not name or renamed.index(name) != i:  # pandas wants names, and names that differ
+            renamed[i] = f"{name or 'unnamed'} ({i + 1})"
+    return renamed
+
+
+def _plain(header: str) -> str:
+    return header.lstrip("# ").replace("_", " ").strip().casefold()
