@@ -9,6 +9,10 @@ import numpy as np
 
 __all__ = ["SceneCamera"]
 
+_STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-10)
+# OpenCV 4 takes a stopping rule only under another name; its default of five steps is off by pixels in corners.
+_undistort = getattr(cv2, "undistortPointsIter", cv2.undistortPoints)
+
 
 @dataclass(frozen=True, eq=False)
 class SceneCamera:
@@ -41,19 +45,35 @@ class SceneCamera:
         object.__setattr__(self, "distortion", distortion)
 
     def rays(self, xy_px: np.ndarray) -> np.ndarray:
-        """[..., 2] pixels of the video to [..., 2] x/z, y/z of undistorted viewing rays; NaN stays NaN."""
+        """[..., 2] pixels of the video to [..., 2] x/z, y/z of undistorted viewing rays.
+
+        Lens distortion has no inverse in closed form; it is iterated, and NaN where the result, distorted again, misses
+        its pixel by more than 0.01 px: there the lens model has no inverse, in wide-angle cameras in the outermost corners
+        (OpenCV gives wrong numbers there). NaN stays NaN.
+        """
         xy = np.asarray(xy_px, np.float64)
         flat = xy.reshape(-1, 2)
-        if len(flat) == 0:
-            return xy.copy()
-        known = np.isfinite(flat).all(1)
         out = np.full_like(flat, np.nan)
+        known = np.isfinite(flat).all(1)
         if known.any():
-            done = cv2.undistortPointsIter(
-                np.ascontiguousarray(flat[known])[:, None], self.matrix, self._lens, None, None,
-                (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-9),
-            )  # fmt: skip
-            out[known] = done[:, 0]
+            points = np.ascontiguousarray(flat[known])[:, None]
+            rays = _undistort(points, self.matrix, self._lens, R=None, P=None, criteria=_STOP)[:, 0]
+            miss = np.linalg.norm(self.pixels(rays) - flat[known], axis=1)
+            out[known] = np.where((miss <= 0.01)[:, None], rays, np.nan)
+        return out.reshape(xy.shape)
+
+    def pixels(self, rays: np.ndarray) -> np.ndarray:
+        """[..., 2] x/z, y/z of viewing rays to [..., 2] pixels of the video: the inverse of `rays`."""
+        xy = np.asarray(rays, np.float64)
+        flat = xy.reshape(-1, 2)
+        out = np.full_like(flat, np.nan)
+        known = np.isfinite(flat).all(1)
+        if known.any():
+            points = np.column_stack([flat[known], np.ones(known.sum())])[:, None]
+            with np.errstate(over="ignore", invalid="ignore"):
+                out[known] = cv2.projectPoints(points, np.zeros(3), np.zeros(3), self.matrix, self._lens)[0][
+                    :, 0
+                ]
         return out.reshape(xy.shape)
 
     def undistort(self, xy_px: np.ndarray) -> np.ndarray:

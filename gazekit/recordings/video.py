@@ -1,0 +1,186 @@
+"""Scene videos frame by frame: which frame is shown at a time, and exactly that frame's picture.
+
+Eye trackers film with a varying frame rate, so a frame is never `time * rate`: every frame has its own presentation
+time, and a picture is decoded from the key frame before it up to the frame that carries exactly that time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from gazekit.recordings.recording import RecordingError
+
+__all__ = ["SceneVideo", "frame_at"]
+
+
+def frame_at(frame_t_ms: np.ndarray, t_ms: np.ndarray | float) -> np.ndarray:
+    """Index of the frame that is seen at a time: the last one with time <= t.
+
+    Args:
+        frame_t_ms: [F] increasing times of frames.
+        t_ms: [...] times on the same clock.
+    Returns:
+        [...] int64; -1 before the first frame and where t is NaN. After the last frame it is F - 1: compare with the
+        last time if the video may have ended.
+    """
+    t = np.asarray(t_ms, np.float64)
+    index = np.searchsorted(np.asarray(frame_t_ms, np.float64), t, side="right") - 1
+    return np.where(np.isnan(t), -1, index)
+
+
+class SceneVideo:
+    """A video whose frames are read by index. Close it, or use it in a `with` statement.
+
+    Opening reads the presentation time of each frame without decoding. Frames in order are decoded one after the
+    other; any other order seeks to the key frame before.
+
+    Args:
+        path: the video.
+        frame_t_ms: [F] times of its frames on the recording's clock, `Recording.frame_t_ms`; None: presentation
+            times of the video itself.
+    Raises:
+        FileNotFoundError: no such file.
+        RecordingError: no video, a cut or damaged file, or another number of frames than `frame_t_ms`.
+
+    Example:
+        >>> with SceneVideo(recording.video, recording.frame_t_ms) as video:      # doctest: +SKIP
+        ...     picture = video.read(video.frame_at(1234.5))
+    """
+
+    def __init__(self, path: str | Path, frame_t_ms: np.ndarray | None = None) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise FileNotFoundError(f"no video {self.path}")
+        try:
+            self._container = av.open(str(self.path))
+        except (av.error.FFmpegError, OSError) as error:
+            raise RecordingError(f"{self.path}: not a readable video, is it complete? ({error})") from error
+        try:
+            self._open(frame_t_ms)
+        except BaseException:
+            self._container.close()
+            raise
+
+    def _open(self, frame_t_ms: np.ndarray | None) -> None:
+        if not self._container.streams.video:
+            raise RecordingError(f"{self.path}: no video stream in this file")
+        self._stream = self._container.streams.video[0]
+        self._pts, self._keys = self._index()
+        self._decoder: Iterator[Any] = iter(())
+        self._at: int | None = None  # pts of the last decoded frame, None where the decoder has no place
+        self._last: tuple[int, np.ndarray] | None = None
+        self.t_ms = self._pts * float(self._stream.time_base * 1000)
+        if frame_t_ms is not None:
+            self.t_ms = np.asarray(frame_t_ms, np.float64)
+            if len(self.t_ms) != len(self._pts):
+                raise RecordingError(
+                    f"{self.path}: {len(self._pts)} frames, but the recording lists times of {len(self.t_ms)};"
+                    " video and times do not belong together, or one of them was cut"
+                )
+
+    def _index(self) -> tuple[np.ndarray, list[tuple[int, int]]]:
+        """Presentation times of all frames in order; (presentation, seek) times of key frames."""
+        times, keys, packets = [], [], 0
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size == 0:  # the flush at the end
+                    continue
+                packets += 1
+                if packet.is_corrupt or packet.pts is None:
+                    raise RecordingError(f"{self.path}: packet {packets} is damaged or has no time")
+                if not packet.is_discard:
+                    times.append(packet.pts)
+                if packet.is_keyframe:
+                    seek = packet.pts if packet.dts is None else min(packet.pts, packet.dts)
+                    keys.append((packet.pts, seek))
+        except av.error.FFmpegError as error:
+            raise RecordingError(f"{self.path}: damaged after {packets} frames ({error})") from error
+        declared = self._stream.frames
+        if packets == 0 or (declared and packets != declared):
+            raise RecordingError(
+                f"{self.path}: {packets} of {declared or 'its'} frames are there, the video was cut"
+            )
+        pts = np.sort(np.array(times, np.int64))
+        if (np.diff(pts) == 0).any():
+            raise RecordingError(
+                f"{self.path}: two frames with the same presentation time, the video is damaged"
+            )
+        return pts, sorted(keys)
+
+    def __len__(self) -> int:
+        return len(self._pts)
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """(width, height)."""
+        return self._stream.codec_context.width, self._stream.codec_context.height
+
+    def frame_at(self, t_ms: np.ndarray | float) -> np.ndarray:
+        """`frame_at` of this video's frames."""
+        return frame_at(self.t_ms, t_ms)
+
+    def read(self, index: int) -> np.ndarray:
+        """[H, W, 3] uint8 RGB picture of a frame.
+
+        Raises:
+            IndexError: not in 0 .. len - 1 (-1 is "no frame yet" of `frame_at`, not the last one).
+            RecordingError: the frame cannot be decoded.
+        """
+        index = int(index)
+        if not 0 <= index < len(self):
+            raise IndexError(f"{self.path.name} has frames 0 to {len(self) - 1}, got {index}")
+        if self._last is None or self._last[0] != index:
+            self._last = (index, self._decode(int(self._pts[index])))
+        return self._last[1].copy()
+
+    def frames(self, indices: Iterable[int]) -> Iterator[np.ndarray]:
+        """The pictures of frames, one after the other; fastest in increasing order."""
+        return (self.read(index) for index in indices)
+
+    def _decode(self, pts: int) -> np.ndarray:
+        try:
+            starts = [k for k, (shown, _) in enumerate(self._keys) if shown <= pts] or [0]
+            near = self._at is not None and self._keys[starts[-1]][0] <= self._at < pts
+            # A container may land behind the key frame asked for: then the one before it is tried.
+            for key in [None] * near + starts[::-1]:
+                if key is not None:
+                    self._container.seek(self._keys[key][1], stream=self._stream, backward=True)
+                    self._decoder = self._container.decode(self._stream)
+                if (frame := self._forward(pts)) is not None:
+                    return frame
+        except (av.error.FFmpegError, OSError) as error:
+            self._at = None
+            raise self._damaged(pts, str(error)) from error
+        raise self._damaged(pts, "no such frame comes out of the decoder")
+
+    def _forward(self, pts: int) -> np.ndarray | None:
+        for frame in self._decoder:
+            self._at = frame.pts
+            if frame.pts == pts:
+                if frame.is_corrupt:
+                    raise self._damaged(pts, "the decoder had to guess it")
+                return frame.to_ndarray(format="rgb24")
+            if frame.pts is not None and frame.pts > pts:
+                break
+        self._at = None
+        return None
+
+    def _damaged(self, pts: int, reason: str) -> RecordingError:
+        index = int(np.searchsorted(self._pts, pts))
+        return RecordingError(f"{self.path}: frame {index} cannot be decoded ({reason})")
+
+    def close(self) -> None:
+        """Release the file."""
+        self._decoder = iter(())
+        self._container.close()
+
+    def __enter__(self) -> SceneVideo:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
