@@ -21,6 +21,7 @@ NAMES = (
     "osie",
     "coco_search18",
     "scenes_json",
+    "recordings",
 )
 
 

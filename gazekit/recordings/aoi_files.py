@@ -1,0 +1,193 @@
+"""Areas of interest from annotation files: COCO JSON, Label Studio video JSON, and CVAT XML by `aoi_cvat`.
+
+Frames count from 0 and boxes are pixels `x_min, y_min, x_max, y_max`, whatever the file has. What is no box (polygons,
+ellipses, masks, points, rotated boxes) is an error: leaving it out would call its fixations background.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gazekit.recordings.aoi_cvat import finite, moving_box, read_cvat
+from gazekit.recordings.aoi_shapes import MovingBox
+from gazekit.recordings.files import read_json as _read_json
+from gazekit.recordings.files import read_text
+from gazekit.recordings.recording import RecordingError
+
+__all__ = ["coco_boxes", "read_aois", "read_coco", "read_label_studio"]
+
+# Label Studio's answers about a whole video: no areas, and so not read.
+_NO_AREAS = tuple("choices textarea number rating timelinelabels labels relation taxonomy datetime".split())
+
+
+def read_aois(path: str | Path, size_px: tuple[int, int] | None = None) -> list[MovingBox]:
+    """Moving AOIs of a file of any of the three formats, recognised by its content.
+
+    Args:
+        size_px: (width, height) of the video: Label Studio's percentages need it.
+    Raises:
+        FileNotFoundError, RecordingError: as the format's own function; a file of another format.
+    """
+    path = Path(path).expanduser()
+    text, _ = read_text(path)
+    start = text.lstrip()[:1]
+    if start == "<":
+        return read_cvat(path)
+    if start == "[":
+        return read_label_studio(path, size_px)
+    if start == "{":
+        return read_coco(path)
+    raise RecordingError(
+        f"{path}: neither COCO JSON, CVAT XML nor Label Studio JSON; it starts with {start!r}"
+    )
+
+
+def read_coco(path: str | Path) -> list[MovingBox]:
+    """Boxes over the frames of a video from COCO JSON; a box is there in its own frame only.
+
+    Beside COCO's own fields `images[].frame_index` is needed, and `annotations[].track_id` joins the boxes of one
+    object; without it all boxes of a category are one object's.
+
+    Raises:
+        FileNotFoundError: no such file.
+        RecordingError: not COCO, fields missing, two boxes of one track in a frame.
+    """
+    path = Path(path).expanduser()
+    boxes: dict[tuple[str, Any], dict[int, list[float]]] = {}
+    for where, image, label, box, track in coco_boxes(path):
+        frame = image.get("frame_index")
+        if not isinstance(frame, int) or isinstance(frame, bool) or frame < 0:
+            raise RecordingError(
+                f"{where}: boxes of a video need a whole frame_index >= 0 of their image, got {frame!r}"
+            )
+        own = boxes.setdefault((label, track), {})
+        if frame in own:
+            raise RecordingError(
+                f"{where}: a second box of {label!r} in frame {frame}; give each object its track_id"
+            )
+        own[frame] = box
+    return [
+        moving_box(path, label, [(frame, own[frame], True) for frame in sorted(own)], False)
+        for (label, _), own in boxes.items()
+    ]
+
+
+def coco_boxes(path: Path) -> list[tuple[str, dict[str, Any], str, list[float], Any]]:
+    """Each annotation of a COCO file: where it is, its image, label, [x_min, y_min, x_max, y_max], track_id or None."""
+    content = _read_json(path, dict)
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(content.get(key), list) or not all(isinstance(v, dict) for v in content[key]):
+            found = ", ".join(map(repr, content)) or "nothing"
+            raise RecordingError(f"{path}: COCO JSON has a list of objects {key!r}, found {found[:200]}")
+    try:
+        images = {image["id"]: image for image in content["images"]}
+        labels = {category["id"]: str(category["name"]) for category in content["categories"]}
+    except (KeyError, TypeError) as error:
+        raise RecordingError(f"{path}: images need an id, categories an id and a name ({error})") from error
+    found = []
+    for number, entry in enumerate(content["annotations"]):
+        where = f"{path}, annotation {entry.get('id', number)!r}"
+        try:
+            image, label = images[entry["image_id"]], labels[entry["category_id"]]
+            x, y, width, height = (finite(v) for v in entry["bbox"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordingError(
+                f"{where}: expected image_id, category_id and bbox [x, y, width, height] of known ones ({error})"
+            ) from error
+        found.append((where, image, label, [x, y, x + width, y + height], entry.get("track_id")))
+    return found
+
+
+def read_label_studio(
+    path: str | Path, size_px: tuple[int, int] | None, task: int | None = None, annotation: int | None = None
+) -> list[MovingBox]:
+    """Video rectangles from Label Studio's JSON export: percentages of the picture, frames that count from 1.
+
+    A keyframe with enabled=false is the last frame in which its box is there (until a later keyframe).
+
+    Args:
+        size_px: (width, height) of the video, which the file doesn't say.
+        task, annotation: which one, counted from 0; needed only where the file holds several.
+    Raises:
+        FileNotFoundError: no such file.
+        RecordingError: no size, several tasks or annotations, rotated boxes, other areas.
+    """
+    path = Path(path).expanduser()
+    if size_px is None:
+        raise RecordingError(
+            f"{path}: Label Studio has percentages; size_px=(width, height) of the video is needed"
+        )
+    chosen = _one(path, "task", _read_json(path, list), task)
+    entries = _list(path, chosen, "annotations")
+    kept = [a for a in entries if isinstance(a, dict) and not a.get("was_cancelled")]
+    results = _list(path, _one(path, "annotation", kept, annotation), "result")
+    tracks = []
+    for number, result in enumerate(results):
+        where = f"{path}, result {number}"
+        kind = result.get("type") if isinstance(result, dict) else None
+        if kind in _NO_AREAS:
+            continue
+        if kind != "videorectangle":
+            raise RecordingError(
+                f"{where}: type {kind!r} is no box over frames; only videorectangle can be read"
+            )
+        tracks.append(_studio_track(path, where, result, size_px))
+    return tracks
+
+
+def _studio_track(path: Path, where: str, result: dict[str, Any], size_px: tuple[int, int]) -> MovingBox:
+    value = result.get("value")
+    labels = value.get("labels") if isinstance(value, dict) else None
+    if not isinstance(labels, list) or len(labels) != 1:
+        raise RecordingError(f"{where}: expected one label, got {labels!r}")
+    keys: dict[int, tuple[int, list[float], bool]] = {}
+    gone: list[tuple[int, list[float], bool]] = []
+    for key in _list(path, value, "sequence"):
+        try:
+            frame, enabled, rotation = key["frame"], key["enabled"], key.get("rotation", 0)
+            x, y, width, height = (finite(key[name]) for name in ("x", "y", "width", "height"))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RecordingError(
+                f"{where}: a keyframe needs frame, enabled, x, y, width, height ({error})"
+            ) from error
+        if (
+            not isinstance(frame, int)
+            or isinstance(frame, bool)
+            or frame < 1
+            or not isinstance(enabled, bool)
+        ):
+            raise RecordingError(
+                f"{where}: frame must be a whole number >= 1, enabled true or false, got {frame!r}, {enabled!r}"
+            )
+        if rotation:
+            raise RecordingError(
+                f"{where}, frame {frame}: the box is rotated; only upright boxes can be read"
+            )
+        if frame - 1 in keys:
+            raise RecordingError(f"{where}: frame {frame} occurs twice")
+        box = (np.array([x, y, x + width, y + height]) / 100 * [*size_px, *size_px]).tolist()
+        keys[frame - 1] = (frame - 1, box, True)
+        if not enabled:
+            gone.append((frame, box, False))
+    keys |= {key[0]: key for key in gone if key[0] not in keys}
+    return moving_box(path, str(labels[0]), sorted(keys.values()), True)
+
+
+def _one(path: Path, what: str, entries: list, index: int | None) -> dict[str, Any]:
+    if index is None and len(entries) != 1:
+        raise RecordingError(f"{path}: holds {len(entries)} {what}s, expected one, or {what}=NUMBER from 0")
+    if index is not None and not 0 <= index < len(entries):
+        raise RecordingError(f"{path}: has no {what} {index}, only {len(entries)}")
+    entry = entries[index or 0]
+    if not isinstance(entry, dict):
+        raise RecordingError(f"{path}: a {what} must be an object, got {type(entry).__name__}")
+    return entry
+
+
+def _list(path: Path, owner: dict[str, Any], key: str) -> list:
+    if not isinstance(owner.get(key), list):
+        raise RecordingError(f"{path}: expected a list {key!r}, got {type(owner.get(key)).__name__}")
+    return owner[key]

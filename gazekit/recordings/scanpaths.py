@@ -1,0 +1,188 @@
+"""Scanpaths of a recording's trials, trials cut by messages or by a table of times."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.scanpath import Scanpath
+
+__all__ = ["TRIAL_COLUMNS", "TrialMessages", "TrialScanpath", "cut_trials", "fixations_of", "scanpaths"]
+
+TRIAL_COLUMNS = ("onset_ms", "offset_ms", "stimulus")
+
+
+@dataclass(frozen=True)
+class TrialMessages:
+    """Which messages begin and end a trial, as regular expressions that are searched in their text.
+
+    Named groups of any of the three patterns become columns of the trials; one of them must be `(?P<stimulus>...)`.
+
+    Args:
+        start: a message that begins a trial.
+        end: one that ends it; None: a trial lasts until the next begins, the last one until the last sample.
+        inside: a further message between the two, for what the start doesn't tell.
+    Raises:
+        ValueError: a pattern that is no regular expression, or no group `stimulus`.
+
+    >>> TrialMessages(r"^TRIALID \\d+ (?P<stimulus>\\S+)", r"^TRIAL_RESULT").end
+    '^TRIAL_RESULT'
+    """
+
+    start: str
+    end: str | None = None
+    inside: str | None = None
+
+    def __post_init__(self) -> None:
+        groups: set[str] = set()
+        for name in ("start", "end", "inside"):
+            pattern = getattr(self, name)
+            if pattern is None and name != "start":
+                continue
+            try:
+                groups |= set(re.compile(pattern).groupindex)
+            except (re.error, TypeError) as error:
+                raise ValueError(f"{name}: {pattern!r} is no regular expression ({error})") from error
+        if "stimulus" not in groups:
+            raise ValueError(
+                f"start: {self.start!r} has no group (?P<stimulus>...) that says what was seen, nor has end or inside"
+            )
+
+
+class TrialScanpath(NamedTuple):
+    """One trial of a recording and what was looked at in it."""
+
+    stimulus: str
+    onset_ms: float
+    offset_ms: float
+    scanpath: Scanpath
+
+
+def cut_trials(recording: Recording, messages: TrialMessages) -> pd.DataFrame:
+    """Trials of a recording by its messages.
+
+    A trial runs from a message `start` to the first `end` after it. What is unclear stays visible: a trial without end
+    before the next start has `offset_ms` NaN, one that no message names has `stimulus` "".
+
+    Returns:
+        A row a trial in order, numbered from 1: `onset_ms`, `offset_ms`, `stimulus`, and a text column for every other named group.
+    Raises:
+        RecordingError: no message begins a trial.
+    """
+    text = [str(line) for line in recording.messages["text"]]
+    t_ms = recording.messages["t_ms"].to_numpy(np.float64)
+    starts = [i for i, line in enumerate(text) if re.search(messages.start, line)]
+    if not starts:
+        examples = ", ".join(repr(line[:60]) for line in dict.fromkeys(text[:1000])) or "none"
+        raise RecordingError(
+            f"{recording.path}: no message fits start {messages.start!r}; "
+            f"its {len(text)} messages begin with: {examples[:400]}"
+        )
+    last_ms = recording.samples["t_ms"].iloc[-1] if len(recording.samples) else np.nan
+    rows = []
+    for first, after in zip(starts, [*starts[1:], len(text)], strict=True):
+        if messages.end is None:
+            offset_ms = t_ms[after] if after < len(text) else last_ms
+        else:
+            fits = (i for i in range(first + 1, after) if re.search(messages.end, text[i]))
+            last = next(fits, None)
+            offset_ms = np.nan if last is None else t_ms[last]
+            after = after if last is None else last + 1
+        groups = _groups(messages, text[first:after])
+        rows.append({**groups, "onset_ms": t_ms[first], "offset_ms": offset_ms})
+    columns = [*TRIAL_COLUMNS, *(name for name in rows[0] if name not in TRIAL_COLUMNS)]
+    return pd.DataFrame(rows, index=range(1, len(rows) + 1))[columns]
+
+
+def _groups(messages: TrialMessages, lines: list[str]) -> dict[str, str]:
+    """Every named group of the patterns, "" where no line of the trial has it; the first line that does decides."""
+    found: dict[str, str] = {}
+    for pattern in filter(None, (messages.start, messages.end, messages.inside)):
+        found |= {name: found.get(name, "") for name in re.compile(pattern).groupindex}
+        for line in lines if pattern != messages.start else lines[:1]:
+            match = re.search(pattern, line)
+            for name, value in match.groupdict().items() if match else ():
+                found[name] = found[name] or value or ""
+    return found
+
+
+def scanpaths(
+    recording: Recording,
+    trials: pd.DataFrame | TrialMessages,
+    events: pd.DataFrame | None = None,
+    observer: str | None = None,
+) -> list[TrialScanpath]:
+    """The scanpath of each trial: fixations that begin in it, onset included, offset not.
+
+    A fixation that was under way at the onset belongs to what was seen before and is no part of it; one that outlasts
+    the trial counts with its whole duration.
+
+    Args:
+        recording: what was recorded.
+        trials: `onset_ms`, `offset_ms`, `stimulus` a trial, in ms as in the recording; or the messages that tell them.
+        events: fixations of one eye from a detector; None: the tracker's own, of the eye with more valid samples.
+        observer: who looked; None: the name of the recording's file without its ending.
+    Returns:
+        A scanpath a trial, in the trials' order; a trial without fixation has an empty one.
+    Raises:
+        RecordingError: no fixations at all, a trial without end or stimulus, or that ends before it begins.
+        ValueError: a table without these columns, fixations of both eyes.
+    """
+    if isinstance(trials, TrialMessages):
+        trials = cut_trials(recording, trials)
+    if missing := [name for name in TRIAL_COLUMNS if name not in trials]:
+        raise ValueError(f"the table of trials has no column {', '.join(missing)}")
+    fixations = fixations_of(recording) if events is None else _one_eye(events)
+    observer = recording.path.stem if observer is None else observer
+    xy, duration = (
+        fixations[["x_px", "y_px"]].to_numpy(np.float64),
+        fixations["duration_ms"].to_numpy(np.float64),
+    )
+    onsets, found = fixations["onset_ms"].to_numpy(np.float64), []
+    for row in trials[list(TRIAL_COLUMNS)].itertuples():
+        _check_trial(f"{recording.path.name}, trial {row.Index}", row.onset_ms, row.offset_ms, row.stimulus)
+        first, last = np.searchsorted(onsets, [row.onset_ms, row.offset_ms])
+        path = Scanpath(xy[first:last], duration[first:last], observer)
+        found.append(TrialScanpath(str(row.stimulus), float(row.onset_ms), float(row.offset_ms), path))
+    return found
+
+
+def fixations_of(recording: Recording) -> pd.DataFrame:
+    """The tracker's own fixations by onset; where both eyes have some, those of the eye with more valid samples.
+
+    Raises:
+        RecordingError: the tracker gave none.
+    """
+    fixations = recording.fixations()
+    if len(fixations) == 0:
+        raise RecordingError(
+            f"{recording.path}: holds no fixations of the tracker; find them with a detector and pass events=..."
+        )
+    if fixations["eye"].nunique() > 1:
+        fixations = recording.fixations(recording.gaze("best").eye)
+    return _one_eye(fixations)
+
+
+def _one_eye(events: pd.DataFrame) -> pd.DataFrame:
+    fixations = events[events["kind"] == "fixation"] if "kind" in events else events
+    if "eye" in fixations and fixations["eye"].nunique() > 1:
+        raise ValueError(f"fixations of one eye are expected, got {sorted(fixations['eye'].unique())}")
+    return fixations.sort_values("onset_ms", kind="stable", ignore_index=True)
+
+
+def _check_trial(where: str, onset_ms: float, offset_ms: float, stimulus: str) -> None:
+    if not str(stimulus):
+        raise RecordingError(
+            f"{where}, from {onset_ms} ms: no message between its start and end names a stimulus"
+        )
+    if not np.isfinite(onset_ms) or not np.isfinite(offset_ms):
+        raise RecordingError(f"{where} ({stimulus}), from {onset_ms} ms: has no end before the next begins")
+    if offset_ms <= onset_ms:
+        raise RecordingError(
+            f"{where} ({stimulus}): ends at {offset_ms} ms, not after its onset {onset_ms} ms"
+        )
