@@ -13,8 +13,8 @@
 
 `recording` is a path below DIR, of any format that gazekit reads; times are ms in the recording as gazekit reads it.
 `stimulus` is the name of a picture, with or without its ending; `target` the label of the object that is looked for,
-also as a group (?P<target>...) of a message; `observer` is by default the recording's name without its ending. One scene is one
-picture with one target. Fixations off the picture are left out and counted.
+also as a group (?P<target>...) of a message; `observer` is by default the recording's name without its ending.
+One scene is one picture with one target. Fixations off the picture are left out and counted.
 """
 
 from __future__ import annotations
@@ -77,6 +77,8 @@ def load(
             recording = study.read(path)
             events = _detect(recording) if fixations == "ivt" else fixations_of(recording)
             trials = cut_trials(recording, study.messages) if table is None else table
+            named = trials.get("observer", pd.Series("", trials.index))
+            trials = trials.assign(observer=named.where(named != "", observer))
         for number in range(len(trials)):
             with builder.scanpath(f"{where}, trial {trials.index[number]}"):
                 off.append(
@@ -87,30 +89,25 @@ def load(
 
 
 def _observers(paths: list[Path], root: Path) -> list[str]:
-    """Names without ending; with their folders if they are not unique: sub1/gaze.asc and sub2/gaze.asc are two people."""
+    """Names without ending; with their folders if these recur, as sub1/gaze.asc and sub2/gaze.asc are two people."""
     stems = [path.stem for path in paths]
     unique = len(set(stems)) == len(stems)
     return stems if unique else [path.relative_to(root).with_suffix("").as_posix() for path in paths]
 
 
 def _add_trial(
-    builder: DatasetBuilder,
-    study: Study,
-    recording: Recording,
-    trial: pd.DataFrame,
-    events: pd.DataFrame,
-    observer: str,
+    builder: DatasetBuilder, study: Study, recording: Recording, trial: pd.DataFrame, events: pd.DataFrame
 ) -> int:
     """Add one trial, its scene first; returns how many fixations were off the picture."""
     row = trial.iloc[0]
-    (found,) = scanpaths(recording, trial, events, str(row.get("observer") or observer))
+    (found,) = scanpaths(recording, trial, events, str(row["observer"]))
     target, picture = str(row.get("target") or ""), study.picture(found.stimulus)
     name = f"{picture.name}, target {target}" if target else picture.name
-    if name not in study.tried:
-        study.tried.add(name)
+    if name not in builder and not builder.lost(name):
         with builder.scene(name, f"stimulus {name!r}"):
             builder.add_scene(study.scene(picture, target, name))
-    if builder.lost(name):
+        builder.lost(name)
+    if name not in builder:
         return 0
     path, size = found.scanpath, builder[name].size_px
     xy = study.on_picture(path.xy_px, recording, size)

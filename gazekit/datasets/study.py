@@ -182,7 +182,9 @@ def _trials(root: Path) -> pd.DataFrame | None:
     path = root / "trials.csv"
     if not path.exists():
         if not any(root.glob("study.*")):
-            raise DataError(f"{root}: neither trials.csv nor study.json; {INFO.how_to_get}")
+            raise DataError(
+                f"{root}: neither trials.csv nor study.json; see python -m pydoc gazekit.datasets.recordings"
+            )
         return None
     needed = ("recording", "onset_ms", "offset_ms", "stimulus")
     optional = ("observer", "target")

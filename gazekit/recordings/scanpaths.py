@@ -70,7 +70,8 @@ def cut_trials(recording: Recording, messages: TrialMessages) -> pd.DataFrame:
     before the next start has `offset_ms` NaN, one that no message names has `stimulus` "".
 
     Returns:
-        A row a trial in order, numbered from 1: `onset_ms`, `offset_ms`, `stimulus`, and a text column for every other named group.
+        A row a trial in order, numbered from 1: `onset_ms`, `offset_ms`, `stimulus`, and a text column for every other
+        named group.
     Raises:
         RecordingError: no message begins a trial.
     """
