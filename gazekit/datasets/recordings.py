@@ -81,9 +81,7 @@ def load(
             trials = trials.assign(observer=named.where(named != "", observer))
         for number in range(len(trials)):
             with builder.scanpath(f"{where}, trial {trials.index[number]}"):
-                off.append(
-                    _add_trial(builder, study, recording, trials[number : number + 1], events, observer)
-                )
+                off.append(_add_trial(builder, study, recording, trials[number : number + 1], events))
     left = {f"without {sum(off)} fixations off the picture": int(np.count_nonzero(off))} if any(off) else None
     return builder.build(left)
 
