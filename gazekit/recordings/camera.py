@@ -48,7 +48,7 @@ class SceneCamera:
         """[..., 2] pixels of the video to [..., 2] x/z, y/z of undistorted viewing rays.
 
         Lens distortion has no inverse in closed form; it is iterated, and NaN where the result, distorted again, misses
-        its pixel by more than 0.01 px: there the lens model has no inverse, in wide-angle cameras in the outermost corners
+        its pixel by more than 0.01 px: the lens model has no inverse there, as in the outermost corners of wide lenses
         (OpenCV gives wrong numbers there). NaN stays NaN.
         """
         xy = np.asarray(xy_px, np.float64)

@@ -15,7 +15,7 @@ import numpy as np
 
 from gazekit.recordings.recording import RecordingError
 
-__all__ = ["SceneVideo", "frame_at"]
+__all__ = ["SceneVideo", "frame_at", "video_size"]
 
 
 def frame_at(frame_t_ms: np.ndarray, t_ms: np.ndarray | float) -> np.ndarray:
@@ -31,6 +31,30 @@ def frame_at(frame_t_ms: np.ndarray, t_ms: np.ndarray | float) -> np.ndarray:
     t = np.asarray(t_ms, np.float64)
     index = np.searchsorted(np.asarray(frame_t_ms, np.float64), t, side="right") - 1
     return np.where(np.isnan(t), -1, index)
+
+
+def video_size(path: Path) -> tuple[int, int]:
+    """(width, height) that a video declares; no frame is decoded.
+
+    Raises:
+        FileNotFoundError, RecordingError: as `SceneVideo`.
+    """
+    with _opened(path) as container:
+        context = container.streams.video[0].codec_context
+        return context.width, context.height
+
+
+def _opened(path: Path) -> Any:
+    if not path.is_file():
+        raise FileNotFoundError(f"no video {path}")
+    try:
+        container = av.open(str(path))
+    except (av.error.FFmpegError, OSError) as error:
+        raise RecordingError(f"{path}: not a readable video, is it complete? ({error})") from error
+    if not container.streams.video:
+        container.close()
+        raise RecordingError(f"{path}: no video stream in this file")
+    return container
 
 
 class SceneVideo:
@@ -54,12 +78,7 @@ class SceneVideo:
 
     def __init__(self, path: str | Path, frame_t_ms: np.ndarray | None = None) -> None:
         self.path = Path(path)
-        if not self.path.is_file():
-            raise FileNotFoundError(f"no video {self.path}")
-        try:
-            self._container = av.open(str(self.path))
-        except (av.error.FFmpegError, OSError) as error:
-            raise RecordingError(f"{self.path}: not a readable video, is it complete? ({error})") from error
+        self._container = _opened(self.path)
         try:
             self._open(frame_t_ms)
         except BaseException:
@@ -67,8 +86,6 @@ class SceneVideo:
             raise
 
     def _open(self, frame_t_ms: np.ndarray | None) -> None:
-        if not self._container.streams.video:
-            raise RecordingError(f"{self.path}: no video stream in this file")
         self._stream = self._container.streams.video[0]
         self._pts, self._keys = self._index()
         self._decoder: Iterator[Any] = iter(())

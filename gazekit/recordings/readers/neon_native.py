@@ -1,0 +1,225 @@
+"""Pupil Labs Neon, native folder: what the Companion phone writes (also "Native Recording Data" of Pupil Cloud).
+
+Read are gaze, worn, eye states (pupil in mm), fixations and saccades, blinks, events, scene frame times,
+`info.json` and `calibration.bin`. Streams of one eye, the inertial unit and the eye videos are named in
+`info["streams"]` and stay unread. Times are Unix nanoseconds; `t_ms` = 0 is `start_time` of `info.json`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from gazekit.recordings.clocks import Clock, in_order, since_ms
+from gazekit.recordings.files import Truncated, read_json, read_text
+from gazekit.recordings.readers.neon_streams import (
+    parts,
+    read_calibration,
+    read_stream,
+    read_times,
+    stream_names,
+)
+from gazekit.recordings.readers.pupil_labs import add_pupil, checked_events, has_file, scene_size
+from gazekit.recordings.recording import Recording, RecordingError
+
+__all__ = ["matches", "read"]
+
+_SCENE = "Neon Scene Camera v1"
+_SIZE = (1600, 1200)  # of Neon's scene camera; the video's own size where there is one
+_KINDS = {0: "saccade", 1: "fixation", 4: "blink"}
+
+
+def matches(path: Path) -> bool:
+    """A folder with `gaze ps1.raw` or `gaze_200hz.raw`."""
+    return any(has_file(path, name) for name in ("gaze ps1.raw", "gaze_200hz.raw"))
+
+
+def read(
+    path: Path,
+    stream: Literal["gaze", "gaze_200hz"] | None = None,
+    truncated: Truncated = "error",
+    clock: Clock = "error",
+) -> Recording:
+    """Read the folder.
+
+    A phone that is too slow for all eye images estimates gaze at a lower rate while it records (`gaze`); all
+    images are evaluated later, in `gaze_200hz`. Of a folder with both, `gaze_200hz` is read unless `stream` says
+    otherwise; fixations and blinks are the same. A sample is `valid` where `worn` is not 0 (or unknown). `pupil`
+    is the mean of both eyes in mm where their state has the very time of the gaze, else NaN.
+
+    Args:
+        path: the folder.
+        stream: which gaze; None: `gaze_200hz` where it is there.
+        truncated: "error", or "keep": of cut files the whole records.
+        clock: "error", or "sort", see `clocks.in_order`.
+    Raises:
+        FileNotFoundError: `info.json` or a file of times is missing.
+        RecordingError: a broken file; no gaze.
+    """
+    info = read_json(path / "info.json")
+    streams = stream_names(path)
+    gazes = [name for name in ("gaze_200hz", "gaze") if name in streams]
+    if not gazes or (stream is not None and stream not in gazes):
+        raise RecordingError(f"{path}: no stream {stream or 'gaze'!r}, found: {', '.join(streams) or 'none'}")
+    stream = stream or gazes[0]
+    notes: list[str] = []
+    if len(gazes) > 1:
+        notes.append(
+            f"gaze is there as {' and '.join(gazes)}: {stream} was read, stream=... chooses the other"
+        )
+    samples = _samples(path, stream, truncated, clock, notes)
+    origin = info.get("start_time", int(samples["ns"].iloc[0]))
+    if type(origin) is not int:
+        raise RecordingError(f"{path / 'info.json'}: start_time must be whole nanoseconds, got {origin!r}")
+    samples.insert(0, "t_ms", since_ms(samples.pop("ns"), origin, str(path / f"{stream}.time")))
+    videos = parts(path, _SCENE, ".mp4")
+    if len(videos) > 1:
+        notes.append(f"the scene video has {len(videos)} parts: no single video is named, see info['videos']")
+    video = videos[0] if len(videos) == 1 else None
+    size = scene_size(video, None, notes) or _SIZE
+    camera, calibration = _camera(path, size, truncated, notes)
+    return Recording(
+        path=path,
+        tracker="Neon",
+        samples=samples,
+        events=_events(path, origin, truncated, notes),
+        messages=_messages(path, origin, truncated, notes),
+        size_px=size,
+        camera=camera,
+        video=video,
+        frame_t_ms=_frames(path, origin, truncated, notes),
+        origin_ns=origin,
+        pupil_unit="mm" if "pupil" in samples else "",
+        info={**info, "stream": stream, "streams": streams, "videos": videos, "calibration": calibration},
+        notes=tuple(notes),
+    )
+
+
+def _read(folder: Path, stream: str, layout: str, truncated: Truncated, notes: list[str]) -> pd.DataFrame:
+    table, more = read_stream(folder, stream, truncated, layout)
+    notes += more
+    return table
+
+
+def _samples(path: Path, stream: str, truncated: Truncated, clock: Clock, notes: list[str]) -> pd.DataFrame:
+    """`ns`, position, pupil, validity, and what else eye states and `worn` hold."""
+    gaze = _read(path, stream, "gaze", truncated, notes)
+    if not len(gaze):
+        raise RecordingError(f"{path}: the stream {stream!r} is empty, there is no gaze to read")
+    if not {"x", "y"} <= set(gaze):
+        raise RecordingError(f"{path / 'gaze.dtype'}: expected fields x and y, got {', '.join(gaze.columns)}")
+    samples = gaze.rename(columns={"x": "x_px", "y": "y_px"}).astype({"x_px": np.float64, "y_px": np.float64})
+    samples["valid"] = np.isfinite(samples[["x_px", "y_px"]]).all(axis=1)
+    worn = _read(path, stream.replace("gaze", "worn"), "worn", truncated, notes)
+    if len(worn):
+        if len(worn) != len(samples) and truncated != "keep":
+            raise RecordingError(
+                f"{path}: {len(samples)} records of {stream} but {len(worn)} of worn, one of them was cut;"
+                ' truncated="keep" reads what both have'
+            )
+        if len(worn) != len(samples):
+            notes.append(f"{len(samples)} records of {stream} but {len(worn)} of worn; the rest was left out")
+        samples = samples[: len(worn)].assign(worn=worn["worn"][: len(samples)])
+        samples["valid"] &= samples["worn"] != 0
+    samples, more = in_order(samples, "ns", str(path / stream), clock)
+    notes += more
+    states = _read(path, "eye_state", "eye_state", truncated, notes)
+    if len(states):
+        states, more = in_order(states, "ns", str(path / "eye_state"), clock)
+        notes += more
+        add_pupil(samples, states, "pupil_diameter_left_mm", "pupil_diameter_right_mm", notes)
+    return samples
+
+
+def _events(path: Path, origin: int, truncated: Truncated, notes: list[str]) -> pd.DataFrame:
+    """Fixations (with mean position) and saccades (with start and end), which share a stream, and blinks."""
+    tables = []
+    for stream in ("fixations", "blinks"):
+        rows = _read(path, stream, stream, truncated, notes)
+        if not len(rows):
+            continue
+        where = f"{path / stream}.raw"
+        try:
+            table = _event_rows(rows, origin, where)
+        except KeyError as error:
+            raise RecordingError(f"{path / stream}.dtype: no field {error}") from error
+        if unknown := sorted(set(table["kind"]) - set(_KINDS.values())):
+            notes.append(
+                f"{where} has events of unknown {', '.join(unknown)}; they are kept under these names"
+            )
+        tables.append(table)
+    events = checked_events(tables, path)
+    events["id"] = events.groupby("kind").cumcount() + 1
+    return events
+
+
+def _event_rows(rows: pd.DataFrame, origin: int, where: str) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {"kind": [_KINDS.get(code, f"type {code}") for code in rows["event_type"]], "eye": ""}
+    )
+    table["onset_ms"] = since_ms(rows["start_timestamp_ns"], origin, where)
+    table["offset_ms"] = since_ms(rows["end_timestamp_ns"], origin, where)
+    table["duration_ms"] = (rows["end_timestamp_ns"] - rows["start_timestamp_ns"]) / 1e6
+    if "mean_gaze_x" not in rows:
+        return table
+    fixation = table["kind"] == "fixation"
+    for axis in "xy":
+        table[f"{axis}_px"] = (
+            rows[f"mean_gaze_{axis}"].where(fixation, rows[f"start_gaze_{axis}"]).astype(float)
+        )
+        table[f"{axis}_end_px"] = rows[f"end_gaze_{axis}"].where(~fixation).astype(float)
+    table["amplitude_px"] = rows["amplitude_pixels"].astype(float)
+    table["amplitude_dva"] = rows["amplitude_angle_deg"].astype(float)
+    table["mean_velocity_px_s"] = rows["mean_velocity"].astype(float)
+    table["peak_velocity_px_s"] = rows["max_velocity"].astype(float)
+    return table
+
+
+def _messages(path: Path, origin: int, truncated: Truncated, notes: list[str]) -> pd.DataFrame:
+    if not has_file(path, "event.txt"):
+        return pd.DataFrame({"t_ms": np.empty(0), "text": pd.Series(dtype=str)})
+    text, more = read_text(path / "event.txt")
+    times, also = read_times(path / "event.time", truncated)
+    notes += [*more, *also]
+    names = text.removesuffix("\n").split("\n") if text else []
+    if text and not text.endswith("\n"):
+        notes.append("event.txt has no line end after its last name; if it was cut, that name may be wrong")
+    if len(names) != len(times):
+        message = f"{len(names)} names but {len(times)} times in event.time"
+        if truncated != "keep":
+            raise RecordingError(
+                f'{path / "event.txt"}: {message}, one was cut; truncated="keep" reads what both have'
+            )
+        notes.append(f"event.txt: {message}; the rest was left out")
+    count = min(len(names), len(times))
+    t = since_ms(times[:count], origin, str(path / "event.time"))
+    table = pd.DataFrame({"t_ms": t, "text": [name.strip() for name in names[:count]]})
+    return table.sort_values("t_ms", kind="stable", ignore_index=True)
+
+
+def _frames(path: Path, origin: int, truncated: Truncated, notes: list[str]) -> np.ndarray | None:
+    pieces = []
+    for part in parts(path, _SCENE, ".time"):
+        times, more = read_times(part, truncated)
+        notes += more
+        pieces.append(times)
+    if not pieces:
+        return None
+    ns = np.concatenate(pieces)
+    in_order(pd.DataFrame({"ns": ns}), "ns", str(path / f"{_SCENE}.time"), "error")
+    return since_ms(ns, origin, str(path / f"{_SCENE}.time"))
+
+
+def _camera(path: Path, size: tuple[int, int], truncated: Truncated, notes: list[str]) -> tuple[Any, Any]:
+    if not has_file(path, "calibration.bin"):
+        return None, None
+    try:
+        return read_calibration(path / "calibration.bin", size)
+    except RecordingError as error:
+        if truncated != "keep":
+            raise RecordingError(f'{error}; truncated="keep" reads the rest without a camera') from error
+        notes.append(f"no scene camera: {error}")
+        return None, None

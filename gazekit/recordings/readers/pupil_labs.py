@@ -1,0 +1,96 @@
+"""What the readers of Pupil Labs' formats share: scene pictures, pupils, checked events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gazekit.recordings.clocks import rows_at
+from gazekit.recordings.recording import RecordingError, event_table
+from gazekit.recordings.video import video_size
+
+__all__ = ["add_pupil", "checked_events", "has_file", "header_has", "only_video", "scene_size"]
+
+
+def has_file(folder: Path, name: str) -> bool:
+    """Whether a folder holds a file; False too for what cannot be looked into."""
+    try:
+        return (folder / name).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def header_has(path: Path, *names: str) -> bool:
+    """Whether the first line of a text file holds these column names; "_" counts as a space, case doesn't count."""
+    try:
+        with path.open("rb") as file:
+            head = file.readline(10_000)
+    except (OSError, ValueError):
+        return False
+    line = head.decode("utf-8", "replace").replace("_", " ").casefold()
+    return all(name.replace("_", " ").casefold() in line for name in names)
+
+
+def scene_size(
+    video: Path | None, size_px: tuple[int, int] | None, notes: list[str]
+) -> tuple[int, int] | None:
+    """The size that is given, else that of the video; None without both. An unreadable video is noted."""
+    if size_px is not None:
+        if len(size_px) != 2 or not all(isinstance(v, int) and v > 0 for v in size_px):
+            raise ValueError(f"size_px must be (width, height) in whole pixels, got {size_px!r}")
+        return size_px
+    if video is None:
+        return None
+    try:
+        return video_size(video)
+    except RecordingError as error:
+        notes.append(f"the scene video cannot be used: {error}")
+        return None
+
+
+def add_pupil(samples: pd.DataFrame, states: pd.DataFrame, left: str, right: str, notes: list[str]) -> None:
+    """Add the columns of eye states, and `pupil`, the mean of both eyes, to samples with the very same time `ns`.
+
+    Where no state has the time of a sample all are NaN; where one eye is unknown `pupil` is NaN, so that an eye that is
+    lost makes no jump.
+    """
+    at = rows_at(states["ns"].to_numpy(), samples["ns"].to_numpy())
+    for name in states.columns.drop("ns"):
+        values = states[name].to_numpy()
+        if np.issubdtype(values.dtype, np.number):
+            samples[name] = np.where(at >= 0, values[at], np.nan) if len(values) else np.nan
+    if left in samples and right in samples:
+        samples.insert(samples.columns.get_loc("valid"), "pupil", (samples[left] + samples[right]) / 2)
+    if (at < 0).any():
+        notes.append(
+            f"{int((at < 0).sum())} of {len(at)} gaze samples have no eye state with their time: pupil is NaN"
+        )
+
+
+def checked_events(tables: list[pd.DataFrame], where: Path) -> pd.DataFrame:
+    """One table of events out of several.
+
+    Raises:
+        RecordingError: an event without a time or that ends before it starts.
+    """
+    table = event_table(pd.concat(tables, ignore_index=True) if tables else ())
+    wrong = ~(table["offset_ms"] >= table["onset_ms"]).to_numpy()
+    if wrong.any():
+        row = table.iloc[int(wrong.argmax())]
+        raise RecordingError(
+            f"{where}: a {row['kind']} from {row['onset_ms']} to {row['offset_ms']} ms after the start of the recording"
+            f" ({int(wrong.sum())} such events): start and end are swapped or damaged"
+        )
+    return table
+
+
+def only_video(folder: Path, notes: list[str]) -> Path | None:
+    """The one video of a folder; None without one, and with several, which is noted."""
+    videos = sorted(folder.glob("*.mp4"))
+    if len(videos) > 1:
+        notes.append(
+            f"{len(videos)} videos ({', '.join(v.name for v in videos)}): which is the scene's is not known"
+        )
+    return videos[0] if len(videos) == 1 else None

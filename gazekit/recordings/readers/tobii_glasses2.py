@@ -1,0 +1,235 @@
+"""Tobii Pro Glasses 2: a recording's folder as it lies on the memory card, `segments/<n>/livedata.json.gz`.
+
+Each line of live data is a JSON object that its content names: `gp` gaze as a share of the scene picture from its
+top left, `gp3` gaze in mm, `pd` pupil in mm and `eye`, joined by `gidx`; `vts` the video's clock, `pts` that of
+the live stream; `sig` and `dir` the sync port. `ts` are microseconds, `s` = 0 is valid. Inertial data (`ac`,
+`gy`), `pc` and `gd` stay unread; how many rows of each there are is in `info["rows"]`.
+
+`et.tslv.gz` beside it starts with the size and the calibration of the scene camera. Its layout was found out on a
+real recording: a record is u2 type, u2 status, u4 length and as many bytes, filled up to a multiple of four; type
+4 holds u2 number, width, height, rate and a file name; type 300 holds float4 position (3), rotation (9), focal
+length (2), skew, principal point (2), radial (3) and tangential distortion (3) and u2 width and height, from byte
+4 on. The test projects `gp3` through it onto `gp`, to within 0.2 px.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gazekit.recordings.camera import SceneCamera
+from gazekit.recordings.clocks import Clock, in_order, rows_at
+from gazekit.recordings.files import Truncated, read_bytes, read_json, read_json_lines
+from gazekit.recordings.readers.pupil_labs import has_file, scene_size
+from gazekit.recordings.readers.tobii_files import add_mean_pupil, numbers, scene_frames, tobii_camera
+from gazekit.recordings.recording import Recording, RecordingError, event_table
+
+__all__ = ["matches", "read"]
+
+_KEYS = ("gp", "gp3", "pd", "pc", "gd", "vts", "evts", "pts", "sig", "ac", "gy")
+
+
+def matches(path: Path) -> bool:
+    """A folder with `recording.json` and `segments/<n>/livedata.json.gz`."""
+    return has_file(path, "recording.json") and bool(_segments(path))
+
+
+def _segments(path: Path) -> dict[str, Path]:
+    try:
+        return {live.parent.name: live.parent for live in sorted(path.glob("segments/*/livedata.json.gz"))}
+    except OSError:
+        return {}
+
+
+def read(
+    path: Path,
+    segment: int | None = None,
+    size_px: tuple[int, int] | None = None,
+    truncated: Truncated = "error",
+    clock: Clock = "error",
+) -> Recording:
+    """Read one segment.
+
+    `t_ms` = 0 is the start of the scene video (`vts` = 0), so t_ms is the video's own time; `frame_t_ms` are its
+    presentation times. Without `vts` rows it is the first gaze sample, and frames have no times. `pupil_left` and
+    `pupil_right` are mm, NaN where invalid. Sync port changes are messages "in 1", "in 0", "out 1", "out 0"; rows
+    of another kind are messages too, as JSON.
+
+    Args:
+        path: the recording's folder.
+        segment: which; needed only if there are several, as each has its own clock and video.
+        size_px: (width, height) of the scene; None: as in `et.tslv.gz`, else of `fullstream.mp4`.
+        truncated: "error", or "keep": of cut files what is there.
+        clock: "error", or "sort", see `clocks.in_order`.
+    Raises:
+        RecordingError: a broken file, several segments, no gaze, no size of the scene.
+    """
+    info = read_json(path / "recording.json")
+    segments = _segments(path)
+    name = next(iter(segments), "") if segment is None else str(segment)
+    if name not in segments or (segment is None and len(segments) > 1):
+        raise RecordingError(f"{path}: segments {', '.join(segments) or 'none'}; choose one with segment=...")
+    folder = segments[name]
+    rows, notes = read_json_lines(folder / "livedata.json.gz", truncated)
+    kinds = _kinds(rows)
+    where = str(folder / "livedata.json.gz")
+    video = folder / "fullstream.mp4" if has_file(folder, "fullstream.mp4") else None
+    size, camera = _scene(folder, video, size_px, truncated, notes)
+    samples = _samples(kinds, size, where, clock, notes)
+    zero = _video_zero(kinds["vts"], samples, where, notes)
+    samples.insert(0, "t_ms", (samples.pop("ts") - zero) / 1e3)
+    _check_counts(info, len(segments), samples, notes)
+    return Recording(
+        path=path,
+        tracker="Tobii Glasses 2",
+        samples=samples,
+        events=event_table(),
+        messages=_messages(kinds, zero, where),
+        size_px=size,
+        camera=camera,
+        video=video,
+        frame_t_ms=scene_frames(video, notes) if kinds["vts"] else None,
+        origin_ns=zero * 1000,
+        pupil_unit="mm",
+        info={
+            **info,
+            "segment": folder.name,
+            "rows": {kind: len(rows) for kind, rows in kinds.items() if rows},
+            "clocks": {key: _clock(kinds[key], key, zero, where) for key in ("vts", "pts")},
+        },
+        notes=tuple(notes),
+    )
+
+
+def _kinds(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    kinds: dict[str, list[dict[str, Any]]] = {key: [] for key in (*_KEYS, "other")}
+    for row in rows:
+        kinds[next((key for key in _KEYS if key in row), "other")].append(row)
+    return kinds
+
+
+def _column(
+    rows: list[dict[str, Any]], key: str, where: str, width: int = 1, whole: bool = False
+) -> np.ndarray:
+    missing = next((row for row in rows if key not in row), None)
+    if missing is not None:
+        raise RecordingError(f"{where}: a row without {key!r}: {json.dumps(missing)[:80]}")
+    return numbers([row[key] for row in rows], width, f"{where}, {key!r}", whole)
+
+
+def _samples(
+    kinds: dict[str, list[dict[str, Any]]], size: tuple[int, int], where: str, clock: Clock, notes: list[str]
+) -> pd.DataFrame:
+    gaze = kinds["gp"]
+    if not gaze:
+        raise RecordingError(f"{where}: no row with 'gp', there is no gaze to read")
+    share = _column(gaze, "gp", where, 2)
+    samples = pd.DataFrame(
+        {
+            "ts": _column(gaze, "ts", where, whole=True),
+            "x_px": share[:, 0] * size[0],
+            "y_px": share[:, 1] * size[1],
+            "valid": (_column(gaze, "s", where, whole=True) == 0) & np.isfinite(share).all(1),
+            "gidx": _column(gaze, "gidx", where, whole=True),
+        }
+    )
+    samples, more = in_order(samples, "ts", where, clock)
+    notes += more
+    gidx = samples["gidx"].to_numpy()
+    order = np.argsort(gidx, kind="stable")
+    if (np.diff(gidx[order]) == 0).any():
+        raise RecordingError(f"{where}: two rows with 'gp' have the same gidx")
+
+    def joined(rows: list[dict[str, Any]], key: str, width: int) -> np.ndarray:
+        """[T, width] values of the rows with the same gidx, NaN where there is no valid one."""
+        rows = [row for row in rows if row.get("s") == 0]
+        values = _column(rows, key, where, width).reshape(-1, width)
+        at = rows_at(gidx[order], _column(rows, "gidx", where, whole=True))
+        out = np.full((len(gidx), width), np.nan)
+        out[order[at[at >= 0]]] = values[at >= 0]
+        return out
+
+    for eye in ("left", "right"):
+        samples[f"pupil_{eye}"] = joined([row for row in kinds["pd"] if row.get("eye") == eye], "pd", 1)[:, 0]
+    samples[["gp3_x_mm", "gp3_y_mm", "gp3_z_mm"]] = joined(kinds["gp3"], "gp3", 3)
+    add_mean_pupil(samples)
+    return samples
+
+
+def _video_zero(rows: list[dict[str, Any]], samples: pd.DataFrame, where: str, notes: list[str]) -> int:
+    """`ts` at which the video starts: the median of ts - vts, microseconds."""
+    rows = [row for row in rows if row.get("s") == 0]
+    if not rows:
+        notes.append("no row with 'vts' tells the video's clock: t_ms = 0 is the first gaze sample")
+        return int(samples["ts"].iloc[0])
+    starts = _column(rows, "ts", where, whole=True) - _column(rows, "vts", where, whole=True)
+    if (spread := int(starts.max() - starts.min())) > 20_000:
+        notes.append(f"gaze and video clock drift by {spread / 1e3:.1f} ms over the recording")
+    return int(np.median(starts))
+
+
+def _clock(rows: list[dict[str, Any]], key: str, zero: int, where: str) -> pd.DataFrame:
+    """What another clock shows at a time: `vts` in microseconds, `pts` in its own ticks."""
+    t = (_column(rows, "ts", where, whole=True) - zero) / 1e3
+    return pd.DataFrame({"t_ms": t, key: _column(rows, key, where, whole=True)})
+
+
+def _messages(kinds: dict[str, list[dict[str, Any]]], zero: int, where: str) -> pd.DataFrame:
+    rows = [*kinds["sig"], *kinds["other"]]
+    text = [f"{row.get('dir', '')} {row['sig']}".strip() for row in kinds["sig"]]
+    text += [json.dumps({k: v for k, v in row.items() if k not in ("ts", "s")}) for row in kinds["other"]]
+    table = pd.DataFrame({"t_ms": (_column(rows, "ts", where, whole=True) - zero) / 1e3})
+    table["text"] = pd.Series(text, dtype=str)
+    table["type"] = pd.Series(["sync port"] * len(kinds["sig"]) + ["other"] * len(kinds["other"]), dtype=str)
+    return table.sort_values("t_ms", kind="stable", ignore_index=True)
+
+
+def _check_counts(info: dict[str, Any], segments: int, samples: pd.DataFrame, notes: list[str]) -> None:
+    said = (info.get("rec_et_samples"), info.get("rec_et_valid_samples"))
+    found = (len(samples), int(samples["valid"].sum()))
+    if segments == 1 and None not in said and said != found:
+        notes.append(
+            f"recording.json counts {said[0]} gaze samples, {said[1]} valid; there are {found[0]}, {found[1]} valid"
+        )
+
+
+def _scene(
+    folder: Path, video: Path | None, size_px: tuple[int, int] | None, truncated: Truncated, notes: list[str]
+) -> tuple[tuple[int, int], SceneCamera | None]:
+    size, camera = None, None
+    if has_file(folder, "et.tslv.gz"):
+        content, more = read_bytes(folder / "et.tslv.gz", truncated)
+        notes += more
+        size, camera = _tslv(content, str(folder / "et.tslv.gz"))
+    size = scene_size(None, size_px, notes) or size or scene_size(video, None, notes)
+    if size is None:
+        raise RecordingError(
+            f"{folder}: gaze is a share of the scene picture, whose size is not known without et.tslv.gz or"
+            " fullstream.mp4; give size_px=(width, height)"
+        )
+    return size, camera
+
+
+def _tslv(content: bytes, where: str) -> tuple[tuple[int, int] | None, SceneCamera | None]:
+    """Size and camera out of the first hundred records."""
+    size, camera, at = None, None, 0
+    for _ in range(100):
+        if len(content) < at + 8:
+            break
+        kind, _, length = struct.unpack_from("<HHI", content, at)
+        body = content[at + 8 : at + 8 + length]
+        at += 8 + -(-length // 4) * 4
+        if kind == 4 and len(body) >= 8 and body[:2] == b"\0\0":
+            size = struct.unpack_from("<HH", body, 2)
+        if kind == 300 and len(body) == 100:
+            values = np.frombuffer(body, "<f4", 23, 4)
+            shape = struct.unpack_from("<HH", body, 96)
+            camera = tobii_camera(
+                values[12:14], values[15:17], values[14], values[17:20], values[20:22], shape, where
+            )
+    return size, camera
