@@ -11,7 +11,7 @@ import io
 import json
 import warnings
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -156,6 +156,7 @@ def read_csv(
     separator: str = ",",
     decimal: str = ".",
     missing: Collection[str] = ("",),
+    header: Sequence[str] | None = None,
     truncated: Truncated = "error",
 ) -> tuple[pd.DataFrame, list[str]]:
     """A table with a header line. Headers are compared without case, a leading "#", and with "_" as a space.
@@ -166,15 +167,20 @@ def read_csv(
         text: our names of text columns; the other named ones are numbers (float64, or int64 where all are whole).
         integers: our names of columns that must be whole numbers without a missing one, for nanoseconds.
         missing: what stands for a missing number, which is NaN. "nan" in any case always does.
+        header: names of the columns of a file that has no header line.
     Returns:
         One row a line, named columns first and others behind under their own header, as pandas reads them; and notes.
     Raises:
         FileNotFoundError: no such file.
         RecordingError: as `read_text`; no header, a column that is absent or there twice, a line with another number
-            of fields, text in a column of numbers. The last line alone may be short if "keep": it is left out.
+            of fields, text in a column of numbers. With "keep" a last line without line end is left out.
     """
     content, notes = read_text(path, truncated)
-    content, names = _check_lines(path, content, separator, truncated, notes)
+    if header is not None:
+        content = separator.join(header) + "\n" + content
+    content, names = _check_lines(
+        path, content, separator, truncated, notes, first=1 if header is None else 0
+    )
     renamed = _match(path, names, columns, optional or {})
     options: dict[str, Any] = dict(
         sep=separator, names=renamed, skiprows=1, index_col=False, skip_blank_lines=True, na_values=list(missing),
@@ -188,11 +194,13 @@ def read_csv(
         raise RecordingError(f"{path}: not a readable table ({error})") from error
     known = [name for name in (*columns, *(optional or {})) if name in renamed]
     for name in known:
-        header = names[renamed.index(name)]
-        table[name] = _words(table[name]) if name in text else _numbers(path, table[name], header, missing)
+        title = names[renamed.index(name)]
+        table[name] = (
+            _words(table[name]) if name in text else _numbers(path, table[name], title, missing, decimal)
+        )
         if name in integers and table[name].dtype != np.int64:
             bad = int((table[name].isna() | (table[name] % 1 != 0)).to_numpy().argmax())
-            raise RecordingError(f"{path}, column {header!r}, row {bad + 1}: expected a whole number")
+            raise RecordingError(f"{path}, column {title!r}, row {bad + 1}: expected a whole number")
     return table[known + [name for name in renamed if name not in known]], notes
 
 
@@ -200,10 +208,11 @@ def _words(column: pd.Series) -> pd.Series:
     return column.fillna("").astype(str)
 
 
-def _numbers(path: Path, column: pd.Series, header: str, missing: Collection[str]) -> pd.Series:
+def _numbers(path: Path, column: pd.Series, header: str, missing: Collection[str], decimal: str) -> pd.Series:
     if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
-        numbers = pd.to_numeric(column.astype(str).str.strip(), errors="coerce")
-        given = column.notna() & ~column.astype(str).str.strip().str.lower().isin(["nan", *missing])
+        words = column.astype(str).str.strip()
+        numbers = pd.to_numeric(words.str.replace(decimal, "."), errors="coerce")
+        given = column.notna() & ~words.isin(missing) & (words.str.lower() != "nan")
         if (bad := (given & numbers.isna()).to_numpy()).any():
             row = int(bad.argmax())
             raise RecordingError(
@@ -215,30 +224,31 @@ def _numbers(path: Path, column: pd.Series, header: str, missing: Collection[str
 
 
 def _check_lines(
-    path: Path, content: str, separator: str, truncated: Truncated, notes: list[str]
+    path: Path, content: str, separator: str, truncated: Truncated, notes: list[str], first: int
 ) -> tuple[str, list[str]]:
-    """The text without a broken last line, and the fields of its header; all lines have as many fields."""
+    """The text without a last line that is cut, and the fields of its header; all lines have as many fields.
+
+    Args:
+        first: number of the line that `content` begins with, for errors.
+    """
     content = content.replace("\r\n", "\n").replace("\r", "\n")
     head, _, _ = content.partition("\n")
     names = [name.strip() for name in next(csv.reader([head], delimiter=separator), [])]
     if not any(names):
         raise RecordingError(f"{path}: expected a header line, got {head[:60]!r}")
+    whole = content.endswith("\n")
+    if not whole and truncated == "keep" and "\n" in content:
+        notes.append(f"{path.name} has no line end after its last line, which was left out")
+        content, whole = content[: content.rindex("\n") + 1], True
     counts = _field_counts(path, content, separator)
     wrong = np.flatnonzero((counts != len(names)) & (counts > 0))
-    complete = content.endswith("\n")
-    if len(wrong) == 1 and wrong[0] == len(counts) - 1 and not complete and counts[-1] < len(names):
-        if truncated != "keep":
-            raise RecordingError(
-                f"{path}, line {len(counts)}, the last: {counts[-1]} of {len(names)} fields, the file was cut; {_KEEP}"
-            )
-        notes.append(f"{path.name} is cut: its last line was left out")
-        return content[: content.rindex("\n") + 1], names
     if len(wrong):
-        raise RecordingError(
-            f"{path}, line {wrong[0] + 1}: {counts[wrong[0]]} fields, expected {len(names)} as in the header"
-            f" ({len(wrong)} such lines)"
-        )
-    if not complete:
+        where = f"{path}, line {wrong[0] + first}"
+        what = f"{counts[wrong[0]]} fields, expected {len(names)} as in the header"
+        if not whole and wrong[0] == len(counts) - 1:
+            raise RecordingError(f"{where}, the last: {what}; the file was cut, {_KEEP}")
+        raise RecordingError(f"{where}: {what} ({len(wrong)} such lines)")
+    if not whole:
         notes.append(
             f"{path.name} has no line end after its last line; if it was cut, its last value may be wrong"
         )
