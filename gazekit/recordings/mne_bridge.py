@@ -50,7 +50,7 @@ def to_mne(recording: Recording, rate_hz: float | None = None) -> mne.io.RawArra
         rate_hz: None: samples stay as they are. A number: linear interpolation on a grid of this rate; NaN where
             a neighbour is NaN or lies across a gap.
     Raises:
-        RecordingError: under two samples; irregular sampling with rate_hz=None; a grid of more than twenty times as
+        RecordingError: under two samples; irregular sampling with rate_hz=None; a grid of over a million points and twenty times as
             many points as samples.
         ValueError: rate_hz that isn't positive.
     """
@@ -62,7 +62,7 @@ def to_mne(recording: Recording, rate_hz: float | None = None) -> mne.io.RawArra
     t = gaze.t_ms
     step = 1000.0 / rate_hz if rate_hz else mean_step_ms(gaze)
     n = int(np.floor((t[-1] - t[0]) / step + 1e-6)) + 1
-    if n > 20 * (len(t) * max(1.0, gaze.interval_ms / step)):
+    if n > max(1e6, 20 * len(t) * max(1.0, gaze.interval_ms / step)):
         raise RecordingError(
             f"{recording.path}: {len(t)} samples are spread over {(t[-1] - t[0]) / 1000:.0f} s, a regular grid would "
             "be nearly empty; bring the parts to mne one by one"
