@@ -6,7 +6,6 @@ is an error unless `truncated="keep"`, which leaves out the broken rest and says
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import warnings
@@ -18,9 +17,19 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from gazekit.recordings.csv_lines import check_lines, match_header
 from gazekit.recordings.recording import RecordingError
 
-__all__ = ["Truncated", "read_bytes", "read_csv", "read_json", "read_json_lines", "read_text"]
+__all__ = [
+    "Truncated",
+    "plain",
+    "read_bytes",
+    "read_csv",
+    "read_json",
+    "read_json_lines",
+    "read_text",
+    "split_header",
+]
 
 Truncated = Literal["error", "keep"]
 _KEEP = 'truncated="keep" reads what is there'
@@ -178,10 +187,8 @@ def read_csv(
     content, notes = read_text(path, truncated)
     if header is not None:
         content = separator.join(header) + "\n" + content
-    content, names = _check_lines(
-        path, content, separator, truncated, notes, first=1 if header is None else 0
-    )
-    renamed = _match(path, names, columns, optional or {})
+    content, names = check_lines(path, content, separator, truncated, notes, first=1 if header is None else 0)
+    renamed = match_header(path, names, columns, optional or {})
     options: dict[str, Any] = dict(
         sep=separator, names=renamed, skiprows=1, index_col=False, skip_blank_lines=True, na_values=list(missing),
         keep_default_na=False, decimal=decimal, dtype=dict.fromkeys(text, str), low_memory=False,
@@ -195,20 +202,17 @@ def read_csv(
     known = [name for name in (*columns, *(optional or {})) if name in renamed]
     for name in known:
         title = names[renamed.index(name)]
-        table[name] = (
-            _words(table[name]) if name in text else _numbers(path, table[name], title, missing, decimal)
-        )
+        if name in text:
+            table[name] = table[name].fillna("").astype(str)
+        else:
+            table[name] = _numbers(f"{path}, column {title!r}", table[name], missing, decimal)
         if name in integers and table[name].dtype != np.int64:
             bad = int((table[name].isna() | (table[name] % 1 != 0)).to_numpy().argmax())
             raise RecordingError(f"{path}, column {title!r}, row {bad + 1}: expected a whole number")
     return table[known + [name for name in renamed if name not in known]], notes
 
 
-def _words(column: pd.Series) -> pd.Series:
-    return column.fillna("").astype(str)
-
-
-def _numbers(path: Path, column: pd.Series, header: str, missing: Collection[str], decimal: str) -> pd.Series:
+def _numbers(where: str, column: pd.Series, missing: Collection[str], decimal: str) -> pd.Series:
     if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
         words = column.astype(str).str.strip()
         numbers = pd.to_numeric(words.str.replace(decimal, "."), errors="coerce")
@@ -216,83 +220,8 @@ def _numbers(path: Path, column: pd.Series, header: str, missing: Collection[str
         if (bad := (given & numbers.isna()).to_numpy()).any():
             row = int(bad.argmax())
             raise RecordingError(
-                f"{path}, column {header!r}, row {row + 1}: expected a number, got {str(column.iloc[row])[:60]!r}"
+                f"{where}, row {row + 1}: expected a number, got {str(column.iloc[row])[:60]!r}"
                 f" ({int(bad.sum())} such rows)"
             )
         column = numbers
     return column if column.dtype == np.int64 else column.astype(np.float64)
-
-
-def _check_lines(
-    path: Path, content: str, separator: str, truncated: Truncated, notes: list[str], first: int
-) -> tuple[str, list[str]]:
-    """The text without a last line that is cut, and the fields of its header; all lines have as many fields.
-
-    Args:
-        first: number of the line that `content` begins with, for errors.
-    """
-    content = content.replace("\r\n", "\n").replace("\r", "\n")
-    head, _, _ = content.partition("\n")
-    names = [name.strip() for name in next(csv.reader([head], delimiter=separator), [])]
-    if not any(names):
-        raise RecordingError(f"{path}: expected a header line, got {head[:60]!r}")
-    whole = content.endswith("\n")
-    if not whole and truncated == "keep" and "\n" in content:
-        notes.append(f"{path.name} has no line end after its last line, which was left out")
-        content, whole = content[: content.rindex("\n") + 1], True
-    counts = _field_counts(path, content, separator)
-    wrong = np.flatnonzero((counts != len(names)) & (counts > 0))
-    if len(wrong):
-        where = f"{path}, line {wrong[0] + first}"
-        what = f"{counts[wrong[0]]} fields, expected {len(names)} as in the header"
-        if not whole and wrong[0] == len(counts) - 1:
-            raise RecordingError(f"{where}, the last: {what}; the file was cut, {_KEEP}")
-        raise RecordingError(f"{where}: {what} ({len(wrong)} such lines)")
-    if not whole:
-        notes.append(
-            f"{path.name} has no line end after its last line; if it was cut, its last value may be wrong"
-        )
-    return content, names
-
-
-def _field_counts(path: Path, content: str, separator: str) -> np.ndarray:
-    """[L] fields of each line, 0 for an empty one."""
-    if '"' in content:
-        try:
-            return np.array([len(row) for row in csv.reader(io.StringIO(content), delimiter=separator)])
-        except csv.Error as error:
-            raise RecordingError(f"{path}: not a readable table ({error})") from error
-    data = np.frombuffer(content.encode(), np.uint8)
-    ends = np.flatnonzero(data == ord("\n"))
-    if not content.endswith("\n"):
-        ends = np.append(ends, len(data))
-    marks = np.searchsorted(np.flatnonzero(data == ord(separator)), ends)
-    lengths = np.diff(ends, prepend=-1) - 1
-    return np.where(lengths > 0, np.diff(marks, prepend=0) + 1, 0)
-
-
-def _match(
-    path: Path, names: list[str], columns: Mapping[str, Any], optional: Mapping[str, Any]
-) -> list[str]:
-    """The header with our names where they are asked for."""
-    plain = [_plain(name) for name in names]
-    renamed = list(names)
-    for name, wanted in {**columns, **optional}.items():
-        wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted)
-        found = [i for i, header in enumerate(plain) if header in {_plain(w) for w in wanted}]
-        if len(found) > 1:
-            raise RecordingError(f"{path}: column {names[found[0]]!r} is there {len(found)} times")
-        if not found and name in columns:
-            raise RecordingError(
-                f"{path}: no column {' or '.join(map(repr, wanted))}, found: {', '.join(names)}"
-            )
-        if found:
-            renamed[found[0]] = name
-    for i, name in enumerate(renamed):
-        if not name or renamed.index(name) != i:  # pandas wants names, and names that differ
-            renamed[i] = f"{name or 'unnamed'} ({i + 1})"
-    return renamed
-
-
-def _plain(header: str) -> str:
-    return header.lstrip("# ").replace("_", " ").strip().casefold()
