@@ -20,16 +20,7 @@ import pandas as pd
 from gazekit.recordings.csv_lines import check_lines, match_header
 from gazekit.recordings.recording import RecordingError
 
-__all__ = [
-    "Truncated",
-    "plain",
-    "read_bytes",
-    "read_csv",
-    "read_json",
-    "read_json_lines",
-    "read_text",
-    "split_header",
-]
+__all__ = ["Truncated", "read_bytes", "read_csv", "read_json", "read_json_lines", "read_text"]
 
 Truncated = Literal["error", "keep"]
 _KEEP = 'truncated="keep" reads what is there'
