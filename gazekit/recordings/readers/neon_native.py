@@ -30,6 +30,15 @@ __all__ = ["matches", "read"]
 _SCENE = "Neon Scene Camera v1"
 _SIZE = (1600, 1200)  # of Neon's scene camera; the video's own size where there is one
 _KINDS = {0: "saccade", 1: "fixation", 4: "blink"}
+_EVENT = ("event_type", "start_timestamp_ns", "end_timestamp_ns")
+_PLACES = tuple(f"{what}_gaze_{axis}" for what in ("start", "end", "mean") for axis in "xy")
+_SIZES = {
+    "amplitude_pixels": "amplitude_px",
+    "amplitude_angle_deg": "amplitude_dva",
+    "mean_velocity": "mean_velocity_px_s",
+    "max_velocity": "peak_velocity_px_s",
+}
+_FIXATION = (*_EVENT, *_PLACES, *_SIZES)
 
 
 def matches(path: Path) -> bool:
@@ -98,35 +107,40 @@ def read(
     )
 
 
-def _read(folder: Path, stream: str, layout: str, truncated: Truncated, notes: list[str]) -> pd.DataFrame:
-    table, more = read_stream(folder, stream, truncated, layout)
+def _read(
+    folder: Path, stream: str, layout: str, fields: tuple[str, ...], truncated: Truncated, notes: list[str]
+) -> pd.DataFrame:
+    table, more = read_stream(folder, stream, layout, fields, truncated)
     notes += more
     return table
 
 
 def _samples(path: Path, stream: str, truncated: Truncated, clock: Clock, notes: list[str]) -> pd.DataFrame:
     """`ns`, position, pupil, validity, and what else eye states and `worn` hold."""
-    gaze = _read(path, stream, "gaze", truncated, notes)
+    gaze = _read(path, stream, "gaze", ("x", "y"), truncated, notes)
     if not len(gaze):
         raise RecordingError(f"{path}: the stream {stream!r} is empty, there is no gaze to read")
-    if not {"x", "y"} <= set(gaze):
-        raise RecordingError(f"{path / 'gaze.dtype'}: expected fields x and y, got {', '.join(gaze.columns)}")
     samples = gaze.rename(columns={"x": "x_px", "y": "y_px"}).astype({"x_px": np.float64, "y_px": np.float64})
     samples["valid"] = np.isfinite(samples[["x_px", "y_px"]]).all(axis=1)
-    worn = _read(path, stream.replace("gaze", "worn"), "worn", truncated, notes)
-    if len(worn):
+    name = stream.replace("gaze", "worn")
+    worn = _read(path, name, "worn", ("worn",), truncated, notes)
+    if not len(worn):
+        notes.append(f"no records of {name}: whether the tracker was worn is not known")
+    else:
         if len(worn) != len(samples) and truncated != "keep":
             raise RecordingError(
-                f"{path}: {len(samples)} records of {stream} but {len(worn)} of worn, one of them was cut;"
+                f"{path}: {len(samples)} records of {stream} but {len(worn)} of {name}, one of them was cut;"
                 ' truncated="keep" reads what both have'
             )
         if len(worn) != len(samples):
-            notes.append(f"{len(samples)} records of {stream} but {len(worn)} of worn; the rest was left out")
+            notes.append(
+                f"{len(samples)} records of {stream} but {len(worn)} of {name}; the rest was left out"
+            )
         samples = samples[: len(worn)].assign(worn=worn["worn"][: len(samples)])
         samples["valid"] &= samples["worn"] != 0
     samples, more = in_order(samples, "ns", str(path / stream), clock)
     notes += more
-    states = _read(path, "eye_state", "eye_state", truncated, notes)
+    states = _read(path, "eye_state", "eye_state", (), truncated, notes)
     if len(states):
         states, more = in_order(states, "ns", str(path / "eye_state"), clock)
         notes += more
@@ -137,15 +151,12 @@ def _samples(path: Path, stream: str, truncated: Truncated, clock: Clock, notes:
 def _events(path: Path, origin: int, truncated: Truncated, notes: list[str]) -> pd.DataFrame:
     """Fixations (with mean position) and saccades (with start and end), which share a stream, and blinks."""
     tables = []
-    for stream in ("fixations", "blinks"):
-        rows = _read(path, stream, stream, truncated, notes)
+    for stream, fields in (("fixations", _FIXATION), ("blinks", _EVENT)):
+        rows = _read(path, stream, stream, fields, truncated, notes)
         if not len(rows):
             continue
         where = f"{path / stream}.raw"
-        try:
-            table = _event_rows(rows, origin, where)
-        except KeyError as error:
-            raise RecordingError(f"{path / stream}.dtype: no field {error}") from error
+        table = _event_rows(rows, origin, where)
         if unknown := sorted(set(table["kind"]) - set(_KINDS.values())):
             notes.append(
                 f"{where} has events of unknown {', '.join(unknown)}; they are kept under these names"
@@ -171,11 +182,7 @@ def _event_rows(rows: pd.DataFrame, origin: int, where: str) -> pd.DataFrame:
             rows[f"mean_gaze_{axis}"].where(fixation, rows[f"start_gaze_{axis}"]).astype(float)
         )
         table[f"{axis}_end_px"] = rows[f"end_gaze_{axis}"].where(~fixation).astype(float)
-    table["amplitude_px"] = rows["amplitude_pixels"].astype(float)
-    table["amplitude_dva"] = rows["amplitude_angle_deg"].astype(float)
-    table["mean_velocity_px_s"] = rows["mean_velocity"].astype(float)
-    table["peak_velocity_px_s"] = rows["max_velocity"].astype(float)
-    return table
+    return table.assign(**{ours: rows[theirs].astype(float) for theirs, ours in _SIZES.items()})
 
 
 def _messages(path: Path, origin: int, truncated: Truncated, notes: list[str]) -> pd.DataFrame:

@@ -50,20 +50,25 @@ def read_times(path: Path, truncated: Truncated) -> tuple[np.ndarray, list[str]]
 
 
 def read_stream(
-    folder: Path, stream: str, truncated: Truncated, layout: str | None = None
+    folder: Path, stream: str, layout: str, fields: tuple[str, ...], truncated: Truncated
 ) -> tuple[pd.DataFrame, list[str]]:
     """All parts of a stream, one row a record, with its time in the column `ns`.
 
     Args:
-        layout: stream that `<layout>.dtype` belongs to, if another; gaze and worn are known without their file.
+        layout: the stream that `<layout>.dtype` belongs to; gaze and worn are known without that file.
+        fields: that must be there.
     Returns:
         An empty table if the stream is not there or its files are empty.
     Raises:
-        RecordingError: an unreadable layout; a part that ends within a record, or has another number of times than
-            records (unless "keep": as many as both have).
+        RecordingError: an unreadable layout or one without `fields`; a part that ends within a record, or has another
+            number of times than records (unless "keep": as many as both have).
     """
     raws = parts(folder, stream, ".raw")
-    dtype = _layout(folder, layout or stream) if raws else np.dtype([])
+    dtype = _layout(folder, layout) if raws else np.dtype([])
+    if raws and (missing := [name for name in fields if name not in dtype.names]):
+        raise RecordingError(
+            f"{folder / layout}.dtype: no field {', '.join(missing)}, found: {', '.join(dtype.names)}"
+        )
     tables, notes = [], []
     for raw in raws:
         values, more = _records(raw, dtype, truncated)

@@ -201,7 +201,7 @@ def _camera(path: Path, size: tuple[int, int] | None) -> SceneCamera | None:
     if not content:
         return None
     lens = [content[key] for key in ("dist_coefs", "distortion_coefficients") if key in content]
-    if "camera_matrix" not in content or len(lens) != 1:
+    if "camera_matrix" not in content or not lens:
         raise RecordingError(
             f"{file}: expected camera_matrix and dist_coefs (or distortion_coefficients), got {', '.join(content)}"
         )

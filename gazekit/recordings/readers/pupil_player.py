@@ -41,8 +41,8 @@ def read(
 ) -> Recording:
     """Read the folder.
 
-    x_px = norm_pos_x * width and y_px = (1 - norm_pos_y) * height. `valid` is confidence >= `min_confidence`; positions of less
-    sure samples are kept as they are. `offset_ms` of a fixation is its onset plus its duration.
+    x_px = norm_pos_x * width and y_px = (1 - norm_pos_y) * height. `valid` is confidence >= `min_confidence`;
+    positions of less sure samples are kept as they are. `offset_ms` of a fixation is its onset plus its duration.
 
     Args:
         path: the folder.

@@ -40,7 +40,7 @@ def read(
 ) -> Recording:
     """Read the folder.
 
-    `t_ms` = 0 is the start of the scene video; `origin_ns` is `created`, to its precision. There are no events by the vendor.
+    `t_ms` = 0 is the start of the scene video; `origin_ns` is `created`, to its precision. The vendor finds no events.
     Lines of gaze with an empty `data` are samples that are not valid, without a position. Lines of `eventdata.gz` are
     messages: their `data` as JSON, their `type` beside it.
 
