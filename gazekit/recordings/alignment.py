@@ -123,5 +123,7 @@ def align(
         notes.ch_names,
         extras=list(notes.extras),
     )
+    if own.orig_time is None:  # then mne counts what it is given from the first sample
+        own.onset -= raw.first_time
     raw.set_annotations(own, verbose="error")
     return Alignment(raw, moved, clock, (len(t_eeg) - len(pairs), len(t_gaze) - len(pairs)))

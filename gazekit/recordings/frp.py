@@ -53,9 +53,8 @@ def fixation_design(
     amplitude, direction = np.full((2, len(table)), np.nan)
     if view is not None and len(table) > 1:
         xy = to_dva(table[["x_px", "y_px"]].to_numpy(), view)
-        step = np.diff(xy, axis=0)
         amplitude[1:] = angle_dva(xy[:-1], xy[1:], is_flat(view))
-        direction[1:] = np.rad2deg(np.arctan2(-step[:, 1], step[:, 0]))
+        direction[1:] = np.rad2deg(np.arctan2(xy[:-1, 1] - xy[1:, 1], xy[1:, 0] - xy[:-1, 0]))
         onset, offset = table["onset_ms"].to_numpy()[1:], found["offset_ms"].to_numpy()[:-1]
         blinks = events[
             (events["kind"] == "blink") & events["eye"].isin([eyes[0] if eye is None else eye, ""])
@@ -75,9 +74,8 @@ def _trials(onset_ms: np.ndarray, trials: pd.DataFrame | None) -> tuple[np.ndarr
     trials = trials.sort_values("onset_ms")
     start, stop = trials["onset_ms"].to_numpy(float), trials["offset_ms"].to_numpy(float)
     if (start[1:] < stop[:-1]).any():
-        raise ValueError(
-            f"trials overlap: {trials['trial'].iloc[int((start[1:] < stop[:-1]).argmax())]!r} and the next"
-        )
+        first = trials["trial"].iloc[int((start[1:] < stop[:-1]).argmax())]
+        raise ValueError(f"trials overlap: {first} and the next")
     of = np.searchsorted(start, onset_ms, side="right") - 1
     inside = (of >= 0) & (onset_ms < stop[np.maximum(of, 0)]) if len(stop) else np.zeros(len(of), bool)
     trial = pd.Series(of).map(dict(enumerate(trials["trial"]))).where(inside).to_numpy()
@@ -179,8 +177,8 @@ def frp_deconvolve(
         ValueError: onsets outside the EEG; two events of one type on a sample; missing columns; a covariate that is
             constant or not finite; regressors that cannot be told apart.
     """
-    types, regressors = _regressors(table, event_column, covariates)
     sample = _samples(raw, table)
+    types, regressors = _regressors(table, event_column, covariates)
     for name, rows in types.items():
         if len(np.unique(sample[rows])) < rows.sum():
             raise ValueError(f"two events of type {name!r} are on one sample: give fixations of one eye")

@@ -50,8 +50,8 @@ def to_mne(recording: Recording, rate_hz: float | None = None) -> mne.io.RawArra
         rate_hz: None: samples stay as they are. A number: linear interpolation on a grid of this rate; NaN where
             a neighbour is NaN or lies across a gap.
     Raises:
-        RecordingError: under two samples; irregular sampling with rate_hz=None; a grid of over a million points and twenty times as
-            many points as samples.
+        RecordingError: under two samples; irregular sampling with rate_hz=None; a grid of over a million points that
+            are twenty times as many as samples.
         ValueError: rate_hz that isn't positive.
     """
     gaze = recording.gaze()
@@ -78,7 +78,7 @@ def to_mne(recording: Recording, rate_hz: float | None = None) -> mne.io.RawArra
         missing = np.ones(data.shape[1], bool)
         missing[place] = False
     raw = raw_of(names, data, 1000.0 / step, recording.pupil_unit)
-    notes = _skips(missing, step / 1000) + annotations_of(recording, t[0], names)
+    notes = annotations_of(recording, t[0], names)
     inside = (notes.onset >= 0) & (notes.onset <= raw.times[-1])
     if not inside.all():
         warnings.warn(
@@ -86,7 +86,8 @@ def to_mne(recording: Recording, rate_hz: float | None = None) -> mne.io.RawArra
             "after the last sample and are left out of the mne object",
             stacklevel=2,
         )
-    return raw.set_annotations(notes[np.flatnonzero(inside)], verbose="error")
+    skips = _skips(missing, step / 1000)
+    return raw.set_annotations(skips + notes[np.flatnonzero(inside)], verbose="error")
 
 
 def from_mne(
@@ -175,7 +176,7 @@ def annotations_of(recording: Recording, start_ms: float, names: list[str]) -> m
     events, messages = recording.events, recording.messages
     span = events["offset_ms"] - events["onset_ms"]
     duration = events["duration_ms"].fillna(span).fillna(0.0)
-    extras = events.drop(columns=["kind", "eye", "onset_ms", "offset_ms", "duration_ms"])
+    extras = events.drop(columns=["kind", "onset_ms", "offset_ms", "duration_ms"])
     extras = extras.assign(beyond_offset_ms=duration - span)  # trackers differ in what the offset is
     rows = [{k: v for k, v in row.items() if not pd.isna(v)} for row in extras.to_dict("records")]
     ours = {
@@ -225,16 +226,19 @@ def _from_annotations(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     events: list[dict[str, Any]] = []
     messages = []
-    for note in raw.annotations:
-        onset_ms = start_ms + 1000 * (note["onset"] - raw.first_time)
-        of = {side[name] for name in note["ch_names"] if name in side}
-        if not of and note["description"] != _SKIP:
-            messages.append((onset_ms, note["description"]))
+    notes = raw.annotations
+    onsets_ms = start_ms + 1000 * (notes.onset - raw.first_time)
+    for onset_ms, duration_s, text, channels, values in zip(
+        onsets_ms, notes.duration, notes.description, notes.ch_names, notes.extras, strict=True
+    ):
+        of = {side[name] for name in channels if name in side}
+        if not of and text != _SKIP:
+            messages.append((onset_ms, str(text)))
         elif of:
-            extras, duration_ms = dict(note["extras"]), 1000 * note["duration"]
+            extras, duration_ms = dict(values), 1000 * duration_s
             offset_ms = onset_ms + duration_ms - extras.pop("beyond_offset_ms", 0.0)
-            kind = "blink" if note["description"] == "BAD_blink" else note["description"]
-            eye = of.pop() if len(of) == 1 else ""
+            kind = "blink" if text == "BAD_blink" else str(text)
+            eye = extras.pop("eye", of.pop() if len(of) == 1 else "")
             times = dict(zip(EVENT_COLUMNS, (kind, eye, onset_ms, offset_ms, duration_ms), strict=False))
             events.append({**times, **extras})
     return event_table(events), pd.DataFrame(messages, columns=list(MESSAGE_COLUMNS))
