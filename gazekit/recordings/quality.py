@@ -53,7 +53,8 @@ def gaze_quality(gaze: Gaze, view: View | None = None, window_ms: float = 200.0)
 
     Sources: RMS-S2S and SD as Holmqvist, Nyström and Mulvey 2012 (ETRA, 45); their use side by side as Niehorster,
     Zemblys, Beelders and Holmqvist 2020 (Behavior Research Methods 52, 2515); BCEA after Crossland and Rubin 2002
-    (Optometry and Vision Science 79, 735). The rule for a still eye is ours. What the eye itself does in 200 ms, drift above all, is part of SD and BCEA.
+    (Optometry and Vision Science 79, 735). The rule for a still eye is
+    ours. What the eye itself does in 200 ms, drift above all, is part of SD and BCEA.
 
     Args:
         view: the screen, the scene camera or pixels per degree; None: pixels only.

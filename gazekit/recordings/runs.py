@@ -31,7 +31,7 @@ def runs(mask: np.ndarray, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def cuts(gaze: Gaze, max_gap_ms: float = 0.0) -> np.ndarray:
-    """[T] bool: the first sample of each of `Gaze.pieces`; missing samples cut only beyond `max_gap_ms`, if that is longer."""
+    """[T] bool: the first sample of each of `Gaze.pieces`; steps up to `max_gap_ms` are no cut within a block."""
     found = np.zeros(len(gaze), bool)
     if len(gaze) > 1:
         limit = max(1.5 * gaze.interval_ms, max_gap_ms) if np.isfinite(gaze.interval_ms) else 0.0
