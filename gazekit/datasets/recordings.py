@@ -19,6 +19,8 @@ One scene is one picture with one target. Fixations off the picture are left out
 
 from __future__ import annotations
 
+import logging
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -33,13 +35,15 @@ from gazekit.scanpath import Scanpath
 
 __all__ = ["INFO", "load"]
 
+_log = logging.getLogger(__name__)
+
 INFO = DatasetInfo(
     name="recordings",
     title="your own eye-tracker recordings, the pictures that were shown and the objects in them",
     licence="yours",
     citation="",
     source="your study",
-    files=("stimuli",),
+    files=("stimuli/*",),
     how_to_get="lay out the folder yourself: python -m pydoc gazekit.datasets.recordings",
 )
 
@@ -75,6 +79,8 @@ def load(
         trials = pd.DataFrame()
         with builder.scanpath(where):
             recording = study.read(path)
+            for note in recording.notes:
+                _log.info("%s: %s", where, note)
             events = _detect(recording) if fixations == "ivt" else fixations_of(recording)
             trials = cut_trials(recording, study.messages) if table is None else table
             named = trials.get("observer", pd.Series("", trials.index))
@@ -90,7 +96,9 @@ def _observers(paths: list[Path], root: Path) -> list[str]:
     """Names without ending; with their folders if these recur, as sub1/gaze.asc and sub2/gaze.asc are two people."""
     stems = [path.stem for path in paths]
     unique = len(set(stems)) == len(stems)
-    return stems if unique else [path.relative_to(root).with_suffix("").as_posix() for path in paths]
+    return (
+        stems if unique else [Path(os.path.relpath(path, root)).with_suffix("").as_posix() for path in paths]
+    )
 
 
 def _add_trial(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,10 @@ class Study:
                 for name, rows in groups
             ]
         else:
-            paths = sorted(self.root.glob(self.pattern))
+            try:
+                paths = sorted(self.root.glob(self.pattern))
+            except ValueError as error:
+                raise DataError(f"{self.root / self.settings_name}: recordings: {error}") from error
             found = [(f"recording {path.relative_to(self.root).as_posix()!r}", path, None) for path in paths]
         if not found:
             raise DataError(
@@ -140,9 +144,8 @@ class Study:
             )
         rows: list[tuple[str, str, str, list[float]]] = []
         if table.exists():
-            content, _ = read_csv(
-                table, {n: n for n in ("stimulus", "label", *_SIDES)}, text=("stimulus", "label")
-            )
+            names = ("stimulus", "label", *_SIDES)
+            content = _table(table, names, text=("stimulus", "label"))
             boxes = content[list(_SIDES)].to_numpy(np.float64).tolist()
             wheres = [f"{table}, row {n + 1}" for n in range(len(boxes))]
             rows = list(zip(wheres, content["stimulus"], content["label"], boxes, strict=True))
@@ -186,14 +189,20 @@ def _trials(root: Path) -> pd.DataFrame | None:
                 f"{root}: neither trials.csv nor study.json; see python -m pydoc gazekit.datasets.recordings"
             )
         return None
-    needed = ("recording", "onset_ms", "offset_ms", "stimulus")
-    optional = ("observer", "target")
-    table, _ = read_csv(
-        path, {n: n for n in needed}, {n: n for n in optional}, text=("recording", "stimulus", *optional)
-    )
+    text = ("recording", "stimulus", "observer", "target")
+    table = _table(path, ("recording", "onset_ms", "offset_ms", "stimulus"), text[2:], text)
     if len(table) == 0:
         raise DataError(f"{path}: holds no trial")
     table.index += 1  # rows as people count them
+    return table
+
+
+def _table(
+    path: Path, columns: tuple[str, ...], optional: tuple[str, ...] = (), text: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    table, notes = read_csv(path, {n: n for n in columns}, {n: n for n in optional}, text=text)
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
     return table
 
 

@@ -111,8 +111,8 @@ def transitions(
 def transition_entropy(counts: pd.DataFrame | np.ndarray) -> float:
     """Entropy of the next AOI given the present one, in bit.
 
-    H = -sum_i w_i sum_j p_ij log2 p_ij with p_ij the row's shares and w_i the row's part of all transitions, the
-    definition of Krejtz et al. (ETRA 2014) with the observed row sums in place of the stationary distribution.
+    H = -sum_i w_i sum_j p_ij log2 p_ij, with p_ij each row's shares. As Krejtz, Szmidt, Duchowski and Krejtz 2014 (ETRA),
+    with one deviation: w_i is the row's part of all observed transitions, not the stationary distribution of the chain.
 
     Args:
         counts: [N, N] of `transitions`.

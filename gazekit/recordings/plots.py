@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, ScalarFormatter
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 from scipy.ndimage import gaussian_filter
 
 from gazekit.geometry import Screen
@@ -68,6 +68,7 @@ def plot_gaze(
             style = dict(transform=ax.get_xaxis_transform(), color=colour, linewidth=0, zorder=1)
             ax.broken_barh(spans, (0, 1), label=kind, gid=kind, **style)
     ax.set_xlim(limits)
+    ax.ticklabel_format(style="plain", useOffset=False)
     _label(ax, "time (s)", "position (px)")
     ax.legend(
         loc="lower left", bbox_to_anchor=(0, 1), ncols=6, frameon=False, fontsize=_TEXT_PT, handlelength=1.2,
@@ -94,10 +95,10 @@ def plot_scanpath(
         FileNotFoundError: no such picture.
     """
     size = _show(ax, stimulus, size_px)
-    start = (
-        tuple(scanpath.xy_px[0]) if len(scanpath) else (size[0] / 2, size[1] / 2)
-    )  # where it was before is unknown
-    draw_scanpath(ax, scanpath.xy_px, scanpath.duration_ms, start)
+    # where gaze came from is unknown: put out of the way the mark moves no circle, and it is taken off
+    draw_scanpath(ax, scanpath.xy_px, scanpath.duration_ms, (-10.0 * size[0], -10.0 * size[1]))
+    for line in [line for line in ax.lines if line.get_gid() == "start"]:
+        line.remove()
     return ax
 
 
@@ -134,7 +135,7 @@ def plot_heatmap(
     time = gaussian_filter(time, (sigma * bins[0] / height, sigma * bins[1] / width), mode="constant")
     if time.max() > 0:
         time /= time.max()
-        style = dict(extent=(0, width, height, 0), cmap="inferno", vmin=0, vmax=1, interpolation="bilinear")
+        style = dict(extent=(0, width, height, 0), cmap="plasma", vmin=0, vmax=1, interpolation="bilinear")
         alpha = np.clip((time - 0.05) / 0.35, 0, 1) * 0.75
         ax.imshow(time, alpha=alpha, aspect="equal", zorder=2, gid="heatmap", **style)
     return ax
@@ -171,7 +172,7 @@ def plot_main_sequence(ax: Axes, saccades: pd.DataFrame, label: str = "saccades"
     ax.set(xscale="log", yscale="log")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(LogLocator(10, (1, 2, 5)))
-        axis.set_major_formatter(ScalarFormatter())
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.set_minor_formatter("")
     _label(ax, "amplitude (deg)", "peak velocity (deg/s)")
     ax.legend(loc="upper left", frameon=False, fontsize=_TEXT_PT, handlelength=1.2)
@@ -199,6 +200,7 @@ def plot_aoi_timeline(ax: Axes, mapped: pd.DataFrame, labels: Sequence[str]) -> 
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.margins(x=0.01)
+    ax.ticklabel_format(axis="x", style="plain", useOffset=False)
     _label(ax, "time (s)", "")
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)

@@ -271,6 +271,22 @@ def test_broken_studies_are_told(study, name, content, told):
         load("recordings", root)
 
 
+@pytest.mark.parametrize("name", ["study.json", "objects.csv", "trials.csv"])
+def test_cut_files_are_told(study, name):
+    """A table that ends within its last value looks complete: a warning says so. One cut after a line is complete."""
+    root, _ = study
+    if name == "trials.csv":
+        rows = [f"data/s1.asc,{a},{a + 900},p{a % 3}" for a in range(100_000, 100_005)]
+        (root / name).write_text("\n".join(["recording,onset_ms,offset_ms,stimulus", *rows]) + "\n")
+    content = (root / name).read_bytes().rstrip()
+    for size in (n for n in range(0, len(content), 7) if not content[:n].endswith(b"\n")):
+        (root / name).write_bytes(content[:size])
+        with pytest.raises(
+            (DataError, UserWarning), match=r"cut|complete|expected|no column|header|fits|no object|no trial"
+        ):
+            load("recordings", root)
+
+
 def test_absent_things_are_told(study, tmp_path):
     root, _ = study
     with pytest.raises(FileNotFoundError, match=r"recordings needs data.root=FOLDER"):
