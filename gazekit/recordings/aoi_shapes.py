@@ -179,7 +179,8 @@ class MovingBox:
             raise ValueError(
                 f"AOI {self.label!r} moves: it needs the frame of each point (frame_t_ms or frame)"
             )
-        return _box_area(self.boxes_at(frame).T, xy_px)
+        frames, which = np.unique(frame, return_inverse=True)  # many samples share a frame
+        return _box_area(self.boxes_at(frames)[which].T, xy_px)
 
 
 AOI = Box | Polygon | Mask | MovingBox

@@ -111,8 +111,8 @@ def transitions(
 def transition_entropy(counts: pd.DataFrame | np.ndarray) -> float:
     """Entropy of the next AOI given the present one, in bit.
 
-    H = -sum_i w_i sum_j p_ij log2 p_ij, with p_ij each row's shares. As Krejtz, Szmidt, Duchowski and Krejtz 2014 (ETRA),
-    with one deviation: w_i is the row's part of all observed transitions, not the stationary distribution of the chain.
+    H = -sum_i w_i sum_j p_ij log2 p_ij, with p_ij each row's shares. Source: Krejtz, Szmidt, Duchowski and Krejtz 2014
+    (ETRA). Deviation: w_i is the row's part of all observed transitions, not the chain's stationary distribution.
 
     Args:
         counts: [N, N] of `transitions`.
