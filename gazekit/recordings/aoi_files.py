@@ -49,7 +49,7 @@ def read_coco(path: str | Path) -> list[MovingBox]:
     """Boxes over the frames of a video from COCO JSON; a box is there in its own frame only.
 
     Beside COCO's own fields `images[].frame_index` is needed, and `annotations[].track_id` joins the boxes of one
-    object; without it all boxes of a category are one object's.
+    object; without it all boxes of a category are one object's. Segmentations are not read: the box counts.
 
     Raises:
         FileNotFoundError: no such file.
@@ -97,7 +97,10 @@ def coco_boxes(path: Path) -> list[tuple[str, dict[str, Any], str, list[float], 
             raise RecordingError(
                 f"{where}: expected image_id, category_id and bbox [x, y, width, height] of known ones ({error})"
             ) from error
-        found.append((where, image, label, [x, y, x + width, y + height], entry.get("track_id")))
+        track = entry.get("track_id")
+        if not isinstance(track, int | str | None):
+            raise RecordingError(f"{where}: track_id must be a number or a word, got {track!r}")
+        found.append((where, image, label, [x, y, x + width, y + height], track))
     return found
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from hydra import compose, initialize_config_module
+from hydra.utils import instantiate
 
 from gazekit.datasets import load
 from gazekit.datasets.check import check
@@ -303,6 +305,27 @@ def test_absent_things_are_told(study, tmp_path):
         load("recordings", root)
 
 
+def test_batches_with_crops_of_the_pictures(tmp_path):
+    """What `fit` makes of the config, without the network."""
+    root, truth = write_study(tmp_path / "study", pictures=7, observers=2)
+    with initialize_config_module("gazekit.conf", version_base="1.3"):
+        changes = ["data=recordings", f"data.root={root}", "data.crop_size=[16,24]", "run_dir=unused"]
+        module = instantiate(compose("fit", changes).data, _convert_="all")
+    module.setup()
+    assert {part: len(rows) for part, rows in module.parts.items()} == {
+        "train": 10,
+        "val": 2,
+        "test": 2,
+        "all": 14,
+    }
+    assert module.categories == tuple(sorted(BOXES))
+    (batch,) = module.batches("all")
+    assert batch.scenes.crops.shape == (7, 4, 3, 16, 24)
+    objects = {tuple(objects.tolist()) for objects, _, _ in truth.values()}
+    assert {tuple(row[mask].tolist()) for row, mask in zip(batch.objects, batch.mask, strict=True)} == objects
+
+
+@pytest.mark.slow
 def test_a_lab_fits_a_model_on_its_own_recordings(tmp_path):
     root, _ = write_study(tmp_path / "study", pictures=7, observers=2)
     net = [

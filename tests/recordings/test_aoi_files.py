@@ -108,6 +108,7 @@ KEY = (1, True, 0, 0, 10, 10)
         (changed(annotations=[{"image_id": 7, "category_id": 1, "bbox": [1, 2, "3", 4]}]), "'3' is no finite number"),
         (changed(annotations=[{"image_id": 7, "category_id": 1, "bbox": [1, 2, 0, 4]}]), "is empty or not finite"),
         (changed(annotations=[{"image_id": 7, "category_id": 1, "bbox": None}]), "expected image_id"),
+        (changed(annotations=[COCO["annotations"][0] | {"track_id": [1]}]), r"track_id must be .* got \[1\]"),
         (CVAT[:-9], "not readable XML, is it complete"),
         (CVAT.replace("annotations", "data"), "expected CVAT's <annotations>, got <data>"),
         (CVAT.replace('outside="1"', 'outside="yes"'), "frame 20: outside must be 0 or 1, got 'yes'"),
