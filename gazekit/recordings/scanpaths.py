@@ -22,8 +22,8 @@ class TrialMessages:
     """Which messages begin and end a trial, as regular expressions that are searched in their text.
 
     Named groups of any of the three patterns become columns of the trials; one of them must be `(?P<stimulus>...)`.
-    A trial's times are those of the messages: a delay written before a message's text, as Experiment Builder does, is not
-    applied.
+    A trial's times are those of the messages: a delay that is written before a message's text, as Experiment Builder
+    does, is not applied.
 
     Args:
         start: a message that begins a trial.
