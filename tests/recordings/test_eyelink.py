@@ -274,6 +274,15 @@ def test_columns_by_the_samples_line(tmp_path: Path) -> None:
     assert (button["kind"], button["id"], button["value"]) == ("button", 3, 1)
 
 
+def test_a_moved_screen_leaves_resolution_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.asc"
+    path.write_text(
+        "MSG 0 GAZE_COORDS 100 0 1123 767\n" + text("1 150 11 12 35.1 35.2 ...\n", "GAZE LEFT RES RATE 500")
+    )
+    row = read(path).samples.iloc[0]
+    assert row[["x_px_left", "x_px_per_dva", "y_px_per_dva"]].tolist() == [50, 35.1, 35.2]
+
+
 def test_eyes_may_change_between_blocks_and_the_screen_may_start_elsewhere(tmp_path: Path) -> None:
     path = tmp_path / "x.asc"
     left = text("1 -10 -20 30 ...\n", rest="EFIX L 1 1 1 -10 -20 30\n")

@@ -165,7 +165,7 @@ def _samples(
     table[names] = table[names].astype(np.float64)
     if len(names) == 3:
         table[names[2]] = table[names[2]].mask(table[names[2]] == 0)
-    table[f"valid{suffix}"] = table[names[:2]].notna().all(axis=1)
+    table[f"valid{suffix}"] = np.isfinite(table[names[:2]]).all(axis=1)
     rest = [name for name in table if name not in ("t_ms", *names, f"valid{suffix}")]
     table = table.rename(columns={name: f"{name}{suffix}" for name in rest})
     return table[["t_ms", *(name for name in table if name != "t_ms")]], scale

@@ -2,6 +2,10 @@
 
 The format is described in the EyeLink manuals (SR Research, EyeLink 1000 Plus User Manual, chapter 4.9): sample lines
 start with a time, all others with a word, and recording blocks go from START to END.
+
+`mne.io.read_raw_eyelink`, which the tests compare with, gives neither positions of fixations nor validations, refuses
+some valid files and keeps every second sample of files at 2,000 Hz with whole milliseconds (mne 1.13.2). An hour at
+1,000 Hz (3.6 million samples, 130 MB) takes 3 s and 0.7 GB here, 26 s and 2.1 GB there, on one core.
 """
 
 from __future__ import annotations
@@ -49,7 +53,7 @@ def matches(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             head = file.read(4096)
-    except OSError:
+    except (OSError, ValueError):
         return False
     words = re.search(rb"^(MSG|START|INPUT|SFIX [LR])\s+\d", head, re.MULTILINE)
     return head.startswith(b"** CONVERTED FROM") or (path.suffix.lower() == ".asc" and words is not None)
@@ -58,7 +62,7 @@ def matches(path: Path) -> bool:
 def read(path: Path, truncated: Literal["error", "keep"] = "error") -> Recording:
     """Read an EyeLink text file.
 
-    Times are the tracker's own, in ms since its start. At 2,000 Hz some versions of edf2asc write whole ms, so that
+    Times are the tracker's own, in ms since its start. At 2,000 Hz some files have whole milliseconds, so that
     each time comes twice: the second is half a ms later. `pupil` is NaN where the file has 0: no pupil was found.
     `valid_left`/`valid_right`: the file gives a position. Samples keep what else is there: `flags` (warnings of the
     corneal reflection), `input`, `buttons`, velocity, resolution, head target.
@@ -88,7 +92,9 @@ def read(path: Path, truncated: Literal["error", "keep"] = "error") -> Recording
     size, corner = _size(lines, messages)
     for axis, start in zip("xy", corner, strict=True):
         for table in (samples, events):
-            moved = [name for name in table.columns if re.fullmatch(rf"{axis}(_end)?_px(_\w+)?", name)]
+            moved = [
+                name for name in table.columns if re.fullmatch(rf"{axis}(_end)?_px(_left|_right)?", name)
+            ]
             table[moved] -= start
     units = {block.pupil for block in blocks if block.pupil}
     if len(units) > 1:

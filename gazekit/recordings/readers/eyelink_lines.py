@@ -188,7 +188,7 @@ def read_samples(lines: Lines, blocks: list[Block]) -> pd.DataFrame:
             continue
         rows = np.concatenate([numbers[a:b] for a, b in edges[first : i + 1]])
         if len(rows):
-            table = _parse(lines, block, rows)
+            table = _parse(lines, blocks[first], rows)
             counts = [b - a for a, b in edges[first : i + 1]]
             table["block"] = np.repeat(np.arange(first, i + 1, dtype=np.int32), counts)
             tables.append(table)

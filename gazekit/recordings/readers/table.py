@@ -219,7 +219,7 @@ def _add_eye(path: Path, samples: pd.DataFrame, eye: str, size_px: Any, origin: 
     unit = "norm" if share else "px"
     x, y = samples[f"x_{unit}{eye}"].astype(np.float64), samples[f"y_{unit}{eye}"].astype(np.float64)
     samples[f"x_px{eye}"], samples[f"y_px{eye}"] = to_top_left(x, y, size_px, origin, share)
-    known = x.notna() & y.notna()
+    known = np.isfinite(x) & np.isfinite(y)
     if f"valid{eye}" in samples:
         words = samples[f"valid{eye}"].str.strip().str.casefold()
         said = words.map(_VALID | _INVALID)
