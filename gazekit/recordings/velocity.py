@@ -45,7 +45,14 @@ def is_flat(view: View) -> bool:
 
 def to_dva(xy_px: np.ndarray, view: View) -> np.ndarray:
     """[..., 2] pixels to degrees by a screen, a camera or a constant; errors as in `is_flat`."""
-    return np.asarray(xy_px, np.float64) / view if is_flat(view) else view.px_to_dva(xy_px)
+    xy = np.asarray(xy_px, np.float64)
+    if is_flat(view):
+        return xy / view
+    out = np.empty(xy.shape)
+    rows, done = xy.reshape(-1, 2), out.reshape(-1, 2)
+    for start in range(0, len(rows), _CHUNK):  # a long recording needs no copies of its whole
+        done[start : start + _CHUNK] = view.px_to_dva(rows[start : start + _CHUNK])
+    return out
 
 
 def angle_dva(a_dva: np.ndarray, b_dva: np.ndarray, flat: bool = False) -> np.ndarray:
@@ -103,26 +110,34 @@ def velocity_dva_s(
         raise ValueError(f"window_ms must be positive and finite, got {window_ms}")
     gaze = Gaze(t_ms, xy_dva, block=block)
     speed = np.full(len(gaze), np.nan)
-    if len(gaze) < 3:
-        return speed
-    plane = gaze.xy_px if flat else np.tan(np.deg2rad(gaze.xy_px))
-    half = max(1, int(window_ms / 2 / gaze.interval_ms + 1e-9))
     cut = cuts(gaze, max_gap_ms)
     first, last = runs(gaze.valid, cut)
+    half = max(1, int(window_ms / 2 / gaze.interval_ms + 1e-9)) if len(gaze) > 1 else 1
     long = last - first >= 2 * half
     first, last = first[long], last[long]
     if len(first) == 0:
         return speed
-    size = last - first + 1
-    at = np.arange(size.sum()) + np.repeat(first - (size.cumsum() - size), size)
-    centre = np.clip(at, np.repeat(first + half, size), np.repeat(last - half, size))
-    du, dv = _slopes(gaze, plane, half, cut)[centre].T
-    if flat:
-        speed[at] = np.hypot(du, dv)
-    else:
-        u, v = plane[at].T
-        speed[at] = np.rad2deg(np.sqrt(du**2 + dv**2 + (u * dv - v * du) ** 2) / (1 + u**2 + v**2))
+    plane = gaze.xy_px
+    if not flat:
+        plane = np.deg2rad(plane)
+        np.tan(plane, out=plane)
+    slope = _slopes(gaze, plane, half, cut)
+    for a, b in zip(first, last + 1, strict=True):
+        slope[a : a + half], slope[b - half : b] = slope[a + half], slope[b - half - 1]
+    for start in range(0, len(gaze), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        speed[part] = _turn(plane[part], slope[part], flat)
+    for a, b in zip(np.append(0, last + 1), np.append(first, len(gaze)), strict=True):
+        speed[a:b] = np.nan
     return speed
+
+
+def _turn(plane: np.ndarray, slope: np.ndarray, flat: bool) -> np.ndarray:
+    """[T] speed in degrees per second from places on a plane and their slopes per second."""
+    (u, v), (du, dv) = plane.T, slope.T
+    if flat:
+        return np.hypot(du, dv)
+    return np.rad2deg(np.sqrt(du**2 + dv**2 + (u * dv - v * du) ** 2) / (1 + u**2 + v**2))
 
 
 def _slopes(gaze: Gaze, plane: np.ndarray, half: int, cut: np.ndarray) -> np.ndarray:

@@ -44,7 +44,8 @@ class AdaptiveVelocity:
 
     Source: Nyström and Holmqvist 2010 (Behavior Research Methods 42, 188), whose values are the defaults.
     Deviations: one kind of glissade (theirs are split by the peak threshold); a saccade that meets a gap or noise
-    before its onset or offset is known is no event, and its samples belong to no fixation.
+    before its onset or offset is known is no event, and its samples belong to no fixation. Local minima and 40 ms of
+    noise need samples: meant for 500 Hz and more (theirs: 1250 Hz).
 
     Args:
         start_dva_s: first peak threshold; theirs is 100 to 300.
