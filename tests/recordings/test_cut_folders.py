@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Callable
@@ -42,10 +43,17 @@ def whole(shared_data: Path) -> dict[str, Recording]:
 
 @pytest.fixture
 def copy(request: pytest.FixtureRequest, shared_data: Path, tmp_path: Path) -> Path:
+    """A copy to damage; what is not the file in question is shortened where that saves time."""
     target = tmp_path / "recording"
-    shutil.copytree(
-        shared_data / READERS[request.getfixturevalue("name")][1], target, copy_function=shutil.copyfile
-    )
+    source = shared_data / READERS[request.getfixturevalue("name")][1]
+    shutil.copytree(source, target, copy_function=shutil.copyfile)
+    file = request.node.callspec.params.get("file", "")
+    if (gaze := target / "gaze.csv").exists() and file != "gaze.csv":
+        gaze.write_text("".join(gaze.read_text().splitlines(keepends=True)[:100]))
+    live = target / "segments/1/livedata.json.gz"
+    if live.exists() and not file.endswith(live.name):
+        lines = gzip.decompress(live.read_bytes()).splitlines(keepends=True)
+        live.write_bytes(gzip.compress(b"".join(lines[:1500])))
     return target
 
 
@@ -82,7 +90,7 @@ def check(part: Recording, full: Recording) -> None:
 def test_cut_at_any_byte(name: str, file: str, copy: Path, whole: dict[str, Recording]):
     read = READERS[name][0]
     content = (copy / file).read_bytes()
-    sizes = np.unique(np.linspace(0, len(content) - 1, 3 if name == "tobii" else 8).astype(int))
+    sizes = np.unique(np.linspace(0, len(content) - 1, 3 if name == "tobii" else 6).astype(int))
     near_end = len(content) - np.array([2] if name == "tobii" else [2, 8])
     for size in {*sizes.tolist(), *near_end[near_end >= 0].tolist()}:
         (copy / file).write_bytes(content[:size])
@@ -119,14 +127,7 @@ def test_a_cut_file_is_read_as_far_as_it_goes_on_request(
 @pytest.mark.parametrize(("name", "file"), [f for f in FILES if f[0] != "tobii"])
 def test_other_bytes_are_an_error_or_read(name: str, file: str, copy: Path):
     read = READERS[name][0]
-    for content in (
-        b"\xff\xfe" * 40,
-        b"\0" * 803,
-        b"[" * 9999,
-        "ü;1;2\n".encode("latin-1") * 9,
-        b"1,2\n3,4\n",
-        b"{}",
-    ):
+    for content in (b"\0" * 803, "ü;1;2\n".encode("latin-1") * 9, b"[" * 9999):
         (copy / file).write_bytes(content)
         try:
             read(copy)
@@ -136,7 +137,7 @@ def test_other_bytes_are_an_error_or_read(name: str, file: str, copy: Path):
 
 @pytest.mark.parametrize("name", ["native", "cloud", "player"])
 @given(data=st.data())
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_changed_bytes_are_an_error_or_read(name: str, copy: Path, data: st.DataObject):
     file = copy / data.draw(st.sampled_from([f for n, f in FILES if n == name]))
     content = file.read_bytes()

@@ -54,7 +54,7 @@ def b_frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def orders(count: int) -> list[int]:
-    shuffled = np.random.default_rng(1).permutation(count).tolist()
+    shuffled = np.random.default_rng(1).permutation(count)[:60].tolist()
     return [*range(count), *shuffled, *range(20)[::-1], count - 1, count - 1, 0]
 
 

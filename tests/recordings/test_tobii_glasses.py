@@ -31,6 +31,11 @@ def rows(real: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
+def recording(real: Path) -> Recording:
+    return tobii_glasses2.read(real)
+
+
+@pytest.fixture(scope="module")
 def few(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The first rows, enough for what is in a row."""
     return rows[:1000]
@@ -60,8 +65,7 @@ def test_the_real_recording_has_the_numbers_of_its_readme(real: Path):
     assert counts.items() <= recording.info["rows"].items()
 
 
-def test_times_are_those_of_the_video(real: Path, rows: list[dict[str, Any]]):
-    recording = tobii_glasses2.read(real)
+def test_times_are_those_of_the_video(recording: Recording, rows: list[dict[str, Any]]):
     first = next(row for row in rows if "gp" in row)
     assert recording.origin_ns == 485478112000  # ts at which vts is 0, in microseconds
     assert recording.samples["t_ms"].iloc[0] == (first["ts"] - 485478112) / 1000
@@ -71,8 +75,8 @@ def test_times_are_those_of_the_video(real: Path, rows: list[dict[str, Any]]):
     assert np.polyfit(ticks["t_ms"], ticks["pts"], 1)[0] == pytest.approx(90, rel=1e-3)  # 90 kHz
 
 
-def test_gaze_and_pupils_are_those_of_the_rows(real: Path, rows: list[dict[str, Any]]):
-    samples = tobii_glasses2.read(real).samples
+def test_gaze_and_pupils_are_those_of_the_rows(recording: Recording, rows: list[dict[str, Any]]):
+    samples = recording.samples
     gaze = {row["gidx"]: row for row in rows if "gp" in row}
     for index in (0, 5, 20, 700, 1423):
         row, sample = gaze[samples["gidx"][index]], samples.iloc[index]
@@ -86,17 +90,16 @@ def test_gaze_and_pupils_are_those_of_the_rows(real: Path, rows: list[dict[str, 
     assert samples["pupil"].notna().equals(both) and (samples["pupil"][both] > 1).all()
 
 
-def test_sync_port_changes_are_messages(real: Path):
-    messages = tobii_glasses2.read(real).messages
+def test_sync_port_changes_are_messages(recording: Recording):
+    messages = recording.messages
     assert len(messages) == 33 and set(messages["type"]) == {"sync port"}
     assert messages["text"].tolist()[:2] == ["out 1", "out 0"]
     assert messages["t_ms"].iloc[0] == pytest.approx(75.568, abs=1e-9)
     assert messages["text"].str.startswith("in").sum() == 22
 
 
-def test_the_camera_projects_gaze_in_space_onto_gaze_in_the_picture(real: Path):
+def test_the_camera_projects_gaze_in_space_onto_gaze_in_the_picture(real: Path, recording: Recording):
     """`gp3` is turned by the camera's pose, which is written before its focal length, and projected: `gp` comes out."""
-    recording = tobii_glasses2.read(real)
     content = gzip.decompress((real / "segments/1/et.tslv.gz").read_bytes())
     at = content.index(b"\x2c\x01\0\0")  # record type 300
     turn = np.frombuffer(content, "<f4", 9, at + 8 + 16).reshape(3, 3).astype(float)

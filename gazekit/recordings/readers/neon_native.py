@@ -120,7 +120,7 @@ def _samples(path: Path, stream: str, truncated: Truncated, clock: Clock, notes:
     gaze = _read(path, stream, "gaze", ("x", "y"), truncated, notes)
     if not len(gaze):
         raise RecordingError(f"{path}: the stream {stream!r} is empty, there is no gaze to read")
-    samples = gaze.rename(columns={"x": "x_px", "y": "y_px"}).astype({"x_px": np.float64, "y_px": np.float64})
+    samples = gaze.rename(columns={"x": "x_px", "y": "y_px"})
     samples["valid"] = np.isfinite(samples[["x_px", "y_px"]]).all(axis=1)
     name = stream.replace("gaze", "worn")
     worn = _read(path, name, "worn", ("worn",), truncated, notes)
@@ -178,11 +178,9 @@ def _event_rows(rows: pd.DataFrame, origin: int, where: str) -> pd.DataFrame:
         return table
     fixation = table["kind"] == "fixation"
     for axis in "xy":
-        table[f"{axis}_px"] = (
-            rows[f"mean_gaze_{axis}"].where(fixation, rows[f"start_gaze_{axis}"]).astype(float)
-        )
-        table[f"{axis}_end_px"] = rows[f"end_gaze_{axis}"].where(~fixation).astype(float)
-    return table.assign(**{ours: rows[theirs].astype(float) for theirs, ours in _SIZES.items()})
+        table[f"{axis}_px"] = rows[f"mean_gaze_{axis}"].where(fixation, rows[f"start_gaze_{axis}"])
+        table[f"{axis}_end_px"] = rows[f"end_gaze_{axis}"].where(~fixation)
+    return table.assign(**{ours: rows[theirs] for theirs, ours in _SIZES.items()})
 
 
 def _messages(path: Path, origin: int, truncated: Truncated, notes: list[str]) -> pd.DataFrame:

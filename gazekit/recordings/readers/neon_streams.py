@@ -72,7 +72,7 @@ def read_stream(
     tables, notes = [], []
     for raw in raws:
         values, more = _records(raw, dtype, truncated)
-        table = pd.DataFrame({name: values[name] for name in dtype.names})
+        table = pd.DataFrame({name: _wide(values[name]) for name in dtype.names})
         notes += more
         if stream.partition("_")[0] != "worn":  # worn has the times of its gaze
             times, more = read_times(raw.with_suffix(".time"), truncated)
@@ -88,6 +88,12 @@ def read_stream(
             table = table[:count].assign(ns=times[:count])
         tables.append(table)
     return (pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()), notes
+
+
+def _wide(values: np.ndarray) -> np.ndarray:
+    """float32 as float64; damaged bytes may be signalling NaNs, of which NumPy would warn."""
+    with np.errstate(invalid="ignore"):
+        return values.astype(np.float64) if values.dtype.kind == "f" else values
 
 
 def _records(path: Path, dtype: np.dtype, truncated: Truncated) -> tuple[np.ndarray, list[str]]:
