@@ -7,7 +7,12 @@ from nbclient import NotebookClient
 
 @pytest.mark.filterwarnings("ignore")  # of the Jupyter machinery
 @pytest.mark.parametrize(
-    ("name", "pictures", "in_table"), [("oat", 3, "| observer"), ("metrics", 4, "| multimatch.vector")]
+    ("name", "pictures", "in_table"),
+    [
+        ("oat", 3, "| observer"),
+        ("metrics", 4, "| multimatch.vector"),
+        ("eeg_and_gaze", 4, "| fixation | deconvolution"),
+    ],
 )
 def test_notebooks_run(repo_root, monkeypatch, name, pictures, in_table):
     monkeypatch.setenv("GAZEKIT_TINY", "1")

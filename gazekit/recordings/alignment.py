@@ -29,8 +29,10 @@ def trigger_times(source: mne.io.BaseRaw | Recording, pattern: str) -> np.ndarra
     Stimulus channels: `mne.find_events(raw)`, then `(events[:, 0] - raw.first_samp) / raw.info["sfreq"]`.
 
     Raises:
-        ValueError: nothing matches.
+        ValueError: nothing matches; a recording without samples.
     """
+    if isinstance(source, Recording) and source.samples.empty:
+        raise ValueError(f"{source.path}: no samples, so no first one to count from")
     if isinstance(source, Recording):
         t_s = (source.messages["t_ms"].to_numpy(float) - source.samples["t_ms"].iloc[0]) / 1000
         texts = source.messages["text"].tolist()
@@ -86,9 +88,14 @@ def align(
         paired: the lists are pairs already, in order.
         max_rms_ms: refused above.
     Raises:
-        ValueError: triggers that cannot be matched (see `match_triggers`), or a line they don't lie on.
+        ValueError: under two samples of gaze; triggers that cannot be matched (see `match_triggers`), or a line they
+            don't lie on.
     """
     recording = gaze if isinstance(gaze, Recording) else from_mne(gaze)
+    if len(recording.samples) < 2:
+        raise ValueError(
+            f"{recording.path}: {len(recording.samples)} samples of gaze, two or more are needed"
+        )
     t_eeg, t_gaze = np.asarray(t_eeg_s, float), np.asarray(t_gaze_s, float)
     if paired:
         if t_eeg.shape != t_gaze.shape or t_eeg.ndim != 1 or len(t_eeg) < 3:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import linalg
 
+from gazekit.recordings.recording import EVENT_COLUMNS
 from gazekit.recordings.velocity import View, angle_dva, is_flat, to_dva
 
 __all__ = ["Deconvolution", "fixation_design", "fixation_epochs", "frp_deconvolve"]
@@ -23,6 +24,7 @@ __all__ = ["Deconvolution", "fixation_design", "fixation_epochs", "frp_deconvolv
 MAX_SACCADE_MS = 150.0
 """Longest interval between two fixations that counts as one saccade."""
 _BAD = "gazekit_bad"
+_TRIAL_COLUMNS = ("trial", "onset_ms", "offset_ms")
 
 
 def fixation_design(
@@ -42,8 +44,11 @@ def fixation_design(
         last two are NaN where no single saccade is known to lead here: for the first fixation, after a blink of this
         eye, or more than `MAX_SACCADE_MS` after the fixation before.
     Raises:
-        ValueError: several eyes and none chosen; trials that overlap.
+        ValueError: missing columns; several eyes and none chosen; trials that overlap.
     """
+    for name, needed, given in (("events", EVENT_COLUMNS, events), ("trials", _TRIAL_COLUMNS, trials)):
+        if given is not None and (missing := [column for column in needed if column not in given]):
+            raise ValueError(f"{name} lack the column {', '.join(missing)}")
     found = events[events["kind"] == "fixation"]
     eyes = sorted(set(found["eye"]))
     if eye is None and len(eyes) > 1:
@@ -165,7 +170,8 @@ def frp_deconvolve(
     samples in segments marked BAD are left out, which mne's function ignores; events of two types may share a sample.
 
     Memory and time grow with events x latencies x regressors, and memory with the square of latencies x regressors:
-    resample to 250-500 Hz first.
+    resample to 250-500 Hz first. Ten minutes of 32 channels at 500 Hz with 1,700 fixations and four responses of one
+    second take 5 s on one core and 0.4 GB beside the EEG.
 
     Args:
         table: `onset_ms` from the first sample of `raw`, and the columns named below.
@@ -174,9 +180,11 @@ def frp_deconvolve(
         tmin, tmax: seconds around an event outside which its response is zero.
         reject: peak-to-peak limits in V for whole seconds of EEG, as in `mne.stats.linear_regression_raw`.
     Raises:
-        ValueError: onsets outside the EEG; two events of one type on a sample; missing columns; a covariate that is
-            constant or not finite; regressors that cannot be told apart.
+        ValueError: tmin >= tmax; onsets outside the EEG; two events of one type on a sample; missing columns; a
+            covariate that is constant or never finite; regressors that cannot be told apart.
     """
+    if not -np.inf < tmin < tmax < np.inf:
+        raise ValueError(f"tmin must be below tmax, both finite, got {tmin} and {tmax}")
     sample = _samples(raw, table)
     types, regressors = _regressors(table, event_column, covariates)
     for name, rows in types.items():

@@ -28,6 +28,13 @@ from gazekit.recordings.regular import interpolate, mean_step_ms, places
 __all__ = ["annotations_of", "channels_of", "from_mne", "raw_of", "to_mne"]
 
 _SKIP = "BAD_ACQ_SKIP"
+_TAKEN = (
+    "onset",
+    "duration",
+    "description",
+    "ch_names",
+    "hed_string",
+)  # names that mne's extras may not have
 _SIDE = {-1.0: "left", 1.0: "right"}
 
 
@@ -41,7 +48,7 @@ def to_mne(recording: Recording, rate_hz: float | None = None) -> mne.io.RawArra
 
     Positions stay pixels; pupils in mm become m, as mne stores them, others are "arbitrary". Events become
     annotations of their eye's channels (blinks "BAD_blink", as mne's own reader has it) with their other values in
-    `extras`; messages become annotations without channels.
+    `extras`; messages become annotations without channels. An event that outlasts the samples ends with them.
 
     Left out: columns of samples other than positions and pupils; events and messages outside the samples, which mne
     cannot hold (a warning counts them).
@@ -143,7 +150,7 @@ def channels_of(recording: Recording) -> tuple[list[str], np.ndarray]:
         names += [f"xpos{end}", f"ypos{end}"]
         rows += [*gaze.xy_px.T]
         if gaze.pupil is not None:
-            names.append(f"pupil{end}")
+            names.append(f"pupil{end or '_size'}")  # mne refuses a channel called like a type
             rows.append(gaze.pupil)
     return names, np.stack(rows)
 
@@ -154,14 +161,14 @@ def raw_of(
     info = mne.create_info(names, rate_hz, "misc", verbose="error")
     raw = mne.io.RawArray(data, info, first_samp=first_samp, verbose="error")
     kinds = {}
+    combined = not names[0].endswith(("_left", "_right"))
     for name in names:
-        eye = name.rpartition("_")[2] if "_" in name else "left"  # mne insists on an eye
+        eye = "left" if combined else name.rpartition("_")[2]  # mne insists on an eye
         unit = "px" if name[0] in "xy" else "mm" if pupil_unit == "mm" else "au"
         kinds[name] = ("eyegaze", unit, eye, name[0]) if name[0] in "xy" else ("pupil", unit, eye)
     mne.preprocessing.eyetracking.set_channel_types_eyetrack(raw, kinds)
-    for channel in raw.info["chs"]:
-        if "_" not in channel["ch_name"]:
-            channel["loc"][3] = np.nan  # of no eye: the tracker's combined gaze
+    for channel in raw.info["chs"] if combined else ():
+        channel["loc"][3] = np.nan  # of no eye: the tracker's combined gaze
     return raw
 
 
@@ -178,7 +185,8 @@ def annotations_of(recording: Recording, start_ms: float, names: list[str]) -> m
     duration = events["duration_ms"].fillna(span).fillna(0.0)
     extras = events.drop(columns=["kind", "onset_ms", "offset_ms", "duration_ms"])
     extras = extras.assign(beyond_offset_ms=duration - span)  # trackers differ in what the offset is
-    rows = [{k: v for k, v in row.items() if not pd.isna(v)} for row in extras.to_dict("records")]
+    extras = extras.rename(columns={name: f"{name}_" for name in _TAKEN})
+    rows = [{k: v for k, v in map(_plain, row.items()) if v is not None} for row in extras.to_dict("records")]
     ours = {
         eye: tuple(n for n in names if eye in ("", n.rpartition("_")[2])) for eye in ("", *recording.eyes)
     }
@@ -191,6 +199,14 @@ def annotations_of(recording: Recording, start_ms: float, names: list[str]) -> m
     )
     onset = (messages["t_ms"].to_numpy(float) - start_ms) / 1000
     return notes + mne.Annotations(onset, np.zeros(len(onset)), [str(text) for text in messages["text"]])
+
+
+def _plain(item: tuple[str, Any]) -> tuple[str, str | int | float | None]:
+    """A value that mne's extras can hold: None where there is none, text of what is neither text nor number."""
+    name, value = item
+    if isinstance(value, str | int | float | np.number):
+        return name, None if value != value else value
+    return name, None if value is None or value is pd.NA or value is pd.NaT else str(value)
 
 
 def _gaze_columns(
@@ -232,10 +248,11 @@ def _from_annotations(
         onsets_ms, notes.duration, notes.description, notes.ch_names, notes.extras, strict=True
     ):
         of = {side[name] for name in channels if name in side}
-        if not of and text != _SKIP:
+        if not of and (text != _SKIP or duration_s == 0):
             messages.append((onset_ms, str(text)))
         elif of:
-            extras, duration_ms = dict(values), 1000 * duration_s
+            extras = {k[:-1] if k[:-1] in _TAKEN else k: v for k, v in values.items()}
+            duration_ms = 1000 * duration_s
             offset_ms = onset_ms + duration_ms - extras.pop("beyond_offset_ms", 0.0)
             kind = "blink" if text == "BAD_blink" else str(text)
             eye = extras.pop("eye", of.pop() if len(of) == 1 else "")

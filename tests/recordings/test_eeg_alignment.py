@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import warnings
 
@@ -149,3 +150,8 @@ def test_gaze_may_come_from_mne(session):
 def test_triggers_that_are_not_there_are_told(session):
     with pytest.raises(ValueError, match=r"none of \d+ messages or annotations matches 'SYNC'"):
         trigger_times(session.recording, "SYNC")
+    empty = dataclasses.replace(session.recording, samples=session.recording.samples[:0])
+    with pytest.raises(ValueError, match="no samples, so no first one"):
+        trigger_times(empty, "TRIGGER")
+    with pytest.raises(ValueError, match="0 samples of gaze, two or more"):
+        align(eeg_of(session), empty, session.eeg_trigger_s, session.eeg_trigger_s)

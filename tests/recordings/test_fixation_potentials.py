@@ -57,6 +57,10 @@ def test_design_without_screen_or_trials_and_of_two_eyes():
     trials = pd.DataFrame({"trial": [0, 1], "onset_ms": [0.0, 50.0], "offset_ms": [60.0, 90.0]})
     with pytest.raises(ValueError, match="trials overlap: 0 and the next"):
         fixation_design(events, eye="left", trials=trials)
+    with pytest.raises(ValueError, match="trials lack the column offset_ms"):
+        fixation_design(events, eye="left", trials=trials.drop(columns="offset_ms"))
+    with pytest.raises(ValueError, match="events lack the column eye, x_px"):
+        fixation_design(events.drop(columns=["eye", "x_px"]))
 
 
 def scored(seed, minutes=5.0, noise_v=10e-6):
@@ -145,7 +149,7 @@ def test_two_kinds_may_begin_on_one_sample_two_of_a_kind_may_not():
     found = frp_deconvolve(eeg(signal), pd.concat([table, more]), "kind", ["x"], -0.1, 0.3)
     np.testing.assert_allclose(found.evokeds["c"].data[0], response, atol=1e-9)
     np.testing.assert_allclose(found.evokeds["x"].data[0], kernels[1], atol=1e-9)
-    with pytest.raises(ValueError, match="two events of type '[ab]' are on one sample"):
+    with pytest.raises(ValueError, match=r"two events of type '[ab]' are on one sample"):
         frp_deconvolve(eeg(signal), pd.concat([table, table[:1]]), "kind")
     with pytest.raises(ValueError, match="two fixations begin on one sample"):
         fixation_epochs(eeg(signal), pd.concat([table, table[:1]]))
@@ -209,7 +213,7 @@ def test_tables_that_cannot_work_are_told(change, text):
 
 def test_the_same_covariate_twice_is_told():
     signal, table, _ = tones()
-    with pytest.raises(ValueError, match="cannot tell .* apart"):
+    with pytest.raises(ValueError, match=r"cannot tell .* apart"):
         frp_deconvolve(eeg(signal), table.assign(z=2 * table["x"]), "kind", ["x", "z"], -0.1, 0.3)
 
 
@@ -217,5 +221,7 @@ def test_gaze_alone_has_no_potentials():
     raw = mne.io.RawArray(np.zeros((1, 500)), mne.create_info(["x"], 100.0, "misc"), verbose="error")
     with pytest.raises(ValueError, match="no EEG or MEG channels"):
         frp_deconvolve(raw, pd.DataFrame({"onset_ms": [1000.0]}))
+    with pytest.raises(ValueError, match="tmin must be below tmax"):
+        frp_deconvolve(raw, pd.DataFrame({"onset_ms": [1000.0]}), tmin=0.5, tmax=0.1)
     with pytest.raises(ValueError, match="half a minute"):
         synthetic_session(0, minutes=0.1)

@@ -146,9 +146,43 @@ def test_samples_that_are_invalid_are_nan():
 
 
 def test_combined_gaze_has_no_eye():
-    raw = to_mne(made(range(6)))
-    assert raw.ch_names == ["xpos", "ypos"] and all(np.isnan(c["loc"][3]) for c in raw.info["chs"])
-    assert from_mne(raw).eyes == ("",)
+    raw = to_mne(made(range(6), pupil=np.arange(6.0), unit="mm"))
+    assert raw.ch_names == ["xpos", "ypos", "pupil_size"]
+    assert all(np.isnan(channel["loc"][3]) for channel in raw.info["chs"])
+    back = from_mne(raw)
+    assert back.eyes == ("",) and back.pupil_unit == "mm"
+    np.testing.assert_allclose(back.samples["pupil"], np.arange(6))
+
+
+@pytest.mark.parametrize("text", ["", "a;b\nc", "BAD_ACQ_SKIP", "fixation", "x" * 5000])
+def test_any_message_comes_back(text):
+    assert from_mne(to_mne(made(range(9), messages=[(3.0, text)]))).messages.to_numpy().tolist() == [
+        [3.0, text]
+    ]
+
+
+def test_events_keep_what_vendors_say_of_them():
+    known = {"description": "long", "first": 2, "b": True, "n": None, "x_px": np.nan, "duration": "1 s"}
+    event = {
+        "kind": "fixation",
+        "onset_ms": 2.0,
+        "offset_ms": 4.0,
+        "duration_ms": 2.0,
+        **known,
+        "list": [1, 2],
+    }
+    back = from_mne(to_mne(made(range(9), events=[event]))).events.iloc[0]
+    assert [back[k] for k in ("description", "first", "b", "duration", "list")] == [
+        "long",
+        2,
+        True,
+        "1 s",
+        "[1, 2]",
+    ]
+    assert "n" not in back and back["x_px"] == pytest.approx(2.5)  # the mean of its samples: mne knew none
+    odd = {"kind": "x", "onset_ms": np.nan, "offset_ms": 3.0}
+    with pytest.warns(UserWarning, match="1 of 1 events and messages lie"):
+        assert len(to_mne(made(range(9), events=[odd])).annotations) == 0
 
 
 def test_irregular_sampling_needs_a_rate():
