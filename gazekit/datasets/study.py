@@ -46,6 +46,10 @@ class Study:
             self.place = _place(settings.get("picture_px"))
             self.trials = _trials(root)
             self.messages = None
+            if self.trials is not None and settings.get("start") is not None:
+                raise ValueError(
+                    "start cuts trials by messages, and trials.csv is there too: expected one of them"
+                )
             if self.trials is None:
                 self.messages = TrialMessages(*(settings.get(k) for k in ("start", "end", "inside")))
                 self.pattern = _glob(settings.get("recordings"))
@@ -137,9 +141,10 @@ class Study:
     def _objects(self) -> dict[str, list[tuple[str, list[float]]]]:
         """Name of a picture to the label and box of each of its objects."""
         table, coco = self.root / "objects.csv", self.root / "objects.json"
-        if not table.exists() and not coco.exists():
+        if table.exists() == coco.exists():
+            there = "both objects.csv and" if table.exists() else "no objects.csv and no"
             raise DataError(
-                f"{self.root}: no objects.csv and no objects.json; to take cells of a grid for objects: "
+                f"{self.root}: {there} objects.json, expected one of them; to take cells of a grid for objects: "
                 "'data.options.grid=[6,8]'"
             )
         rows: list[tuple[str, str, str, list[float]]] = []

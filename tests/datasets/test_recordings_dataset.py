@@ -145,8 +145,12 @@ def test_a_table_of_trials_gives_the_same(study):
         rows += [(f"data/{path.name}", a, b, name) for (a, name), b in zip(begins, ends, strict=True)]
     table = pd.DataFrame(rows, columns=["recording", "onset_ms", "offset_ms", "stimulus"])
     expected = load("recordings", root).fingerprint()
-    settings_of(root, start=None, end=None, recordings=None)
     table.to_csv(root / "trials.csv", index=False)
+    with pytest.raises(
+        DataError, match=r"study.json: start cuts trials by messages, and trials.csv is there too"
+    ):
+        load("recordings", root)
+    settings_of(root, start=None, end=None, recordings=None)
     assert load("recordings", root).fingerprint() == expected
     table.assign(observer="p" + table.index.astype(str), target="lamp").to_csv(
         root / "trials.csv", index=False
@@ -190,7 +194,7 @@ def test_pictures_may_have_been_enlarged_and_moved(study):
 def test_a_grid_stands_for_objects(study):
     root, _ = study
     (root / "objects.csv").unlink()
-    with pytest.raises(DataError, match=r"no objects.csv and no objects.json; .*data.options.grid=\[6,8\]"):
+    with pytest.raises(DataError, match=r"no objects.csv and no objects.json, .*data.options.grid=\[6,8\]"):
         load("recordings", root)
     assert {len(scene) for scene in load("recordings", root, grid=(2, 3)).scenes} == {6}
 
@@ -251,6 +255,7 @@ def test_what_is_broken_is_told_or_skipped_and_counted(study):
         ("study.json", json.dumps(SETTINGS | {"picture_px": [1, 2, 1, 4]}), 'picture_px must be "centred" or'),
         ("study.json", json.dumps(SETTINGS | {"picture_px": "left"}), "study.json: .*left"),
         ("study.json", json.dumps(SETTINGS | {"picture_px": None}), "say where it was in study.json"),
+        ("objects.json", "{}", "both objects.csv and objects.json, expected one of them"),
         ("study.yaml", "a: 1", "holds study.json and study.yaml, expected one"),
         ("trials.csv", "", "expected a header line"),
         ("trials.csv", "recording,onset_ms,offset_ms,stimulus\n", "holds no trial"),
@@ -268,6 +273,8 @@ def test_what_is_broken_is_told_or_skipped_and_counted(study):
 )  # fmt: skip
 def test_broken_studies_are_told(study, name, content, told):
     root, _ = study
+    if name == "trials.csv":
+        settings_of(root, start=None)
     (root / name).write_text(content)
     with pytest.raises(DataError, match=told):
         load("recordings", root)
@@ -278,6 +285,7 @@ def test_cut_files_are_told(study, name):
     """A table that ends within its last value looks complete: a warning says so. One cut after a line is complete."""
     root, _ = study
     if name == "trials.csv":
+        settings_of(root, start=None)
         rows = [f"data/s1.asc,{a},{a + 900},p{a % 3}" for a in range(100_000, 100_005)]
         (root / name).write_text("\n".join(["recording,onset_ms,offset_ms,stimulus", *rows]) + "\n")
     content = (root / name).read_bytes().rstrip()
