@@ -6,7 +6,9 @@ its time is proportional to the samples.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -94,16 +96,17 @@ def _gaze(sizes: Sizes, duration_s: float) -> Gaze:
 
 
 def _whole(sizes: Sizes, gaze: Gaze) -> Case:
-    folder = tempfile.TemporaryDirectory(prefix="gazekit-bench-")
-    long = write_asc(gaze, Path(folder.name) / "long.asc")
+    folder = Path(tempfile.mkdtemp(prefix="gazekit-bench-"))
+    long = write_asc(gaze, folder / "long.asc")
     part = gaze.between(0, sizes.reference_s * 1000)
-    short = write_asc(part, Path(folder.name) / "short.asc")
+    short = write_asc(part, folder / "short.asc")
 
-    def run(held: Any = folder) -> tuple:  # the folder goes when the case does
+    def run() -> tuple:
         recording = read(long, SCREEN)
         events = IVT(_LIMIT, _MIN_MS, window_ms=_WINDOW_MS).detect(recording.gaze(), SCREEN)
         return events, quality(recording)
 
+    weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)  # the files go when the case does
     return Case(
         f"read .asc, velocity, I-VT, quality: {_size(gaze)}",
         run,

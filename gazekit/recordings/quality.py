@@ -72,7 +72,7 @@ def gaze_quality(gaze: Gaze, view: View | None = None, window_ms: float = 200.0)
     found = _sampling(gaze)
     reasons = {}
     if len(gaze) == 0:
-        reasons["lost_share"] = "no samples"
+        reasons |= dict.fromkeys(("lost_share", "duration_ms"), "no samples")
     for name in (
         "rate_hz",
         "interval_ms",
