@@ -69,7 +69,8 @@ class SceneVideo:
             times of the video itself.
     Raises:
         FileNotFoundError: no such file.
-        RecordingError: no video, a cut or damaged file, or another number of frames than `frame_t_ms`.
+        RecordingError: no video, a cut or damaged file, another number of frames than `frame_t_ms`, or times that
+            do not increase.
 
     Example:
         >>> with SceneVideo(recording.video, recording.frame_t_ms) as video:      # doctest: +SKIP
@@ -99,6 +100,8 @@ class SceneVideo:
                     f"{self.path}: {len(self._pts)} frames, but the recording lists times of {len(self.t_ms)};"
                     " video and times do not belong together, or one of them was cut"
                 )
+            if not (np.diff(self.t_ms) > 0).all():
+                raise RecordingError(f"{self.path}: the times of its frames do not increase")
 
     def _index(self) -> tuple[np.ndarray, list[tuple[int, int]]]:
         """Presentation times of all frames in order; (presentation, seek) times of key frames."""
@@ -118,7 +121,7 @@ class SceneVideo:
         except av.error.FFmpegError as error:
             raise RecordingError(f"{self.path}: damaged after {packets} frames ({error})") from error
         declared = self._stream.frames
-        if packets == 0 or (declared and packets != declared):
+        if not keys or (declared and packets != declared):
             raise RecordingError(
                 f"{self.path}: {packets} of {declared or 'its'} frames are there, the video was cut"
             )

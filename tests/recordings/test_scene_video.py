@@ -157,6 +157,14 @@ def test_another_number_of_times_is_an_error(toy: Path):
         SceneVideo(next(toy.glob("*.mp4")), toy_times(toy)[:-1])
 
 
+@pytest.mark.parametrize("bad", [np.nan, 0.0])
+def test_times_that_do_not_increase_are_an_error(toy: Path, bad: float):
+    times = toy_times(toy)
+    times[7] = bad
+    with pytest.raises(RecordingError, match="do not increase"):
+        SceneVideo(next(toy.glob("*.mp4")), times)
+
+
 def test_what_is_no_video_is_told(tmp_path: Path, toy: Path):
     with pytest.raises(FileNotFoundError, match="no video"):
         SceneVideo(tmp_path / "none.mp4")

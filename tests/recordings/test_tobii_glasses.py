@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,35 @@ def test_the_size_may_be_given_or_come_from_the_video(folder: Path, shared_data:
     assert recording.size_px == (320, 240) and recording.camera is None
     with SceneVideo(recording.video, recording.frame_t_ms) as scene:
         assert len(scene) == 150
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda c: b"PK" + c[10:], "expected a file that starts as 'TSLV1'"),
+        (lambda c: b"", "expected a file that starts as 'TSLV1'"),
+        (lambda c: c.replace(b"\x80\x07\x38\x04", bytes(4), 1), "a scene picture of 0 x 0 px"),
+        (
+            lambda c: c.replace(np.float32(1136.65).tobytes(), np.float32(np.nan).tobytes(), 1),
+            "no usable camera",
+        ),
+    ],
+)
+def test_a_wrong_start_of_the_tslv_file_is_an_error(
+    folder: Path, change: Callable[[bytes], bytes], text: str
+):
+    file = folder / "segments/1/et.tslv.gz"
+    file.write_bytes(gzip.compress(change(gzip.decompress(file.read_bytes())[:1000])))
+    with pytest.raises(RecordingError, match=text):
+        tobii_glasses2.read(folder)
+
+
+def test_a_tslv_file_without_a_camera_is_noted(folder: Path):
+    file = folder / "segments/1/et.tslv.gz"
+    file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes())[:120]))
+    recording = tobii_glasses2.read(folder)
+    assert recording.camera is None and recording.size_px == (1920, 1080)
+    assert "starts without the calibration" in recording.notes[0]
 
 
 def test_without_the_video_clock_the_first_sample_is_zero(folder: Path, rows: list[dict[str, Any]]):
@@ -258,7 +288,14 @@ def test_glasses3_wrong_rows_are_an_error(glasses3: Path, row: dict[str, Any], t
 
 
 @pytest.mark.parametrize(
-    "change", [{"resolution": [1920.5, 1080]}, {"focal-length": 3}, {"radial-distortion": [1]}, {"skew": "x"}]
+    "change",
+    [
+        {"resolution": [1920.5, 1080]},
+        {"resolution": [0, 1080]},
+        {"focal-length": 3},
+        {"radial-distortion": [1]},
+        {"skew": "x"},
+    ],
 )
 def test_glasses3_wrong_cameras_are_an_error(glasses3: Path, change: dict[str, Any]):
     info = json.loads((glasses3 / "recording.g3").read_text())

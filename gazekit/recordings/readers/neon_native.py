@@ -54,10 +54,10 @@ def read(
 ) -> Recording:
     """Read the folder.
 
-    A phone that is too slow for all eye images estimates gaze at a lower rate while it records (`gaze`); all
-    images are evaluated later, in `gaze_200hz`. Of a folder with both, `gaze_200hz` is read unless `stream` says
-    otherwise; fixations and blinks are the same. A sample is `valid` where `worn` is not 0 (or unknown). `pupil`
-    is the mean of both eyes in mm where their state has the very time of the gaze, else NaN.
+    A folder may hold gaze twice: as it was estimated while recording (`gaze`, possibly at a lower rate) and for all
+    eye images (`gaze_200hz`). As in Pupil Labs' own library the latter is read where it is there, unless `stream`
+    says otherwise; fixations and blinks are there once. A sample is `valid` where `worn` is not 0 (or unknown).
+    `pupil` is the mean of both eyes in mm where their state has the very time of the gaze, else NaN.
 
     Args:
         path: the folder.

@@ -206,6 +206,8 @@ def _scene(
         content, more = read_bytes(folder / "et.tslv.gz", truncated)
         notes += more
         size, camera = _tslv(content, str(folder / "et.tslv.gz"))
+        if camera is None:
+            notes.append("et.tslv.gz starts without the calibration of the scene camera")
     size = scene_size(None, size_px, notes) or size or scene_size(video, None, notes)
     if size is None:
         raise RecordingError(
@@ -216,8 +218,14 @@ def _scene(
 
 
 def _tslv(content: bytes, where: str) -> tuple[tuple[int, int] | None, SceneCamera | None]:
-    """Size and camera out of the first hundred records."""
+    """Size and camera out of the first hundred records.
+
+    Raises:
+        RecordingError: another kind of file, a picture without a size, no usable camera.
+    """
     size, camera, at = None, None, 0
+    if content[8:13] != b"TSLV1":
+        raise RecordingError(f"{where}: expected a file that starts as 'TSLV1', got {content[8:13]!r}")
     for _ in range(100):
         if len(content) < at + 8:
             break
@@ -232,4 +240,6 @@ def _tslv(content: bytes, where: str) -> tuple[tuple[int, int] | None, SceneCame
             camera = tobii_camera(
                 values[12:14], values[15:17], values[14], values[17:20], values[20:22], shape, where
             )
+    if size is not None and 0 in size:
+        raise RecordingError(f"{where}: a scene picture of {size[0]} x {size[1]} px")
     return size, camera

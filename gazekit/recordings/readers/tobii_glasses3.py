@@ -97,6 +97,8 @@ def _scene(info: dict[str, Any], file: Path) -> tuple[tuple[int, int] | None, Sc
         )
     focal, centre, skew, radial, tangential, size = (given[name] for name in names)
     width, height = numbers([size], 2, f"{file}, 'resolution'", whole=True)[0].tolist()
+    if width <= 0 or height <= 0:
+        raise RecordingError(f"{file}: a scene picture of {width} x {height} px")
     return (width, height), tobii_camera(focal, centre, skew, radial, tangential, (width, height), str(file))
 
 
