@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gazekit.metrics.functional.events import TIMING_PARTS, Events, event_f1, event_timing_ms
-from gazekit.recordings.recording import Gaze
 from gazekit.recordings.synthetic import SyntheticGaze
-from gazekit.recordings.velocity import View
 
 __all__ = ["event_agreement", "noise_curve", "to_events"]
 
@@ -78,9 +77,9 @@ def noise_curve(
     maker = maker or SyntheticGaze()
     rows = []
     for noise in noise_dva:
-        made = [_with_noise(maker, noise).make(seed) for seed in seeds]
+        made = [replace(maker, noise_dva=noise).make(seed) for seed in seeds]
         for name, detector in detectors.items():
-            pairs = [(_detect(detector, m.gaze, m.screen), m.events, m.gaze.interval_ms) for m in made]
+            pairs = [(detector.detect(m.gaze, m.screen), m.events, m.gaze.interval_ms) for m in made]
             tables = [event_agreement(*pair, kinds, min_iou) for pair in pairs]
             for k, kind in enumerate(kinds):
                 counts = np.array(
@@ -95,13 +94,3 @@ def noise_curve(
                     "f1": matched / total if total else np.nan,
                 })  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def _with_noise(maker: SyntheticGaze, noise_dva: float) -> SyntheticGaze:
-    from dataclasses import replace
-
-    return replace(maker, noise_dva=noise_dva)
-
-
-def _detect(detector: Any, gaze: Gaze, view: View) -> pd.DataFrame:
-    return detector.detect(gaze, view)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gazekit.geometry import Screen
 from gazekit.recordings.agreement import event_agreement, noise_curve
+from gazekit.recordings.camera import SceneCamera
 from gazekit.recordings.detectors import IDT, IVT, AdaptiveVelocity, Blinks, Microsaccades, Pursuit
 from gazekit.recordings.detectors.idt import window_dispersion
 from gazekit.recordings.recording import EVENT_COLUMNS, Gaze
@@ -172,6 +173,23 @@ def test_tables_have_their_columns_and_no_event_holds_a_gap(detector):
 def test_streams_without_anything_have_no_events(detector, count):
     table = detector.detect(Gaze(np.arange(float(count)), np.full((count, 2), np.nan)), SCREEN)
     assert len(table) == 0 and set(EVENT_COLUMNS) <= set(table.columns)
+
+
+def test_a_camera_with_the_screens_geometry_gives_the_same_events():
+    made = SyntheticGaze(duration_s=5).make(0)
+    far, (x, y) = SCREEN.distance_px, SCREEN.centre_px
+    camera = SceneCamera(np.array([[far, 0, x], [0, far, y], [0, 0, 1]]), np.zeros(0))
+    for detector in (IVT(), IDT()):
+        ours, theirs = (detector.detect(made.gaze, view) for view in (camera, SCREEN))
+        pd.testing.assert_frame_equal(ours, theirs, rtol=1e-6)
+
+
+def test_idt_grows_long_fixations_in_linear_time():
+    count = 1_000_000  # a loop that looks at the whole window for each sample would take days
+    xy = np.random.default_rng(0).random((count, 2)) / 3
+    xy[count // 2] = 5
+    found = IDT().detect(Gaze(np.arange(float(count)), xy), 1.0)
+    assert spans(found) == [[0, count // 2 - 1], [count // 2 + 1, count - 1]]
 
 
 def test_a_short_gap_is_bridged_only_on_request():
