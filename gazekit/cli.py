@@ -17,6 +17,7 @@ usage: python -m gazekit VERB ...
   predict    scanpaths of a checkpoint over one picture
   data       list | info | check | fetch data sets
   score      score scanpaths or saliency maps in files against people's fixations
+  recording  info | events | report of eye trackers' recordings
   list       models | datasets | metrics [NAME] | experiments
   bench      time what we made beside what people use
 
@@ -28,6 +29,8 @@ examples:
   python -m gazekit list experiments
   python -m gazekit list metrics multimatch
   python -m gazekit score --pred model.csv --true people.csv --metrics multimatch,scanmatch --size 800x600
+  python -m gazekit recording info recordings/
+  python -m gazekit recording report session1.asc --screen 1024x768 --width-cm 38 --distance-cm 60
   python -m gazekit bench oat out=oat.json
 
 python -m gazekit VERB --help shows the options of a verb.
@@ -58,6 +61,7 @@ def main(argv: list[str] | None = None) -> int | None:
         "predict": lambda rest: _hydra("predict", rest),
         "data": _data,
         "score": _score,
+        "recording": _recording,
         "list": _list,
         "bench": _bench,
     }
@@ -133,6 +137,12 @@ def _list(rest: list[str]) -> int:
 
 def _score(rest: list[str]) -> int:
     from gazekit.verbs.score import main
+
+    return main(rest)
+
+
+def _recording(rest: list[str]) -> int:
+    from gazekit.verbs.recording import main
 
     return main(rest)
 

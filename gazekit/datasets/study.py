@@ -14,7 +14,7 @@ import yaml
 from gazekit.datasets.files import grid_boxes, read_json
 from gazekit.datasets.records import DataError
 from gazekit.geometry import Screen
-from gazekit.recordings.aoi_files import coco_boxes
+from gazekit.recordings.aoi.annotation_files import coco_boxes
 from gazekit.recordings.files import read_csv
 from gazekit.recordings.readers import read
 from gazekit.recordings.recording import Recording, RecordingError

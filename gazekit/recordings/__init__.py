@@ -1,8 +1,38 @@
 """Recordings of eye trackers: reading, quality, events, areas of interest, and the way to mne.
 
->>> from gazekit.recordings import IVT, Recording
->>> recording = Recording.open("session1.asc")                       # doctest: +SKIP
->>> fixations = IVT().detect(recording.gaze(), recording.screen)     # doctest: +SKIP
+    >>> from gazekit.recordings import IVT, Recording
+    >>> recording = Recording.open("session1.asc", screen=Screen(1024, 768, 38.0, 60.0))  # doctest: +SKIP
+    >>> events = IVT().detect(recording.gaze(), recording.screen)  # doctest: +SKIP
+
+`gazekit.recordings.aoi` has areas of interest, `.plots` pictures, `.video` the scene video, `.scanpaths` trials,
+`.eeg` mne; each is loaded when it is imported.
 """
 
 from __future__ import annotations
+
+from gazekit.geometry import Screen
+from gazekit.recordings.camera import SceneCamera
+from gazekit.recordings.detectors import IDT, IVT, AdaptiveVelocity, Blinks, Microsaccades, Pursuit
+from gazekit.recordings.find import find_recordings
+from gazekit.recordings.quality import gaze_quality, quality
+from gazekit.recordings.recording import Gaze, Recording, RecordingError, event_table
+from gazekit.recordings.velocity import velocity_dva_s
+
+__all__ = [
+    "IDT",
+    "IVT",
+    "AdaptiveVelocity",
+    "Blinks",
+    "Gaze",
+    "Microsaccades",
+    "Pursuit",
+    "Recording",
+    "RecordingError",
+    "SceneCamera",
+    "Screen",
+    "event_table",
+    "find_recordings",
+    "gaze_quality",
+    "quality",
+    "velocity_dva_s",
+]

@@ -16,8 +16,8 @@ from matplotlib.ticker import LogLocator, StrMethodFormatter
 from scipy.ndimage import gaussian_filter
 
 from gazekit.geometry import Screen
-from gazekit.recordings.aoi_shapes import BACKGROUND
-from gazekit.recordings.aoi_tables import visits
+from gazekit.recordings.aoi.shapes import BACKGROUND
+from gazekit.recordings.aoi.tables import visits
 from gazekit.recordings.recording import Gaze
 from gazekit.report.scanpaths import draw_scanpath
 from gazekit.report.scenes import draw_scene

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gazekit.recordings.aoi import BACKGROUND, Box, aoi_labels, map_fixations
-from gazekit.recordings.aoi_files import read_aois
-from gazekit.recordings.aoi_tables import aoi_metrics, to_csv, transition_entropy, transitions, visits
+from gazekit.recordings.aoi.annotation_files import read_aois
+from gazekit.recordings.aoi.tables import aoi_metrics, to_csv, transition_entropy, transitions, visits
 from gazekit.recordings.readers import read
 
 ANNOTATIONS = ("coco_ground_truth.json", "cvat_video_1.1.xml", "label_studio_video.json")

@@ -10,9 +10,9 @@ import mne
 import numpy as np
 import pytest
 
-from gazekit.recordings.alignment import align, trigger_times
-from gazekit.recordings.mne_bridge import to_mne
-from gazekit.recordings.synthetic_eeg import synthetic_session
+from gazekit.recordings.eeg.alignment import align, trigger_times
+from gazekit.recordings.eeg.mne_bridge import to_mne
+from gazekit.recordings.eeg.synthetic_eeg import synthetic_session
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from gazekit.geometry import Screen
-from gazekit.recordings.alignment import align, trigger_times
-from gazekit.recordings.frp import fixation_design, fixation_epochs, frp_deconvolve
+from gazekit.recordings.eeg.alignment import align, trigger_times
+from gazekit.recordings.eeg.frp import fixation_design, fixation_epochs, frp_deconvolve
+from gazekit.recordings.eeg.synthetic_eeg import KERNELS, slope_kernel, synthetic_session
 from gazekit.recordings.recording import event_table
-from gazekit.recordings.synthetic_eeg import KERNELS, slope_kernel, synthetic_session
 
 SCREEN = Screen(1001, 1001, 50.0, 60.0)
 AMPLITUDE = "saccade_amplitude_dva"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gazekit.recordings.mne_bridge import from_mne, to_mne
+from gazekit.recordings.eeg.mne_bridge import from_mne, to_mne
 from gazekit.recordings.recording import Recording, RecordingError, event_table
 
 NUMBERS = ["onset_ms", "offset_ms", "duration_ms", "x_px", "y_px"]

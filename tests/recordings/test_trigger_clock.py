@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gazekit.recordings.trigger_clock import fit_clock, match_triggers
+from gazekit.recordings.eeg.trigger_clock import fit_clock, match_triggers
 
 
 def two_clocks(rng, n, drift=5e-4, jitter_s=5e-4):

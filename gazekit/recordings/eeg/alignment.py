@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gazekit.recordings.mne_bridge import annotations_of, channels_of, from_mne, raw_of
+from gazekit.recordings.eeg.mne_bridge import annotations_of, channels_of, from_mne, raw_of
+from gazekit.recordings.eeg.regular import interpolate
+from gazekit.recordings.eeg.trigger_clock import ClockFit, fit_clock, match_triggers, on_clock
 from gazekit.recordings.recording import Recording
-from gazekit.recordings.regular import interpolate
-from gazekit.recordings.trigger_clock import ClockFit, fit_clock, match_triggers, on_clock
 
 if TYPE_CHECKING:
     import mne

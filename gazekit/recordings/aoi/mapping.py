@@ -11,11 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from gazekit.recordings.aoi_shapes import AOI, BACKGROUND, Box, Mask, MovingBox, Polygon, masks
+from gazekit.recordings.aoi.shapes import AOI, BACKGROUND
 
-__all__ = [
-    "AOI", "BACKGROUND", "Box", "Mask", "MovingBox", "Polygon", "aoi_at", "aoi_labels", "map_fixations", "masks",
-]  # fmt: skip
+__all__ = ["aoi_at", "aoi_labels", "map_fixations"]
 
 _NOWHERE = -2  # no position or no frame, so no answer
 

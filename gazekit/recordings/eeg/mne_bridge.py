@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from mne.io.constants import FIFF
 
+from gazekit.recordings.eeg.regular import interpolate, mean_step_ms, places
 from gazekit.recordings.recording import (
     EVENT_COLUMNS,
     MESSAGE_COLUMNS,
@@ -23,7 +24,6 @@ from gazekit.recordings.recording import (
     RecordingError,
     event_table,
 )
-from gazekit.recordings.regular import interpolate, mean_step_ms, places
 
 __all__ = ["annotations_of", "channels_of", "from_mne", "raw_of", "to_mne"]
 

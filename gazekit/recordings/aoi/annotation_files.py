@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gazekit.recordings.aoi_cvat import finite, moving_box, read_cvat
-from gazekit.recordings.aoi_shapes import MovingBox
+from gazekit.recordings.aoi.cvat import finite, moving_box, read_cvat
+from gazekit.recordings.aoi.shapes import MovingBox
 from gazekit.recordings.files import read_json as _read_json
 from gazekit.recordings.files import read_text
 from gazekit.recordings.recording import RecordingError

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gazekit.recordings.aoi_shapes import BACKGROUND
+from gazekit.recordings.aoi.shapes import BACKGROUND
 
 __all__ = ["aoi_metrics", "to_csv", "transition_entropy", "transitions", "visits"]
 

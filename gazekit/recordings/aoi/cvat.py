@@ -10,7 +10,7 @@ from xml.parsers import expat
 
 import numpy as np
 
-from gazekit.recordings.aoi_shapes import MovingBox
+from gazekit.recordings.aoi.shapes import MovingBox
 from gazekit.recordings.files import read_bytes
 from gazekit.recordings.recording import RecordingError
 

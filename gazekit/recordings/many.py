@@ -1,0 +1,93 @@
+"""The same work on many recordings, in several processes; one that fails stops none of the others."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Outcome", "for_each"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one item: `result`, or `error`, why there is none."""
+
+    index: int
+    result: Any = None
+    error: str = ""
+
+
+def for_each(
+    work: Callable[..., Any], items: Sequence[Any], arguments: Iterable[Any] = (), jobs: int | None = None
+) -> Iterator[Outcome]:
+    """Call work(item, *arguments) for every item and yield outcomes as they come.
+
+    A ValueError or an OSError is an outcome; so are memory that ran out and a process that died, for the item that
+    it had. An interrupt (Ctrl-C) stops what has not begun.
+
+    Args:
+        work: a function of a module; it and what it returns travel between processes.
+        items: what to work on, each in turn.
+        arguments: further arguments, the same for all.
+        jobs: processes; None = one a core; 1 = this process.
+    """
+    arguments = tuple(arguments)
+    jobs = min(os.cpu_count() or 1 if jobs is None else jobs, len(items))
+    if jobs <= 1:
+        for index, item in enumerate(items):
+            yield _outcome(index, work, item, arguments)
+        return
+    left = dict(enumerate(items))
+    while left:  # a process that dies takes the pool with it: what had not begun goes to a new one
+        yield from _pooled(work, left, arguments, min(jobs, len(left)))
+
+
+def _pooled(work: Callable, left: dict[int, Any], arguments: tuple, jobs: int) -> Iterator[Outcome]:
+    context = multiprocessing.get_context("spawn")  # threads of BLAS and OpenCV do not survive a fork
+    pool = ProcessPoolExecutor(jobs, mp_context=context)
+    try:
+        waiting = iter(list(left.items()))
+        running: dict[Future, int] = {}
+        while True:
+            for index, item in waiting:
+                running[pool.submit(_outcome, index, work, item, arguments)] = index
+                if len(running) >= jobs:  # no more than can run: if one dies it is among these
+                    break
+            if not running:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                index = running.pop(future)
+                outcome = future.result()
+                left.pop(index)
+                yield outcome
+    except BrokenProcessPool:
+        yield from _alone(work, left, [index, *running.values()], arguments)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _alone(work: Callable, left: dict[int, Any], suspects: list[int], arguments: tuple) -> Iterator[Outcome]:
+    """One process for each of those that ran when one died, to find out which it was."""
+    context = multiprocessing.get_context("spawn")
+    for index in suspects:
+        item = left.pop(index)
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            try:
+                yield pool.submit(_outcome, index, work, item, arguments).result()
+            except BrokenProcessPool:
+                yield Outcome(index, error="the process that read it died; is there enough memory?")
+
+
+def _outcome(index: int, work: Callable, item: Any, arguments: tuple) -> Outcome:
+    try:
+        return Outcome(index, work(item, *arguments))
+    except (ValueError, OSError) as error:
+        return Outcome(index, error=str(error))
+    except MemoryError:
+        return Outcome(index, error="it does not fit into memory")

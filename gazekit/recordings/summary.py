@@ -1,0 +1,178 @@
+"""What one recording comes to: facts, events of a detector beside the tracker's, and a folder with pictures."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gazekit.geometry import Screen
+from gazekit.recordings.quality import quality
+from gazekit.recordings.recording import Eye, Recording, RecordingError
+from gazekit.recordings.velocity import View
+
+__all__ = ["DETECTORS", "Settings", "detect", "events", "facts_of", "info", "plain", "report"]
+
+DETECTORS = {
+    "ivt": "IVT",
+    "idt": "IDT",
+    "adaptive": "AdaptiveVelocity",
+    "microsaccades": "Microsaccades",
+    "vendor": "",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How recordings are read and looked at.
+
+    Args:
+        format: of `readers.FORMATS`, None = recognised.
+        options: of that format's reader.
+        screen: the display, None = as the file says.
+        px_per_dva: pixels of one degree, where no screen is known.
+        eye: as of `Recording.gaze`.
+        detector: of `DETECTORS`; "vendor" are the tracker's own events; None = "ivt" where degrees are known, else
+            "vendor".
+        detector_options: its parameters.
+    """
+
+    format: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    screen: Screen | None = None
+    px_per_dva: float | None = None
+    eye: Eye | None = None
+    detector: str | None = None
+    detector_options: dict[str, Any] = field(default_factory=dict)
+
+    def open(self, path: Path) -> Recording:
+        """Read a recording so."""
+        return Recording.open(path, self.screen, format=self.format, **self.options)
+
+    def view(self, recording: Recording) -> View | None:
+        """What turns its pixels to degrees, None if nothing is known."""
+        return recording.screen or recording.camera or self.px_per_dva
+
+
+def info(path: Path, settings: Settings) -> dict[str, Any]:
+    """Facts of a recording: `quality`, counts of the tracker's events, and more."""
+    return facts_of(settings.open(path), settings)
+
+
+def facts_of(recording: Recording, settings: Settings) -> dict[str, Any]:
+    """The same of a recording that has been read."""
+    counts = recording.events["kind"].value_counts().sort_index()
+    return quality(recording, settings.eye) | {
+        "size_px": recording.size_px,
+        "eyes": [eye for eye in recording.eyes if eye],
+        "frames": None if recording.frame_t_ms is None else len(recording.frame_t_ms),
+        "vendor_events": {str(kind): int(count) for kind, count in counts.items()},
+        "messages": len(recording.messages),
+        "notes": list(recording.notes),
+    }
+
+
+def detect(recording: Recording, settings: Settings) -> tuple[str, pd.DataFrame]:
+    """Which detector ran, and its events of one eye.
+
+    Raises:
+        RecordingError: a detector that needs degrees, and no screen is known.
+        ValueError: parameters that the detector lacks.
+    """
+    gaze, view = recording.gaze(settings.eye), settings.view(recording)
+    name = settings.detector or ("vendor" if view is None else "ivt")
+    if name == "vendor":
+        return name, _of_eye(recording, gaze.eye)
+    if view is None:
+        raise RecordingError(
+            f"{recording.path}: {name} needs degrees of visual angle, and the file does not say how far the screen "
+            "was: give --screen WxH --width-cm CM --distance-cm CM, or --px-per-dva PX"
+        )
+    return name, _detector(name, settings.detector_options).detect(gaze, view)
+
+
+def _of_eye(recording: Recording, eye: str) -> pd.DataFrame:
+    """The tracker's events of one eye, and those that belong to none; of both where gaze is their mean."""
+    if eye == "mean":
+        return recording.events
+    return recording.events[recording.events["eye"].isin((eye, ""))].reset_index(drop=True)
+
+
+def _detector(name: str, options: dict[str, Any]) -> Any:
+    from gazekit.recordings import detectors
+
+    kind = getattr(detectors, DETECTORS[name])
+    known = [f.name for f in fields(kind)]
+    if unknown := sorted(set(options) - set(known)):
+        raise ValueError(f"{name} has no parameter {', '.join(unknown)}, only {', '.join(known)}")
+    return kind(**options)
+
+
+def events(path: Path, settings: Settings, out: Path | None) -> dict[str, Any]:
+    """Detect events, write them to the file `out` if given, and compare them with the tracker's.
+
+    Returns:
+        detector, eye; counts by kind; agreement_f1 with the tracker's events of this eye, by kind, at an overlap of
+        half of the time in either; table, the events, if there is no `out`; notes.
+    """
+    recording = settings.open(path)
+    name, found = detect(recording, settings)
+    if out is not None:
+        _write_csv(found, out)
+    return {
+        "detector": name,
+        "eye": recording.gaze(settings.eye).eye,
+        "counts": {str(k): int(n) for k, n in found["kind"].value_counts().sort_index().items()},
+        "agreement_f1": {} if name == "vendor" else _agreement(recording, found, settings),
+        "table": found if out is None else None,
+        "notes": list(recording.notes),
+    }
+
+
+def _agreement(recording: Recording, found: pd.DataFrame, settings: Settings) -> dict[str, float]:
+    """F1 with the tracker's events, by kind; empty where there is nothing to compare."""
+    from gazekit.recordings.agreement import event_agreement
+
+    gaze = recording.gaze(settings.eye)
+    theirs = _of_eye(recording, gaze.eye)
+    kinds = [kind for kind in ("fixation", "saccade") if (theirs["kind"] == kind).any()]
+    rows = event_agreement(found, theirs, gaze.interval_ms, kinds) if kinds and gaze.eye != "mean" else []
+    return {} if len(rows) == 0 else dict(zip(rows["kind"], rows["f1"].tolist(), strict=True))
+
+
+def report(path: Path, settings: Settings, folder: Path) -> dict[str, Any]:
+    """Write a folder with report.md, its pictures, quality.json and events.csv; returns what `info` does, and more."""
+    from gazekit.recordings.report_page import write_page
+
+    recording = settings.open(path)
+    name, found = detect(recording, settings)
+    agreement = {} if name == "vendor" else _agreement(recording, found, settings)
+    facts = facts_of(recording, settings) | {"detector": name, "agreement_f1": agreement}
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_csv(found, folder / "events.csv")
+    (folder / "quality.json").write_text(json.dumps(plain(facts), indent=1, allow_nan=False) + "\n")
+    write_page(recording, found, facts, recording.gaze(settings.eye).eye, folder)
+    return facts
+
+
+def _write_csv(table: pd.DataFrame, out: Path) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(out.name + ".part")  # a file is whole or not there
+    table.to_csv(part, index=False)
+    os.replace(part, out)
+
+
+def plain(value: Any) -> Any:
+    """The same as JSON has it: NaN is null."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
