@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-__all__ = ["Impl", "use_triton"]
+__all__ = ["Impl", "check_tensors", "use_triton"]
 
 Impl = Literal["auto", "reference", "triton"]
 
@@ -45,6 +45,15 @@ def use_triton(impl: Impl, *tensors: Tensor, unfit: str = "") -> bool:
     if impl == "triton" and unfit:
         raise ValueError(f"impl='triton' cannot run here: {unfit}")
     return not unfit
+
+
+def check_tensors(**arguments: object) -> None:
+    """Arguments that are neither tensors nor None raise a TypeError that names the first of them."""
+    for name, value in arguments.items():
+        if not isinstance(value, Tensor | None):
+            raise TypeError(
+                f"{name} must be a torch tensor, got {type(value).__name__}: torch.as_tensor makes one of it"
+            )
 
 
 @cache

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from gazekit.cli import main
 from gazekit.metrics import FAMILIES, INFO
 from gazekit.verbs.lists import facts, lines
 
@@ -36,6 +37,24 @@ def gazekit(*args, cwd, check=True):
     if check:
         assert done.returncode == 0, done.stderr[-3000:]
     return done
+
+
+@pytest.fixture
+def here(monkeypatch, capfd):
+    """`gazekit` in this process, which need not start one: that takes seconds."""
+
+    def run(*args, cwd, check=True):
+        monkeypatch.chdir(cwd)
+        capfd.readouterr()
+        try:
+            status = main([*map(str, args)]) or 0
+        except SystemExit as left:
+            status = left.code or 0
+        told = capfd.readouterr()
+        assert status == 0 or not check, told.err[-3000:]
+        return subprocess.CompletedProcess(args, status, told.out, told.err)
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +97,8 @@ def test_metrics_json_follows_the_schema(run):
     assert record["rows"]["uniform"]["information_gain_bits"]["value"] == pytest.approx(0, abs=1e-6)
 
 
-def test_evaluate_repeats_the_numbers_of_fit(run, tmp_path):
-    gazekit(
+def test_evaluate_repeats_the_numbers_of_fit(run, tmp_path, here):
+    here(
         "evaluate",
         f"ckpt={run[0] / 'best.ckpt'}",
         "run_dir=scores",
@@ -104,19 +123,19 @@ def test_positions_stand_beside_people_and_chance(run):
     assert "| multimatch.position " in run[1].stdout
 
 
-def test_metrics_are_chosen_by_group(run, tmp_path):
+def test_metrics_are_chosen_by_group(run, tmp_path, here):
     settings = ("metrics=saliency", "metrics.samples=3", "metrics.resamples=20", "run_dir=maps")
-    gazekit("evaluate", f"ckpt={run[0] / 'best.ckpt'}", *settings, cwd=tmp_path)
+    here("evaluate", f"ckpt={run[0] / 'best.ckpt'}", *settings, cwd=tmp_path)
     rows = json.loads((tmp_path / "maps" / "metrics.json").read_text())["positions"]["rows"]
     assert set(rows["oat"]) == {"nss", "auc"}
     assert abs(rows["chance"]["auc"]["value"] - 0.5) < 0.1
-    gazekit("evaluate", f"ckpt={run[0] / 'best.ckpt'}", "metrics=objects", "metrics.samples=1", "metrics.resamples=20",
+    here("evaluate", f"ckpt={run[0] / 'best.ckpt'}", "metrics=objects", "metrics.samples=1", "metrics.resamples=20",
             "run_dir=objects", cwd=tmp_path)  # fmt: skip
     assert "positions" not in json.loads((tmp_path / "objects" / "metrics.json").read_text())
 
 
-def test_evaluate_says_what_was_trained_on(run, tmp_path):
-    done = gazekit("evaluate", f"ckpt={run[0] / 'best.ckpt'}", "data.split=all", "run_dir=all", "metrics.samples=1",
+def test_evaluate_says_what_was_trained_on(run, tmp_path, here):
+    done = here("evaluate", f"ckpt={run[0] / 'best.ckpt'}", "data.split=all", "run_dir=all", "metrics.samples=1",
                    "metrics.resamples=20", cwd=tmp_path)  # fmt: skip
     assert "of 48 scored scanpaths: the checkpoint was trained or chosen with their image" in done.stdout
 
@@ -128,8 +147,8 @@ def test_resume_refuses_another_split(run, tmp_path):
     assert "was trained on other images of synthetic_search" in done.stderr
 
 
-def test_evaluate_takes_another_data_set(run, tmp_path):
-    done = gazekit(
+def test_evaluate_takes_another_data_set(run, tmp_path, here):
+    done = here(
         "evaluate",
         f"ckpt={run[0] / 'best.ckpt'}",
         "data=osie",
@@ -166,7 +185,7 @@ def picture(tmp_path):
     return tmp_path
 
 
-def test_predict_writes_what_data_check_reads(run, picture):
+def test_predict_writes_what_data_check_reads(run, picture, here):
     args = (
         f"ckpt={run[0] / 'best.ckpt'}",
         "image=shelf.png",
@@ -175,13 +194,13 @@ def test_predict_writes_what_data_check_reads(run, picture):
         "n=4",
         "run_dir=out",
     )
-    gazekit("predict", *args, cwd=picture)
+    here("predict", *args, cwd=picture)
     record = json.loads((picture / "out" / "scanpaths.json").read_text())
     assert len(record["scenes"][0]["scanpaths"]) == 4
     assert record["scenes"][0]["target"] == 3
     drawn = cv2.imread(str(picture / "out" / "scanpaths.png"))
     assert drawn.shape[0] > 200
-    done = gazekit("data", "check", "out/scanpaths.json", cwd=picture)
+    done = here("data", "check", "out/scanpaths.json", cwd=picture)
     assert "scanpaths   4" in done.stdout
 
 
@@ -197,12 +216,12 @@ def test_predict_writes_what_data_check_reads(run, picture):
         ("ckpt=none.ckpt", "does not exist"),
     ],
 )
-def test_predict_tells_what_is_wrong(run, picture, override, message):
+def test_predict_tells_what_is_wrong(run, picture, override, message, here):
     (picture / "broken.csv").write_text("x_min,y_min,x_max\n1,2,3\n")
     (picture / "outside.csv").write_text("x_min,y_min,x_max,y_max\n1,2,3,4\n10,10,500,40\n")
     given = {"ckpt": run[0] / "best.ckpt", "image": "shelf.png", "boxes": "shelf.csv", "target": "0"}
     given |= dict([override.split("=")])
-    done = gazekit("predict", *(f"{k}={v}" for k, v in given.items()), cwd=picture, check=False)
+    done = here("predict", *(f"{k}={v}" for k, v in given.items()), cwd=picture, check=False)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -282,25 +301,25 @@ def test_own_config_folder(tmp_path):
 
 
 @pytest.mark.parametrize("verb", ["fit", "evaluate", "predict", "data", "list", "bench"])
-def test_help_shows_examples(verb, tmp_path):
-    assert f"gazekit {verb}" in gazekit(verb, "--help", cwd=tmp_path).stdout
+def test_help_shows_examples(verb, tmp_path, here):
+    assert f"gazekit {verb}" in here(verb, "--help", cwd=tmp_path).stdout
 
 
-def test_unknown_verb(tmp_path):
-    done = gazekit("train", cwd=tmp_path, check=False)
+def test_unknown_verb(tmp_path, here):
+    done = here("train", cwd=tmp_path, check=False)
     assert done.returncode == 2
     assert "unknown verb 'train', expected one of: fit, evaluate" in done.stderr
 
 
 @pytest.mark.parametrize("what", ["models", "datasets", "metrics", "experiments"])
-def test_list(what, tmp_path):
+def test_list(what, tmp_path, here):
     first = {
         "models": "oat ",
         "datasets": "synthetic_search",
         "metrics": "sequence_score",
         "experiments": "oat ",
     }
-    assert first[what] in gazekit("list", what, cwd=tmp_path).stdout
+    assert first[what] in here("list", what, cwd=tmp_path).stdout
 
 
 def test_list_groups_metrics_by_family():
@@ -321,8 +340,8 @@ def test_list_one_metric_shows_all_its_facts(name):
     assert name in page.read_text()
 
 
-def test_list_one_metric(tmp_path):
-    out = gazekit("list", "metrics", "multimatch", cwd=tmp_path).stdout
+def test_list_one_metric(tmp_path, here):
+    out = here("list", "metrics", "multimatch", cwd=tmp_path).stdout
     assert out.startswith("multimatch\n  range      0 to 1\n  direction  higher is better\n")
     assert "fewer than three fixations" in out
 
@@ -358,15 +377,15 @@ def test_no_two_metrics_share_a_name():
         (("models", "oat"), "a name goes with metrics only, got models oat"),
     ],
 )
-def test_list_tells_what_is_wrong(args, told, tmp_path):
-    done = gazekit("list", *args, cwd=tmp_path, check=False)
+def test_list_tells_what_is_wrong(args, told, tmp_path, here):
+    done = here("list", *args, cwd=tmp_path, check=False)
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_broken_data_is_told_without_a_traceback(tmp_path):
-    done = gazekit(
+def test_broken_data_is_told_without_a_traceback(tmp_path, here):
+    done = here(
         "fit", "+experiment=oat", "data=hsem_hybrid_search", "data.root=none", cwd=tmp_path, check=False
     )
     assert done.returncode == 2
@@ -375,6 +394,7 @@ def test_broken_data_is_told_without_a_traceback(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_fit_on_real_scanpaths(shared_data, tmp_path):
     args = [a for a in TINY if not a.startswith("data.")]
     gazekit(
@@ -412,16 +432,16 @@ def test_other_experiments_run(tmp_path, experiment):
 
 
 @pytest.mark.parametrize("args", [("evaluate",), ("predict", "image=b")])
-def test_a_forgotten_key_is_named(args, tmp_path):
-    done = gazekit(*args, cwd=tmp_path, check=False)
+def test_a_forgotten_key_is_named(args, tmp_path, here):
+    done = here(*args, cwd=tmp_path, check=False)
     assert done.returncode == 2
     assert "=... is missing" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_own_scenes_are_scored_with_crops_of_their_pictures(run, picture):
+def test_own_scenes_are_scored_with_crops_of_their_pictures(run, picture, here):
     """What predict wrote is a data set like any other."""
-    gazekit(
+    here(
         "predict",
         f"ckpt={run[0] / 'best.ckpt'}",
         "image=shelf.png",
@@ -431,7 +451,7 @@ def test_own_scenes_are_scored_with_crops_of_their_pictures(run, picture):
         "run_dir=out",
         cwd=picture,
     )
-    gazekit("evaluate", f"ckpt={run[0] / 'best.ckpt'}", "data=scenes_json", "data.root=out/scanpaths.json",
+    here("evaluate", f"ckpt={run[0] / 'best.ckpt'}", "data=scenes_json", "data.root=out/scanpaths.json",
             "data.split=all", "metrics.samples=2", "metrics.resamples=20", "run_dir=scores", cwd=picture)  # fmt: skip
     rows = json.loads((picture / "scores" / "metrics.json").read_text())["rows"]
     assert rows["oat"]["information_gain_bits"]["n"] > 0

@@ -5,6 +5,7 @@ import pytest
 from nbclient import NotebookClient
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the Jupyter machinery
 @pytest.mark.parametrize(
     ("name", "pictures", "in_table"),

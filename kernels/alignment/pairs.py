@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gazekit.kernels.dispatch import check_tensors
+
 __all__ = ["check_chunk", "check_length", "check_table", "chunks", "pairs_last", "too_long"]
 
 _CHUNK_BYTES = 64 * 2**20
@@ -31,6 +33,7 @@ def check_table(
     name: str, table: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None
 ) -> tuple[Tensor, Tensor]:
     """The lengths as int64, if all fits together."""
+    check_tensors(**{name: table})
     if table.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"{name} must be float32 or float64, got {table.dtype}")
     if table.dim() != 3:
@@ -42,6 +45,7 @@ def check_table(
 
 def check_length(name: str, length: Tensor, of: Tensor, longest: int) -> Tensor:
     """As int64, of which sums do not overflow, if these are lengths of the pairs `of` [P, ...]."""
+    check_tensors(**{name: length})
     if length.is_floating_point() or length.is_complex() or length.dtype == torch.bool:
         raise TypeError(f"{name} must be integers, got {length.dtype}")
     if length.shape != of.shape[:1] or length.device != of.device:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gazekit.kernels.alignment.buffers import Scores, best_string_score, equality_scores, table_scores
 from gazekit.kernels.alignment.pairs import check_chunk, check_length, chunks, too_long
-from gazekit.kernels.dispatch import Impl, use_triton
+from gazekit.kernels.dispatch import Impl, check_tensors, use_triton
 
 __all__ = ["edit_distance", "symbol_alignment", "table_alignment"]
 
@@ -183,6 +183,7 @@ def _check_strings(
 ) -> tuple[Tensor, Tensor]:
     """The lengths as int64, if all fits together."""
     for name, symbols in (("a", a), ("b", b)):
+        check_tensors(**{name: symbols})
         if symbols.is_floating_point() or symbols.is_complex() or symbols.dtype == torch.bool:
             raise TypeError(f"{name} must hold integer symbols, got {symbols.dtype}")
         if symbols.dim() != 2:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gazekit.kernels.attention_rows import reference
 from gazekit.kernels.attention_rows.blocks import pooled_rows
-from gazekit.kernels.dispatch import Impl, use_triton
+from gazekit.kernels.dispatch import Impl, check_tensors, use_triton
 
 __all__ = ["attention_rows", "attention_with_rows", "region_rows"]
 
@@ -95,12 +95,15 @@ def attention_with_rows(
     Returns:
         Output [B, H, N, Dv] and the rows or their sums.
     Raises:
-        As `attention_rows`; ValueError also for a value that does not fit the key.
+        As `attention_rows`; also for a value whose shape (ValueError) or dtype (TypeError) does not fit the key.
     """
     _check(query, key, rows, weight)
+    check_tensors(value=value)
     if value.dim() != 4 or value.shape[:3] != key.shape[:3]:
         wanted = f"[{key.shape[0]}, {key.shape[1]}, {key.shape[2]}, Dv]"
         raise ValueError(f"value must be {wanted} like key, got {list(value.shape)}")
+    if value.dtype != key.dtype:
+        raise TypeError(f"value must be {key.dtype} like key, got {value.dtype}")
     output = torch.nn.functional.scaled_dot_product_attention(query, key, value, scale=scale)
     return output, attention_rows(query, key, rows, weight, scale=scale, impl=impl)
 
@@ -139,6 +142,7 @@ def _pick(query: Tensor, rows: Tensor) -> Tensor:
 
 
 def _check(query: Tensor, key: Tensor, rows: Tensor, weight: Tensor | None) -> None:
+    check_tensors(query=query, key=key, rows=rows, weight=weight)
     if query.dim() != 4:
         raise ValueError(f"query must be [B, H, N, D], got {list(query.shape)}")
     b, h, n, d = query.shape

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gazekit.kernels.dispatch import check_tensors
+
 __all__ = ["check_boxes", "intersection_and_union", "pairwise_ciou", "pairwise_giou", "pairwise_iou"]
 
 
@@ -102,6 +104,7 @@ def intersection_and_union(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 def check_boxes(name: str, boxes: Tensor) -> None:
     """Whether this is [..., N, 4] of a floating dtype."""
+    check_tensors(**{name: boxes})
     if not boxes.is_floating_point():
         raise TypeError(f"{name} must be floating, got {boxes.dtype}")
     if boxes.dim() < 2 or boxes.shape[-1] != 4:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gazekit.kernels.boxes.reference import check_boxes, intersection_and_union
+from gazekit.kernels.dispatch import check_tensors
 
 __all__ = ["batched_nms", "nms"]
 
@@ -92,6 +93,7 @@ def _decide(struck: Tensor) -> Tensor:
 
 
 def _check(boxes: Tensor, scores: Tensor, classes: Tensor, threshold: float) -> None:
+    check_tensors(scores=scores, classes=classes)
     check_boxes("boxes_px", boxes)
     if not scores.is_floating_point():
         raise TypeError(f"scores must be floating, got {scores.dtype}")

@@ -18,7 +18,7 @@ import math
 import torch
 from torch import Tensor
 
-from gazekit.kernels.dispatch import Impl, use_triton
+from gazekit.kernels.dispatch import Impl, check_tensors, use_triton
 from gazekit.kernels.foveate import blocks, reference, table
 from gazekit.kernels.foveate.acuity import (
     acuity_level,
@@ -69,7 +69,7 @@ def foveate(
     x_fov(p) = (1 - f) G_k(p) + f G_(k+1)(p), with G the octaves of `gaussian_levels` and k + f = L(e(p)) the
     `acuity_level` log2(f_n / f_c(e)) at eccentricity e(p) = |p - xi| / px_per_dva, clipped to the levels there are.
     Differentiable in the image and, through L, in the fixation; continuous in it, the gradient stepping where L
-    passes a whole level.
+    passes a whole level. Only "reference" has second derivatives.
 
     Source: Geisler and Perry 1998, the acuity law; `acuity_level` says where its users' programs differ.
 
@@ -155,7 +155,7 @@ def eccentric_avg_pool2d(image: Tensor, window: Tensor, impl: Impl = "auto") -> 
     the image: "same" padding that does not count, b = max(2 (O - 1) + r - B, 0) // 2 for B input and O = ceil(B / 2)
     output pixels, the odd cell after. With disjoint ring masks M_k this is sum_k M_k AvgPool(x; r_k) of eccNET.
     Backward, a pixel gets g / n from each window that holds it, n being that window's number of cells. No gradient
-    goes to the windows.
+    goes to the windows. Only "reference" has second derivatives.
 
     On the CPU a summed-area table in double precision, whose cost does not depend on the windows (the plain form if
     the image is not finite: only windows that hold such a pixel are spoiled). The Triton form
@@ -192,6 +192,7 @@ def eccentric_avg_pool2d(image: Tensor, window: Tensor, impl: Impl = "auto") -> 
 
 
 def _check_mask(fixation_mask: Tensor, points: Tensor) -> None:
+    check_tensors(fixation_mask=fixation_mask)
     if fixation_mask.dtype != torch.bool:
         raise TypeError(f"fixation_mask must be bool, got {fixation_mask.dtype}")
     if fixation_mask.shape != points.shape[:-1]:

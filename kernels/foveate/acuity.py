@@ -12,6 +12,8 @@ import math
 import torch
 from torch import Tensor
 
+from gazekit.kernels.dispatch import check_tensors
+
 __all__ = ["acuity_level", "cutoff_cycles_per_dva", "eccentricity_dva", "levels_needed", "transfer_level"]
 
 MIN_DISTANCE_PX2 = 1e-12  # the root of 0 has no gradient; nobody fixates to a millionth of a pixel
@@ -128,6 +130,7 @@ def transfer_level(
 
 def check_fixation(fixation_xy_px: Tensor) -> None:
     """A floating tensor of points."""
+    check_tensors(fixation_xy_px=fixation_xy_px)
     if not fixation_xy_px.is_floating_point():
         raise TypeError(f"fixation_xy_px must be floating, got {fixation_xy_px.dtype}")
     if fixation_xy_px.shape[-1:] != (2,):

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gazekit.kernels.dispatch import check_tensors
+
 __all__ = ["gaussian_levels"]
 
 
@@ -81,6 +83,7 @@ def _reflected(x: Tensor, dim: int, width: int) -> Tensor:
 
 def check_image(image: Tensor) -> None:
     """A floating [B, C, H, W] tensor of at least one pixel; B and C may be 0."""
+    check_tensors(image=image)
     if not image.is_floating_point():
         raise TypeError(f"image must be floating, got {image.dtype}")
     if image.ndim != 4 or not image.shape[-1] or not image.shape[-2]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from gazekit.kernels.dispatch import Impl, use_triton
+from gazekit.kernels.dispatch import Impl, check_tensors, use_triton
 from gazekit.kernels.object_attention.bias import (
     Bias,
     BoxGridBias,
@@ -159,6 +159,7 @@ def _check_dropout(dropout: float, return_lse: bool, impl: Impl) -> None:
 
 def _check(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | Bias | None, causal: bool) -> torch.Size:
     """[B, H, M, N], or an error."""
+    check_tensors(query=query, key=key, value=value)
     if query.dim() != 4:
         raise ValueError(f"query must be [B, H, M, D], got {list(query.shape)}")
     b, h, m, d = query.shape
@@ -205,6 +206,7 @@ def _key_mask(
         if lengths.device.type == "cpu" and b and not 0 <= int(lengths.min()) <= int(lengths.max()) <= n:
             raise ValueError(f"lengths must be from 0 to N={n}, got {lengths.tolist()}")
         return torch.arange(n, device=device) < lengths.to(device)[:, None]
+    check_tensors(mask=mask)
     if mask is not None and (mask.shape != (b, n) or mask.dtype != torch.bool):
         raise ValueError(f"mask must be bool [B={b}, N={n}], got {mask.dtype} {list(mask.shape)}")
     return mask

@@ -13,11 +13,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu
 
+from gazekit.kernels.dispatch import check_tensors
+
 __all__ = ["Bias", "BoxGridBias", "DisplacementBias", "GaussianBias", "LogDistanceBias"]
+
+FEW_PAIRS = 1024  # measured
 
 
 def _check(name: str, tensor: Tensor, shape: tuple[int | str, ...], sizes: dict[str, int]) -> None:
     """Each letter of `shape` stands for the same size wherever it comes up; the first to come sets it."""
+    check_tensors(**{name: tensor})
     fits = tensor.dim() == len(shape) and tensor.is_floating_point()
     for size, wanted in zip(tensor.shape, shape, strict=False):
         fits = fits and size == (sizes.setdefault(wanted, size) if isinstance(wanted, str) else wanted)
@@ -64,7 +69,9 @@ class GaussianBias(_Bias):
 
     def rows(self, start: int, stop: int) -> Tensor:
         """[B, H, m, N] bias of queries start to stop."""
-        return _for_heads(self.coefficient(), _offsets(self.query_xy[:, start:stop], self.key_xy)[2])
+        return _for_heads(
+            self.coefficient(), _squared(self.query_xy.narrow(1, start, stop - start), self.key_xy)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +103,7 @@ class LogDistanceBias(_Bias):
 
     def rows(self, start: int, stop: int) -> Tensor:
         """[B, H, m, N] bias of queries start to stop."""
-        squared = _offsets(self.query_xy[:, start:stop], self.key_xy)[2]
+        squared = _squared(self.query_xy.narrow(1, start, stop - start), self.key_xy)
         return _for_heads(self.coefficient(), _distance(squared).log1p())
 
 
@@ -164,7 +171,7 @@ class DisplacementBias(_Bias):
 
     def rows(self, start: int, stop: int) -> Tensor:
         """[B, H, m, N] bias of queries start to stop."""
-        query_xy, key_xy, placed = self.query_xy[:, start:stop], self.key_xy, []
+        query_xy, key_xy, placed = self.query_xy.narrow(1, start, stop - start), self.key_xy, []
         # what stands for a missing place may be NaN, and would be in gradients: it goes before distances are made
         if self.query_placed is not None:
             placed.append(self.query_placed[:, start:stop, None])
@@ -257,6 +264,14 @@ def _offsets(query_xy: Tensor, key_xy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """dx, dy (key minus query) and dx^2 + dy^2, each [B, m, N]."""
     dx, dy = (key_xy.mT.unsqueeze(2) - query_xy.mT.unsqueeze(3)).unbind(1)
     return dx, dy, torch.addcmul(dx * dx, dy, dy)
+
+
+def _squared(query_xy: Tensor, key_xy: Tensor) -> Tensor:
+    """Squared distances [B, m, N]. Of few pairs the number of operations is what takes time, of many their planes."""
+    if query_xy.shape[1] * key_xy.shape[1] > FEW_PAIRS:
+        return _offsets(query_xy, key_xy)[2]
+    offset = key_xy.unsqueeze(1) - query_xy.unsqueeze(2)
+    return (offset * offset).sum(-1)
 
 
 def _distance(squared: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gazekit.kernels.dispatch import Impl, use_triton
+from gazekit.kernels.dispatch import Impl, check_tensors, use_triton
 from gazekit.kernels.pointer import blocks, reference
 
 __all__ = ["pointer_log_prob", "pointer_nll"]
@@ -113,16 +113,22 @@ def _like(query: Tensor, mix: Tensor, bias: Tensor | None) -> tuple[Tensor, Tens
 
 def _check(query, key, mix, object_mask, at_start, bias) -> Tensor:
     """`at_start` as [B, R]."""
+    check_tensors(query=query, key=key, mix=mix, object_mask=object_mask, bias=bias)
     if query.dim() != 4:
         raise ValueError(f"query must be [B, R, H, D], got {list(query.shape)}")
     b, r, h, d = query.shape
     if key.dim() != 4 or (key.shape[0], *key.shape[2:]) != (b, h, d) or key.shape[1] == 0:
-        raise ValueError(f"key must be [{b}, N + 1, {h}, {d}] like query, got {list(key.shape)}")
+        raise ValueError(
+            f"key must be [{b}, N + 1, {h}, {d}] like query, the last of them STOP, got {list(key.shape)}"
+        )
     if mix.shape != (h,):
         raise ValueError(f"mix must be [{h}], one weight a head of query, got {list(mix.shape)}")
     n = key.shape[1] - 1
     if object_mask.shape != (b, n):
-        raise ValueError(f"object_mask must be [{b}, {n}], got {list(object_mask.shape)}")
+        raise ValueError(
+            f"object_mask must be [{b}, {n}], one for every key but the last, which is STOP, "
+            f"got {list(object_mask.shape)}"
+        )
     if bias is not None and bias.shape != (b, r, n + 1):
         raise ValueError(f"bias must be [{b}, {r}, {n + 1}], got {list(bias.shape)}")
     start = torch.as_tensor(at_start, device=query.device)
@@ -140,6 +146,7 @@ def _check(query, key, mix, object_mask, at_start, bias) -> Tensor:
 
 
 def _check_target(target: Tensor, query: Tensor, key: Tensor) -> None:
+    check_tensors(target=target)
     if target.dtype not in (torch.int32, torch.int64):
         raise TypeError(f"target must be integers, got {target.dtype}")
     if target.shape != query.shape[:2]:

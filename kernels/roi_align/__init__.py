@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gazekit.kernels.dispatch import Impl, use_triton
+from gazekit.kernels.dispatch import Impl, check_tensors, use_triton
 from gazekit.kernels.roi_align import bags, reference
 from gazekit.kernels.roi_align.frames import frames_of
 
@@ -94,12 +94,15 @@ def roi_align(
 
 
 def _check(features: Tensor, size: tuple[int, int], spatial_scale: float, sampling_ratio: int) -> None:
+    check_tensors(features=features)
     if not features.is_floating_point():
         raise TypeError(f"features must be floating, got {features.dtype}")
     if features.dim() != 4 or 0 in features.shape[1:]:
         raise ValueError(
             f"features must have shape [B, C, H, W] with C, H, W >= 1, got {list(features.shape)}"
         )
+    if not isinstance(size, Sequence):
+        raise TypeError(f"size must be (rows, columns), got {size!r}")
     if not isinstance(sampling_ratio, int) or any(not isinstance(side, int) for side in size):
         raise TypeError(f"size and sampling_ratio must be integers, got {size!r} and {sampling_ratio!r}")
     if len(size) != 2 or min(size) < 1:
@@ -116,6 +119,7 @@ def _rows(features: Tensor, boxes: Tensor | Sequence[Tensor]) -> Tensor:
     given = isinstance(boxes, Tensor)
     width = 5 if given else 4
     for part in [boxes] if given else boxes:
+        check_tensors(boxes_px=part)
         if part.dtype == torch.bool or part.is_complex():
             raise TypeError(f"boxes_px must hold real numbers, got {part.dtype}")
         if part.shape != (0,) and (part.dim() != 2 or part.shape[1] != width):

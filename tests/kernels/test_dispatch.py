@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from gazekit.kernels import dispatch
+from gazekit.kernels.alignment import edit_distance, warping_cost
+from gazekit.kernels.attention_rows import attention_rows, attention_with_rows
+from gazekit.kernels.boxes import nms, pairwise_iou
 from gazekit.kernels.dispatch import use_triton
+from gazekit.kernels.foveate import foveate
+from gazekit.kernels.object_attention import GaussianBias, object_attention
+from gazekit.kernels.pointer import pointer_log_prob
+from gazekit.kernels.roi_align import roi_align
 
 CPU = torch.zeros(2)
 
@@ -49,3 +56,33 @@ def test_auto_takes_triton_on_a_gpu() -> None:
     assert use_triton("auto", CPU.cuda())
     assert not use_triton("auto", CPU.double().cuda())
     assert not use_triton("auto", CPU.cuda(), unfit="heads of 300")
+
+
+def calls_with_lists() -> dict:
+    x, rows, length = torch.zeros(1, 1, 2, 4), torch.zeros(1, 1, dtype=torch.long), torch.ones(1).long()
+    there, points = torch.ones(1, 1, dtype=torch.bool), torch.zeros(1, 3, 2)
+    boxes, image = torch.zeros(2, 4), torch.zeros(1, 1, 4, 4)
+    return {
+        "key": lambda: object_attention(x, x.numpy(), x),
+        "mask": lambda: object_attention(x, x, x, mask=[[True, True]]),
+        "sigma": lambda: GaussianBias(points, points, 2.0),
+        "rows": lambda: attention_rows(x, x, [[0]]),
+        "value": lambda: attention_with_rows(x, x, x.tolist(), rows),
+        "object_mask": lambda: pointer_log_prob(x, x, torch.ones(2), there.numpy(), True),
+        "features": lambda: roi_align(image.numpy(), [boxes], (7, 7)),
+        "boxes_px": lambda: roi_align(image, [boxes.numpy()], (7, 7)),
+        "scores": lambda: nms(boxes, [0.1, 0.2], 0.5),
+        "a_px": lambda: pairwise_iou(boxes.numpy(), boxes),
+        "image": lambda: foveate(image.numpy(), torch.zeros(1, 1, 2), 10.0),
+        "fixation_xy_px": lambda: foveate(image, [[[1.0, 1.0]]], 10.0),
+        "cost": lambda: warping_cost(image[0].numpy(), length, length),
+        "a": lambda: edit_distance([[1, 2]], rows, length, length),
+    }
+
+
+@pytest.mark.parametrize("name", calls_with_lists())
+def test_what_is_no_tensor_is_named(name) -> None:
+    with pytest.raises(
+        TypeError, match=f"^{name} must be a torch tensor, got (ndarray|list|float): torch.as_tensor"
+    ):
+        calls_with_lists()[name]()

@@ -113,7 +113,7 @@ def test_pool_against_a_loop(sizes, shared, impl):
 
 
 @pytest.mark.parametrize("impl", ["auto", "reference"])
-@pytest.mark.parametrize("sizes", [(1, 6, 7, 9), (2, 5, 4, 3)])
+@pytest.mark.parametrize("sizes", [(1, 5, 4, 9), (2, 3, 4, 3)])
 def test_pool_gradient(sizes, impl):
     image, window = random_case(*sizes)
     assert torch.autograd.gradcheck(lambda x: eccentric_avg_pool2d(x, window, impl), image.requires_grad_())

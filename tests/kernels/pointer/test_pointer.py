@@ -95,7 +95,8 @@ def test_losses_are_those_of_the_log_probabilities(r, n) -> None:
 @pytest.mark.parametrize("impl", FORMS)
 @pytest.mark.parametrize("biased", [True, False])
 def test_gradcheck(impl, biased) -> None:
-    (query, key, mix, mask, start), target, bias = inputs(r=17, n=4, d=2)
+    steps = 17 if impl == "auto" else 4  # blocks take 16 rows at the least
+    (query, key, mix, mask, start), target, bias = inputs(r=steps, n=4, d=2)
     leaves = [x.requires_grad_() for x in (query, key, mix, bias)][: 4 if biased else 3]
 
     def loss(q, k, m, *more):
@@ -106,7 +107,7 @@ def test_gradcheck(impl, biased) -> None:
 
     assert torch.autograd.gradcheck(loss, leaves)
     assert torch.autograd.gradcheck(probability, [x[:, :1].detach().requires_grad_() if x.dim() > 2 and
-        x.shape[1] == 17 else x for x in leaves])  # fmt: skip
+        x.shape[1] == steps else x for x in leaves])  # fmt: skip
 
 
 @pytest.mark.parametrize("impl", FORMS)
@@ -217,7 +218,7 @@ def test_errors_name_the_argument() -> None:
         ({"key": key[..., :2]}, ValueError, r"key must be \[2, N \+ 1, 2, 3\] like query"),
         ({"key": key[:, :0]}, ValueError, r"key must be \[2, N \+ 1, 2, 3\] like query"),
         ({"mix": mix[:1]}, ValueError, r"mix must be \[2\]"),
-        ({"object_mask": mask[:, 1:]}, ValueError, r"object_mask must be \[2, 7\], got \[2, 6\]"),
+        ({"object_mask": mask[:, 1:]}, ValueError, r"object_mask must be \[2, 7\], one for every key"),
         ({"object_mask": mask.long()}, TypeError, r"object_mask must be bool, got torch\.int64"),
         ({"at_start": start[1:]}, ValueError, r"at_start must be \[5\], \[2, 5\] or one bool, got \[4\]"),
         ({"at_start": start.float()}, TypeError, r"at_start must be bool, got torch\.float32"),
