@@ -35,7 +35,7 @@ class AdaptiveVelocity:
        Onset threshold: mean + 3 SD of the same.
     3. Saccade: around each run above the peak threshold, back to the first local minimum of speed below the onset
        threshold and on to the first below the offset threshold, 0.7 x onset threshold + 0.3 x (mean + 3 SD of the
-       `min_fixation_ms` before the onset); the onset threshold alone where that stretch is not clean or its own
+       `min_fixation_ms` before the onset); the onset threshold alone where a gap is in that time or its own
        noise exceeds the peak threshold.
     4. Glissade (post-saccadic oscillation): if the offset threshold is exceeded again within `min_fixation_ms` after
        a saccade, up to the first local minimum below it that follows; not if it is faster than the saccade or lasts
@@ -136,7 +136,7 @@ class AdaptiveVelocity:
             if a < free:  # part of the event before
                 continue
             onset = low.before(a, limits.onset_dva_s, free)
-            off = limits.onset_dva_s if onset is None else _offset_threshold(speed, onset, near, limits)
+            off = limits.onset_dva_s if onset is None else low.offset_threshold(onset, near, limits)
             offset = low.after(b, off)
             start, stop = (a if onset is None else onset), (b if offset is None else offset)
             taken[start : stop + 1] = True
@@ -182,7 +182,7 @@ class _Lows:
 
     def before(self, at: int, limit: float, free: int) -> int | None:
         """Last sample before `at`, not before `free`, slower than the limit and no faster than the one before it."""
-        edge = max(free, self.first[np.searchsorted(self.first, at, "right") - 1])
+        edge = max(free, self._start(at))
         found = self.falls[np.searchsorted(self.falls, edge) : np.searchsorted(self.falls, at)]
         found = found[self.speed[found] < limit]
         return int(found[-1]) if len(found) else None
@@ -199,14 +199,17 @@ class _Lows:
             start += 64
         return None
 
+    def offset_threshold(self, onset: int, near: int, limits: Thresholds) -> float:
+        """0.7 of the onset threshold + 0.3 of the noise of the `near` samples before the onset."""
+        if onset - near < self._start(onset):
+            return limits.onset_dva_s
+        calm = self.speed[onset - near : onset]
+        noise = float(calm.mean() + 3 * calm.std())
+        return 0.7 * limits.onset_dva_s + 0.3 * noise if noise < limits.peak_dva_s else limits.onset_dva_s
 
-def _offset_threshold(speed: np.ndarray, onset: int, near: int, limits: Thresholds) -> float:
-    """0.7 of the onset threshold + 0.3 of the local noise before the onset."""
-    calm = speed[max(0, onset - near) : onset]
-    noise = float(calm.mean() + 3 * calm.std()) if len(calm) == near else np.nan
-    if not noise < limits.peak_dva_s:  # also NaN
-        return limits.onset_dva_s
-    return 0.7 * limits.onset_dva_s + 0.3 * noise
+    def _start(self, at: int) -> int:
+        """First sample of the stretch that holds this one."""
+        return int(self.first[np.searchsorted(self.first, at, "right") - 1])
 
 
 def _columns(spans: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
