@@ -27,6 +27,13 @@ def _metrics(device: str) -> list[Case]:
     return cases(device)
 
 
+def _recordings(device: str) -> list[Case]:
+    """reading an hour at 1000 Hz, its velocity, events and quality"""
+    from gazekit.bench.recordings import cases
+
+    return cases(device)
+
+
 def _kernels(device: str) -> list[Case]:
     """all operators of gazekit.kernels over their sizes; also one by one: kernels.ROOM"""
     return [case for room in ROOMS for case in _room(room, device)]
@@ -39,7 +46,12 @@ def _room(room: str, device: str) -> list[Case]:
 ROOMS = ("object_attention", "attention_rows", "pointer", "roi_align", "boxes", "foveate", "alignment")
 """Of `gazekit.kernels`, each with a `bench.py`."""
 
-BENCHES: dict[str, Callable[[str], list[Case]]] = {"oat": _oat, "metrics": _metrics, "kernels": _kernels}
+BENCHES: dict[str, Callable[[str], list[Case]]] = {
+    "oat": _oat,
+    "metrics": _metrics,
+    "recordings": _recordings,
+    "kernels": _kernels,
+}
 """Name to a function that makes the cases for a device; `--help` shows the first line of its docstring."""
 
 BENCHES |= {f"kernels.{room}": partial(_room, room) for room in ROOMS}

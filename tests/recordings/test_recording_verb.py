@@ -1,0 +1,168 @@
+"""`gazekit recording` on real files: tables, files, failures, and what is told."""
+
+import json
+import os
+import re
+import shutil
+
+import pandas as pd
+import pytest
+
+from gazekit.cli import main
+from gazekit.recordings.find import find_recordings
+from gazekit.recordings.many import for_each
+from gazekit.recordings.recording import RecordingError
+
+SCREEN = ("--screen", "1024x768", "--width-cm", "38", "--distance-cm", "60")
+
+
+@pytest.fixture
+def files(shared_data):
+    return shared_data / "eyelink_asc"
+
+
+def run(capfd, *args):
+    capfd.readouterr()
+    status = main(["recording", *map(str, args)])
+    return status, *capfd.readouterr()
+
+
+def test_a_folder_in_processes_tells_what_failed_and_goes_on(files, tmp_path, capfd):
+    out = tmp_path / "all.json"
+    status, table, told = run(capfd, "info", files, "--jobs", "2", "--out", out)
+    assert status == 1
+    facts = {row["recording"]: row for row in json.loads(out.read_text())}
+    assert len(facts) == 12
+    assert facts["cili_binoRemote250.asc"]["eyes"] == ["left", "right"]
+    assert facts["cili_bino500.asc"]["vendor_events"] == {"fixation": 19, "input": 16, "saccade": 11}
+    assert facts["cili_mono1000.asc"]["accuracy_mean_dva"] == 0.38
+    assert facts["cili_mono1000.asc"]["rms_s2s_dva"] is None
+    assert "cili_mono250.asc" in table
+    assert "2 of 14 recordings failed" in told
+    assert "pymovements_raccoons.asc: the recording block that starts in line 89 has no END line" in told
+    assert "3 other files were left alone" in told
+
+
+def test_events_go_to_the_terminal_or_to_files(files, tmp_path, capfd):
+    path = files / "cili_mono1000.asc"
+    status, table, told = run(capfd, "events", path, *SCREEN)
+    assert status == 0
+    (tmp_path / "shown.csv").write_text(table)
+    shown = pd.read_csv(tmp_path / "shown.csv")
+    assert shown["kind"].value_counts().to_dict() == {"fixation": 10, "saccade": 6}
+    assert (
+        "ivt, right eye: 10 fixation, 6 saccade (beside the tracker's: fixation F1 1.000; saccade F1" in told
+    )
+    assert (
+        run(capfd, "events", path, files / "cili_mono500.asc", *SCREEN, "--out", tmp_path / "e", "--jobs", 1)[
+            0
+        ]
+        == 0
+    )
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "e" / "cili_mono1000.csv"), shown)
+    assert (tmp_path / "e" / "cili_mono500.csv").exists()
+
+
+def test_the_trackers_own_events_where_degrees_are_unknown(files, capfd):
+    _, table, told = run(capfd, "events", files / "cili_mono1000.asc")
+    assert "the tracker's own events, right eye: 10 fixation, 16 input, 6 saccade" in told
+    assert table.startswith("kind,eye,onset_ms")
+
+
+def test_parameters_of_detectors(files, capfd):
+    args = ("events", files / "cili_mono1000.asc", "--px-per-dva", 30, "--detector", "idt")
+    told = run(capfd, *args, "--set", "dispersion_dva=1000", "--set", "min_duration_ms=500")[2]
+    assert "idt, right eye: 4 fixation (" in told  # all of each block
+    with_default = run(capfd, *args)[1]
+    assert run(capfd, *args, "--set", "min_duration_ms=400")[1] != with_default
+
+
+def test_report_writes_a_page_with_pictures(files, tmp_path, capfd):
+    status, _, _ = run(capfd, "report", files / "cili_mono1000.asc", *SCREEN, "--out", tmp_path / "r")
+    folder = tmp_path / "r" / "cili_mono1000"
+    page = (folder / "report.md").read_text()
+    assert status == 0
+    assert "| fixation | 10 |" in page and "| 1.000 |" in page
+    for name in re.findall(r"\]\(([^)]+)\)", page):
+        assert (folder / name).stat().st_size > 500, name
+    assert {"gaze.png", "heatmap.png", "main_sequence.png"} <= {p.name for p in folder.iterdir()}
+
+
+def test_recordings_of_one_name_go_to_files_of_their_own(files, tmp_path, capfd):
+    for who in ("anna", "bert"):
+        (tmp_path / who).mkdir()
+        shutil.copy(files / "cili_mono500.asc", tmp_path / who / "s.asc")
+    run(capfd, "events", tmp_path / "anna", tmp_path / "bert", "--out", tmp_path / "e", "--jobs", 1)
+    assert sorted(p.name for p in (tmp_path / "e").iterdir()) == ["anna_s.csv", "bert_s.csv"]
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("info", "nowhere"), "no recording at nowhere"),
+        (("info", "empty"), "empty: no recording of a known format in this folder"),
+        (("info", "notes.txt"), "this is no recording that gazekit knows"),
+        (("events", "a.asc", "--screen", "10x10"), "a screen needs all of --screen WxH, --width-cm and"),
+        (("events", "a.asc", *SCREEN, "--px-per-dva", "3"), "--screen and --px-per-dva both say"),
+        (
+            ("events", "a.asc", "--screen", "big", "--width-cm", "3", "--distance-cm", "3"),
+            "a size is WIDTHxHEIGHT",
+        ),
+        (("info", "a.asc", "--jobs", "0"), "--jobs must be at least 1, got 0"),
+        (("info", "a.asc", "--out", "no/where.json"), "--out no/where.json: the folder no does not exist"),
+        (("events", "a.asc", "a.asc", "b.asc"), "2 recordings: --out DIR says where their events go"),
+        (("events", "a.asc", "--set", "x"), "--set takes NAME=VALUE, got 'x'"),
+    ],
+)
+def test_what_is_wrong_is_told(args, told, files, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").write_text("nothing\n")
+    for name in ("a.asc", "b.asc"):
+        shutil.copy(files / "cili_mono500.asc", name)
+    status, _, err = run(capfd, *args)
+    assert status == 2
+    assert told in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("--detector", "ivt"), "ivt needs degrees of visual angle"),
+        (("--px-per-dva", "30", "--set", "speed=3"), "ivt has no parameter speed, only threshold_dva_s"),
+        (("--px-per-dva", "-3"), "pixels per degree must be positive"),
+        (("--eye", "left"), "has no 'left' eye, only 'right'"),
+        (("--read", "colour=3"), "format eyelink has no option colour, expected truncated"),
+    ],
+)
+def test_what_fails_for_a_recording_is_told_with_it(args, told, files, capfd):
+    status, _, err = run(capfd, "events", files / "cili_mono1000.asc", *args)
+    assert status == 1
+    assert told in err.replace("\n", " ")
+
+
+def test_what_lies_in_a_folder_is_found_once(shared_data, files, tmp_path):
+    found = find_recordings(
+        [shared_data / "neon_native_demo", files / "cili_mono250.asc", files / "cili_mono250.asc"]
+    )
+    assert [(p.name, f) for p, f in found.recordings] == [
+        ("cloud_style", "pupil_cloud"), ("native", "neon_native"), ("cili_mono250.asc", "eyelink"),
+    ]  # fmt: skip
+    with pytest.raises(RecordingError, match="no recording of a known format"):
+        find_recordings([tmp_path])
+
+
+def half(number):
+    if number == 3:
+        raise ValueError("three has no half")
+    if number == 5:
+        os._exit(9)
+    return number / 2
+
+
+def test_one_that_fails_or_dies_stops_none_of_the_others():
+    outcomes = {o.index: o for o in for_each(half, [1, 2, 3, 4, 5, 6, 7], jobs=2)}
+    assert [outcomes[i].result for i in range(7)] == [0.5, 1.0, None, 2.0, None, 3.0, 3.5]
+    assert outcomes[2].error == "three has no half"
+    assert "the process that read it died" in outcomes[4].error
