@@ -1,0 +1,86 @@
+"""What a person is asked next: uncertainty x gaze relevance x novelty.
+
+A fixation's score is u = 1 - (p1 - p2), the gap between the two best labels; 0.5 more where the ring of gaze accuracy
+touches two different areas, since a small error of gaze changes the answer; 0.5 more where its label differs from those
+of both neighbours in time, since people rarely look at a thing for one fixation only. What looks like something already
+asked in this round (cosine similarity above 0.95) comes after everything that does not. What nothing is known about has
+the score NaN and comes in order of time: a new project starts at its beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+__all__ = ["ROUND", "flips", "looked_at", "review_order", "review_score"]
+
+SIMILAR = 0.95
+ROUND = 256  # items of a round: what a person may see before the model changes
+
+
+def looked_at(
+    xy_px: Sequence[float], boxes: np.ndarray, labels: Sequence[int], ring_px: float
+) -> tuple[int, bool]:
+    """The area of interest of one gaze position, and whether it is near another one.
+
+    Args:
+        xy_px: gaze; NaN lies in nothing.
+        boxes: [N, 4] half-open pixels.
+        labels: [N] label of each.
+        ring_px: radius of gaze accuracy.
+    Returns:
+        (index, near): the smallest box that holds the point, the first on a tie, -1 for none; whether the ring touches
+        boxes of two labels, or one box's border from outside.
+    """
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    if len(boxes) == 0 or not np.isfinite(xy_px).all():
+        return -1, False
+    x, y = xy_px
+    inside = (boxes[:, 0] <= x) & (x < boxes[:, 2]) & (boxes[:, 1] <= y) & (y < boxes[:, 3])
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    index = int(np.where(inside, area, np.inf).argmin()) if inside.any() else -1
+    gap_x = np.maximum(np.maximum(boxes[:, 0] - x, x - boxes[:, 2]), 0)
+    gap_y = np.maximum(np.maximum(boxes[:, 1] - y, y - boxes[:, 3]), 0)
+    touched = {labels[i] for i in np.flatnonzero(np.hypot(gap_x, gap_y) <= ring_px)}
+    return index, len(touched) > 1 or (index < 0 and bool(touched))
+
+
+def flips(labels: Sequence[int | None]) -> np.ndarray:
+    """[N] bool: the label differs from those of both neighbours, all three known (None = unknown)."""
+    known = np.array([-1 if label is None else label for label in labels], np.int64)
+    found = np.zeros(len(known), bool)
+    if len(known) > 2:
+        before, here, after = known[:-2], known[1:-1], known[2:]
+        found[1:-1] = (here != before) & (here != after) & (np.minimum(np.minimum(before, here), after) >= 0)
+    return found
+
+
+def review_score(margin: np.ndarray, near_two: np.ndarray, flip: np.ndarray) -> np.ndarray:
+    """[N] (1 - margin) + 0.5 near_two + 0.5 flip; NaN where the margin p1 - p2 is."""
+    return (1.0 - np.asarray(margin, np.float64)) + 0.5 * np.asarray(near_two) + 0.5 * np.asarray(flip)
+
+
+def review_order(score: np.ndarray, looks: Sequence[np.ndarray | None] | None = None) -> np.ndarray:
+    """[N] indices from most to least worth asking.
+
+    Args:
+        score: [N] of `review_score`, in order of time.
+        looks: a feature vector of each item's picture, None where there is none. Of the first 256 items, those similar
+            to an earlier one are asked after the others.
+    """
+    score = np.asarray(score, np.float64)
+    order = np.lexsort((np.arange(len(score)), np.where(np.isnan(score), np.inf, -score)))
+    if looks is None:
+        return order
+    head, kept, new, again = order[:ROUND], [], [], []
+    for index in head:
+        look = looks[index]
+        unit = None if look is None else look / max(float(np.linalg.norm(look)), 1e-12)
+        if unit is not None and kept and float((np.stack(kept) @ unit).max()) > SIMILAR:
+            again.append(index)
+            continue
+        new.append(index)
+        if unit is not None:
+            kept.append(unit)
+    return np.concatenate([np.array(new + again, np.int64), order[ROUND:]])

@@ -1,0 +1,122 @@
+"""Work in the background that can be watched, cancelled, and fail without harm."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["Job", "Status", "Worker"]
+
+log = logging.getLogger(__name__)
+TOLD_EVERY_S = 0.2
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is going on.
+
+    Args:
+        state: "idle", the word of the running job ("training"), or "failed".
+        progress: 0 to 1 of the running job.
+        message: what is being done, how it ended, or why it failed.
+    """
+
+    state: str = "idle"
+    progress: float = 0.0
+    message: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+class Job:
+    """What a running function is given: whether to stop, and whom to tell how far it is."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker, self._stop, self._told = worker, threading.Event(), 0.0
+
+    def should_stop(self) -> bool:
+        """True once the job was cancelled: return soon, what was reached so far may be kept."""
+        return self._stop.is_set()
+
+    def progress(self, share: float, message: str | None = None) -> None:
+        """Tell how much is done, 0 to 1; more often than every 0.2 s is not passed on."""
+        now = time.monotonic()
+        if now - self._told >= TOLD_EVERY_S or message is not None:
+            self._told = now
+            text = self._worker.status.message if message is None else message
+            self._worker._tell(Status(self._worker.word, min(max(float(share), 0.0), 1.0), text))
+
+
+class Worker:
+    """One thread that runs one job at a time. A job asked for while one runs follows it; only the last one does.
+
+    Args:
+        word: what the state is called while a job runs.
+        tell: called with each new `Status`, from either thread.
+    """
+
+    def __init__(self, word: str, tell: Callable[[Status], None] = lambda status: None) -> None:
+        self.word, self.status, self._teller = word, Status(), tell
+        self._lock = threading.Lock()
+        self._job: Job | None = None
+        self._then: Callable[[Job], str] | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def busy(self) -> bool:
+        """A job runs."""
+        return self._job is not None
+
+    def start(self, work: Callable[[Job], str]) -> bool:
+        """Run `work(job)`; it returns how it ended, in words. False where it has to wait for the running job."""
+        with self._lock:
+            if self._job is not None:
+                self._then = work
+                return False
+            self._job = Job(self)
+            name = f"gazekit {self.word}"
+            self._thread = threading.Thread(target=self._run, args=(self._job, work), name=name, daemon=True)
+            self._thread.start()
+        return True
+
+    def cancel(self) -> bool:
+        """Ask the running job to stop, and forget the one that follows; False where nothing runs."""
+        with self._lock:
+            self._then = None
+            if self._job is not None:
+                self._job._stop.set()
+            return self._job is not None
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until nothing runs; False after `timeout_s`."""
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        while (thread := self._thread) is not None and thread.is_alive():
+            thread.join(None if end is None else max(0.0, end - time.monotonic()))
+            if end is not None and time.monotonic() >= end:
+                return not self.busy
+        return True
+
+    def _run(self, job: Job, work: Callable[[Job], str]) -> None:
+        while True:
+            self._tell(Status(self.word))
+            try:
+                end = Status("idle", 1.0, work(job))
+            except Exception as error:  # whatever it is: people go on labelling, and are told
+                log.exception("%s failed", self.word)
+                end = Status("failed", 0.0, f"{type(error).__name__}: {error}")
+            with self._lock:
+                work, self._then = self._then, None
+                self._job = job = Job(self) if work is not None else None
+            self._tell(end)
+            if work is None:
+                return
+
+    def _tell(self, status: Status) -> None:
+        self.status = status
+        self._teller(status)
