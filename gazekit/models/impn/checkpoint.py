@@ -1,0 +1,89 @@
+"""A learner in one safetensors file: tensors, and settings as JSON text. Reading it runs nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from gazekit.models.impn.net import IMPN, Parts
+from gazekit.models.impn.replay import HeldOut
+
+if TYPE_CHECKING:
+    from gazekit.models.impn.learner import Learner
+
+__all__ = ["load", "save"]
+
+FORMAT = "gazekit.impn 1"
+
+
+def save(learner: Learner, path: Path) -> None:
+    """See `Learner.save`."""
+    net = learner.net
+    if not isinstance(net, IMPN):
+        raise TypeError(f"only a learner with an IMPN can be saved, got {type(net).__name__}")
+    settings = {
+        "n_labels": learner.n_labels,
+        "feature_size": learner.feature_size,
+        "exclusive": learner.exclusive,
+        "seed": learner.seed,
+        "flip": learner.flip,
+        "updates": learner.updates,
+        "width": net.head.in_features,
+        "layers": len(net.rounds),
+        "parts": net.parts,
+    }
+    tensors = {f"net.{key}": value.contiguous() for key, value in net.state_dict().items()}
+    for name in ("known", "kept_out"):
+        numbers = list(getattr(learner.held_out, name))
+        tensors[f"held_out.{name}"] = torch.tensor(numbers, dtype=torch.long)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        save_file(tensors, unfinished, {"format": FORMAT, "settings": json.dumps(settings)})
+        unfinished.replace(path)
+    except SafetensorError as error:  # it has no better name for a full disk
+        raise OSError(f"{path} cannot be written: {error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load(cls: type[Learner], path: Path) -> Learner:
+    """See `Learner.load`."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no model at {path}")
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            if about.get("format") != FORMAT:
+                raise ValueError(f"{path}: expected a file of format {FORMAT!r}, got {about.get('format')!r}")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+        settings = json.loads(about["settings"])
+        net = IMPN(
+            settings["n_labels"],
+            settings["feature_size"],
+            settings["width"],
+            settings["layers"],
+            Parts(*settings["parts"]),
+        )
+        learner = cls(
+            settings["n_labels"],
+            settings["feature_size"],
+            settings["exclusive"],
+            settings["seed"],
+            settings["flip"],
+            lambda *_: net,
+        )
+        learner.held_out = HeldOut(
+            *(tensors.pop(f"held_out.{name}").tolist() for name in ("known", "kept_out"))
+        )
+        learner.updates = settings["updates"]
+        net.load_state_dict({key.removeprefix("net."): value for key, value in tensors.items()})
+    except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{path} is no model written by Learner.save, or it is damaged: {error}") from error
+    return learner

@@ -1,0 +1,123 @@
+"""The graph network: messages between the things of a frame, added to what the detector believes.
+
+W_z z, probabilities and place of a detection -> h; L rounds of messages over edges; a head whose output is added to
+log p of the detector. Every weight is shared by all nodes and frames (Hamilton et al. 2017, GraphSAGE), so that
+the model speaks of frames and things that it never saw. Definition and deviations: README.md of this folder.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gazekit.models.impn.edges import EDGE_FEATURES, Graph, edge_features, positions
+
+with warnings.catch_warnings():  # it compiles parts of itself in a way that torch calls deprecated
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from torch_geometric.nn import MessagePassing
+
+__all__ = ["IMPN", "Messages", "Parts", "log_belief"]
+
+LEAST_PROBABILITY = 1e-6
+
+
+class Parts(NamedTuple):
+    """What the network gets to see; the ablations leave one of them out."""
+
+    messages: bool = True
+    edge_features: bool = True
+    probs: bool = True
+    position: bool = True
+
+
+ALL_PARTS = Parts()
+
+
+def log_belief(probs: Tensor) -> Tensor:
+    """log p of the detector; at least log 1e-6, so that no label is beyond correction."""
+    return probs.clamp(min=LEAST_PROBABILITY).log()
+
+
+class Messages(MessagePassing):
+    """One round: h_i <- unit(ReLU(W_u [h_i; mean_j ReLU(A h_j + B e_ji)])), unit(v) = sqrt(width) v / |v|.
+
+    [A, B W_e^-1] is W_m of the definition: nothing lies between W_e and W_m, so B holds their product. A
+    node that hears nobody has a mean of 0.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__(aggr="mean")
+        self.of_node = nn.Linear(width, width)
+        self.of_edge = nn.Linear(EDGE_FEATURES, width, bias=False)
+        self.combine = nn.Linear(2 * width, width)
+
+    def forward(self, h: Tensor, edges: Tensor, seen: Tensor) -> Tensor:
+        heard = self.propagate(edges, node=self.of_node(h), edge=self.of_edge(seen), size=(len(h), len(h)))
+        return _unit(F.relu(self.combine(torch.cat([h, heard], 1))))
+
+    def message(self, node_j: Tensor, edge: Tensor) -> Tensor:
+        return F.relu(node_j + edge)
+
+
+def _unit(h: Tensor) -> Tensor:
+    return math.sqrt(h.shape[1]) * F.normalize(h, dim=1, eps=1e-12)
+
+
+class IMPN(nn.Module):
+    """Logits log p + s of every detection of a graph; untrained, s = 0: the detector itself.
+
+    Args:
+        n_labels: C, without the background.
+        feature_size: D of the detector's features.
+        width: of nodes and messages.
+        layers: rounds of messages.
+        parts: what it gets to see. Without `messages` it is a network of each box alone, of the same size.
+    """
+
+    def __init__(
+        self, n_labels: int, feature_size: int, width: int = 128, layers: int = 2, parts: Parts = ALL_PARTS
+    ) -> None:
+        super().__init__()
+        self.n_labels, self.feature_size, self.parts = n_labels, feature_size, Parts(*parts)
+        self.appearance = nn.Sequential(nn.Linear(feature_size, width), nn.LayerNorm(width))
+        self.enter = nn.Linear(width + 4 + n_labels + 1, width)
+        self.rounds = nn.ModuleList([Messages(width) for _ in range(layers)])
+        self.head = nn.Linear(width, n_labels + 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, graph: Graph) -> Tensor:
+        """[N, C + 1] logits."""
+        parts = self.parts
+        # what is left out is 0, so that every ablation has the same number of weights
+        place = positions(graph) * float(parts.position)
+        x = torch.cat([self.appearance(graph.features), place, graph.probs * float(parts.probs)], 1)
+        h = F.relu(self.enter(x))
+        kept = slice(None) if parts.messages else slice(0)
+        edges = torch.stack([graph.source, graph.target])[:, kept]
+        seen = edge_features(graph)[kept] * float(parts.edge_features)
+        for messages in self.rounds:
+            h = messages(h, edges, seen)
+        return log_belief(graph.probs) + self.head(h)
+
+    @torch.no_grad()
+    def with_labels(self, n_labels: int) -> IMPN:
+        """A copy that knows more labels: nothing changes for the old ones, the new ones start from log p."""
+        grown = IMPN(n_labels, self.feature_size, self.head.in_features, len(self.rounds), self.parts)
+        state, old = self.state_dict(), self.n_labels
+        more = n_labels - old
+        # rows of the head and columns of what enters end with labels, then the background
+        for key in ("head.weight", "head.bias"):
+            rows = state[key]
+            state[key] = torch.cat([rows[:old], rows.new_zeros(more, *rows.shape[1:]), rows[old:]])
+        columns = state["enter.weight"]
+        state["enter.weight"] = torch.cat(
+            [columns[:, :-1], columns.new_zeros(len(columns), more), columns[:, -1:]], 1
+        )
+        grown.load_state_dict(state)
+        return grown
