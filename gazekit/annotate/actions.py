@@ -1,0 +1,215 @@
+"""What can be done to boxes, tracks, frames and fixations; labels and bulk work are in files beside.
+
+Each function takes the rows of one transaction and the action, changes rows, and returns what the answer says beside
+the event: at least the frame. ValueError says what is wrong with an action; the transaction is then given up.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gazekit.annotate.checks import SIDES, box_of, checked_box, checked_label, sides, whole
+from gazekit.annotate.rows import Row, Rows
+
+__all__ = ["BY_HAND", "check_frame", "fixation_of", "holding"]
+
+BY_HAND = ("manual", "confirmed", "imported")  # what a machine's answers never replace
+
+
+def box_add(rows: Rows, action: Row) -> Row:
+    """{frame, label, box, track?}: a new box, on a new track if none is named."""
+    frame, label = check_frame(rows, action), checked_label(rows, action.get("label"), box=True)["id"]
+    track = action.get("track")
+    if track is None:
+        track = rows.new("tracks")
+    elif not rows.select("boxes", "track = ?", (whole(action, "track", 1),)):
+        raise ValueError(f"box.add: no track {track}; leave track out for a new one")
+    elif there := rows.select("boxes", "track = ? AND frame = ?", (track, frame)):
+        raise ValueError(f"box.add: track {track} has a box in frame {frame} already, box {there[0]['id']}")
+    place = {"frame": frame, "track": track, "label": label, **checked_box(rows, action.get("box"))}
+    return {"frame": frame, "box": by_hand(rows, {"id": rows.new("boxes"), **place})}
+
+
+def box_update(rows: Rows, action: Row) -> Row:
+    """{id, box?, label?}: moved or relabelled by hand.
+
+    If another box of the frame has the new label, and label and old label are of one group (left and right taken for
+    each other), the two boxes swap labels.
+    """
+    row = box_of(rows, action.get("id"))
+    if action.get("box") is None and action.get("label") is None:
+        raise ValueError("box.update: give box, label or both")
+    new = dict(row)
+    if action.get("box") is not None:
+        new |= checked_box(rows, action["box"])
+    if action.get("label") is not None:
+        label = checked_label(rows, action["label"], box=True)
+        _swap(rows, row, label)
+        new["label"] = label["id"]
+    by_hand(rows, new)
+    return {"frame": row["frame"]}
+
+
+def _swap(rows: Rows, row: Row, label: Row) -> None:
+    old = rows.get("labels", row["label"])
+    if label["group"] and label["group"] == old["group"] and label["id"] != old["id"]:
+        for twin in rows.select("boxes", "frame = ? AND label = ?", (row["frame"], label["id"])):
+            by_hand(rows, twin | {"label": old["id"]})
+
+
+def box_delete(rows: Rows, action: Row) -> Row:
+    """{id}: this box, in this frame only."""
+    row = box_of(rows, action.get("id"))
+    rows.drop("boxes", row)
+    return {"frame": row["frame"]}
+
+
+def boxes_copy_next(rows: Rows, action: Row) -> Row:
+    """{frame, ids?}: boxes of a frame into the next one, where a track's box that was made by hand stays as it is."""
+    frame = check_frame(rows, action)
+    check_frame(rows, {"op": action["op"], "frame": frame + 1})
+    copied = rows.select("boxes", "frame = ?", (frame,))
+    if action.get("ids") is not None:
+        copied = [box_of(rows, key) for key in _list(action, "ids")]
+    if strange := [row["id"] for row in copied if row["frame"] != frame]:
+        raise ValueError(f"boxes.copy_next: boxes {strange} are not of frame {frame}")
+    next_frame = {row["track"]: row for row in rows.select("boxes", "frame = ?", (frame + 1,))}
+    for row in copied:
+        there = next_frame.get(row["track"])
+        if there is None or there["source"] not in BY_HAND:
+            by_hand(rows, row | {"id": there["id"] if there else rows.new("boxes"), "frame": frame + 1})
+    return {"frame": frame + 1}
+
+
+def track_delete(rows: Rows, action: Row) -> Row:
+    """{track}: its boxes in all frames."""
+    boxes = rows.select("boxes", "track = ?", (whole(action, "track", 1),))
+    if not boxes:
+        raise ValueError(f"track.delete: no track {action['track']}")
+    for row in boxes:
+        rows.drop("boxes", row)
+    return {"frame": action.get("frame"), "deleted": len(boxes)}
+
+
+def track_interpolate(rows: Rows, action: Row) -> Row:
+    """{track, first, last}: boxes between, each side linear in the frame's number from keyframe to keyframe.
+
+    A box has the label and the source of the keyframe before it. Frames that are confirmed stay as they are.
+    """
+    track, first, last = (whole(action, name) for name in ("track", "first", "last"))
+    there = rows.select("boxes", "track = ? AND frame BETWEEN ? AND ?", (track, first, last))
+    there = {row["frame"]: row for row in there}
+    if first >= last or not {first, last} <= set(there):
+        raise ValueError(
+            f"track.interpolate: track {track} needs a box in frame {first} and in a later one, {last}"
+        )
+    keys = [there[f] for f in sorted(there) if there[f]["keyframe"] or f in (first, last)]
+    skipped = {row["id"] for row in rows.select("confirmed", "id BETWEEN ? AND ?", (first, last))}
+    key_frames = [key["frame"] for key in keys]
+    frames = [f for f in range(first, last) if f not in key_frames and f not in skipped]
+    between = np.column_stack([np.interp(frames, key_frames, [key[side] for key in keys]) for side in SIDES])
+    before = np.searchsorted(key_frames, frames, side="right") - 1
+    for frame, box, key in zip(frames, between.round(2).tolist(), before, strict=True):
+        here = there.get(frame)
+        number = here["id"] if here else rows.new("boxes")
+        made = {"id": number, "frame": frame, "keyframe": 0, **dict(zip(SIDES, box, strict=True))}
+        rows.put("boxes", keys[key] | made | {"author": rows.author, "t_unix_ms": rows.t_unix_ms}, here)
+    return {"frame": first}
+
+
+def frame_confirm(rows: Rows, action: Row) -> Row:
+    """{frame}: all that is in it is right, and nothing is missing; what a machine made becomes "confirmed"."""
+    frame = check_frame(rows, action)
+    stamp = {"author": rows.author, "t_unix_ms": rows.t_unix_ms}
+    if rows.get("confirmed", frame) is None:
+        rows.put("confirmed", {"id": frame, **stamp}, None)
+    for row in rows.select(
+        "boxes", "frame = ? AND (source NOT IN ('manual', 'confirmed') OR NOT keyframe)", (frame,)
+    ):
+        source = row["source"] if row["source"] == "manual" else "confirmed"
+        rows.put("boxes", row | {"source": source, "keyframe": 1, **stamp}, row)
+    return {"frame": frame}
+
+
+def fixation_label(rows: Rows, action: Row) -> Row:
+    """{fixation, label}: what was looked at, background and "cannot tell" included."""
+    label = checked_label(rows, action.get("label"))["id"]
+    return _answer(rows, action, label, "manual", 1.0)
+
+
+def fixation_confirm(rows: Rows, action: Row) -> Row:
+    """{fixation, label?, confidence?}: the suggestion is right: `label`, else the answer or the box that is there."""
+    fixation = fixation_of(rows, action)
+    if action.get("label") is not None:
+        label = checked_label(rows, action["label"])["id"]
+    elif there := rows.get("answers", fixation["id"]):
+        label = there["label"]
+    elif box := holding(rows, fixation):
+        label = box["label"]
+    else:
+        raise ValueError(
+            f"fixation.confirm: fixation {fixation['id']} has no answer and lies in no box: give label"
+        )
+    confidence = action.get("confidence", 1.0)
+    if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
+        raise ValueError(f"fixation.confirm: confidence must be from 0 to 1, got {confidence!r:.80}")
+    return _answer(rows, action, label, "confirmed", float(confidence))
+
+
+def _answer(rows: Rows, action: Row, label: int, source: str, confidence: float) -> Row:
+    fixation = fixation_of(rows, action)
+    stamp = {"author": rows.author, "t_unix_ms": rows.t_unix_ms}
+    answer = {"id": fixation["id"], "label": label, "source": source, "confidence": confidence}
+    rows.put("answers", {**answer, **stamp})
+    return {"frame": fixation["frame"] if fixation["frame"] >= 0 else None, "fixation": fixation["id"]}
+
+
+def by_hand(rows: Rows, box: Row) -> int:
+    """Write a box that a person has made as it is; its id."""
+    made = {
+        "source": "manual",
+        "score": None,
+        "keyframe": 1,
+        "author": rows.author,
+        "t_unix_ms": rows.t_unix_ms,
+    }
+    rows.put("boxes", box | made)
+    return box["id"]
+
+
+def check_frame(rows: Rows, action: Row) -> int:
+    """The frame of an action, one that the video has."""
+    frame, count = whole(action, "frame"), rows.meta("n_frames")
+    if count is not None and frame >= count:
+        raise ValueError(f"{action['op']}: the video has frames 0 to {count - 1}, got {frame}")
+    return frame
+
+
+def fixation_of(rows: Rows, action: Row) -> Row:
+    """The fixation of an action."""
+    found = rows.select("fixations", "id = ?", (whole(action, "fixation"),))
+    if not found:
+        raise ValueError(f"{action['op']}: no fixation {action['fixation']}")
+    return found[0]
+
+
+def holding(rows: Rows, fixation: Row) -> Row | None:
+    """The smallest box that holds a fixation in its frame, the first of equal ones."""
+    where = "frame = ? AND x_min <= ? AND ? < x_max AND y_min <= ? AND ? < y_max"
+    x, y = fixation["x_px"], fixation["y_px"]
+    boxes = rows.select("boxes", where, (fixation["frame"], x, x, y, y))
+    return min(boxes, key=_area, default=None)
+
+
+def _area(row: Row) -> float:
+    x_min, y_min, x_max, y_max = sides(row)
+    return (x_max - x_min) * (y_max - y_min)
+
+
+def _list(action: Row, name: str) -> list[Any]:
+    value = action.get(name)
+    if not isinstance(value, list):
+        raise ValueError(f"{action.get('op')}: {name} must be a list, got {value!r:.80}")
+    return value

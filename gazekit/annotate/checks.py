@@ -1,0 +1,80 @@
+"""What an action may hold: each value is checked once, at the door, and refused with what was expected and what came."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gazekit.annotate.labels import BACKGROUND_ID
+from gazekit.annotate.rows import Row, Rows
+
+__all__ = ["SIDES", "box_of", "checked_box", "checked_label", "sides", "text_of", "whole"]
+
+SIDES = ("x_min", "y_min", "x_max", "y_max")
+_LONGEST = 200
+
+
+def whole(action: Row, name: str, least: int = 0) -> int:
+    """A whole number of an action."""
+    value = action.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**53:
+        raise ValueError(f"{action.get('op')}: {name} must be a whole number >= {least}, got {value!r:.80}")
+    return value
+
+
+def text_of(action: Row, name: str, least: int = 0) -> str:
+    """A line of text of an action, without space around it."""
+    value = action.get(name)
+    if not isinstance(value, str) or not least <= len(value.strip()) <= _LONGEST or not value.isprintable():
+        raise ValueError(
+            f"{action.get('op')}: {name} must be {least} to {_LONGEST} characters of one line, got {value!r:.80}"
+        )
+    return value.strip()
+
+
+def checked_box(rows: Rows, value: Any) -> dict[str, float]:
+    """`[x_min, y_min, x_max, y_max]` by their names, in hundredths of a pixel.
+
+    Hundredths are what CVAT's files hold; kept so, boxes are the same after any exchange.
+    """
+    numbers = isinstance(value, list | tuple) and len(value) == 4
+    if not numbers or any(isinstance(v, bool) or not isinstance(v, int | float) for v in value):
+        raise ValueError(f"a box is [x_min, y_min, x_max, y_max] in pixels, got {value!r:.120}")
+    box = [round(float(v), 2) + 0.0 for v in value]
+    if not all(map(math.isfinite, box)) or box[0] >= box[2] or box[1] >= box[3]:
+        raise ValueError(f"a box needs x_min < x_max and y_min < y_max, at least 0.01 px apart, got {value}")
+    size = rows.meta("size_px")
+    if size and (box[0] >= size[0] or box[1] >= size[1] or box[2] <= 0 or box[3] <= 0):
+        raise ValueError(f"box {value} lies outside the picture of {size[0]} x {size[1]} px")
+    return dict(zip(SIDES, box, strict=True))
+
+
+def checked_label(rows: Rows, value: Any, box: bool = False) -> Row:
+    """The label with this id or name.
+
+    Args:
+        box: for a box, which can't be background.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(f"a label is an id or a name, got {value!r:.80}")
+    found = rows.select("labels", "id = ?" if isinstance(value, int) else "name = ?", (value,))
+    if not found:
+        known = ", ".join(f"{row['id']} {row['name']!r}" for row in rows.select("labels"))
+        raise ValueError(f"no label {value!r:.80}; there are {known:.500}")
+    if box and found[0]["id"] == BACKGROUND_ID:
+        raise ValueError("a box can't be background: delete it instead")
+    return found[0]
+
+
+def box_of(rows: Rows, key: Any) -> Row:
+    """The box with this id."""
+    known = isinstance(key, int) and not isinstance(key, bool) and abs(key) < 2**53
+    row = rows.get("boxes", key) if known else None
+    if row is None:
+        raise ValueError(f"no box {key!r:.80}: it may have been deleted")
+    return row
+
+
+def sides(row: Row) -> list[float]:
+    """The four sides of a box."""
+    return [row[name] for name in SIDES]

@@ -1,0 +1,385 @@
+"""The truth of a project: who did what and when, and the boxes, labels and answers that this adds up to.
+
+    >>> store = Store(folder / "project.sqlite")                                        # doctest: +SKIP
+    >>> store.act({"op": "box.add", "frame": 3, "label": "book", "box": [10, 20, 60, 80]}, author="ada")  # doctest: +SKIP
+    {'event': 2, 'frame': 3, 'version': 1, 'box': 1}
+
+One action is one transaction that writes an event and the state after it. What `act` has returned is on the disk and
+survives the end of the process at any moment. Several threads, connections and programs may use one file.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gazekit.annotate import actions, bulk_actions, importing
+from gazekit.annotate.checks import sides
+from gazekit.annotate.labels import ALWAYS
+from gazekit.annotate.rows import Conflict, Row, Rows, decoded, encoded
+from gazekit.annotate.schema import StoreError, opened, told
+
+__all__ = ["OPS", "Conflict", "Store", "StoreError"]
+
+# What an action may hold beside op, frame, base_version and model_version.
+OPS: dict[str, tuple[Callable[[Rows, Row], Row], str]] = {
+    "box.add": (actions.box_add, "label box track"),
+    "box.update": (actions.box_update, "id box label"),
+    "box.delete": (actions.box_delete, "id"),
+    "boxes.copy_next": (actions.boxes_copy_next, "ids"),
+    "boxes.put": (bulk_actions.boxes_put, "boxes source frames"),
+    "boxes.import": (importing.boxes_import, "labels boxes frames confirmed answers format"),
+    "track.delete": (actions.track_delete, "track"),
+    "track.interpolate": (actions.track_interpolate, "track first last"),
+    "frame.confirm": (actions.frame_confirm, ""),
+    "fixation.label": (actions.fixation_label, "fixation label"),
+    "fixation.confirm": (actions.fixation_confirm, "fixation label confidence"),
+    "label.add": (bulk_actions.label_add, "name colour group key"),
+    "label.update": (bulk_actions.label_update, "label name colour group key"),
+    "label.merge": (bulk_actions.label_merge, "label into"),
+}
+_ALWAYS_FIELDS = {"op", "frame", "base_version", "model_version"}
+_BULKY = ("boxes", "answers", "frames", "confirmed")  # as rows in the event's changes, not twice
+_RECENT_MS = 5 * 60_000
+
+
+class Store:
+    """The file of a project.
+
+    Args:
+        path: the SQLite file, made if it is not there.
+    Raises:
+        StoreError: no such folder, no such file of ours, a full disk.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._lock = threading.RLock()
+        self._db = opened(self.path, ALWAYS)
+
+    # --- acting
+
+    def act(self, action: Row, author: str, tab: str = "") -> Row:
+        """Do one thing, as one event.
+
+        Args:
+            action: `op`, a key of `OPS`; `frame`; `base_version`, the version of the frame that the author has seen
+                (None: whatever it is); `model_version`, if a model had a part in it; and what the op needs.
+            author, tab: who, and in which window.
+        Returns:
+            `event`; `frame`, the one to show now, or None; `version`, its new one; and what the op answers: `box`,
+            the id of a new box, `label`, `skipped`, `deleted`.
+        Raises:
+            Conflict: the frame has another version by now; `state` holds it.
+            ValueError: an action that can't be done, with the reason.
+            StoreError: it could not be written. In all three cases nothing has changed.
+        """
+        do = _checked(action, author, tab)
+        with self._writing(author) as rows:
+            self._check_version(rows, action)
+            answer = do(rows, action)
+            rows.check_exclusive()
+            payload = {k: len(v) if k in _BULKY and isinstance(v, list) else v for k, v in action.items()}
+            event = self._log(rows, tab, action["op"], answer["frame"], payload, action.get("model_version"))
+            self._undoable(rows, event)
+            version = None if answer["frame"] is None else _version(rows, answer["frame"])
+            return {"event": event, "frame": answer["frame"], "version": version, **answer}
+
+    def undo(self, author: str, tab: str = "") -> Row | None:
+        """Take back the author's last action that can be taken back, however long ago; as an event of its own.
+
+        One whose result somebody has changed since is passed over, and can be taken back once that was.
+
+        Returns:
+            `event`, `undoes` (the action's event), `op`, `frame`, `fixation` of the action; None without any.
+        Raises:
+            Conflict: there are actions, but what they did was changed since; the text says by whom.
+            StoreError: it could not be written.
+        """
+        return self._step(author, tab, "undo")
+
+    def redo(self, author: str, tab: str = "") -> Row | None:
+        """Take back an undo, unless the author has acted since; as `undo`."""
+        return self._step(author, tab, "redo")
+
+    def _step(self, author: str, tab: str, op: str) -> Row | None:
+        order, done = ("DESC", 1) if op == "undo" else ("ASC", 0)
+        query = f"SELECT event, last FROM undo WHERE author = ? AND done = ? ORDER BY event {order}"  # noqa: S608
+        first: Conflict | None = None
+        with self._writing(author) as rows:
+            for event, last in rows.db.execute(query, (author, done)).fetchall():
+                rows.db.execute("SAVEPOINT step")
+                try:
+                    return self._take_back(rows, tab, op, event, last)
+                except Conflict as conflict:
+                    first = first or conflict
+                rows.db.execute("ROLLBACK TO step")
+                rows.forget()
+        if first is not None:
+            raise first
+        return None
+
+    def _take_back(self, rows: Rows, tab: str, op: str, event: int, last: int) -> Row:
+        old = rows.db.execute("SELECT * FROM events WHERE id = ?", (last,)).fetchone()
+        what = rows.db.execute("SELECT op, frame, payload FROM events WHERE id = ?", (event,)).fetchone()
+        try:
+            rows.take_back(json.loads(old["changes"]))
+            rows.check_exclusive()
+            rows.check_references()
+        except (ValueError, sqlite3.IntegrityError) as error:
+            raise Conflict(f"{what['op']} can't be taken back: {error}") from error
+        new = self._log(rows, tab, op, what["frame"], {"op": op}, None, undoes=last)
+        rows.db.execute("UPDATE undo SET done = ?, last = ? WHERE event = ?", (op == "redo", new, event))
+        fixation = json.loads(what["payload"]).get("fixation")
+        return {"event": new, "undoes": event, "op": what["op"], "frame": what["frame"], "fixation": fixation}
+
+    def _log(
+        self,
+        rows: Rows,
+        tab: str,
+        op: str,
+        frame: int | None,
+        payload: Row,
+        model: str | None,
+        undoes: int | None = None,
+    ) -> int:
+        frames = sorted({*rows.frames(), *([] if frame is None else [frame])})
+        rows.db.executemany(
+            "INSERT INTO versions VALUES (?, 1) ON CONFLICT (frame) DO UPDATE SET version = version + 1",
+            [(f,) for f in frames],
+        )
+        values = (rows.t_unix_ms, rows.author, tab, op, frame, encoded(payload), encoded(rows.changes))
+        return rows.db.execute(
+            "INSERT INTO events (t_unix_ms, author, tab, op, frame, payload, changes, frames, model_version, undoes) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*values, encoded(frames), model or "", undoes),
+        ).lastrowid
+
+    @staticmethod
+    def _undoable(rows: Rows, event: int) -> None:
+        rows.db.execute("DELETE FROM undo WHERE author = ? AND done = 0", (rows.author,))
+        if rows.changes:
+            rows.db.execute("INSERT INTO undo VALUES (?, ?, 1, ?)", (event, rows.author, event))
+
+    def _check_version(self, rows: Rows, action: Row) -> None:
+        base, frame = action.get("base_version"), action.get("frame")
+        if base is None:
+            return
+        if frame is None and "id" in action:
+            box = rows.select("boxes", "id = ?", (action["id"],))
+            frame = box[0]["frame"] if box else None
+        if frame is None and "fixation" in action:
+            frame = actions.fixation_of(rows, action)["frame"]
+        if frame is not None and frame >= 0 and (now := _version(rows, frame)) != base:
+            text = f"frame {frame} was changed: it has version {now}, the action starts from {base}"
+            raise Conflict(text, _frame(rows, frame))
+
+    # --- looking
+
+    def frame(self, i: int) -> Row:
+        """What is in a frame: `frame`, `version` (0 before any event), `confirmed`, `boxes` in order of track.
+
+        A box has `id`, `track`, `label` (its id), `box` [x_min, y_min, x_max, y_max], `source` ("manual", "confirmed",
+        "propagated", "predicted", "imported"), `score` or None, `author`, `t_unix_ms` and `keyframe`.
+        """
+        with self._reading() as rows:
+            return _frame(rows, i)
+
+    def boxes(self) -> list[Row]:
+        """All boxes, as rows with `frame`, `track`, `label`, the four sides, ..., in order of frame and track."""
+        with self._reading() as rows:
+            return [dict(row) for row in rows.db.execute("SELECT * FROM boxes ORDER BY frame, track")]
+
+    def labels(self) -> list[Row]:
+        """`id`, `name`, `colour`, `group` (exclusive in a frame if not ""), `key`; in order of id.
+
+        "background" (0) and "cannot tell" (-1) are always there and come last.
+        """
+        with self._reading() as rows:
+            found = rows.select("labels")
+        return sorted(found, key=lambda row: (row["id"] <= 0, abs(row["id"])))
+
+    def fixations(self) -> dict[str, list]:
+        """Columns `id`, `onset_ms`, `offset_ms`, `x_px`, `y_px`, `frame` (-1: none), and the answers that people gave:
+        `label` (id), `source`, `confidence`, None without one; in order of onset."""
+        with self._reading() as rows:
+            found = rows.db.execute(
+                "SELECT f.*, label, source, confidence FROM fixations f LEFT JOIN answers a ON a.id = f.id "
+                "ORDER BY onset_ms, f.id"
+            )
+            names = [column[0] for column in found.description]
+            columns = list(zip(*found.fetchall(), strict=True)) or [()] * len(names)
+        return {name: list(column) for name, column in zip(names, columns, strict=True)}
+
+    def confirmed_frames(self) -> list[int]:
+        """Frames that somebody has confirmed, in order."""
+        with self._reading() as rows:
+            return [row[0] for row in rows.db.execute("SELECT id FROM confirmed ORDER BY id")]
+
+    def versions(self) -> dict[int, int]:
+        """Version of each frame that has had an event."""
+        with self._reading() as rows:
+            return dict(map(tuple, rows.db.execute("SELECT frame, version FROM versions")))
+
+    def events(self, after: int = 0, limit: int = 1000) -> list[Row]:
+        """Events with an id above `after`, oldest first, at most `limit`.
+
+        Each has `id`, `t_unix_ms`, `author`, `tab`, `op`, `frame`, `payload` (the action; long lists as their
+        lengths), `changes` ([table, id, row before or None, row after or None], rows as objects), `frames` (those
+        that it changed), `model_version`, `undoes` (the event that it takes back, or None).
+        """
+        with self._reading() as rows:
+            found = rows.db.execute(
+                "SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
+            ).fetchall()
+        return [_event(row) for row in found]
+
+    def stats(self) -> Row:
+        """Counts: `events`, `boxes`, `boxes_by_source`, `boxes_by_label` (id to count), `tracks`, `confirmed_frames`,
+        `fixations`, `answered_fixations`, `authors` (name to events), `actions_per_min` of people, over the last five
+        minutes or since the first action in them."""
+        with self._reading() as rows:
+            db = rows.db
+            one = {
+                name: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+                for name, table in (
+                    *(("events", "events"), ("boxes", "boxes"), ("confirmed_frames", "confirmed")),
+                    *(("fixations", "fixations"), ("answered_fixations", "answers")),
+                )
+            }
+            pairs = {
+                name: {
+                    row[0]: row[1] for row in db.execute(f"SELECT {by}, count(*) FROM {table} GROUP BY {by}")
+                }  # noqa: S608
+                for name, by, table in (
+                    *(("boxes_by_source", "source", "boxes"), ("boxes_by_label", "label", "boxes")),
+                    ("authors", "author", "events"),
+                )
+            }
+            tracks = db.execute("SELECT count(DISTINCT track) FROM boxes").fetchone()[0]
+            now = _now()
+            recent, first = db.execute(
+                "SELECT count(*), min(t_unix_ms) FROM events WHERE t_unix_ms > ? AND op NOT IN ('boxes.put', 'boxes.import')",
+                (now - _RECENT_MS,),
+            ).fetchone()
+        minutes = max((now - first) / 60_000, 1 / 6) if recent else 1.0
+        return {**one, **pairs, "tracks": tracks, "actions_per_min": recent / minutes}
+
+    # --- facts of the project
+
+    def meta(self, key: str) -> Any:
+        """A fact of the project, None if it was not told."""
+        with self._reading() as rows:
+            return rows.meta(key)
+
+    def describe(
+        self, facts: Row, fixations: list[tuple[int, float, float, float | None, float | None, int]] = ()
+    ) -> None:
+        """What labelling starts from; no event.
+
+        Args:
+            facts: values of JSON by name; `n_frames` and `size_px` are what frames and boxes are checked against.
+            fixations: (id, onset_ms, offset_ms, x_px, y_px, frame or -1) of each.
+        """
+        with self._writing("") as rows:
+            pairs = [(key, encoded(value)) for key, value in facts.items()]
+            rows.db.executemany(
+                "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", pairs
+            )
+            rows.db.executemany("INSERT INTO fixations VALUES (?, ?, ?, ?, ?, ?)", fixations)
+
+    def close(self) -> None:
+        """Release the file."""
+        with self._lock:
+            self._db.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Rows]:
+        """All that is read in it is of one moment."""
+        with self._lock, told(self.path):
+            self._db.execute("BEGIN")
+            try:
+                yield Rows(self._db, "", 0)
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+    @contextmanager
+    def _writing(self, author: str) -> Iterator[Rows]:
+        with self._lock, told(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield Rows(self._db, author, _now())
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:  # an error, or COMMIT itself failed
+                    self._db.execute("ROLLBACK")
+
+
+def _checked(action: Row, author: str, tab: str) -> Callable[[Rows, Row], Row]:
+    if not isinstance(action, dict) or not isinstance(action.get("op"), str) or action["op"] not in OPS:
+        op = action.get("op") if isinstance(action, dict) else action
+        raise ValueError(f"op must be one of {', '.join(OPS)}, got {op!r:.80}")
+    do, fields = OPS[action["op"]]
+    if unknown := sorted(set(action) - _ALWAYS_FIELDS - set(fields.split())):
+        raise ValueError(f"{action['op']} has no {', '.join(map(repr, unknown))}; it takes frame, {fields}")
+    for name, value in (("author", author), ("tab", tab)):
+        if not isinstance(value, str) or len(value) > 200 or not value.isprintable():
+            raise ValueError(f"{name} must be a line of text of at most 200 characters, got {value!r:.80}")
+    if not author.strip():
+        raise ValueError("author must say who acts, got an empty text")
+    for name in ("frame", "base_version"):
+        value = action.get(name)
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53
+        ):
+            raise ValueError(f"{name} must be a whole number >= 0 or absent, got {value!r:.80}")
+    if not isinstance(action.get("model_version") or "", str):
+        raise ValueError(f"model_version must be a text, got {action['model_version']!r:.80}")
+    return do
+
+
+def _frame(rows: Rows, i: int) -> Row:
+    boxes = rows.db.execute("SELECT * FROM boxes WHERE frame = ? ORDER BY track", (i,)).fetchall()
+    confirmed = rows.get("confirmed", i) is not None
+    return {
+        "frame": i,
+        "version": _version(rows, i),
+        "confirmed": confirmed,
+        "boxes": [_box(row) for row in boxes],
+    }
+
+
+def _box(row: sqlite3.Row) -> Row:
+    kept = {name: row[name] for name in ("id", "track", "label", "source", "score", "author", "t_unix_ms")}
+    return {**kept, "box": sides(row), "keyframe": bool(row["keyframe"])}
+
+
+def _version(rows: Rows, frame: int) -> int:
+    row = rows.db.execute("SELECT version FROM versions WHERE frame = ?", (frame,)).fetchone()
+    return 0 if row is None else row[0]
+
+
+def _event(row: sqlite3.Row) -> Row:
+    event = dict(row) | {name: json.loads(row[name]) for name in ("payload", "changes", "frames")}
+    event["changes"] = [
+        [table, key, decoded(table, before), decoded(table, after)]
+        for table, key, before, after in event["changes"]
+    ]
+    return event
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
