@@ -33,14 +33,17 @@ def box_add(rows: Rows, action: Row) -> Row:
 
 
 def box_update(rows: Rows, action: Row) -> Row:
-    """{id, box?, label?}: moved or relabelled by hand.
+    """{id, box?, label?, keyframe?}: moved or relabelled by hand, which makes it a keyframe unless that is told.
 
     If another box of the frame has the new label, and label and old label are of one group (left and right taken for
     each other), the two boxes swap labels.
     """
     row = box_of(rows, action.get("id"))
-    if action.get("box") is None and action.get("label") is None:
-        raise ValueError("box.update: give box, label or both")
+    keyframe = action.get("keyframe")
+    if not isinstance(keyframe, bool | None):
+        raise ValueError(f"box.update: keyframe must be true or false, got {keyframe!r:.80}")
+    if action.get("box") is None and action.get("label") is None and keyframe is None:
+        raise ValueError("box.update: give box, label or keyframe")
     new = dict(row)
     if action.get("box") is not None:
         new |= checked_box(rows, action["box"])
@@ -48,7 +51,7 @@ def box_update(rows: Rows, action: Row) -> Row:
         label = checked_label(rows, action["label"], box=True)
         _swap(rows, row, label)
         new["label"] = label["id"]
-    by_hand(rows, new)
+    by_hand(rows, new, keyframe is not False)
     return {"frame": row["frame"]}
 
 

@@ -1,4 +1,4 @@
-"""What an action may hold: each value is checked once, at the door, and refused with what was expected and what came."""
+"""What an action may hold: each value is checked once, and refused with what was expected and what came."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def free_key(taken: Sequence[str]) -> str:
 
 
 def stem(name: str) -> str:
-    """What the name of a label on one side has in common with its twin: "tablet" of "tablet-left"; "" without a side."""
+    """What the name of a label has in common with its twin's: "tablet" of "tablet-left"; "" without a side."""
     return _SIDE.sub("", name, count=1).strip(" _.-") if _SIDE.search(name) else ""
 
 

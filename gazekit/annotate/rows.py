@@ -72,11 +72,10 @@ class Rows:
     def select(self, table: str, where: str = "TRUE", values: Sequence[Any] = ()) -> list[Row]:
         """Rows in order of id."""
         return [
-            dict(row)
-            for row in self.db.execute(f"SELECT * FROM {table} WHERE {where} ORDER BY id", values)  # noqa: S608
+            dict(row) for row in self.db.execute(f"SELECT * FROM {table} WHERE {where} ORDER BY id", values)
         ]
 
-    def put(self, table: str, row: Row, before: Row | None | bool = True) -> None:
+    def put(self, table: str, row: Row, before: Row | bool | None = True) -> None:
         """Write a row.
 
         Args:
@@ -157,7 +156,7 @@ class Rows:
         used = [row["label"] for (table, _), (_, row) in self._changes.items() if row and "label" in row]
         for key in gone:
             for table in ("boxes", "answers"):
-                if self.db.execute(f"SELECT 1 FROM {table} WHERE label = ? LIMIT 1", (key,)).fetchone():  # noqa: S608
+                if self.db.execute(f"SELECT 1 FROM {table} WHERE label = ? LIMIT 1", (key,)).fetchone():
                     raise ValueError(f"its label is in use in {table}")
         for key in set(used):
             if self.get("labels", key) is None:

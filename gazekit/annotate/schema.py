@@ -37,7 +37,7 @@ CREATE INDEX fixations_frame ON fixations (frame);
 CREATE TABLE events (
     id INTEGER PRIMARY KEY AUTOINCREMENT, t_unix_ms INTEGER NOT NULL, author TEXT NOT NULL, tab TEXT NOT NULL,
     op TEXT NOT NULL, frame INTEGER, payload TEXT NOT NULL, changes TEXT NOT NULL, frames TEXT NOT NULL,
-    model_version TEXT NOT NULL, undoes INTEGER REFERENCES events);
+    model_version TEXT NOT NULL, undoes INTEGER REFERENCES events, nonce TEXT UNIQUE, answer TEXT NOT NULL);
 CREATE INDEX events_time ON events (t_unix_ms);
 CREATE TRIGGER events_keep BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'an event is never changed'); END;
 CREATE TRIGGER events_stay BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'an event is never removed'); END;
@@ -130,7 +130,10 @@ def told(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         text = str(error)
         if "full" in text or "disk I/O" in text:
-            reason = "the disk is full or cannot be written: this action was NOT saved, all before it are; make room and repeat it"
+            reason = (
+                "the disk is full or cannot be written: this action was NOT saved, all before it are; "
+                "make room and repeat it"
+            )
         elif "locked" in text:
             reason = (
                 "another program keeps it locked: this action was NOT saved; close that program and repeat it"

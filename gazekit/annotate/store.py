@@ -1,7 +1,8 @@
 """The truth of a project: who did what and when, and the boxes, labels and answers that this adds up to.
 
     >>> store = Store(folder / "project.sqlite")                                        # doctest: +SKIP
-    >>> store.act({"op": "box.add", "frame": 3, "label": "book", "box": [10, 20, 60, 80]}, author="ada")  # doctest: +SKIP
+    >>> box = {"op": "box.add", "frame": 3, "label": "book", "box": [10, 20, 60, 80]}     # doctest: +SKIP
+    >>> store.act(box, author="ada")                                                    # doctest: +SKIP
     {'event': 2, 'frame': 3, 'version': 1, 'box': 1}
 
 One action is one transaction that writes an event and the state after it. What `act` has returned is on the disk and
@@ -10,7 +11,6 @@ survives the end of the process at any moment. Several threads, connections and 
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 import time
@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from gazekit.annotate import actions, bulk_actions, importing
-from gazekit.annotate.checks import sides
+from gazekit.annotate.checks import box_of, sides
+from gazekit.annotate.journal import answered, event_of, log, step, undoable, version
 from gazekit.annotate.labels import ALWAYS
-from gazekit.annotate.rows import Conflict, Row, Rows, decoded, encoded
+from gazekit.annotate.rows import Conflict, Row, Rows, encoded
 from gazekit.annotate.schema import StoreError, opened, told
 
 __all__ = ["OPS", "Conflict", "Store", "StoreError"]
@@ -30,7 +31,7 @@ __all__ = ["OPS", "Conflict", "Store", "StoreError"]
 # What an action may hold beside op, frame, base_version and model_version.
 OPS: dict[str, tuple[Callable[[Rows, Row], Row], str]] = {
     "box.add": (actions.box_add, "label box track"),
-    "box.update": (actions.box_update, "id box label"),
+    "box.update": (actions.box_update, "id box label keyframe"),
     "box.delete": (actions.box_delete, "id"),
     "boxes.copy_next": (actions.boxes_copy_next, "ids"),
     "boxes.put": (bulk_actions.boxes_put, "boxes source frames"),
@@ -44,7 +45,7 @@ OPS: dict[str, tuple[Callable[[Rows, Row], Row], str]] = {
     "label.update": (bulk_actions.label_update, "label name colour group key"),
     "label.merge": (bulk_actions.label_merge, "label into"),
 }
-_ALWAYS_FIELDS = {"op", "frame", "base_version", "model_version"}
+_ALWAYS_FIELDS = {"op", "frame", "base_version", "model_version", "nonce"}
 _BULKY = ("boxes", "answers", "frames", "confirmed")  # as rows in the event's changes, not twice
 _RECENT_MS = 5 * 60_000
 
@@ -70,7 +71,8 @@ class Store:
 
         Args:
             action: `op`, a key of `OPS`; `frame`; `base_version`, the version of the frame that the author has seen
-                (None: whatever it is); `model_version`, if a model had a part in it; and what the op needs.
+                (None: whatever it is); `model_version`, if a model had a part in it; `nonce`, a text of its own for
+                each action, so that one that is sent twice is done once; and what the op needs.
             author, tab: who, and in which window.
         Returns:
             `event`; `frame`, the one to show now, or None; `version`, its new one; and what the op answers: `box`,
@@ -81,17 +83,22 @@ class Store:
             StoreError: it could not be written. In all three cases nothing has changed.
         """
         do = _checked(action, author, tab)
+        told = {"tab": tab, "nonce": action.get("nonce"), "model_version": action.get("model_version")}
         with self._writing(author) as rows:
-            self._check_version(rows, action)
+            if (before := answered(rows, told["nonce"])) is not None:
+                return before
+            _check_version(rows, action)
             answer = do(rows, action)
             rows.check_exclusive()
-            payload = {k: len(v) if k in _BULKY and isinstance(v, list) else v for k, v in action.items()}
-            event = self._log(rows, tab, action["op"], answer["frame"], payload, action.get("model_version"))
-            self._undoable(rows, event)
-            version = None if answer["frame"] is None else _version(rows, answer["frame"])
-            return {"event": event, "frame": answer["frame"], "version": version, **answer}
+            payload = {name: value for name, value in action.items() if name != "nonce"}
+            payload |= {
+                name: len(value) for name, value in action.items() if name in _BULKY and value is not None
+            }
+            answer = log(rows, action["op"], answer, payload, **told)
+            undoable(rows, answer["event"])
+            return answer
 
-    def undo(self, author: str, tab: str = "") -> Row | None:
+    def undo(self, author: str, tab: str = "", nonce: str | None = None) -> Row | None:
         """Take back the author's last action that can be taken back, however long ago; as an event of its own.
 
         One whose result somebody has changed since is passed over, and can be taken back once that was.
@@ -102,83 +109,13 @@ class Store:
             Conflict: there are actions, but what they did was changed since; the text says by whom.
             StoreError: it could not be written.
         """
-        return self._step(author, tab, "undo")
-
-    def redo(self, author: str, tab: str = "") -> Row | None:
-        """Take back an undo, unless the author has acted since; as `undo`."""
-        return self._step(author, tab, "redo")
-
-    def _step(self, author: str, tab: str, op: str) -> Row | None:
-        order, done = ("DESC", 1) if op == "undo" else ("ASC", 0)
-        query = f"SELECT event, last FROM undo WHERE author = ? AND done = ? ORDER BY event {order}"  # noqa: S608
-        first: Conflict | None = None
         with self._writing(author) as rows:
-            for event, last in rows.db.execute(query, (author, done)).fetchall():
-                rows.db.execute("SAVEPOINT step")
-                try:
-                    return self._take_back(rows, tab, op, event, last)
-                except Conflict as conflict:
-                    first = first or conflict
-                rows.db.execute("ROLLBACK TO step")
-                rows.forget()
-        if first is not None:
-            raise first
-        return None
+            return answered(rows, nonce) or step(rows, "undo", tab=tab, nonce=nonce)
 
-    def _take_back(self, rows: Rows, tab: str, op: str, event: int, last: int) -> Row:
-        old = rows.db.execute("SELECT * FROM events WHERE id = ?", (last,)).fetchone()
-        what = rows.db.execute("SELECT op, frame, payload FROM events WHERE id = ?", (event,)).fetchone()
-        try:
-            rows.take_back(json.loads(old["changes"]))
-            rows.check_exclusive()
-            rows.check_references()
-        except (ValueError, sqlite3.IntegrityError) as error:
-            raise Conflict(f"{what['op']} can't be taken back: {error}") from error
-        new = self._log(rows, tab, op, what["frame"], {"op": op}, None, undoes=last)
-        rows.db.execute("UPDATE undo SET done = ?, last = ? WHERE event = ?", (op == "redo", new, event))
-        fixation = json.loads(what["payload"]).get("fixation")
-        return {"event": new, "undoes": event, "op": what["op"], "frame": what["frame"], "fixation": fixation}
-
-    def _log(
-        self,
-        rows: Rows,
-        tab: str,
-        op: str,
-        frame: int | None,
-        payload: Row,
-        model: str | None,
-        undoes: int | None = None,
-    ) -> int:
-        frames = sorted({*rows.frames(), *([] if frame is None else [frame])})
-        rows.db.executemany(
-            "INSERT INTO versions VALUES (?, 1) ON CONFLICT (frame) DO UPDATE SET version = version + 1",
-            [(f,) for f in frames],
-        )
-        values = (rows.t_unix_ms, rows.author, tab, op, frame, encoded(payload), encoded(rows.changes))
-        return rows.db.execute(
-            "INSERT INTO events (t_unix_ms, author, tab, op, frame, payload, changes, frames, model_version, undoes) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*values, encoded(frames), model or "", undoes),
-        ).lastrowid
-
-    @staticmethod
-    def _undoable(rows: Rows, event: int) -> None:
-        rows.db.execute("DELETE FROM undo WHERE author = ? AND done = 0", (rows.author,))
-        if rows.changes:
-            rows.db.execute("INSERT INTO undo VALUES (?, ?, 1, ?)", (event, rows.author, event))
-
-    def _check_version(self, rows: Rows, action: Row) -> None:
-        base, frame = action.get("base_version"), action.get("frame")
-        if base is None:
-            return
-        if frame is None and "id" in action:
-            box = rows.select("boxes", "id = ?", (action["id"],))
-            frame = box[0]["frame"] if box else None
-        if frame is None and "fixation" in action:
-            frame = actions.fixation_of(rows, action)["frame"]
-        if frame is not None and frame >= 0 and (now := _version(rows, frame)) != base:
-            text = f"frame {frame} was changed: it has version {now}, the action starts from {base}"
-            raise Conflict(text, _frame(rows, frame))
+    def redo(self, author: str, tab: str = "", nonce: str | None = None) -> Row | None:
+        """Take back an undo, unless the author has acted since; as `undo`."""
+        with self._writing(author) as rows:
+            return answered(rows, nonce) or step(rows, "redo", tab=tab, nonce=nonce)
 
     # --- looking
 
@@ -238,7 +175,7 @@ class Store:
             found = rows.db.execute(
                 "SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
             ).fetchall()
-        return [_event(row) for row in found]
+        return [event_of(row) for row in found]
 
     def stats(self) -> Row:
         """Counts: `events`, `boxes`, `boxes_by_source`, `boxes_by_label` (id to count), `tracks`, `confirmed_frames`,
@@ -247,7 +184,7 @@ class Store:
         with self._reading() as rows:
             db = rows.db
             one = {
-                name: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+                name: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
                 for name, table in (
                     *(("events", "events"), ("boxes", "boxes"), ("confirmed_frames", "confirmed")),
                     *(("fixations", "fixations"), ("answered_fixations", "answers")),
@@ -256,7 +193,7 @@ class Store:
             pairs = {
                 name: {
                     row[0]: row[1] for row in db.execute(f"SELECT {by}, count(*) FROM {table} GROUP BY {by}")
-                }  # noqa: S608
+                }
                 for name, by, table in (
                     *(("boxes_by_source", "source", "boxes"), ("boxes_by_label", "label", "boxes")),
                     ("authors", "author", "events"),
@@ -265,7 +202,8 @@ class Store:
             tracks = db.execute("SELECT count(DISTINCT track) FROM boxes").fetchone()[0]
             now = _now()
             recent, first = db.execute(
-                "SELECT count(*), min(t_unix_ms) FROM events WHERE t_unix_ms > ? AND op NOT IN ('boxes.put', 'boxes.import')",
+                "SELECT count(*), min(t_unix_ms) FROM events "
+                "WHERE t_unix_ms > ? AND op NOT IN ('boxes.put', 'boxes.import')",
                 (now - _RECENT_MS,),
             ).fetchone()
         minutes = max((now - first) / 60_000, 1 / 6) if recent else 1.0
@@ -346,8 +284,9 @@ def _checked(action: Row, author: str, tab: str) -> Callable[[Rows, Row], Row]:
             isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53
         ):
             raise ValueError(f"{name} must be a whole number >= 0 or absent, got {value!r:.80}")
-    if not isinstance(action.get("model_version") or "", str):
-        raise ValueError(f"model_version must be a text, got {action['model_version']!r:.80}")
+    for name in ("model_version", "nonce"):
+        if not isinstance(action.get(name), str | None) or len(action.get(name) or "") > 200:
+            raise ValueError(f"{name} must be a text of at most 200 characters, got {action[name]!r:.80}")
     return do
 
 
@@ -356,7 +295,7 @@ def _frame(rows: Rows, i: int) -> Row:
     confirmed = rows.get("confirmed", i) is not None
     return {
         "frame": i,
-        "version": _version(rows, i),
+        "version": version(rows, i),
         "confirmed": confirmed,
         "boxes": [_box(row) for row in boxes],
     }
@@ -367,18 +306,17 @@ def _box(row: sqlite3.Row) -> Row:
     return {**kept, "box": sides(row), "keyframe": bool(row["keyframe"])}
 
 
-def _version(rows: Rows, frame: int) -> int:
-    row = rows.db.execute("SELECT version FROM versions WHERE frame = ?", (frame,)).fetchone()
-    return 0 if row is None else row[0]
-
-
-def _event(row: sqlite3.Row) -> Row:
-    event = dict(row) | {name: json.loads(row[name]) for name in ("payload", "changes", "frames")}
-    event["changes"] = [
-        [table, key, decoded(table, before), decoded(table, after)]
-        for table, key, before, after in event["changes"]
-    ]
-    return event
+def _check_version(rows: Rows, action: Row) -> None:
+    base, frame = action.get("base_version"), action.get("frame")
+    if base is None:
+        return
+    if frame is None and action["op"] in ("box.update", "box.delete"):
+        frame = box_of(rows, action.get("id"))["frame"]
+    if frame is None and "fixation" in action:
+        frame = actions.fixation_of(rows, action)["frame"]
+    if frame is not None and frame >= 0 and (now := version(rows, frame)) != base:
+        text = f"frame {frame} was changed: it has version {now}, the action starts from {base}"
+        raise Conflict(text, _frame(rows, frame))
 
 
 def _now() -> int:
