@@ -1,0 +1,48 @@
+/** Few helpers to make elements without writing markup into strings. */
+
+/**
+ * @param {string} tag
+ * @param {Record<string, any>} [attributes] `on…` are listeners, `class` and others are set as they are
+ * @param {(Node | string | null)[]} children
+ * @returns {HTMLElement}
+ */
+export function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, String(value));
+  }
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+/** @param {string} id @returns {any} */
+export const byId = (id) => document.getElementById(id);
+
+/** @param {Element} node @param {string} colour @returns {any} */
+export function coloured(node, colour) {
+  /** @type {HTMLElement} */ (node).style.setProperty("--swatch", colour);
+  return node;
+}
+
+const TOAST_MS = 6000;
+
+/**
+ * A short message in the corner; errors stay until they are closed.
+ * @param {string} text
+ * @param {{error?: boolean, action?: string, onAction?: () => void}} [options]
+ */
+export function toast(text, { error = false, action, onAction } = {}) {
+  const list = byId("toasts");
+  const close = () => box.remove();
+  const box = element("div", { class: error ? "toast error" : "toast", role: error ? "alert" : "status" },
+    element("span", {}, text),
+    action ? element("button", { type: "button", onclick: () => { close(); onAction?.(); } }, action) : null,
+    element("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: close }, "×"));
+  const same = [...list.children].find((other) => other.firstElementChild?.textContent === text);
+  if (same) same.remove();
+  list.append(box);
+  while (list.children.length > 4) list.firstElementChild.remove();
+  if (!error) setTimeout(close, TOAST_MS);
+}

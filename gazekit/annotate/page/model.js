@@ -1,0 +1,177 @@
+/**
+ * What the page knows of the project: the server's truth as last told, and over it the edits that still wait.
+ * It tells its listeners what changed; it draws nothing.
+ */
+/** @import { Edit, FrameState, Fixations, Label, Project, Source, Track } from "./types.js" */
+import { get, post } from "./api.js";
+import { apply } from "./edits.js";
+import { Outbox } from "./outbox.js";
+
+const KEEP_FRAMES = 400;
+
+/** Names of what listeners can hear: see `Model.emit`. @typedef {"frame" | "fixations" | "labels" | "outbox" | "model" | "predictions" | "refused" | "saved" | "went" | "imported"} Topic */
+
+export class Model {
+  /** @type {Project} */ project = /** @type {any} */ (null);
+  /** @type {Float64Array} frame times, ms */ times = new Float64Array();
+  /** @type {Fixations} */ fixations = { id: [], onset_ms: [], offset_ms: [], x_px: [], y_px: [], frame: [], label: [], source: [], suggestion: [], confidence: [] };
+  /** @type {Map<number, number>} place of a fixation in the columns */ place = new Map();
+  /** @type {Outbox} */ outbox = /** @type {any} */ (null);
+  /** @type {Map<number, FrameState>} */ #frames = new Map();
+  /** @type {Map<number, Promise<FrameState>>} */ #asked = new Map();
+  /** @type {Map<Topic, ((detail?: any) => void)[]>} */ #listeners = new Map();
+
+  /** @param {string} tab @param {() => string} author */
+  constructor(tab, author) {
+    this.tab = tab;
+    this.author = author;
+  }
+
+  /** @param {Topic} topic @param {(detail?: any) => void} listener */
+  on(topic, listener) {
+    this.#listeners.set(topic, [...(this.#listeners.get(topic) ?? []), listener]);
+  }
+
+  /** @param {Topic} topic @param {any} [detail] */
+  emit(topic, detail) {
+    for (const listener of this.#listeners.get(topic) ?? []) listener(detail);
+  }
+
+  async open() {
+    this.project = await get("/api/project");
+    const times = await fetch("/api/times");
+    this.times = new Float64Array(await times.arrayBuffer());
+    this.outbox = new Outbox({
+      project: this.project.name, tab: this.tab, author: this.author,
+      known: (frame) => this.#frames.get(frame),
+      onSaved: (edit, answer, ms) => this.#saved(edit, answer, ms),
+      onRefused: (edit, reason) => this.#refused(edit, reason),
+      unchanged: (edit) => this.#unchanged(edit),
+      onChange: () => this.emit("outbox"),
+    });
+    await this.loadFixations();
+    await this.outbox.restore();
+  }
+
+  get labels() { return this.project.labels; }
+
+  /** @param {number | null | undefined} id @returns {Label | undefined} */
+  label(id) { return this.project.labels.find((label) => label.id === id); }
+
+  async loadProject() {
+    this.project = await get("/api/project");
+    this.emit("labels");
+    this.emit("model", this.project.model);
+  }
+
+  async loadFixations() {
+    this.fixations = await get("/api/fixations");
+    this.place = new Map(this.fixations.id.map((id, k) => [id, k]));
+    for (const edit of this.outbox.waiting) this.#overFixation(edit);
+    this.emit("fixations");
+  }
+
+  /** @param {Edit} edit @returns {Promise<boolean>} */
+  async #unchanged(edit) {
+    const { id, label } = await get("/api/fixations");
+    return label[id.indexOf(edit.fixation)] === edit.seen;
+  }
+
+  /** @param {number} frame @returns {Promise<FrameState>} the frame, asked for once */
+  frame(frame) {
+    const known = this.#frames.get(frame);
+    if (known?.predictions) return Promise.resolve(known);
+    const asked = this.#asked.get(frame);
+    if (asked) return asked;
+    const promise = get(`/api/frames/${frame}`).then((state) => this.receive(state)).finally(() => this.#asked.delete(frame));
+    this.#asked.set(frame, promise);
+    return promise;
+  }
+
+  /** The frame with the waiting edits laid over it. @param {number} frame @returns {FrameState | undefined} */
+  view(frame) {
+    const known = this.#frames.get(frame);
+    return known && this.outbox.waiting.filter((edit) => edit.frame === frame).reduce(apply, known);
+  }
+
+  /** An answer that was overtaken by a newer one is not taken. @param {FrameState} state @returns {FrameState} */
+  receive(state) {
+    const known = this.#frames.get(state.frame);
+    const newest = known && known.version > state.version ? { ...state, ...known } : { ...known, ...state };
+    this.#frames.delete(state.frame);
+    this.#frames.set(state.frame, newest);
+    if (this.#frames.size > KEEP_FRAMES) this.#frames.delete(/** @type {number} */ (this.#frames.keys().next().value));
+    this.emit("frame", state.frame);
+    return newest;
+  }
+
+  /** Asks again for frames that changed elsewhere. @param {number} [frame] all if not given @param {number} [keep] the frame shown */
+  forget(frame, keep) {
+    const gone = frame === undefined ? [...this.#frames.keys()] : [frame];
+    for (const index of gone) {
+      if (index === keep) get(`/api/frames/${index}`).then((state) => this.receive(state)).catch(() => {});
+      else this.#frames.delete(index);
+    }
+  }
+
+  /** @param {Omit<Edit, "nonce" | "base_version"> & {base_version?: number | null}} edit */
+  act(edit) {
+    this.outbox.add(edit);
+    if (edit.fixation !== undefined) {
+      this.#overFixation(/** @type {Edit} */ (edit));
+      this.emit("fixations", edit.fixation);
+    }
+    if (edit.frame !== null) this.emit("frame", edit.frame);
+  }
+
+  /** @param {Edit} edit */
+  #overFixation(edit) {
+    const k = edit.fixation === undefined ? undefined : this.place.get(edit.fixation);
+    if (k === undefined) return;
+    if (edit.op === "fixation.label") this.fixations.label[k] = edit.label ?? null;
+    if (edit.op === "fixation.confirm") this.fixations.label[k] ??= this.fixations.suggestion[k];
+    this.fixations.source[k] = edit.op === "fixation.confirm" ? "confirmed" : "manual";
+  }
+
+  /** @param {Edit} edit @param {any} answer @param {number} ms */
+  #saved(edit, answer, ms) {
+    if (answer.state) this.receive(answer.state);
+    if (edit.op.startsWith("label.")) this.loadProject();
+    if (["boxes.copy_next", "boxes.put", "track.delete", "track.interpolate", "undo", "redo", "label.merge"].includes(edit.op)) {
+      this.forget(undefined, answer.frame ?? undefined);
+    }
+    if (edit.op === "undo" || edit.op === "redo") {
+      this.loadProject();
+      this.loadFixations();
+      this.emit("went", answer);
+    }
+    this.emit("saved", { edit, answer, ms });
+  }
+
+  /** @param {Edit} edit @param {string} reason empty for a conflict */
+  #refused(edit, reason) {
+    if (edit.frame !== null) this.forget(edit.frame, edit.frame);
+    if (edit.fixation !== undefined) this.loadFixations();
+    this.emit("refused", { edit, reason });
+  }
+
+  /** @param {number} first @param {number} last @returns {Promise<Track[]>} */
+  async tracks(first, last) {
+    return (await get(`/api/tracks?first=${first}&last=${last}`)).tracks;
+  }
+
+  /** The last frame whose time is up to `ms`. @param {number} ms */
+  frameAt(ms) {
+    let low = 0;
+    let high = this.times.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.times[middle] <= ms) low = middle + 1;
+      else high = middle;
+    }
+    return Math.max(0, low - 1);
+  }
+
+  /** @param {object} body @returns {Promise<any>} */
+  propagate(body) { return post("/api/propagate", { author: this.author(), tab: this.tab, ...body }); }
+}

@@ -1,0 +1,186 @@
+/**
+ * Edits on their way to the server: one at a time, in order, again and again until it answers. They are kept in the
+ * browser's storage until then, so that neither a reload nor a server that dies loses one.
+ */
+/** @import { Conflict, Edit, FrameState, Id } from "./types.js" */
+import { post, Refused, Unreachable } from "./api.js";
+import { isDone, nonce, rebased } from "./edits.js";
+
+const PREFIX = "gazekit.outbox.";
+
+export class Outbox {
+  /** @type {Edit[]} */ waiting = [];
+  /** @type {Conflict[]} */ conflicts = [];
+  /** @type {string | null} why the server cannot be reached */ offline = null;
+  /** @type {Map<number, FrameState>} what the waiting edits of a frame were made on */ #bases = new Map();
+  #busy = false;
+  #tries = 0;
+  /** @type {(() => void) | null} */ #wake = null;
+
+  /**
+   * @param {object} options
+   * @param {string} options.project
+   * @param {string} options.tab
+   * @param {() => string} options.author
+   * @param {(frame: number) => FrameState | undefined} options.known the frame as the server last told it
+   * @param {(edit: Edit, answer: any, ms: number) => void} options.onSaved
+   * @param {(edit: Edit, reason: string) => void} options.onRefused
+   * @param {(edit: Edit) => Promise<boolean>} options.unchanged whether the fixation still has the label it was seen with
+   * @param {() => void} options.onChange
+   */
+  constructor(options) {
+    this.options = options;
+    this.storageKey = `${PREFIX}${options.project}.${options.tab}`;
+  }
+
+  /** Takes up what an earlier page of this tab, or a tab since closed, could not send. */
+  async restore() {
+    this.#adopt(this.storageKey);
+    const others = Object.keys(localStorage).filter((key) => key.startsWith(`${PREFIX}${this.options.project}.`) && key !== this.storageKey);
+    if (navigator.locks) {
+      navigator.locks.request(this.storageKey, () => new Promise(() => {})); // held as long as this page lives
+      for (const key of others) {
+        await navigator.locks.request(key, { ifAvailable: true }, async (lock) => {
+          if (lock) this.#adopt(key);
+        });
+      }
+    }
+    this.#kept();
+    this.#pump();
+  }
+
+  /** @param {string} key */
+  #adopt(key) {
+    const kept = JSON.parse(localStorage.getItem(key) ?? "null");
+    if (!kept) return;
+    this.waiting.push(...kept.waiting);
+    this.conflicts.push(...kept.conflicts);
+    if (key !== this.storageKey) localStorage.removeItem(key);
+  }
+
+  /** @param {Omit<Edit, "nonce" | "base_version"> & {base_version?: number | null}} edit */
+  add(edit) {
+    const known = edit.frame === null ? undefined : this.options.known(edit.frame);
+    const version = known?.version ?? null;
+    if (known && !this.waiting.some((other) => other.frame === edit.frame)) this.#bases.set(known.frame, known);
+    this.waiting.push({ base_version: version, nonce: nonce(), t_key: performance.now(), ...edit });
+    this.#kept();
+    this.#pump();
+  }
+
+  /** Resolves when nothing waits. */
+  async idle() {
+    while (this.waiting.length) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  /** @param {Conflict} conflict @param {boolean} mine on top, else theirs stays */
+  settle(conflict, mine) {
+    this.conflicts = this.conflicts.filter((other) => other !== conflict);
+    if (mine) this.waiting.push(...rebased(conflict));
+    this.#kept();
+    this.#pump();
+  }
+
+  /** Tries at once, for instance when the server shows a sign of life. */
+  retry() {
+    this.#wake?.();
+  }
+
+  #kept() {
+    const empty = !this.waiting.length && !this.conflicts.length;
+    if (empty) localStorage.removeItem(this.storageKey);
+    else localStorage.setItem(this.storageKey, JSON.stringify({ waiting: this.waiting, conflicts: this.conflicts }));
+    this.options.onChange();
+  }
+
+  async #pump() {
+    if (this.#busy) return;
+    this.#busy = true;
+    while (this.waiting.length) await this.#sendFirst();
+    this.#busy = false;
+  }
+
+  async #sendFirst() {
+    const edit = this.waiting[0];
+    const { temp: _temp, seen: _seen, t_key, ...action } = edit;
+    const path = edit.op === "undo" || edit.op === "redo" ? `/api/${edit.op}` : "/api/actions";
+    try {
+      const answer = await post(path, { author: this.options.author(), tab: this.options.tab, ...action });
+      this.#tries = 0;
+      this.offline = null;
+      this.waiting.shift();
+      this.#numbered(edit, answer);
+      this.options.onSaved(edit, answer, performance.now() - (t_key ?? performance.now()));
+    } catch (error) {
+      if (error instanceof Unreachable || (error instanceof Refused && error.status >= 500)) return this.#later(error.message);
+      if (!(error instanceof Refused)) throw error;
+      this.offline = null;
+      if (error.status === 409 && edit.frame !== null) await this.#conflict(edit, error.body.state);
+      else {
+        this.waiting.shift();
+        this.options.onRefused(edit, error.status === 409 ? "someone else has changed it since" : error.message);
+      }
+    }
+    this.#kept();
+  }
+
+  /** @param {string} reason */
+  async #later(reason) {
+    this.offline = reason;
+    this.options.onChange();
+    const ms = Math.min(5000, 250 * 2 ** this.#tries++);
+    await new Promise((resolve) => {
+      this.#wake = () => resolve(undefined);
+      setTimeout(resolve, ms);
+    });
+  }
+
+  /**
+   * The server numbers new boxes and versions; what waits on them learns the numbers.
+   * @param {Edit} edit
+   * @param {any} answer
+   */
+  #numbered(edit, answer) {
+    const before = edit.frame === null ? undefined : this.#bases.get(edit.frame) ?? this.options.known(edit.frame);
+    if (answer.state) this.#bases.set(answer.state.frame, answer.state);
+    /** @type {Id | undefined} */ let id;
+    if (edit.temp !== undefined && answer.state) {
+      const old = new Set(before?.boxes.map((box) => box.id));
+      id = answer.state.boxes.find((/** @type {any} */ box) => !old.has(box.id))?.id;
+    }
+    for (const other of this.waiting) {
+      if (other.frame !== edit.frame || other.frame === null) continue;
+      if (other.base_version !== null && answer.version !== undefined) other.base_version = Math.max(other.base_version, answer.version);
+      if (id !== undefined && other.id === edit.temp) other.id = id;
+      if (id !== undefined && other.track === edit.temp) other.track = answer.state.boxes.find((/** @type {any} */ box) => box.id === id).track;
+    }
+    if (id !== undefined) this.options.onChange();
+  }
+
+  /**
+   * Someone else changed the frame first. All edits of this frame that wait are set aside, with what they were made on.
+   * @param {Edit} edit
+   * @param {FrameState} theirs
+   */
+  async #conflict(edit, theirs) {
+    if (edit.fixation !== undefined) {
+      const unchanged = await this.options.unchanged(edit).catch(() => null);
+      if (unchanged === null) return; // unreachable: this edit is sent, and refused, once more
+      if (unchanged) { // only boxes of its frame have changed
+        edit.base_version = theirs.version;
+        return;
+      }
+    }
+    if (isDone(theirs, edit)) { // saved already, only its answer was lost
+      this.waiting.shift();
+      this.#numbered(edit, { version: theirs.version, state: theirs });
+      this.options.onSaved(edit, { frame: edit.frame, version: theirs.version, state: theirs }, performance.now() - (edit.t_key ?? 0));
+      return;
+    }
+    const edits = this.waiting.filter((other) => other.frame === edit.frame);
+    this.waiting = this.waiting.filter((other) => other.frame !== edit.frame);
+    const base = this.#bases.get(/** @type {number} */ (edit.frame)) ?? theirs;
+    this.conflicts.push({ frame: theirs.frame, base: { ...base, predictions: undefined, gaze: undefined }, theirs, edits });
+    this.options.onRefused(edit, "");
+  }
+}

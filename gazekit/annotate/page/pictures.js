@@ -1,0 +1,49 @@
+/** Pictures of frames: kept, and fetched ahead in the direction of travel. */
+import { frameUrl } from "./api.js";
+
+const KEEP = 160;
+const AHEAD = 6;
+const WIDTHS = [480, 960, 1440, 1920];
+
+export class Pictures {
+  /** @type {Map<string, HTMLImageElement>} */ #images = new Map();
+  #width = 960;
+
+  /** @param {number} nFrames @param {number} nativeWidth */
+  constructor(nFrames, nativeWidth) {
+    this.nFrames = nFrames;
+    this.nativeWidth = nativeWidth;
+  }
+
+  /** Pictures need not be finer than the stage shows them. @param {number} px device pixels */
+  setWidth(px) {
+    this.#width = Math.min(this.nativeWidth, WIDTHS.find((width) => width >= px) ?? this.nativeWidth);
+  }
+
+  /** @param {number} frame @returns {Promise<HTMLImageElement>} decoded */
+  async get(frame) {
+    const image = this.#ask(frame);
+    await image.decode();
+    return image;
+  }
+
+  /** @param {number} frame @param {number} direction */
+  ahead(frame, direction) {
+    for (let k = 1; k <= AHEAD; k++) {
+      const next = frame + Math.sign(direction || 1) * k;
+      if (next >= 0 && next < this.nFrames) this.#ask(next);
+    }
+  }
+
+  /** @param {number} frame */
+  #ask(frame) {
+    const url = frameUrl(frame, this.#width);
+    const known = this.#images.get(url);
+    if (known && !(known.complete && known.naturalWidth === 0)) return known; // a failed one is asked for again
+    const image = new Image();
+    image.src = url;
+    this.#images.set(url, image);
+    if (this.#images.size > KEEP) this.#images.delete(/** @type {string} */ (this.#images.keys().next().value));
+    return image;
+  }
+}
