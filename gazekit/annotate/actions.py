@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from gazekit.annotate.checks import SIDES, box_of, checked_box, checked_label, sides, whole
+from gazekit.annotate.checks import SIDES, box_of, checked_box, checked_label, whole
 from gazekit.annotate.rows import Row, Rows
 
-__all__ = ["BY_HAND", "check_frame", "fixation_of", "holding"]
+__all__ = ["BY_HAND", "check_frame", "fixation_of"]
 
 BY_HAND = ("manual", "confirmed", "imported")  # what a machine's answers never replace
 
@@ -149,8 +149,8 @@ def fixation_confirm(rows: Rows, action: Row) -> Row:
         label = checked_label(rows, action["label"])["id"]
     elif there := rows.get("answers", fixation["id"]):
         label = there["label"]
-    elif box := holding(rows, fixation):
-        label = box["label"]
+    elif box := rows.held(fixation["id"]):
+        label = box[fixation["id"]]["label"]
     else:
         raise ValueError(
             f"fixation.confirm: fixation {fixation['id']} has no answer and lies in no box: give label"
@@ -169,16 +169,10 @@ def _answer(rows: Rows, action: Row, label: int, source: str, confidence: float)
     return {"frame": fixation["frame"] if fixation["frame"] >= 0 else None, "fixation": fixation["id"]}
 
 
-def by_hand(rows: Rows, box: Row) -> int:
+def by_hand(rows: Rows, box: Row, keyframe: bool = True) -> int:
     """Write a box that a person has made as it is; its id."""
-    made = {
-        "source": "manual",
-        "score": None,
-        "keyframe": 1,
-        "author": rows.author,
-        "t_unix_ms": rows.t_unix_ms,
-    }
-    rows.put("boxes", box | made)
+    stamp = {"author": rows.author, "t_unix_ms": rows.t_unix_ms}
+    rows.put("boxes", box | {"source": "manual", "score": None, "keyframe": int(keyframe)} | stamp)
     return box["id"]
 
 
@@ -196,19 +190,6 @@ def fixation_of(rows: Rows, action: Row) -> Row:
     if not found:
         raise ValueError(f"{action['op']}: no fixation {action['fixation']}")
     return found[0]
-
-
-def holding(rows: Rows, fixation: Row) -> Row | None:
-    """The smallest box that holds a fixation in its frame, the first of equal ones."""
-    where = "frame = ? AND x_min <= ? AND ? < x_max AND y_min <= ? AND ? < y_max"
-    x, y = fixation["x_px"], fixation["y_px"]
-    boxes = rows.select("boxes", where, (fixation["frame"], x, x, y, y))
-    return min(boxes, key=_area, default=None)
-
-
-def _area(row: Row) -> float:
-    x_min, y_min, x_max, y_max = sides(row)
-    return (x_max - x_min) * (y_max - y_min)
 
 
 def _list(action: Row, name: str) -> list[Any]:

@@ -75,6 +75,21 @@ class Rows:
             dict(row) for row in self.db.execute(f"SELECT * FROM {table} WHERE {where} ORDER BY id", values)
         ]
 
+    def held(self, fixation: int | None = None) -> dict[int, Row]:
+        """Of fixations that lie in a box of their frame the smallest such box, the first track's of equal ones.
+
+        Args:
+            fixation: this one only.
+        """
+        one = "" if fixation is None else "AND f.id = ?"
+        found = self.db.execute(
+            "SELECT f.id AS fixation, b.* FROM fixations f JOIN boxes b ON b.frame = f.frame "
+            f"WHERE x_min <= x_px AND x_px < x_max AND y_min <= y_px AND y_px < y_max {one} "
+            "ORDER BY (x_max - x_min) * (y_max - y_min) DESC, track DESC",
+            () if fixation is None else (fixation,),
+        )
+        return {row["fixation"]: dict(row) for row in found}  # later ones, the smaller, replace earlier ones
+
     def put(self, table: str, row: Row, before: Row | bool | None = True) -> None:
         """Write a row.
 

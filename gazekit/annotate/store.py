@@ -133,6 +133,14 @@ class Store:
         with self._reading() as rows:
             return [dict(row) for row in rows.db.execute("SELECT * FROM boxes ORDER BY frame, track")]
 
+    def boxes_of_fixations(self) -> tuple[dict[int, Row], dict[int, list[Row]]]:
+        """The smallest box that holds each fixation, by its id; and by frame all boxes of frames with fixations."""
+        with self._reading() as rows:
+            every: dict[int, list[Row]] = {}
+            for box in rows.select("boxes", "frame IN (SELECT frame FROM fixations)"):
+                every.setdefault(box["frame"], []).append(box)
+            return rows.held(), every
+
     def labels(self) -> list[Row]:
         """`id`, `name`, `colour`, `group` (exclusive in a frame if not ""), `key`; in order of id.
 

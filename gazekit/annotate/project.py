@@ -1,0 +1,292 @@
+"""A project: a folder with the store of one recording's labels and the checkpoints of its models.
+
+What labelling needs of the recording (frame times, fixations, size) is kept in the store, so that a project opens at
+once and its labels can be seen and exported while the recording is elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gazekit.annotate.pictures import ImageFolder, image_files
+from gazekit.annotate.rows import Row
+from gazekit.annotate.schema import StoreError
+from gazekit.annotate.store import Store
+from gazekit.recordings import IVT, Recording, RecordingError
+from gazekit.recordings.aoi import BACKGROUND, map_fixations
+from gazekit.recordings.readers import recognise
+from gazekit.recordings.video import SceneVideo
+
+__all__ = ["Project"]
+
+_FILE = "project.sqlite"
+_FACTS = ("kind", "recording", "name", "n_frames", "origin_ns", "px_per_dva", "ids")
+_VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+# From what a person has seen to what nobody has: where boxes say that nothing was looked at, the weakest speaks.
+_TRUST = ("manual", "confirmed", "imported", "propagated", "predicted")
+
+
+class Project:
+    """One recording and what people and models say of it. `Project.create` makes one, `Project.open` opens it.
+
+    Attributes:
+        folder, store, checkpoints: the folder, its `Store`, and the folder of models in it.
+        name, size_px, n_frames, frame_t_ms, origin_ns: of the recording; times in ms of `Recording`.
+        px_per_dva: pixels of a degree in the middle of the picture, None if it is unknown.
+    """
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        self.folder, self.store = folder, store
+        self.checkpoints = folder / "checkpoints"
+        self._facts = {key: store.meta(key) for key in _FACTS}
+        if self._facts["kind"] is None:
+            raise StoreError(
+                f"{folder / _FILE}: making this project was cut short; remove the folder and make it again"
+            )
+        self.name: str = self._facts["name"]
+        self.size_px: tuple[int, int] = tuple(store.meta("size_px"))
+        self.n_frames: int = self._facts["n_frames"]
+        self.origin_ns: int = self._facts["origin_ns"]
+        self.px_per_dva: float | None = self._facts["px_per_dva"]
+        self.frame_t_ms = np.array(store.meta("frame_t_ms"), np.float64)
+
+    @staticmethod
+    def exists(folder: str | Path) -> bool:
+        """Whether there is a project in this folder."""
+        return (Path(folder).expanduser() / _FILE).is_file()
+
+    @staticmethod
+    def create(folder: str | Path, recording: str | Path, name: str | None = None) -> Project:
+        """A new project.
+
+        Args:
+            folder: made if absent; a project must not be in it.
+            recording: anything that `Recording.open` reads and that has a scene video; a video; or a folder of images,
+                whose "times" are a second apart. Where the tracker gives no fixations they are found by `IVT` if
+                degrees are known.
+            name: how people call it; None: the recording's own name.
+        Raises:
+            FileExistsError: there is a project.
+            FileNotFoundError, RecordingError: no such recording, one without video, or one that is broken.
+            StoreError: the folder cannot be written.
+        """
+        folder, path = Path(folder).expanduser(), Path(recording).expanduser().resolve()
+        if Project.exists(folder):
+            raise FileExistsError(f"{folder} holds a project already: Project.open opens it")
+        facts, fixations = _video(path) or _images(path) or _recording(path)
+        facts |= {"recording": _reference(path, folder), "name": name or facts["ids"]["name"]}
+        (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+        with Store(folder / _FILE) as store:
+            store.describe(facts, fixations)
+        return Project.open(folder)
+
+    @staticmethod
+    def open(folder: str | Path) -> Project:
+        """The project in a folder.
+
+        Raises:
+            FileNotFoundError: there is none.
+            StoreError: its file is damaged, or of another version.
+        """
+        folder = Path(folder).expanduser()
+        if not Project.exists(folder):
+            raise FileNotFoundError(f"no project in {folder}: it has no {_FILE}")
+        store = Store(folder / _FILE)
+        try:
+            return Project(folder, store)
+        except BaseException:
+            store.close()
+            raise
+
+    def close(self) -> None:
+        """Release the store."""
+        self.store.close()
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- the recording
+
+    @property
+    def recording_path(self) -> Path:
+        """Where the recording is, seen from where the project is now: both can be moved together, or the project alone.
+
+        Raises:
+            FileNotFoundError: it is in neither place.
+        """
+        reference = self._facts["recording"]
+        places = [(self.folder / reference["relative"]).resolve(), Path(reference["absolute"])]
+        for place in places:
+            if place.exists():
+                return place
+        raise FileNotFoundError(
+            f"the recording of project {self.folder} is neither at {places[0]} nor at {places[1]}: put it back, "
+            "or beside the project as it was"
+        )
+
+    def is_of(self, recording: str | Path) -> bool:
+        """Whether this is the project of that recording."""
+        try:
+            return Path(recording).expanduser().resolve() == self.recording_path.resolve()
+        except FileNotFoundError:
+            return False
+
+    @cached_property
+    def recording(self) -> Recording | None:
+        """The recording with its gaze; None of a video or images alone.
+
+        Raises:
+            FileNotFoundError, RecordingError: it is gone, broken, or no longer the one that was labelled.
+        """
+        if self._facts["kind"] != "recording":
+            return None
+        recording = Recording.open(self.recording_path)
+        times = recording.frame_t_ms
+        if (
+            times is None
+            or not np.array_equal(times, self.frame_t_ms)
+            or recording.origin_ns != self.origin_ns
+        ):
+            raise RecordingError(
+                f"{self.recording_path}: not the recording that was labelled, its frames differ"
+            )
+        return recording
+
+    def pictures(self) -> SceneVideo | ImageFolder:
+        """The frames, to be read by index; to be closed by the caller.
+
+        Raises:
+            FileNotFoundError, RecordingError: the video is gone, damaged, or another one.
+        """
+        if self._facts["kind"] == "images":
+            return ImageFolder(self.recording_path, self.store.meta("files"))
+        if self._facts["kind"] == "video":
+            return SceneVideo(self.recording_path, self.frame_t_ms)
+        return SceneVideo(self.recording.video, self.frame_t_ms)
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """How files of other tools name the recording: `name`, `recording`, `section`, `folder`, `video`."""
+        return self._facts["ids"]
+
+    # --- fixations
+
+    def mapped_fixations(self) -> pd.DataFrame:
+        """Every fixation with what it is on, as `gazekit.recordings.aoi.aoi_metrics` and `to_csv` take it.
+
+        Returns:
+            `id`, `onset_ms`, `offset_ms`, `duration_ms`, `x_px`, `y_px`, `frame`, `aoi`, `source`, `confidence`. `aoi`
+            is what a person has answered; else the label of the smallest box that holds the fixation in its frame;
+            else "background" if the frame is confirmed or has any box; else "": nobody has looked there yet.
+            `source` is the answer's or the box's; for background by boxes the least sure of the frame's. `confidence`
+            is the box's score, 1 for what has none, NaN with `aoi` "".
+        """
+        table = pd.DataFrame(self.store.fixations())
+        names = {label["id"]: label["name"] for label in self.store.labels()}
+        held, boxes = self.store.boxes_of_fixations()
+        confirmed = set(self.store.confirmed_frames())
+        rows = []
+        for row in table.itertuples():
+            if not pd.isna(row.label):
+                rows.append((names[int(row.label)], row.source, row.confidence))
+            elif (box := held.get(row.id)) is not None:
+                rows.append(
+                    (names[box["label"]], box["source"], 1.0 if box["score"] is None else box["score"])
+                )
+            elif pd.isna(row.x_px) or pd.isna(row.y_px) or not (row.frame in boxes or row.frame in confirmed):
+                rows.append(("", "", np.nan))
+            else:
+                rows.append(_background(boxes.get(row.frame, [])))
+        table = table.drop(columns=["label", "source", "confidence"]).astype({"x_px": float, "y_px": float})
+        table.insert(3, "duration_ms", table["offset_ms"] - table["onset_ms"])
+        table[["aoi", "source", "confidence"]] = pd.DataFrame(rows, columns=["aoi", "source", "confidence"])
+        return table
+
+
+def _background(boxes: list[Row]) -> tuple[str, str, float]:
+    weakest = max((box["source"] for box in boxes), key=_TRUST.index, default="confirmed")
+    return BACKGROUND, weakest, min((box["score"] for box in boxes if box["score"] is not None), default=1.0)
+
+
+def _reference(path: Path, folder: Path) -> dict[str, str]:
+    return {"absolute": str(path), "relative": os.path.relpath(path, folder.resolve())}
+
+
+def _images(path: Path) -> tuple[dict[str, Any], list] | None:
+    if not path.is_dir() or not (files := image_files(path)) or _is_recording(path):
+        return None
+    with ImageFolder(path, files) as pictures:
+        size = pictures.size_px
+    ids = {"name": path.name, "recording": path.name, "section": "", "folder": path.name, "video": path.name}
+    times = [1000.0 * i for i in range(len(files))]
+    facts = {"kind": "images", "n_frames": len(files), "size_px": size, "frame_t_ms": times, "files": files}
+    return facts | {"origin_ns": 0, "ids": ids}, []
+
+
+def _is_recording(path: Path) -> bool:
+    try:
+        return bool(recognise(path))
+    except RecordingError:
+        return False
+
+
+def _video(path: Path) -> tuple[dict[str, Any], list] | None:
+    if not path.is_file() or path.suffix.lower() not in _VIDEOS:
+        return None
+    with SceneVideo(path) as video:
+        times, size = video.t_ms.tolist(), video.size_px
+    ids = {"name": path.stem, "recording": path.stem, "section": "", "folder": path.stem, "video": path.name}
+    facts = {"kind": "video", "n_frames": len(times), "size_px": size, "frame_t_ms": times}
+    return facts | {"origin_ns": 0, "ids": ids}, []
+
+
+def _recording(path: Path) -> tuple[dict[str, Any], list]:
+    recording = Recording.open(path)
+    if recording.video is None or recording.frame_t_ms is None:
+        raise RecordingError(
+            f"{path}: a recording without a scene video ({recording.tracker}), so without frames to label"
+        )
+    with SceneVideo(recording.video, recording.frame_t_ms) as video:
+        size = video.size_px
+    info = recording.info
+    template = info.get("template_data")
+    name = template.get("recording_name") if isinstance(template, dict) else None
+    ids = {
+        "name": str(name or path.name),
+        "recording": str(info.get("recording id") or info.get("recording_id") or path.name),
+        "section": str(info.get("section id") or ""),
+        "folder": path.name,
+        "video": f"{path.name}{recording.video.suffix}",
+    }
+    times = recording.frame_t_ms.tolist()
+    facts = {"kind": "recording", "n_frames": len(times), "size_px": size, "frame_t_ms": times}
+    facts["px_per_dva"] = None if recording.camera is None else recording.camera.px_per_dva
+    return facts | {"origin_ns": recording.origin_ns, "ids": ids}, _fixations(recording)
+
+
+def _fixations(recording: Recording) -> list[tuple]:
+    """The tracker's fixations, of one eye; of `IVT` where it gave none and degrees are known."""
+    table = recording.fixations()
+    eyes = sorted(set(table["eye"]))
+    if len(eyes) > 1:
+        table = table[table["eye"] == (recording.gaze().eye if recording.gaze().eye in eyes else eyes[0])]
+    view = recording.screen or recording.camera
+    if len(table) == 0 and view is not None and len(recording.samples):
+        table = IVT().detect(recording.gaze(), view)
+        table = table[table["kind"] == "fixation"]
+    table = map_fixations(table, [], recording.frame_t_ms)
+    numbers = range(1, len(table) + 1)
+    if "id" in table and table["id"].is_unique and pd.api.types.is_integer_dtype(table["id"]):
+        numbers = table["id"].tolist()
+    columns = (table[name].tolist() for name in ("onset_ms", "offset_ms", "x_px", "y_px", "frame"))
+    rows = zip(numbers, *columns, strict=True)
+    return [tuple(None if isinstance(v, float) and np.isnan(v) else v for v in row) for row in rows]
