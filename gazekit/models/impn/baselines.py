@@ -2,20 +2,28 @@
 
 `Detector` says what the frozen detector says, `LinearHead` makes the detector's own last layer learn from the same
 corrections, an `IMPN` without messages is a network of each box alone, `Tracker` learns no looks and carries labels
-from frame to frame.
+from frame to frame by overlap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 
+import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
+from gazekit.kernels.boxes import pairwise_iou
+from gazekit.models.impn.detections import Detections, LabelledFrame, Predictions
 from gazekit.models.impn.edges import Graph
+from gazekit.models.impn.learner import Learner, UpdateReport
 from gazekit.models.impn.net import IMPN, Parts, log_belief
+from gazekit.models.impn.simulate import LabelledVideo, Model
 
-__all__ = ["ARMS", "LinearHead"]
+__all__ = ["MODELS", "LinearHead", "Tracker"]
 
 
 class LinearHead(nn.Module):
@@ -32,12 +40,60 @@ class LinearHead(nn.Module):
         return log_belief(graph.probs) + self.head(self.norm(graph.features))
 
 
-ARMS: dict[str, Callable[[int, int], nn.Module]] = {
-    "graph": IMPN,
-    "detector": LinearHead,
-    "per box": partial(IMPN, parts=Parts(messages=False)),
-    "no edge features": partial(IMPN, parts=Parts(edge_features=False)),
-    "no p": partial(IMPN, parts=Parts(probs=False)),
-    "no q": partial(IMPN, parts=Parts(position=False)),
+class Tracker:
+    """Labels are carried forward from labelled frames to the detections that overlap most; nothing is learnt.
+
+    Frames before the first labelled one have no labels, and a thing is lost after 15 frames out of sight.
+
+    Args:
+        n_labels: C.
+    """
+
+    LEAST_IOU, PATIENCE = 0.3, 15
+
+    def __init__(self, n_labels: int) -> None:
+        self.n_labels = n_labels
+        self.known: dict[int, LabelledFrame] = {}
+
+    def update(self, frames: Sequence[LabelledFrame], steps: int = 100) -> UpdateReport:
+        """Remember the frames."""
+        start = time.perf_counter()
+        self.known = {frame.frame: frame for frame in frames}
+        return UpdateReport(True, math.nan, math.nan, time.perf_counter() - start, 0, "Remembered.")
+
+    def predict(self, found: Sequence[Detections]) -> list[Predictions]:
+        """Labels of all frames of a video, from frame 0 on."""
+        box, label, age = torch.zeros(0, 4), torch.zeros(0, dtype=torch.long), torch.zeros(0)
+        said = []
+        for number, frame in enumerate(found):
+            if number in self.known:
+                truth = self.known[number]
+                box, label, age = truth.boxes, truth.labels, torch.zeros(len(truth.labels))
+            iou = pairwise_iou(box, frame.boxes).nan_to_num(0.0)
+            track, row = map(torch.as_tensor, linear_sum_assignment(iou.numpy(), maximize=True))
+            near = iou[track, row] >= self.LEAST_IOU
+            track, row = track[near], row[near]
+            probs = nn.functional.one_hot(label[track], self.n_labels + 1).float()
+            said.append(Predictions(frame.boxes[row], label[track], probs, row))
+            box, age = box.clone(), age + 1
+            box[track], age[track] = frame.boxes[row], 0.0
+            alive = age <= self.PATIENCE
+            box, label, age = box[alive], label[alive], age[alive]
+        return said
+
+
+def _learner(make_net: Callable[[int, int], nn.Module], video: LabelledVideo, seed: int) -> Learner:
+    size = video.detections[0].features.shape[1]
+    return Learner(len(video.names), size, video.exclusive, seed, make_net=make_net)
+
+
+MODELS: dict[str, Callable[[LabelledVideo, int], Model]] = {
+    "graph": partial(_learner, IMPN),
+    "detector": partial(_learner, LinearHead),
+    "per box": partial(_learner, partial(IMPN, parts=Parts(messages=False))),
+    "no edge features": partial(_learner, partial(IMPN, parts=Parts(edge_features=False))),
+    "no p": partial(_learner, partial(IMPN, parts=Parts(probs=False))),
+    "no q": partial(_learner, partial(IMPN, parts=Parts(position=False))),
+    "tracker": lambda video, seed: Tracker(len(video.names)),
 }
-"""Networks that learn, by name. "detector" learns its last layer; frozen, it is any of them before its first update."""
+"""What `simulate` compares, by name. The frozen detector is the first point of every curve but the tracker's."""

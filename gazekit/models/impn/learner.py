@@ -29,7 +29,7 @@ __all__ = ["Learner", "UpdateReport"]
 
 RATE, DECAY = 1e-3, 1e-4
 ROLL_DEG = 25.0
-TOLERATED_AP = 0.01
+TOLERATED_AP, LEAST_JUDGES = 0.01, 5
 AT_ONCE = 128
 
 
@@ -119,9 +119,9 @@ class Learner:
     ) -> UpdateReport:
         """Learn from all labelled frames, half of each batch from those that are new.
 
-        Every fifth frame is held out for good. The new weights are kept if the AP on confirmed held-out frames is not
-        lower by more than 0.01, or if nothing is held out yet. However this ends, also by an exception,
-        the model is the old or the new one, never one in between.
+        Every fifth frame is held out for good. The new weights are kept unless the AP on confirmed held-out frames is
+        lower by more than 0.01; fewer than five such frames cannot tell, and do not judge. However this ends, also
+        by an exception, the model is the old or the new one, never one in between.
 
         Args:
             frames: all that are labelled, not just the new ones (`LabelledFrame.recency` tells them apart).
@@ -160,7 +160,7 @@ class Learner:
             return report(False, math.nan, done, "Learning diverged; the model is the old one.")
         after = self._ap(net.eval(), *judged)
         change = f"AP on {len(judges)} held-out frames {100 * before:.1f} -> {100 * after:.1f}"
-        if after < before - TOLERATED_AP:
+        if len(judges) >= LEAST_JUDGES and after < before - TOLERATED_AP:
             return report(False, after, done, f"Worse, so the old model stays: {change}.")
         self.net, self.updates = net, self.updates + 1
         return report(
