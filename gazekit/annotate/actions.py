@@ -10,17 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from gazekit.annotate.checks import SIDES, box_of, checked_box, checked_label, whole
+from gazekit.annotate.checks import (
+    SIDES,
+    box_of,
+    checked_box,
+    checked_frame,
+    checked_label,
+    checked_score,
+    fixation_of,
+    whole,
+)
 from gazekit.annotate.rows import Row, Rows
 
-__all__ = ["BY_HAND", "check_frame", "fixation_of"]
+__all__ = ["BY_HAND"]
 
 BY_HAND = ("manual", "confirmed", "imported")  # what a machine's answers never replace
 
 
 def box_add(rows: Rows, action: Row) -> Row:
     """{frame, label, box, track?}: a new box, on a new track if none is named."""
-    frame, label = check_frame(rows, action), checked_label(rows, action.get("label"), box=True)["id"]
+    frame, label = checked_frame(rows, action), checked_label(rows, action.get("label"), box=True)["id"]
     track = action.get("track")
     if track is None:
         track = rows.new("tracks")
@@ -71,8 +80,8 @@ def box_delete(rows: Rows, action: Row) -> Row:
 
 def boxes_copy_next(rows: Rows, action: Row) -> Row:
     """{frame, ids?}: boxes of a frame into the next one, where a track's box that was made by hand stays as it is."""
-    frame = check_frame(rows, action)
-    check_frame(rows, {"op": action["op"], "frame": frame + 1})
+    frame = checked_frame(rows, action)
+    checked_frame(rows, {"op": action["op"], "frame": frame + 1})
     copied = rows.select("boxes", "frame = ?", (frame,))
     if action.get("ids") is not None:
         copied = [box_of(rows, key) for key in _list(action, "ids")]
@@ -124,7 +133,7 @@ def track_interpolate(rows: Rows, action: Row) -> Row:
 
 def frame_confirm(rows: Rows, action: Row) -> Row:
     """{frame}: all that is in it is right, and nothing is missing; what a machine made becomes "confirmed"."""
-    frame = check_frame(rows, action)
+    frame = checked_frame(rows, action)
     stamp = {"author": rows.author, "t_unix_ms": rows.t_unix_ms}
     if rows.get("confirmed", frame) is None:
         rows.put("confirmed", {"id": frame, **stamp}, None)
@@ -155,10 +164,8 @@ def fixation_confirm(rows: Rows, action: Row) -> Row:
         raise ValueError(
             f"fixation.confirm: fixation {fixation['id']} has no answer and lies in no box: give label"
         )
-    confidence = action.get("confidence", 1.0)
-    if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
-        raise ValueError(f"fixation.confirm: confidence must be from 0 to 1, got {confidence!r:.80}")
-    return _answer(rows, action, label, "confirmed", float(confidence))
+    confidence = checked_score(action.get("confidence"))
+    return _answer(rows, action, label, "confirmed", 1.0 if confidence is None else confidence)
 
 
 def _answer(rows: Rows, action: Row, label: int, source: str, confidence: float) -> Row:
@@ -174,22 +181,6 @@ def by_hand(rows: Rows, box: Row, keyframe: bool = True) -> int:
     stamp = {"author": rows.author, "t_unix_ms": rows.t_unix_ms}
     rows.put("boxes", box | {"source": "manual", "score": None, "keyframe": int(keyframe)} | stamp)
     return box["id"]
-
-
-def check_frame(rows: Rows, action: Row) -> int:
-    """The frame of an action, one that the video has."""
-    frame, count = whole(action, "frame"), rows.meta("n_frames")
-    if count is not None and frame >= count:
-        raise ValueError(f"{action['op']}: the video has frames 0 to {count - 1}, got {frame}")
-    return frame
-
-
-def fixation_of(rows: Rows, action: Row) -> Row:
-    """The fixation of an action."""
-    found = rows.select("fixations", "id = ?", (whole(action, "fixation"),))
-    if not found:
-        raise ValueError(f"{action['op']}: no fixation {action['fixation']}")
-    return found[0]
 
 
 def _list(action: Row, name: str) -> list[Any]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 
-from gazekit.annotate.actions import BY_HAND, check_frame
-from gazekit.annotate.checks import checked_box, checked_label, text_of, whole
+from gazekit.annotate.actions import BY_HAND
+from gazekit.annotate.checks import checked_boxes, checked_frames, checked_label, text_of
 from gazekit.annotate.labels import BACKGROUND_ID, CANNOT_TELL_ID, colour_of, free_key, stem
 from gazekit.annotate.rows import Row, Rows
 
-__all__ = ["SOURCES"]
+__all__ = ["boxes_put", "label_add", "label_merge", "label_update"]
 
-SOURCES = ("manual", "confirmed", "propagated", "predicted", "imported")
 _ALWAYS = (BACKGROUND_ID, CANNOT_TELL_ID)
 
 
@@ -25,43 +24,17 @@ def boxes_put(rows: Rows, action: Row) -> Row:
     source = action.get("source")
     if source not in ("propagated", "predicted"):
         raise ValueError(f'boxes.put: source must be "propagated" or "predicted", got {source!r:.80}')
-    boxes = action.get("boxes")
-    if not isinstance(boxes, list) or not all(isinstance(box, dict) for box in boxes):
-        raise ValueError("boxes.put: boxes must be a list of objects {frame, label, box, track?, score?}")
-    entries = [_entry(rows, box, source) for box in boxes]
-    frames = {entry["frame"] for entry in entries} | set(action.get("frames") or ())
+    entries = checked_boxes(rows, action, source)
+    frames = {entry["frame"] for entry in entries} | checked_frames(rows, action, "frames")
     confirmed = {row["id"] for row in rows.select("confirmed")} & frames
+    alone = {row["id"] for row in rows.select("labels") if row["group"]}
     if source == "predicted":
         _clear_predicted(rows, frames - confirmed)
-    skipped = sum(entry["frame"] in confirmed or not _put(rows, entry) for entry in entries)
+    skipped = sum(
+        entry["frame"] in confirmed or not _put(rows, entry, entry["label"] in alone) for entry in entries
+    )
     frame = action.get("frame")
     return {"frame": min(frames, default=None) if frame is None else frame, "skipped": skipped}
-
-
-def _entry(rows: Rows, entry: Row, source: str) -> Row:
-    """A row without id of one box that came."""
-    named = {"op": "boxes.put", **entry}
-    score = entry.get("score")
-    if score is not None and (
-        isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1
-    ):
-        raise ValueError(f"boxes.put: score must be from 0 to 1, got {score!r:.80}")
-    track = None if entry.get("track") is None else whole(named, "track", 1)
-    label = checked_label(rows, entry.get("label"), box=True)
-    place = {
-        "frame": check_frame(rows, named),
-        "track": track,
-        "label": label["id"],
-        "alone": bool(label["group"]),
-    }
-    made = {
-        "source": source,
-        "score": score,
-        "keyframe": 0,
-        "author": rows.author,
-        "t_unix_ms": rows.t_unix_ms,
-    }
-    return {**place, **checked_box(rows, entry.get("box")), **made}
 
 
 def _clear_predicted(rows: Rows, frames: set[int]) -> None:
@@ -70,8 +43,7 @@ def _clear_predicted(rows: Rows, frames: set[int]) -> None:
             rows.drop("boxes", row)
 
 
-def _put(rows: Rows, entry: Row) -> bool:
-    alone = entry.pop("alone")
+def _put(rows: Rows, entry: Row, alone: bool) -> bool:
     there = None
     if entry["track"] is not None:
         rows.used("tracks", entry["track"])

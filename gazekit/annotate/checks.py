@@ -8,8 +8,12 @@ from typing import Any
 from gazekit.annotate.labels import BACKGROUND_ID
 from gazekit.annotate.rows import Row, Rows
 
-__all__ = ["SIDES", "box_of", "checked_box", "checked_label", "sides", "text_of", "whole"]
+__all__ = [
+    *("SIDES", "SOURCES", "box_of", "checked_box", "checked_boxes", "checked_frame", "checked_frames"),
+    *("checked_label", "checked_score", "fixation_of", "sides", "text_of", "whole"),
+]
 
+SOURCES = ("manual", "confirmed", "propagated", "predicted", "imported")
 SIDES = ("x_min", "y_min", "x_max", "y_max")
 _LONGEST = 200
 
@@ -63,6 +67,67 @@ def checked_label(rows: Rows, value: Any, box: bool = False) -> Row:
         raise ValueError(f"no label {value!r:.80}; there are {known:.500}")
     if box and found[0]["id"] == BACKGROUND_ID:
         raise ValueError("a box can't be background: delete it instead")
+    return found[0]
+
+
+def checked_score(value: Any) -> float | None:
+    """A score or a confidence, from 0 to 1, or None."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is not None and not (number and 0 <= value <= 1):
+        raise ValueError(f"a score is from 0 to 1 or absent, got {value!r:.80}")
+    return None if value is None else float(value)
+
+
+def checked_boxes(rows: Rows, action: Row, source: str | None = None) -> list[Row]:
+    """Boxes that come many at once, `{frame, label, box, track?, score?, source?, keyframe?}`, as rows without ids.
+
+    Args:
+        source: of all of them; None: each says its own.
+    """
+    boxes, op = action.get("boxes"), action["op"]
+    if not isinstance(boxes, list) or not all(isinstance(box, dict) for box in boxes):
+        raise ValueError(f"{op}: boxes must be a list of objects {{frame, label, box, track, score}}")
+    labels = {key: row for row in rows.select("labels") for key in (row["id"], row["name"])}
+    stamp = {"author": rows.author, "t_unix_ms": rows.t_unix_ms}
+    made = []
+    for box in boxes:
+        label = labels.get(box.get("label")) if isinstance(box.get("label"), int | str) else None
+        label = label or checked_label(rows, box.get("label"))
+        if label["id"] == BACKGROUND_ID:
+            raise ValueError(f"{op}: a box can't be background")
+        if (said := source or box.get("source")) not in SOURCES:
+            raise ValueError(f"{op}: source must be one of {', '.join(SOURCES)}, got {said!r:.80}")
+        if not isinstance(keyframe := box.get("keyframe", False), bool):
+            raise ValueError(f"{op}: keyframe must be true or false, got {keyframe!r:.80}")
+        named = {"op": op, **box}
+        track = None if box.get("track") is None else whole(named, "track", 1)
+        place = {"frame": checked_frame(rows, named), "track": track, "label": label["id"]}
+        how = {"source": said, "score": checked_score(box.get("score")), "keyframe": int(keyframe)}
+        made.append(place | checked_box(rows, box.get("box")) | how | stamp)
+    return made
+
+
+def checked_frame(rows: Rows, action: Row) -> int:
+    """The frame of an action, one that the video has."""
+    frame, count = whole(action, "frame"), rows.meta("n_frames")
+    if count is not None and frame >= count:
+        raise ValueError(f"{action['op']}: the video has frames 0 to {count - 1}, got {frame}")
+    return frame
+
+
+def checked_frames(rows: Rows, action: Row, name: str) -> set[int]:
+    """A list of frames of an action; none if it is absent."""
+    value = action.get(name)
+    if not isinstance(value, list | None):
+        raise ValueError(f"{action['op']}: {name} must be a list of frames, got {value!r:.80}")
+    return {checked_frame(rows, {"op": f"{action['op']}, {name}", "frame": frame}) for frame in value or ()}
+
+
+def fixation_of(rows: Rows, action: Row) -> Row:
+    """The fixation of an action."""
+    found = rows.select("fixations", "id = ?", (whole(action, "fixation"),))
+    if not found:
+        raise ValueError(f"{action['op']}: no fixation {action['fixation']}")
     return found[0]
 
 

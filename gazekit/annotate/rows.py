@@ -57,6 +57,7 @@ class Rows:
 
     def __init__(self, db: sqlite3.Connection, author: str, t_unix_ms: int) -> None:
         self.db, self.author, self.t_unix_ms = db, author, t_unix_ms
+        self._meta: dict[str, Any] = {}
         self._changes: dict[tuple[str, int], list[Row | None]] = {}
 
     def get(self, table: str, key: int) -> Row | None:
@@ -66,8 +67,10 @@ class Rows:
 
     def meta(self, key: str) -> Any:
         """A fact of the project, None if it was not told."""
-        row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        if key not in self._meta:
+            row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+            self._meta[key] = None if row is None else json.loads(row[0])
+        return self._meta[key]
 
     def select(self, table: str, where: str = "TRUE", values: Sequence[Any] = ()) -> list[Row]:
         """Rows in order of id."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gazekit.annotate import actions, bulk_actions, importing
-from gazekit.annotate.checks import box_of, sides
+from gazekit.annotate.checks import box_of, fixation_of, sides
 from gazekit.annotate.journal import answered, event_of, log, step, undoable, version
 from gazekit.annotate.labels import ALWAYS
 from gazekit.annotate.rows import Conflict, Row, Rows, encoded
@@ -35,7 +35,7 @@ OPS: dict[str, tuple[Callable[[Rows, Row], Row], str]] = {
     "box.delete": (actions.box_delete, "id"),
     "boxes.copy_next": (actions.boxes_copy_next, "ids"),
     "boxes.put": (bulk_actions.boxes_put, "boxes source frames"),
-    "boxes.import": (importing.boxes_import, "labels boxes frames confirmed answers format"),
+    "boxes.import": (importing.boxes_import, "format labels boxes frames confirmed answers replace"),
     "track.delete": (actions.track_delete, "track"),
     "track.interpolate": (actions.track_interpolate, "track first last"),
     "frame.confirm": (actions.frame_confirm, ""),
@@ -133,6 +133,13 @@ class Store:
         with self._reading() as rows:
             return [dict(row) for row in rows.db.execute("SELECT * FROM boxes ORDER BY frame, track")]
 
+    def snapshot(self) -> Row:
+        """`labels`, `boxes` and `confirmed` frames of one moment, as the functions of these names give them."""
+        with self._reading() as rows:
+            boxes = [dict(row) for row in rows.db.execute("SELECT * FROM boxes ORDER BY frame, track")]
+            confirmed = [row["id"] for row in rows.select("confirmed")]
+            return {"labels": _labels(rows), "boxes": boxes, "confirmed": confirmed}
+
     def boxes_of_fixations(self) -> tuple[dict[int, Row], dict[int, list[Row]]]:
         """The smallest box that holds each fixation, by its id; and by frame all boxes of frames with fixations."""
         with self._reading() as rows:
@@ -147,8 +154,7 @@ class Store:
         "background" (0) and "cannot tell" (-1) are always there and come last.
         """
         with self._reading() as rows:
-            found = rows.select("labels")
-        return sorted(found, key=lambda row: (row["id"] <= 0, abs(row["id"])))
+            return _labels(rows)
 
     def fixations(self) -> dict[str, list]:
         """Columns `id`, `onset_ms`, `offset_ms`, `x_px`, `y_px`, `frame` (-1: none), and the answers that people gave:
@@ -309,6 +315,10 @@ def _frame(rows: Rows, i: int) -> Row:
     }
 
 
+def _labels(rows: Rows) -> list[Row]:
+    return sorted(rows.select("labels"), key=lambda row: (row["id"] <= 0, abs(row["id"])))
+
+
 def _box(row: sqlite3.Row) -> Row:
     kept = {name: row[name] for name in ("id", "track", "label", "source", "score", "author", "t_unix_ms")}
     return {**kept, "box": sides(row), "keyframe": bool(row["keyframe"])}
@@ -321,7 +331,7 @@ def _check_version(rows: Rows, action: Row) -> None:
     if frame is None and action["op"] in ("box.update", "box.delete"):
         frame = box_of(rows, action.get("id"))["frame"]
     if frame is None and "fixation" in action:
-        frame = actions.fixation_of(rows, action)["frame"]
+        frame = fixation_of(rows, action)["frame"]
     if frame is not None and frame >= 0 and (now := version(rows, frame)) != base:
         text = f"frame {frame} was changed: it has version {now}, the action starts from {base}"
         raise Conflict(text, _frame(rows, frame))

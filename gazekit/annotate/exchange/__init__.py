@@ -1,0 +1,86 @@
+"""To other tools and back: COCO JSON, CVAT video XML, Label Studio JSON, and the tables of what was looked at.
+
+    >>> export(project, "cvat", "boxes.xml")                           # doctest: +SKIP
+    >>> import_(project, "cvat", "boxes.xml", author="ada")            # doctest: +SKIP
+
+What was exported comes back equal: labels, tracks, boxes to a hundredth of a pixel, sources, scores and keyframes. CVAT
+and Label Studio have no place for confirmed frames, and Label Studio none for labels without a box.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from gazekit.annotate.exchange import coco, cvat, label_studio, reports
+from gazekit.annotate.project import Project
+
+__all__ = ["FORMATS", "export", "import_"]
+
+FORMATS = {
+    "coco": "COCO JSON, every frame with boxes",
+    "cvat": "CVAT for video 1.1, XML with keyframes",
+    "label_studio": "Label Studio's video JSON with keyframes",
+    "fixations": "a folder of CSV tables: fixations with their AOI, metrics, transitions",
+}
+_FILES = {"coco": coco, "cvat": cvat, "label_studio": label_studio}
+
+
+def export(project: Project, format: str, out: str | Path, keyframe_step: int | None = None) -> Path:
+    """Write what the project holds.
+
+    Args:
+        format: of `FORMATS`.
+        out: the file, or for "fixations" the folder; what is there is replaced when all is written.
+        keyframe_step: for CVAT and Label Studio: only the boxes of every n-th frame and those where a track begins,
+            between which those tools interpolate. None: as many as it takes to have every box as it is.
+    Returns:
+        `out`.
+    Raises:
+        ValueError: another format, or nothing to write.
+        OSError: `out` cannot be written.
+    """
+    out = Path(out).expanduser()
+    if format not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
+    if keyframe_step is not None and (format not in ("cvat", "label_studio") or keyframe_step < 1):
+        raise ValueError(
+            f"keyframe_step is a number >= 1 for cvat and label_studio, got {keyframe_step} for {format}"
+        )
+    if format == "fixations":
+        return reports.write(project, out)
+    step = () if format == "coco" else (keyframe_step,)
+    content = _FILES[format].text(project, *step)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        part.write_text(content, encoding="utf-8")
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+    return out
+
+
+def import_(
+    project: Project, format: str, path: str | Path, author: str, tab: str = "", replace: bool = True
+) -> dict[str, Any]:
+    """Read a file into the project, as one action of the author that can be undone.
+
+    Args:
+        format: of `FORMATS`; "fixations" reads `fixation_aoi.csv`, the file or the folder with it.
+        replace: the boxes of the file take the place of all boxes in the frames that it speaks of: the images that a
+            COCO file lists, all frames with CVAT's and Label Studio's tracks. False: they are added, as new tracks.
+    Returns:
+        As `Store.act`; `changed_frames` is the number of frames whose boxes are not as they were.
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: another format; a file that is broken or of another video (`RecordingError`); boxes that the project
+            can't have. Nothing was changed.
+    """
+    path = Path(path).expanduser()
+    if format not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
+    content = reports.read(project, path) if format == "fixations" else _FILES[format].read(project, path)
+    action = {"op": "boxes.import", "format": format, "replace": replace, **content}
+    return project.store.act(action, author, tab)

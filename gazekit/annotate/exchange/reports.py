@@ -1,0 +1,72 @@
+"""What was looked at, as the tables that `gazekit.recordings.aoi.to_csv` writes; and the answers read from one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from gazekit.annotate.labels import CANNOT_TELL
+from gazekit.annotate.project import Project
+from gazekit.annotate.rows import Row
+from gazekit.recordings.aoi import BACKGROUND, to_csv
+from gazekit.recordings.files import read_csv
+
+__all__ = ["read", "write"]
+
+
+def write(project: Project, folder: Path) -> Path:
+    """The five tables of `to_csv`, from `Project.mapped_fixations`.
+
+    Raises:
+        ValueError: the recording has no fixations.
+    """
+    mapped = project.mapped_fixations()
+    if mapped.empty:
+        raise ValueError(
+            f"{project.name}: no fixations, so nothing to report; export coco, cvat or label_studio"
+        )
+    labels = [label["name"] for label in project.store.labels() if label["id"] > 0]
+    if (mapped["aoi"] == CANNOT_TELL).any():
+        labels.append(CANNOT_TELL)
+    ids = project.ids
+    return to_csv(
+        mapped,
+        labels,
+        folder,
+        float(project.frame_t_ms[0]),
+        origin_ns=project.origin_ns,
+        recording_id=ids["recording"],
+        recording_name=ids["name"],
+        section_id=ids["section"],
+    )
+
+
+def read(project: Project, path: Path) -> Row:
+    """Fields of `boxes.import`: the answer of each fixation in `fixation_aoi.csv`; empty ones are no answer.
+
+    Labels come in the order of `aoi_metrics.csv`, if it is beside.
+
+    Raises:
+        FileNotFoundError: no such file.
+        RecordingError: no such table.
+    """
+    path = path / "fixation_aoi.csv" if path.is_dir() else path
+    columns = {"id": "fixation id", "aoi": "aoi label", "source": "source", "confidence": "confidence"}
+    table, _ = read_csv(path, columns, text=("aoi", "source"), integers=("id",))
+    table = table[table["aoi"] != ""]
+    names: list[str] = []
+    if (beside := path.with_name("aoi_metrics.csv")).is_file():
+        names = read_csv(beside, {"aoi": "aoi label"}, text=("aoi",))[0]["aoi"].tolist()
+    names = [name for name in dict.fromkeys([*names, *table["aoi"]]) if name not in (BACKGROUND, CANNOT_TELL)]
+    rows = table[["id", "aoi", "source", "confidence"]].itertuples(index=False)
+    answers = [
+        {
+            "fixation": int(r.id),
+            "label": r.aoi,
+            "source": r.source,
+            "confidence": None if pd.isna(r.confidence) else r.confidence,
+        }
+        for r in rows
+    ]
+    return {"labels": [{"name": name} for name in names], "boxes": [], "frames": [], "answers": answers}
