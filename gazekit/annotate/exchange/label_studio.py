@@ -27,7 +27,7 @@ _SOURCES = {word: source for source, word in _WORDS.items()}
 
 def text(project: Project, step: int | None = None) -> str:
     """The content of the file: one task with one annotation."""
-    times = (project.frame_t_ms - project.frame_t_ms[0]) / 1000
+    times = np.rint((project.frame_t_ms - project.frame_t_ms[0]) * 1e6) / 1e9  # whole nanoseconds, in seconds
     tracks = tracks_of(project.store.snapshot(), project.n_frames, step)
     data: Row = {"video": project.ids["video"]}
     if len(times) > 1:
