@@ -61,15 +61,14 @@ def load(cls: type[Learner], path: Path) -> Learner:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
             if about.get("format") != FORMAT:
-                raise ValueError(f"{path}: expected a file of format {FORMAT!r}, got {about.get('format')!r}")
+                raise ValueError(f"its format should be {FORMAT!r}, got {about.get('format')!r}")
             tensors = {key: file.get_tensor(key) for key in file.keys()}
         settings = json.loads(about["settings"])
-        net = IMPN(
-            settings["n_labels"],
-            settings["feature_size"],
-            settings["width"],
-            settings["layers"],
-            Parts(*settings["parts"]),
+        sizes = (settings[name] for name in ("n_labels", "feature_size", "width", "layers"))
+        with torch.device("meta"):  # no memory is taken by what the settings say, only by what the file holds
+            net = IMPN(*sizes, Parts(*settings["parts"]))
+        net.load_state_dict(
+            {key.removeprefix("net."): x for key, x in tensors.items() if key.startswith("net.")}, assign=True
         )
         learner = cls(
             settings["n_labels"],
@@ -83,7 +82,6 @@ def load(cls: type[Learner], path: Path) -> Learner:
             *(tensors.pop(f"held_out.{name}").tolist() for name in ("known", "kept_out"))
         )
         learner.updates = settings["updates"]
-        net.load_state_dict({key.removeprefix("net."): value for key, value in tensors.items()})
-    except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} is no model written by Learner.save, or it is damaged: {error}") from error
     return learner

@@ -42,7 +42,7 @@ def summary(curves: pd.DataFrame, metrics: Sequence[str] = tuple(TITLES)) -> pd.
 
 
 def _interval(name: str, values: pd.Series) -> dict[str, float]:
-    known = torch.as_tensor(values.dropna().to_numpy(float))[:, None]
+    known = torch.as_tensor(values.dropna().to_numpy(float, copy=True))[:, None]
     value, low, high = (float(x[0]) for x in bootstrap_interval(known, torch.ones_like(known)))
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 

@@ -25,7 +25,7 @@ class Detections(NamedTuple):
     Args:
         boxes: [K, 4] pixels.
         probs: [K, C + 1] of the labels and, last, of the background. C may be smaller than the learner's number of
-            labels, which only grows: the labels that the detector does not know have probability 0.
+            labels, which only grows.
         features: [K, D] of the region, by which things look alike or not.
         size_px: width and height of the frame.
     """

@@ -28,6 +28,7 @@ __all__ = [
 
 EDGE_FEATURES = 8
 LEAST_SCORE = 0.05
+UNKNOWN = 1e-3
 COMPLETE_UP_TO = 12
 NEAREST = 8
 
@@ -69,7 +70,7 @@ def ranges(first: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def graph_of(found: Sequence[Detections], n_labels: int, feature_size: int) -> Graph:
-    """The disjoint union of frames; probabilities of labels that a detector does not know are 0.
+    """The disjoint union of frames; labels that a detector does not know have 0.001: little, but within reach.
 
     Detections that are background to the detector by more than 0.95 are left out.
 
@@ -92,7 +93,7 @@ def graph_of(found: Sequence[Detections], n_labels: int, feature_size: int) -> G
 
 
 def _widened(probs: Tensor, n_labels: int) -> Tensor:
-    missing = probs.new_zeros(len(probs), n_labels + 1 - probs.shape[1])
+    missing = probs.new_full((len(probs), n_labels + 1 - probs.shape[1]), UNKNOWN)
     return torch.cat([probs[:, :-1], missing, probs[:, -1:]], 1).float()
 
 

@@ -108,8 +108,9 @@ class IMPN(nn.Module):
     @torch.no_grad()
     def with_labels(self, n_labels: int) -> IMPN:
         """A copy that knows more labels: nothing changes for the old ones, the new ones start from log p."""
-        grown = IMPN(n_labels, self.feature_size, self.head.in_features, len(self.rounds), self.parts)
-        state, old = self.state_dict(), self.n_labels
+        with torch.device("meta"):  # nothing is drawn: all weights come from here
+            grown = IMPN(n_labels, self.feature_size, self.head.in_features, len(self.rounds), self.parts)
+        state, old = {key: weights.clone() for key, weights in self.state_dict().items()}, self.n_labels
         more = n_labels - old
         # rows of the head and columns of what enters end with labels, then the background
         for key in ("head.weight", "head.bias"):
@@ -119,5 +120,5 @@ class IMPN(nn.Module):
         state["enter.weight"] = torch.cat(
             [columns[:, :-1], columns.new_zeros(len(columns), more), columns[:, -1:]], 1
         )
-        grown.load_state_dict(state)
+        grown.load_state_dict(state, assign=True)
         return grown
