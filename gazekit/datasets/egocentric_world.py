@@ -17,8 +17,8 @@ EXCLUSIVE = ((0, 1), (2, 3))
 BASE_PX = 320, 240  # size of the picture at which a unit of the world is a pixel
 SPACING = 800.0  # between places: so far apart that no picture shows objects of two
 MOVE_S = 0.7  # a turn to the next place
-_CENTRE = np.array([(-64, -4), (64, -4), (-34, 52), (34, 52), (0, 0)], float)
-_SIZE = np.array([(38, 52), (38, 52), (32, 24), (32, 24), (48, 38)], float)
+_CENTRE = np.array([(-88, -12), (88, -12), (-88, 38), (88, 38), (0, 10)], float)
+_SIZE = np.array([(34, 46), (34, 46), (30, 22), (30, 22), (42, 34)], float)
 _HAND, _SLEEVE = (172, 128, 104), (70, 74, 96)
 
 
@@ -48,9 +48,9 @@ class Difficulty:
 
 
 DIFFICULTIES = {
-    "easy": Difficulty(45, 0.10, 4, 3, 0, 0.0, 0.0, 6, 2),
-    "medium": Difficulty(90, 0.18, 12, 8, 12, 0.25, 0.02, 14, 4),
-    "hard": Difficulty(120, 0.25, 25, 14, 28, 0.45, 0.05, 24, 7),
+    "easy": Difficulty(40, 0.10, 4, 3, 0, 0.0, 0.0, 6, 2),
+    "medium": Difficulty(100, 0.18, 12, 8, 12, 0.25, 0.02, 14, 4),
+    "hard": Difficulty(130, 0.25, 25, 14, 28, 0.45, 0.05, 24, 7),
 }
 
 
