@@ -317,7 +317,7 @@ export class Annotator {
     this.#edit({ op: "box.update", id: box.id, keyframe: !box.keyframe });
   }
 
-  /** Keyframes of the selected track before and after here. @returns {Promise<[number | undefined, number | undefined] | null>} */
+  /** Keyframes of the selected track that here lies between; the last two if none follows. @returns {Promise<[number | undefined, number | undefined] | null>} */
   async #around() {
     const box = this.selectedBox;
     if (!box) {
@@ -328,7 +328,8 @@ export class Annotator {
     const tracks = await this.model.tracks(0, this.model.project.n_frames - 1);
     const keys = tracks.find((track) => track.track === (this.selectedBox ?? box).track)?.keyframes ?? [];
     const here = this.shown.frame;
-    return [keys.findLast((key) => key < here) ?? keys.find((key) => key === here), keys.find((key) => key > here) ?? keys.find((key) => key === here)];
+    const next = keys.find((key) => key > here);
+    return next === undefined ? [keys.findLast((key) => key < here), keys.findLast((key) => key <= here)] : [keys.findLast((key) => key <= here), next];
   }
 
   async middle() {

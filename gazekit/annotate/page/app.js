@@ -4,7 +4,8 @@ import { Annotator } from "./annotator.js";
 import { post, Unreachable } from "./api.js";
 import { showConflict, wireConflicts } from "./conflict.js";
 import { askAuthor, showExport, showImport } from "./dialogs.js";
-import { byId, toast } from "./dom.js";
+import { byId, coloured, element, toast } from "./dom.js";
+import { colourOf } from "./draw.js";
 import { describe } from "./edits.js";
 import { Filmstrip } from "./filmstrip.js";
 import { Keys, nameOf } from "./keys.js";
@@ -90,30 +91,38 @@ function show() {
 /** What depends on the boxes of the frame shown. */
 function showFrame() {
   showBoxes(model, shown.frame, shown.selected, { onSelect: (box) => { annotator.shown.mode = "box"; annotator.select(box); }, onDelete: (box) => annotator.remove(box) });
-  const text = suggestionText();
-  byId("suggestion").hidden = !text;
-  if (byId("suggestion").textContent !== text) {
-    byId("suggestion").textContent = text;
-    byId("announce").textContent = `Frame ${shown.frame}. ${text}`;
-  }
+  showSuggestion();
   const boxes = model.view(shown.frame)?.boxes.length ?? 0;
   byId("stage").setAttribute("aria-label", `Frame ${shown.frame}, ${boxes} boxes`);
   stage.draw();
 }
 
-function suggestionText() {
-  const { label, suggestion, confidence, source } = model.fixations;
+/** What is known or guessed here, and the key that takes it. */
+function showSuggestion() {
+  const box = byId("suggestion");
+  const { what, hint, label } = suggestion();
+  if (box.textContent === what + hint && box.dataset.label === String(label?.id)) return;
+  box.dataset.label = String(label?.id);
+  coloured(box, label ? colourOf(label) : "transparent");
+  box.replaceChildren(...(label ? [element("i", { class: "swatch" })] : []), what, element("span", {}, hint));
+  if (!what) box.replaceChildren();
+  byId("announce").textContent = `Frame ${shown.frame}. ${what} ${hint}`;
+}
+
+/** @returns {{what: string, hint: string, label?: import("./types.js").Label}} */
+function suggestion() {
+  const { label, suggestion: guess, confidence, source } = model.fixations;
   const k = shown.fixation === null ? undefined : model.place.get(shown.fixation);
   if (shown.mode === "box") {
     const state = model.view(shown.frame);
     const guesses = state && !state.confirmed && !state.boxes.length ? state.predictions?.length ?? 0 : 0;
-    return guesses ? `${guesses} predicted box${guesses > 1 ? "es" : ""} · Enter takes ${guesses > 1 ? "them" : "it"}` : "";
+    return guesses ? { what: `${guesses} predicted box${guesses > 1 ? "es" : ""}`, hint: `Enter takes ${guesses > 1 ? "them" : "it"}` } : { what: "", hint: "" };
   }
-  if (k === undefined) return "";
-  if (label[k] !== null) return `${model.label(label[k])?.name ?? "?"} · ${source[k] === "confirmed" ? "confirmed" : "labelled"}`;
-  if (suggestion[k] === null) return "looked at what? Press a label’s key";
-  const sure = confidence[k] === null ? "" : ` ${Math.round(100 * Number(confidence[k]))} %`;
-  return `${model.label(suggestion[k])?.name ?? "?"}${sure}? Enter · or another key`;
+  if (k === undefined) return { what: "", hint: "" };
+  const known = model.label(label[k] ?? guess[k]);
+  if (label[k] !== null) return { what: known?.name ?? "?", hint: source[k] === "confirmed" ? "confirmed" : "labelled", label: known };
+  if (!known) return { what: "Looked at what?", hint: "press a label’s key" };
+  return { what: `${known.name}?`, hint: `${confidence[k] === null ? "" : `${Math.round(100 * Number(confidence[k]))} % · `}Enter, or another key`, label: known };
 }
 
 /** @type {Record<string, (event: KeyboardEvent) => void>} */

@@ -116,7 +116,7 @@ export function drawGaze(context, gaze, centre, radius, scale) {
     context.fill();
   }
   if (centre) {
-    for (const [style, width] of [["rgba(0, 0, 0, 0.6)", 5], ["#ffffff", 3], ["#ff3b6b", 1.5]]) {
+    for (const [style, width] of [["rgba(0, 0, 0, 0.65)", 6.5], ["#ffffff", 4.5], ["#ff2d62", 2]]) {
       context.beginPath();
       context.arc(centre[0], centre[1], radius, 0, 2 * Math.PI);
       context.strokeStyle = /** @type {string} */ (style);

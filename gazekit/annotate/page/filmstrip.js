@@ -39,10 +39,10 @@ export class Filmstrip {
 
   /** @param {number} k @param {boolean} here @returns {Slot} */
   #fixation(k, here) {
-    const { id, frame, label, onset_ms } = this.model.fixations;
+    const { id, frame, label } = this.model.fixations;
     if (k < 0 || k >= id.length) return null;
     const known = this.model.label(label[k]);
-    return { frame: frame[k], here, text: known?.name ?? clock(onset_ms[k], this.fine), colour: known ? colourOf(known) : "transparent", pick: () => this.gestures.onFixation(id[k]) };
+    return { frame: frame[k], here, text: known?.name ?? clock(this.model.times[Math.max(0, frame[k])], this.fine), colour: known ? colourOf(known) : "transparent", pick: () => this.gestures.onFixation(id[k]) };
   }
 
   /** @param {number} frame @param {boolean} here @returns {Slot} */
@@ -69,6 +69,7 @@ export class Filmstrip {
     const image = /** @type {HTMLImageElement} */ (element.firstElementChild);
     const text = /** @type {HTMLElement} */ (element.lastElementChild);
     element.classList.toggle("empty", slot === null);
+    element.setAttribute("aria-hidden", String(slot === null));
     element.setAttribute("aria-selected", String(slot?.here ?? false));
     element.style.setProperty("--mark", slot?.colour ?? "transparent");
     element.onclick = slot && slot.pick;

@@ -53,7 +53,8 @@ export class Model {
     await this.outbox.restore();
   }
 
-  get labels() { return this.project.labels; }
+  /** The study's own labels first, then background and "cannot tell". */
+  get labels() { return [...this.project.labels].sort((a, b) => Number(a.id <= 0) - Number(b.id <= 0)); }
 
   /** @param {number | null | undefined} id @returns {Label | undefined} */
   label(id) { return this.project.labels.find((label) => label.id === id); }

@@ -23,6 +23,7 @@ export function showLabels(model, active, gestures) {
     label.group ? element("span", { class: "tag", title: `At most one in a frame; taken for each other: ${label.group}` }, "1 per frame") : null,
     element("span", { class: "count", title: "fixations" }, String(counts.get(label.id) ?? 0))), colourOf(label)),
     element("button", { type: "button", class: "quiet edit", "aria-label": `Change label ${label.name}`, title: "Change", onclick: () => gestures.onEdit(label) }, "⋯")));
+  if (!model.labels.some((label) => label.id > 0)) rows.unshift(element("li", { class: "note" }, "Add the objects of your study below; each gets a key."));
   keepFocus(byId("labels"), rows);
 }
 
