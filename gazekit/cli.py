@@ -18,6 +18,7 @@ usage: python -m gazekit VERB ...
   data       list | info | check | fetch data sets
   score      score scanpaths or saliency maps in files against people's fixations
   recording  info | events | report of eye trackers' recordings
+  annotate   label what was looked at in a video, in the browser, with a model that learns from corrections
   list       models | datasets | metrics [NAME] | experiments
   bench      time what we made beside what people use
 
@@ -31,6 +32,7 @@ examples:
   python -m gazekit score --pred model.csv --true people.csv --metrics multimatch,scanmatch --size 800x600
   python -m gazekit recording info recordings/
   python -m gazekit recording report session1.asc --screen 1024x768 --width-cm 38 --distance-cm 60
+  python -m gazekit annotate recording=p01/ project=study/p01
   python -m gazekit bench oat out=oat.json
 
 python -m gazekit VERB --help shows the options of a verb.
@@ -63,6 +65,7 @@ def main(argv: list[str] | None = None) -> int | None:
         "score": _score,
         "recording": _recording,
         "list": _list,
+        "annotate": _annotate,
         "bench": _bench,
     }
     if verb not in verbs:
@@ -143,6 +146,12 @@ def _score(rest: list[str]) -> int:
 
 def _recording(rest: list[str]) -> int:
     from gazekit.verbs.recording import main
+
+    return main(rest)
+
+
+def _annotate(rest: list[str]) -> int:
+    from gazekit.verbs.annotate import main
 
     return main(rest)
 

@@ -9,7 +9,7 @@ the score NaN and comes in order of time: a new project starts at its beginning.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -61,22 +61,22 @@ def review_score(margin: np.ndarray, near_two: np.ndarray, flip: np.ndarray) -> 
     return (1.0 - np.asarray(margin, np.float64)) + 0.5 * np.asarray(near_two) + 0.5 * np.asarray(flip)
 
 
-def review_order(score: np.ndarray, looks: Sequence[np.ndarray | None] | None = None) -> np.ndarray:
+def review_order(
+    score: np.ndarray, look: Callable[[int], np.ndarray | None] = lambda index: None
+) -> np.ndarray:
     """[N] indices from most to least worth asking.
 
     Args:
         score: [N] of `review_score`, in order of time.
-        looks: a feature vector of each item's picture, None where there is none. Of the first 256 items, those similar
-            to an earlier one are asked after the others.
+        look: of an index, the feature vector of its picture, None where there is none. Of the first 256 items, those
+            similar to an earlier one are asked after the others.
     """
     score = np.asarray(score, np.float64)
     order = np.lexsort((np.arange(len(score)), np.where(np.isnan(score), np.inf, -score)))
-    if looks is None:
-        return order
-    head, kept, new, again = order[:ROUND], [], [], []
-    for index in head:
-        look = looks[index]
-        unit = None if look is None else look / max(float(np.linalg.norm(look)), 1e-12)
+    kept, new, again = [], [], []
+    for index in order[:ROUND]:
+        seen = look(int(index))
+        unit = None if seen is None else seen / max(float(np.linalg.norm(seen)), 1e-12)
         if unit is not None and kept and float((np.stack(kept) @ unit).max()) > SIMILAR:
             again.append(index)
             continue

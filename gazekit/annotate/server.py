@@ -6,12 +6,15 @@ their own locks. An action is answered after its transaction is on disk: what wa
 
 from __future__ import annotations
 
-import sqlite3
+import contextlib
+import socket
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anyio
+import uvicorn
 from fastapi import Body, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -21,10 +24,10 @@ from starlette.exceptions import HTTPException
 from gazekit.annotate import ml_backend
 from gazekit.annotate.security import Guard
 from gazekit.annotate.session import AnnotationSession
-from gazekit.annotate.store import Conflict
+from gazekit.annotate.store import Conflict, StoreError
 from gazekit.recordings.recording import RecordingError
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "serve"]
 
 PAGE = Path(__file__).parent / "page"
 MEDIA_TYPES = {
@@ -56,6 +59,43 @@ def create_app(session: AnnotationSession, host: str = "127.0.0.1", token: str |
     return Guard(app, host, token)
 
 
+def serve(
+    session: AnnotationSession,
+    listening: socket.socket,
+    host: str = "127.0.0.1",
+    token: str | None = None,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Answer requests until the process is interrupted.
+
+    Args:
+        session, host, token: see `create_app`.
+        listening: a bound socket.
+        ready: called once requests are answered.
+    """
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready()
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            session.stream.close()  # or it would wait for pages that listen for ever
+            await super().shutdown(sockets)
+
+    app = create_app(session, host, token)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=2,
+    )
+    with contextlib.suppress(KeyboardInterrupt):  # sent again by uvicorn when it has ended
+        Server(config).run(sockets=[listening])
+
+
 def _error(status: int, text: str, **more: Any) -> JSONResponse:
     return JSONResponse({"error": text, **more}, status)
 
@@ -74,7 +114,7 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(Conflict)
     def conflict(request: Request, error: Conflict) -> JSONResponse:
-        return _error(409, "conflict", state=error.state)
+        return _error(409, "conflict", state=error.state, why=str(error))
 
     @app.exception_handler(IndexError)
     @app.exception_handler(FileNotFoundError)
@@ -85,10 +125,10 @@ def _errors(app: FastAPI) -> None:
     def wrong(request: Request, error: ValueError) -> JSONResponse:
         return _error(422, str(error))
 
-    @app.exception_handler(sqlite3.OperationalError)
+    @app.exception_handler(StoreError)
     @app.exception_handler(OSError)
     def disk(request: Request, error: Exception) -> JSONResponse:
-        return _error(507, f"could not be saved, nothing was changed: {error}")
+        return _error(507, str(error))
 
 
 def _page(app: FastAPI) -> None:

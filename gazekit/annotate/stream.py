@@ -23,7 +23,7 @@ class Stream:
     """A history of events, published from any thread and followed from any number of connections.
 
     Ids increase, over restarts of the server too: they count up from the time it started, in microseconds. Who asks
-    for what came after an id that is no longer (or not yet) in the history gets the event `reset`: read everything anew.
+    for what came after an id that is no longer (or not yet) in the history gets the event `reset`: read all anew.
 
     Args:
         keep: events in the history.
@@ -85,8 +85,9 @@ class Stream:
             yield f"retry: 1000\nid: {at}\n\n"
             while not self._closed:
                 follower[1].clear()
-                for at, name, text in self.since(at):
-                    yield f"id: {at}\nevent: {name}\ndata: {text}\n\n"
+                for number, name, text in self.since(at):
+                    at = number
+                    yield f"id: {number}\nevent: {name}\ndata: {text}\n\n"
                 try:
                     await asyncio.wait_for(follower[1].wait(), HEARTBEAT_S)
                 except TimeoutError:

@@ -1,0 +1,41 @@
+"""Exports as one file to be taken along, imports from an uploaded one."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from gazekit.annotate import exchange
+from gazekit.annotate.model import Model
+from gazekit.annotate.project import Project
+
+__all__ = ["export", "import_"]
+
+
+def export(project: Project, model: Model, format: str, folder: Path) -> Path:
+    """See `AnnotationSession.export`."""
+    out = folder / "files"
+    out.mkdir()
+    if format == "model":
+        checkpoint = model.latest()
+        if checkpoint is None:
+            raise ValueError("there is no trained model yet")
+        for file in checkpoint.iterdir():
+            shutil.copy(file, out / file.name)
+    else:
+        exchange.export(project, format, out)
+    files = sorted(path for path in out.rglob("*") if path.is_file())
+    if len(files) == 1:
+        return files[0]
+    packed = folder / f"{project.ids['folder']}-{format}.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            archive.write(file, file.relative_to(out))
+    return packed
+
+
+def import_(project: Project, format: str, path: Path, author: str, tab: str) -> dict[str, Any]:
+    """See `AnnotationSession.import_`."""
+    return exchange.import_(project, format, path, author, tab)

@@ -1,0 +1,164 @@
+"""The model beside a session: it learns when asked to, predicts all the time, and keeps nobody waiting."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+
+from gazekit.annotate.frames import Frames
+from gazekit.annotate.model import Model, Shown
+from gazekit.annotate.stream import Stream
+from gazekit.annotate.truth import truth_of
+from gazekit.annotate.worker import Job, Status, Worker
+
+__all__ = ["Loop"]
+
+TOLD_EVERY = 25  # frames predicted between two words to the pages
+
+
+class Loop:
+    """Learning and predicting in the background.
+
+    Args:
+        project: whose store says what is true.
+        model: what learns.
+        frames: pictures that are in memory anyway.
+        stream: where pages are told.
+        first: frames to be predicted before all others: those in which fixations lie.
+        changed: called with frames that have new predictions.
+    """
+
+    def __init__(
+        self,
+        project: Any,
+        model: Model,
+        frames: Frames,
+        stream: Stream,
+        first: Sequence[int],
+        changed: Callable[[Iterable[int]], None],
+    ) -> None:
+        self._project, self.model, self._frames, self._stream = project, model, frames, stream
+        self._first, self._changed = [frame for frame in first if frame >= 0], changed
+        self.shown: dict[int, Shown] = {}
+        self.accuracy: float | None = None
+        self.history: list[tuple[int, float]] = []
+        self._one_at_a_time = threading.Semaphore()
+        self.learning = Worker("training", self._tell)
+        self.predicting = Worker("predicting")
+        if model.ready:
+            self.predicting.start(self._predict)
+
+    def status(self) -> dict[str, Any]:
+        """`state` ("idle", "training", "failed"), `progress`, `version`, `accuracy` (AP on held-out frames or None),
+        `message`, `predicted` (frames with predictions of this version)."""
+        status = self.learning.status
+        message = status.message or self.model.problem
+        return status.to_dict() | {
+            "message": message,
+            "version": self.model.version,
+            "accuracy": self.accuracy,
+        }
+
+    def update(self) -> None:
+        """Learn from all that is labelled; after the running update if there is one."""
+        self.learning.start(self._learn)
+
+    def cancel(self) -> None:
+        """Stop learning; the model is then the old one."""
+        self.learning.cancel()
+
+    def close(self) -> None:
+        """Stop all work and wait for its end."""
+        for worker in (self.learning, self.predicting):
+            worker.cancel()
+            worker.wait()
+
+    def of(self, frame: int) -> Shown | None:
+        """Predictions of a frame, made now if need be and nobody else waits for some; None without a model."""
+        found = self.shown.get(frame)
+        if not self.model.ready or (found is not None and found.version == self.model.version):
+            return found
+        if not self._one_at_a_time.acquire(blocking=False):
+            return found
+        try:
+            found = self.shown[frame] = self.model.predict(frame, self._frames.picture)
+        except (ValueError, OSError):
+            return found  # a damaged frame: who looks at it is told by its picture
+        finally:
+            self._one_at_a_time.release()
+        self._changed([frame])
+        return found
+
+    def _learn(self, job: Job) -> str:
+        labels = [label for label in self._project.store.labels() if label["id"] > 0]
+        exclusive: dict[str, list[int]] = {}
+        for label in labels:
+            if label["group"]:
+                exclusive.setdefault(label["group"], []).append(label["id"] - 1)
+        truth = truth_of(self._project.store)
+        n_labels = max((label["id"] for label in labels), default=0)
+        before = self.model.version
+        with closing(_Reader(self._project.pictures)) as pictures:
+            told, accuracy = self.model.learn(truth, n_labels, list(exclusive.values()), pictures, job)
+        if accuracy is not None:
+            self.accuracy = accuracy
+            self.history.append((sum(one.complete for one in truth), accuracy))
+        if self.model.version != before:
+            self.predicting.cancel()
+            self.predicting.start(self._predict)
+        return told
+
+    def _predict(self, job: Job) -> str:
+        """All frames, those with fixations first."""
+        first, version = set(self._first), self.model.version
+        rest = (frame for frame in range(len(self._project.frame_t_ms)) if frame not in first)
+        with closing(_Reader(self._project.pictures)) as pictures:
+            self._predict_some(self._first, version, pictures, True, job)
+            self._predict_some(rest, version, pictures, False, job)
+        return ""
+
+    def _predict_some(
+        self, frames: Iterable[int], version: int, pictures: Callable[[int], np.ndarray], keep: bool, job: Job
+    ) -> None:
+        done: list[int] = []
+        for frame in frames:
+            if job.should_stop() or self.model.version != version:
+                break
+            found = self.shown.get(frame)
+            if found is None or found.version != version:
+                self.shown[frame] = self.model.predict(frame, pictures, keep)
+                done.append(frame)
+            if len(done) >= TOLD_EVERY:
+                self._told(done)
+                done = []
+        self._told(done)
+
+    def _told(self, done: list[int]) -> None:
+        if done:
+            self._changed(done)
+            self._stream.publish(
+                "predictions", {"version": self.model.version, "frames": [done[0], done[-1]]}
+            )
+
+    def _tell(self, status: Status) -> None:
+        self._stream.publish("model", self.status())
+
+
+class _Reader:
+    """Pictures for a job: a decoder of its own, opened when the first one is needed."""
+
+    def __init__(self, opener: Callable[[], Any]) -> None:
+        self._opener, self._pictures = opener, None
+
+    def __call__(self, index: int) -> np.ndarray:
+        if self._pictures is None:
+            self._pictures = self._opener()
+        return self._pictures.read(index)
+
+    def close(self) -> None:
+        if self._pictures is not None:
+            self._pictures.close()

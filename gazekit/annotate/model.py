@@ -1,0 +1,359 @@
+"""The model of a project: a detector and a learner, their checkpoints, and what was detected in frames.
+
+The detector is trained when there are enough confirmed frames for the first time, and again when there are twice as
+many or a new label has examples; the learner, on the frozen detector, at each update. It takes torch, which is
+imported when the model is first needed.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from gazekit.annotate.frames import ByteCache
+from gazekit.annotate.review import looked_at
+from gazekit.annotate.truth import FrameTruth, label_of
+from gazekit.annotate.worker import Job
+
+__all__ = ["Model", "Shown"]
+
+log = logging.getLogger(__name__)
+FIRST, MOST = 4, 200  # confirmed frames for a first detector, and that one is trained on
+LONG_SIDE_PX = 640  # of pictures kept while the detector is trained
+DETECTIONS_BYTES = 96 << 20
+KEPT = 10  # checkpoints
+TOLERATED_AP = 0.01
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Predictions of one frame.
+
+    Args:
+        version: of the model.
+        boxes: [n, 4]. labels: [n] ids. score: [n]. margin: [n] p1 - p2.
+        look: [D] mean feature of what was detected, or None.
+    """
+
+    version: int
+    boxes: np.ndarray
+    labels: tuple[int, ...]
+    score: np.ndarray
+    margin: np.ndarray
+    look: np.ndarray | None = None
+
+
+class Model:
+    """Detector and learner.
+
+    Args:
+        folder: of checkpoints.
+        detector, learner: to start from; None: those of the last checkpoint, or none yet.
+        make_detector: of names of labels, a new detector; `TinyDetector` by default.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        detector: Any = None,
+        learner: Any = None,
+        make_detector: Callable[[Sequence[str]], Any] | None = None,
+    ) -> None:
+        self.folder, self.detector, self.learner, self.make_detector = (
+            folder,
+            detector,
+            learner,
+            make_detector,
+        )
+        self.version, self.problem = 0, ""
+        self._found = ByteCache(DETECTIONS_BYTES, _bytes_of)
+        self._detector_version = 0
+        self._trained_on, self._known = 0, frozenset[int]()
+        self._learnt: dict[int, tuple[int, int]] = {}  # frame: (version of it, number of the update)
+        self._lock = threading.Lock()
+        if detector is None and learner is None:
+            self._resume()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can predict."""
+        return self.detector is not None and self.learner is not None
+
+    # --- predicting
+
+    def _detected(
+        self, detector: Any, key: int, frame: int, picture: Callable[[int], np.ndarray], keep: bool
+    ) -> Any:
+        """What a detector finds in a frame, once."""
+        found = self._found.get((key, frame))
+        if found is None:
+            found = detector.detect([picture(frame)])[0]
+            if keep:
+                self._found.put((key, frame), found)
+        return found
+
+    def predict(self, frame: int, picture: Callable[[int], np.ndarray], keep: bool = True) -> Shown:
+        """What the model says of a frame.
+
+        Args:
+            picture: decodes a frame.
+            keep: its detections, for the next update.
+        """
+        with self._lock:
+            version, learner, detector, key = (
+                self.version,
+                self.learner,
+                self.detector,
+                self._detector_version,
+            )
+        found = self._detected(detector, key, frame, picture, keep)
+        said = learner.predict([found])[0]
+        look = found.features.mean(0).numpy().astype(np.float32) if keep and len(found.features) else None
+        arrays = [part.numpy().astype(np.float32) for part in (said.boxes, said.score, said.margin)]
+        labels = tuple(label_of(column) for column in said.label.tolist())
+        return Shown(version, arrays[0], labels, arrays[1], arrays[2], look)
+
+    # --- learning
+
+    def learn(
+        self,
+        truth: Sequence[FrameTruth],
+        n_labels: int,
+        exclusive: Sequence[Sequence[int]],
+        picture: Callable[[int], np.ndarray],
+        job: Job,
+    ) -> tuple[str, float | None]:
+        """One update; returns what happened in words, and the AP on held-out frames, None where unknown."""
+        complete = [t for t in truth if t.complete]
+        if n_labels < 1 or not any(len(t.boxes) for t in truth):
+            return "Nothing to learn from yet: draw boxes and confirm frames.", None
+        held_out = self._held_out(truth)
+        new = None
+        if self._wants_detector(complete):
+            new = self._trained(
+                [t for t in complete if t.origin not in held_out.kept_out], n_labels, picture, job
+            )
+        if new is None and self.detector is None:
+            return f"The detector learns from {FIRST} confirmed frames; there are {len(complete)}.", None
+        detector, key = (
+            (self.detector, self._detector_version) if new is None else (new, self._detector_version + 1)
+        )
+        learner = self._grown(None if new is not None else self.learner, detector, n_labels, exclusive)
+        learner.held_out = held_out
+        frames = self._labelled_frames(truth, detector, key, learner.updates, picture, job)
+        if job.should_stop():
+            return "Stopped; the model is the old one.", None
+        job.progress(0.5, f"learning from {len(frames)} frames")
+        report = learner.update(
+            frames, should_stop=job.should_stop, progress=lambda share: job.progress(0.5 + 0.5 * share)
+        )
+        if job.should_stop():
+            return report.reason, _known(report.held_out_before)
+        accuracy, reason = report.held_out_after if report.accepted else report.held_out_before, report.reason
+        if new is not None and self.ready:
+            old = self._old_accuracy(truth, n_labels, exclusive, held_out, picture, job)
+            if accuracy < old - TOLERATED_AP:
+                return (
+                    f"Worse with a new detector ({100 * accuracy:.1f} AP), so the old model stays.",
+                    _known(old),
+                )
+        if new is not None or report.accepted:
+            self._accept(detector, learner, truth, complete if new is not None else None)
+        return reason, _known(accuracy)
+
+    def _held_out(self, truth: Sequence[FrameTruth]) -> Any:
+        """Frames that neither detector nor learner is trained on, with those that are new."""
+        from gazekit.models.impn.replay import HeldOut
+
+        old = getattr(self.learner, "held_out", None)
+        held_out = HeldOut() if old is None else HeldOut(old.known, old.kept_out)
+        held_out.meet(one.origin for one in truth)
+        return held_out
+
+    def _old_accuracy(
+        self,
+        truth: Sequence[FrameTruth],
+        n_labels: int,
+        exclusive: Sequence[Sequence[int]],
+        held_out: Any,
+        picture: Callable[[int], np.ndarray],
+        job: Job,
+    ) -> float:
+        """AP of the present model on the frames that are held out now; NaN where unknown."""
+        judged = [one for one in truth if one.origin in held_out.kept_out and one.complete]
+        learner = self._grown(self.learner, self.detector, n_labels, exclusive)
+        learner.held_out = held_out
+        frames = self._labelled_frames(judged, self.detector, self._detector_version, 0, picture, job)
+        return learner.update(frames, steps=0).held_out_before
+
+    def _labelled_frames(
+        self,
+        truth: Sequence[FrameTruth],
+        detector: Any,
+        key: int,
+        updates: int,
+        picture: Callable[[int], np.ndarray],
+        job: Job,
+    ) -> list[Any]:
+        frames = []
+        for done, one in enumerate(truth):
+            if job.should_stop():
+                break
+            job.progress(0.5 * done / len(truth), "looking at labelled frames" if done == 0 else None)
+            frames.append(
+                self._labelled(one, self._detected(detector, key, one.frame, picture, True), updates)
+            )
+        return frames
+
+    def _wants_detector(self, complete: list[FrameTruth]) -> bool:
+        seen = {column for t in complete for column in t.columns.tolist() if column >= 0}
+        if len(complete) < FIRST or not seen:
+            return False
+        return (
+            self.detector is None or len(complete) >= 2 * max(self._trained_on, 1) or not seen <= self._known
+        )
+
+    def _trained(
+        self, complete: list[FrameTruth], n_labels: int, picture: Callable[[int], np.ndarray], job: Job
+    ) -> Any | None:
+        """A new detector, or the present one that has learnt more; None if stopped."""
+        names = [f"label {label_of(column)}" for column in range(n_labels)]
+        detector = self._new_detector(names) if self.detector is None else self.detector.with_labels(names)
+        picked = [complete[i] for i in np.unique(np.linspace(0, len(complete) - 1, MOST).astype(int))]
+        pictures, boxes = [], []
+        for done, one in enumerate(picked):
+            if job.should_stop():
+                return None
+            job.progress(done / len(picked), "reading confirmed frames" if done == 0 else None)
+            small, scale = _shrunk(picture(one.frame))
+            pictures.append(small)
+            boxes.append(one.boxes * scale)
+        job.progress(0.0, f"the detector learns from {len(picked)} confirmed frames")
+        detector.fit(
+            pictures,
+            boxes,
+            [one.columns for one in picked],
+            should_stop=job.should_stop,
+            progress=job.progress,
+        )
+        return None if job.should_stop() else detector
+
+    def _new_detector(self, names: Sequence[str]) -> Any:
+        if self.make_detector is not None:
+            return self.make_detector(names)
+        from gazekit.models.impn.detector import TinyDetector
+
+        return TinyDetector(names)
+
+    @staticmethod
+    def _grown(learner: Any, detector: Any, n_labels: int, exclusive: Sequence[Sequence[int]]) -> Any:
+        """A copy that knows all labels, or a new one."""
+        if learner is None:
+            from gazekit.models.impn import Learner
+
+            return Learner(n_labels, detector.feature_size, exclusive)
+        return learner.with_labels(max(n_labels, learner.n_labels), exclusive)
+
+    def _labelled(self, one: FrameTruth, found: Any, updates: int) -> Any:
+        import torch
+
+        from gazekit.models.impn import LabelledFrame
+
+        boxes, columns, weights = [*one.boxes], [*one.columns.tolist()], [*one.weights.tolist()]
+        for x, y, column in one.answers:  # an answer says what the detection is that it lies on
+            on_box, _ = looked_at((x, y), one.boxes, columns[: len(one.boxes)], 0.0)
+            detected = found.boxes.numpy()
+            on, _ = looked_at((x, y), detected, range(len(detected)), 0.0)
+            if on_box < 0 and on >= 0:
+                boxes.append(detected[on])
+                columns.append(column)
+                weights.append(1.0)
+        version, update = self._learnt.get(one.frame, (-1, updates))
+        recency = updates - update if version == one.version else 0
+        return LabelledFrame(
+            one.origin, found, torch.as_tensor(np.array(boxes, np.float32).reshape(-1, 4)),
+            torch.tensor(columns, dtype=torch.long), torch.tensor(weights), recency, one.complete,
+        )  # fmt: skip
+
+    def _accept(
+        self, detector: Any, learner: Any, truth: Sequence[FrameTruth], trained_on: list[FrameTruth] | None
+    ) -> None:
+        for one in truth:
+            if self._learnt.get(one.frame, (-1, 0))[0] != one.version:
+                self._learnt[one.frame] = (one.version, learner.updates - 1)
+        with self._lock:
+            self.detector, self.learner = detector, learner
+            self.version += 1
+            self._detector_version += trained_on is not None
+        if trained_on is not None:
+            self._trained_on = len(trained_on)
+            self._known = frozenset(
+                column for t in trained_on for column in t.columns.tolist() if column >= 0
+            )
+        self.save()
+
+    # --- checkpoints
+
+    def save(self) -> None:
+        """Write a checkpoint; the older ones beyond ten go.
+
+        Raises:
+            OSError: it cannot be written. The model in memory is used all the same.
+        """
+        folder = self.folder / f"{self.version:06d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.detector.save(folder / "detector.safetensors")
+        self.learner.save(folder / "learner.safetensors")  # last: with it the checkpoint is complete
+        for old in self._checkpoints()[:-KEPT]:
+            for file in old.iterdir():
+                file.unlink()
+            old.rmdir()
+
+    def _checkpoints(self) -> list[Path]:
+        found = self.folder.iterdir() if self.folder.is_dir() else ()
+        return sorted(path for path in found if re.fullmatch(r"\d{6}", path.name) and path.is_dir())
+
+    def latest(self) -> Path | None:
+        """Folder of the newest complete checkpoint."""
+        complete: Iterable[Path] = (p for p in self._checkpoints() if (p / "learner.safetensors").is_file())
+        return max(complete, default=None)
+
+    def _resume(self) -> None:
+        folder = self.latest()
+        if folder is None:
+            return
+        from gazekit.models.impn import Learner
+        from gazekit.models.impn.detector import TinyDetector
+
+        try:
+            self.detector = TinyDetector.load(folder / "detector.safetensors")
+            self.learner = Learner.load(folder / "learner.safetensors")
+        except (OSError, ValueError) as error:
+            self.detector = self.learner = None
+            self.problem = f"The model of {folder.name} cannot be read, a new one is learnt: {error}"
+            log.warning(self.problem)
+            return
+        self.version = int(folder.name)
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _shrunk(picture: np.ndarray) -> tuple[np.ndarray, float]:
+    scale = min(1.0, LONG_SIDE_PX / max(picture.shape[:2]))
+    if scale == 1.0:
+        return picture, scale
+    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale
+
+
+def _bytes_of(found: Any) -> int:
+    return sum(part.nbytes for part in (found.boxes, found.probs, found.features))

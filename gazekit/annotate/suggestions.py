@@ -1,0 +1,97 @@
+"""What each fixation is probably on: read from the boxes of its frame, people's where there are any, else predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gazekit.annotate.review import looked_at
+
+__all__ = ["Areas", "Suggestion", "Suggestions"]
+
+
+@dataclass(frozen=True)
+class Areas:
+    """Boxes of one frame, from which a label can be read.
+
+    Args:
+        boxes: [N, 4] half-open pixels.
+        labels: [N] ids of labels.
+        score: [N] probability of each label.
+        margin: [N] its distance to the second best, p1 - p2.
+    """
+
+    boxes: np.ndarray
+    labels: Sequence[int]
+    score: np.ndarray
+    margin: np.ndarray
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """For one fixation.
+
+    Args:
+        label: id; None where nothing is known about its frame.
+        confidence: probability of the label, NaN where unknown.
+        margin: p1 - p2, NaN where unknown.
+        near: the ring of gaze accuracy touches another area too.
+    """
+
+    label: int | None = None
+    confidence: float = float("nan")
+    margin: float = float("nan")
+    near: bool = False
+
+
+class Suggestions:
+    """The suggestions of all fixations, kept up to date frame by frame.
+
+    Args:
+        frame: [N] frame of each fixation.
+        xy_px: [N, 2] where it is.
+        background: id of the label of what lies in no box.
+        ring_px: radius of gaze accuracy.
+    """
+
+    def __init__(self, frame: np.ndarray, xy_px: np.ndarray, background: int, ring_px: float) -> None:
+        self._xy, self._background, self._ring = np.asarray(xy_px, np.float64), background, ring_px
+        self.of: list[Suggestion] = [Suggestion()] * len(frame)
+        self.rows: dict[int, list[int]] = {}
+        for row, number in enumerate(np.asarray(frame).tolist()):
+            self.rows.setdefault(number, []).append(row)
+
+    def refresh(self, frames: Iterable[int], areas: Callable[[int], Areas | None]) -> list[int]:
+        """Read the fixations of some frames anew; the rows whose suggestion is another one now."""
+        changed = []
+        for frame in frames:
+            rows = self.rows.get(frame)
+            if not rows:
+                continue
+            found = areas(frame)
+            for row in rows:
+                new = Suggestion() if found is None else self._read(self._xy[row], found)
+                if repr(new) != repr(self.of[row]):  # NaN equals NaN
+                    self.of[row] = new
+                    changed.append(row)
+        return changed
+
+    def _read(self, xy: np.ndarray, areas: Areas) -> Suggestion:
+        index, near = looked_at(xy, areas.boxes, areas.labels, self._ring)
+        if index >= 0:
+            return Suggestion(
+                areas.labels[index], float(areas.score[index]), float(areas.margin[index]), near
+            )
+        if not np.isfinite(xy).all():
+            return Suggestion()
+        # In no box: as sure as the best box within the ring is not there.
+        best = 0.0
+        if near:
+            reach = np.asarray(areas.boxes) + np.array([-1, -1, 1, 1]) * self._ring
+            best = max(
+                (float(s) for s, (x0, y0, x1, y1) in zip(areas.score, reach, strict=True)
+                 if x0 <= xy[0] <= x1 and y0 <= xy[1] <= y1), default=0.0,
+            )  # fmt: skip
+        return Suggestion(self._background, 1.0 - best, abs(1.0 - 2.0 * best), near)

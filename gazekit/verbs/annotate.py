@@ -1,0 +1,211 @@
+"""`annotate`: label what people looked at in a video, in the browser, with a model that learns from each correction."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # not on Windows, where two servers of one project are not noticed
+    fcntl = None
+
+__all__ = ["Options", "main"]
+
+HELP = """gazekit annotate: label what people looked at in a video, with a model that learns from each correction
+
+usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
+       python -m gazekit annotate simulate=NAME [KEY=VALUE ...]
+
+  project=DIR         folder of the project: one file with every action, and the models. Made if it is not there
+  recording=PATH      an eye tracker's recording, or a folder of images; needed for a new project
+  name=TEXT           of a new project; by default the recording's
+  host=127.0.0.1      address to listen on. Any other than this machine's own (127.0.0.1, ::1, localhost) needs the
+                      token that is printed, and is not encrypted: use it within a network that you trust
+  port=0              0 takes a free one
+  token=TEXT          for host=; by default a new one at each start
+  open_browser=true   show the page at once
+
+The page is then at the address that is printed; ? shows its keys. Everything is saved as it is done. Ctrl+C ends.
+
+  simulate=NAME       no page: a simulated annotator works through a generated or a labelled recording, and the
+                      corrections that each method needs are drawn and written down
+
+examples:
+  python -m gazekit annotate recording=p01/ project=study/p01
+  python -m gazekit annotate project=study/p01
+  python -m gazekit annotate project=study/p01 host=0.0.0.0 port=8800
+  python -m gazekit annotate simulate=look_alike out=curves/
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `annotate` is told; see its help."""
+
+    project: str
+    recording: str | None = None
+    name: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 0
+    token: str | None = None
+    open_browser: bool = True
+
+
+def main(rest: list[str]) -> int:
+    """Run `gazekit annotate ...`.
+
+    Raises:
+        ValueError, OSError: options, a project or a recording that don't fit.
+    """
+    if not rest or rest[0] in ("-h", "--help", "help"):
+        print(HELP)
+        return 0
+    values = _key_values(rest)
+    if "simulate" in values:
+        from gazekit.models.impn.simulate import main as simulate
+
+        return simulate(values)
+    options = _options(values)
+    try:
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise ValueError(f"annotate needs {error.name}: pip install 'gazekit-attention[annotate]'") from error
+    return _serve(options)
+
+
+def _key_values(rest: Sequence[str]) -> dict[str, str]:
+    """key=value, with or without leading dashes; `--key value` as well."""
+    values, words = {}, list(rest)
+    while words:
+        word = words.pop(0)
+        key, equals, value = word.lstrip("-").partition("=")
+        if not equals and word.startswith("--") and words:
+            equals, value = "=", words.pop(0)
+        if not equals or not key:
+            raise ValueError(f"{word!r}: expected KEY=VALUE, as in project=study/p01; see annotate --help")
+        if key in values:
+            raise ValueError(f"{key} is given twice: {values[key]!r} and {value!r}")
+        values[key] = value
+    return values
+
+
+def _options(values: dict[str, str]) -> Options:
+    known = {field.name for field in fields(Options)}
+    if unknown := sorted(set(values) - known):
+        raise ValueError(f"unknown {', '.join(unknown)}; expected {', '.join(sorted(known | {'simulate'}))}")
+    if not values.get("project"):
+        raise ValueError("project=DIR is missing: the folder that keeps the labels, made if it is not there")
+    typed: dict[str, Any] = dict(values)
+    if "port" in values:
+        if not values["port"].isdecimal() or int(values["port"]) > 65535:
+            raise ValueError(f"port={values['port']}: expected a number from 0 to 65535")
+        typed["port"] = int(values["port"])
+    if "open_browser" in values:
+        if values["open_browser"].lower() not in ("true", "false"):
+            raise ValueError(f"open_browser={values['open_browser']}: expected true or false")
+        typed["open_browser"] = values["open_browser"].lower() == "true"
+    return Options(**typed)
+
+
+def _serve(options: Options) -> int:
+    from gazekit.annotate.security import is_loopback
+    from gazekit.annotate.server import serve
+    from gazekit.annotate.session import AnnotationSession
+
+    token = options.token or (None if is_loopback(options.host) else secrets.token_urlsafe(24))
+    with ExitStack() as stack:
+        project = stack.enter_context(closing(_project(options)))
+        listening = stack.enter_context(_listening(options.host, options.port))
+        address = _address(options.host, listening.getsockname()[1])
+        stack.enter_context(_alone(Path(options.project), address))
+        session = stack.enter_context(closing(AnnotationSession(project)))
+        shown = address if token is None else f"{address}?token={token}"
+        serve(session, listening, options.host, token, ready=lambda: _tell(shown, options.open_browser))
+    print("Everything is saved.", file=sys.stderr)
+    return 0
+
+
+def _project(options: Options) -> Any:
+    """The project of the folder, or a new one."""
+    from gazekit.annotate.project import Project
+
+    if Project.exists(options.project):
+        project = Project.open(options.project)
+        if options.recording is None or project.is_of(options.recording):
+            return project
+        project.close()
+        raise ValueError(
+            f"project={options.project} is of the recording {project.recording_path}, not of {options.recording}"
+        )
+    if options.recording is None:
+        raise ValueError(
+            f"no project in {options.project} yet: recording=PATH says what to annotate in a new one"
+        )
+    return Project.create(options.project, options.recording, options.name)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = found[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise OSError(f"host={host}: {error}") from error
+    try:
+        if os.name == "posix":  # a port of a server that just ended is free at once
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        listening.close()
+        raise OSError(
+            f"cannot listen on host={host} port={port}: {error}; port=0 takes a free one"
+        ) from error
+    return listening
+
+
+def _address(host: str, port: int) -> str:
+    name = {"0.0.0.0": socket.gethostname().lower(), "::": socket.gethostname().lower()}.get(host, host)
+    return f"http://[{name.strip('[]')}]:{port}/" if ":" in name else f"http://{name}:{port}/"
+
+
+@contextmanager
+def _alone(folder: Path, address: str) -> Iterator[None]:
+    """One server a project: pages of two would not hear of each other's labels.
+
+    Raises:
+        ValueError: another one runs; the text says where.
+    """
+    if fcntl is None:
+        yield
+        return
+    with (folder / "server.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            where = file.read().strip() or "another address"
+            raise ValueError(
+                f"this project is open already at {where}: use that page, or end that server"
+            ) from error
+        file.truncate(0)
+        file.write(address)
+        file.flush()
+        yield
+        file.truncate(0)
+
+
+def _tell(address: str, open_browser: bool) -> None:
+    print(f"gazekit annotate: {address}", flush=True)
+    if open_browser:
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
