@@ -180,7 +180,7 @@ class Learner:
         """Steps done, fewer than asked if stopped."""
         class_weight = balanced_weights(targets, self.n_labels)
         first = graph.counts.cumsum(0) - graph.counts
-        optimizer = torch.optim.AdamW(net.parameters(), RATE, weight_decay=DECAY)
+        optimizer = torch.optim.AdamW(net.parameters(), RATE, weight_decay=DECAY, fused=True)
         for step in range(steps):
             if should_stop():
                 return step

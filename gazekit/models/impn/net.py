@@ -19,7 +19,7 @@ from gazekit.models.impn.edges import EDGE_FEATURES, Graph, edge_features, posit
 
 with warnings.catch_warnings():  # it compiles parts of itself in a way that torch calls deprecated
     warnings.simplefilter("ignore", DeprecationWarning)
-    from torch_geometric.nn import MessagePassing
+    from torch_geometric.utils import scatter
 
 __all__ = ["IMPN", "Messages", "Parts", "log_belief"]
 
@@ -43,25 +43,24 @@ def log_belief(probs: Tensor) -> Tensor:
     return probs.clamp(min=LEAST_PROBABILITY).log()
 
 
-class Messages(MessagePassing):
+class Messages(nn.Module):
     """One round: h_i <- unit(ReLU(W_u [h_i; mean_j ReLU(A h_j + B e_ji)])), unit(v) = sqrt(width) v / |v|.
 
-    [A, B W_e^-1] is W_m of the definition: nothing lies between W_e and W_m, so B holds their product. A
-    node that hears nobody has a mean of 0.
+    W_m of the definition is A beside a part that is multiplied with W_e: nothing lies between, so B holds the
+    product. The mean of a node that hears nobody is 0.
     """
 
     def __init__(self, width: int) -> None:
-        super().__init__(aggr="mean")
+        super().__init__()
         self.of_node = nn.Linear(width, width)
         self.of_edge = nn.Linear(EDGE_FEATURES, width, bias=False)
         self.combine = nn.Linear(2 * width, width)
 
-    def forward(self, h: Tensor, edges: Tensor, seen: Tensor) -> Tensor:
-        heard = self.propagate(edges, node=self.of_node(h), edge=self.of_edge(seen), size=(len(h), len(h)))
+    def forward(self, h: Tensor, source: Tensor, target: Tensor, seen: Tensor) -> Tensor:
+        """[N, width] from h [N, width], edges [E] and what lies between their ends [E, 8]."""
+        message = F.relu(self.of_node(h).index_select(0, source) + self.of_edge(seen))
+        heard = scatter(message, target, dim_size=len(h), reduce="mean")
         return _unit(F.relu(self.combine(torch.cat([h, heard], 1))))
-
-    def message(self, node_j: Tensor, edge: Tensor) -> Tensor:
-        return F.relu(node_j + edge)
 
 
 def _unit(h: Tensor) -> Tensor:
@@ -99,10 +98,10 @@ class IMPN(nn.Module):
         x = torch.cat([self.appearance(graph.features), place, graph.probs * float(parts.probs)], 1)
         h = F.relu(self.enter(x))
         kept = slice(None) if parts.messages else slice(0)
-        edges = torch.stack([graph.source, graph.target])[:, kept]
+        source, target = graph.source[kept], graph.target[kept]
         seen = edge_features(graph)[kept] * float(parts.edge_features)
         for messages in self.rounds:
-            h = messages(h, edges, seen)
+            h = messages(h, source, target, seen)
         return log_belief(graph.probs) + self.head(h)
 
     @torch.no_grad()
