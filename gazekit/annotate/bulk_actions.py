@@ -81,7 +81,7 @@ def label_update(rows: Rows, action: Row) -> Row:
     if action.get("name") is not None and action["name"] != label["name"]:
         if label["id"] in _ALWAYS:
             raise ValueError(f"label.update: {label['name']!r} is always there under this name")
-        new["name"] = _free_name(rows, action)
+        new["name"] = _free_name(rows, action, label["id"])
     if action.get("colour") is not None:
         new["colour"] = _colour(action)
     if action.get("group") is not None:
@@ -109,12 +109,9 @@ def label_merge(rows: Rows, action: Row) -> Row:
     return {"frame": None, "label": into["id"]}
 
 
-def _free_name(rows: Rows, action: Row) -> str:
+def _free_name(rows: Rows, action: Row, own: int | None = None) -> str:
     name = text_of(action, "name", 1)
-    if any(
-        row["name"].casefold() == name.casefold() and row["id"] != action.get("label")
-        for row in rows.select("labels")
-    ):
+    if any(row["name"].casefold() == name.casefold() and row["id"] != own for row in rows.select("labels")):
         raise ValueError(f"{action['op']}: there is a label {name!r} already; label.merge joins two")
     return name
 

@@ -6,10 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from gazekit.recordings.aoi import BACKGROUND
+__all__ = [
+    *("BACKGROUND", "BACKGROUND_ID", "CANNOT_TELL", "CANNOT_TELL_ID"),
+    *("colour_of", "free_key", "spatial_pairs", "stem"),
+]
 
-__all__ = ["BACKGROUND_ID", "CANNOT_TELL", "CANNOT_TELL_ID", "colour_of", "free_key", "spatial_pairs", "stem"]
-
+BACKGROUND = "background"  # as `gazekit.recordings.aoi` calls it, without importing all of it
 CANNOT_TELL = "cannot tell"
 BACKGROUND_ID, CANNOT_TELL_ID = 0, -1
 ALWAYS = f"""

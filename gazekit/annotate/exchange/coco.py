@@ -59,7 +59,11 @@ def _image(project: Project, number: int, frame: int, confirmed: bool) -> Row:
 def _annotation(number: int, image: int, category: int, box: Row) -> Row:
     x, y, x_max, y_max = sides(box)
     width, height = x_max - x, y_max - y
-    place = {"bbox": [x, y, round(width, 2), round(height, 2)], "area": round(width * height, 2), "iscrowd": 0}
+    place = {
+        "bbox": [x, y, round(width, 2), round(height, 2)],
+        "area": round(width * height, 2),
+        "iscrowd": 0,
+    }
     entry = {"id": number, "image_id": image, "category_id": category, **place}
     entry |= {"track_id": box["track"], "source": box["source"]}
     entry |= {} if box["score"] is None else {"score": box["score"]}
