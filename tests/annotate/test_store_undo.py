@@ -257,7 +257,7 @@ def folded(store, start):
 
 
 @given(st.lists(steps, max_size=30))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=40)
 def test_any_actions_and_undos_equal_a_plain_model_and_all_can_be_taken_back(todo):
     with tempfile.TemporaryDirectory() as name:
         store, plain = opened(Path(name)), Plain()
@@ -287,7 +287,7 @@ def test_any_actions_and_undos_equal_a_plain_model_and_all_can_be_taken_back(tod
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ada", "bob"]), steps), max_size=30))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 def test_two_people_never_take_back_what_the_other_has_built_on_and_together_all(todo):
     with tempfile.TemporaryDirectory() as name:
         store = opened(Path(name))
