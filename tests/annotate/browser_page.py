@@ -1,4 +1,4 @@
-"""The annotation page in a real browser: a server of its own process, headless Chromium, and what a person does there."""
+"""The annotation page in a real browser: a server in its own process, headless Chromium, and what a person does."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def new_driver() -> Any:
     binary, driver = chromium()
     options = webdriver.ChromeOptions()
     options.binary_location = binary
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,800"):
-        options.add_argument(argument)
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "window-size=1280,800"):
+        options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
 
@@ -128,7 +128,11 @@ class Page:
 
     def settled(self) -> None:
         """The frame and its boxes are shown."""
-        until(lambda: self.js("const {model, annotator, stage} = gazekit; return !!model.view(annotator.shown.frame)?.predictions && !!stage.picture"), "the frame")
+        shown = (
+            "const {model, annotator, stage} = gazekit;"
+            "return Boolean(model.view(annotator.shown.frame)?.predictions && stage.picture)"
+        )
+        until(lambda: self.js(shown), "the frame")
 
     def keys(self, *keys: str) -> None:
         """Press keys, one after the other."""
@@ -151,7 +155,8 @@ class Page:
 
     def saved(self, wait_s: float = WAIT_S) -> None:
         """Nothing waits to be saved, and the page says so."""
-        until(lambda: self.text("saved") == "saved" and not self.js("return gazekit.model.outbox.waiting.length"), "saved", wait_s)
+        waiting = "return gazekit.model.outbox.waiting.length"
+        until(lambda: self.text("saved") == "saved" and not self.js(waiting), "saved", wait_s)
 
     def text(self, testid: str) -> str:
         """Text of an element."""

@@ -252,9 +252,19 @@ export class Annotator {
       return;
     }
     const temp = `new-${Math.random().toString(36).slice(2)}`;
-    this.#edit({ op: "box.add", temp, label: this.shown.label, box: /** @type {Box} */ (box.map(cents)) });
+    const label = this.#free(this.shown.label);
+    this.#edit({ op: "box.add", temp, label, box: /** @type {Box} */ (box.map(cents)) });
     this.shown.selected = temp;
     this.onShow();
+  }
+
+  /** The label for a new box; where it may be in a frame once and is there already, one that the frame lacks. @param {number} label */
+  #free(label) {
+    const there = new Set(this.#view()?.boxes.map((box) => box.label));
+    const { group } = this.model.label(label) ?? {};
+    if (!group || !there.has(label)) return label;
+    const lacking = this.model.labels.filter((other) => other.id > BACKGROUND && !there.has(other.id));
+    return (lacking.find((other) => other.group === group) ?? lacking[0])?.id ?? label;
   }
 
   drawAtGaze() {

@@ -193,7 +193,13 @@ model.on("labels", () => { show(); queue.draw(); timeline.draw(); });
 model.on("outbox", () => showSaved(model));
 model.on("model", (status) => showModel(status));
 model.on("predictions", () => { queue.refresh(); timeline.refresh(); model.loadProject().catch(() => {}); });
-model.on("imported", () => { queue.refresh(); timeline.refresh(); annotator.go(shown.frame); });
+model.on("imported", async () => {
+  model.forget(undefined, shown.frame);
+  await model.loadProject();
+  await model.loadFixations();
+  queue.refresh();
+  timeline.refresh();
+});
 model.on("saved", ({ edit, answer, ms }) => {
   saveMs.push(ms);
   if (edit.temp !== undefined && shown.selected === edit.temp) shown.selected = answer.box ?? model.view(shown.frame)?.boxes.at(-1)?.id ?? null;

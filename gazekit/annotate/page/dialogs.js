@@ -93,9 +93,6 @@ export async function showImport(model) {
   try {
     await call("POST", `/api/import/${answer.get("format")}?${who}`, /** @type {File} */ (answer.get("file")), "json", 300000);
     toast("Imported.");
-    model.forget();
-    await model.loadProject();
-    await model.loadFixations();
     model.emit("imported");
   } catch (error) {
     const text = error instanceof Refused && error.status === 413 ? "The file is too large." : /** @type {Error} */ (error).message;

@@ -1,0 +1,128 @@
+"""Several tabs on one project, and a server that dies: nobody's work is lost, and nobody's is overwritten unseen."""
+
+from __future__ import annotations
+
+import pytest
+from browser_page import until
+from selenium_keys import CTRL
+
+
+@pytest.fixture(scope="module")
+def server(toy_project, served):
+    """One server for these tests: frames 6 and 20 have the true boxes, and a cup is like nothing else."""
+    server = served(toy_project(frames=(6, 20)))
+    server.post("api/actions", {"author": "ada", "tab": "", "op": "label.add", "name": "cup", "frame": None})
+    return server
+
+
+def _offline(page, offline: bool) -> None:
+    conditions = {"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.driver.switch_to.window(page.window)
+    page.driver.execute_cdp_cmd("Network.enable", {})
+    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", conditions)
+
+
+def test_a_change_in_one_tab_is_seen_in_the_other_without_reload(server, tab):
+    one, two = tab(server.address), tab(server.address)
+    for page in (one, two):
+        page.keys("q")
+        page.go(20)
+    one.keys("b", "3")
+    one.saved()
+    until(lambda: two.boxes()[0]["label"] == 3, "the other tab's label")
+    one.js("gazekit.annotator.setMode('fixation'); gazekit.annotator.goFixation(9)")
+    one.keys("2")
+    one.saved()
+    until(lambda: two.js("return gazekit.model.fixations.label[8]") == 2, "the other tab's fixation")
+
+
+@pytest.mark.parametrize("mine", [True, False])
+def test_two_tabs_in_conflict_see_both_versions_and_nothing_is_lost(server, tab, mine):
+    one, two = tab(server.address), tab(server.address)
+    for page in (one, two):
+        page.keys("q")
+        page.go(6)
+    box = one.boxes()[2]
+    _offline(two, True)
+    two.js("gazekit.annotator.select(gazekit.model.view(6).boxes[2])")
+    two.chord("\ue00a", "\ue014")  # Alt and the arrow to the right
+    two.js("gazekit.annotator.draw([5, 5, 25, 20])")
+    assert "offline" in until(lambda: "offline" in two.text("saved") and two.text("saved"), "offline")
+    assert "2 waiting" in two.text("saved")
+    one.js("gazekit.annotator.select(gazekit.model.view(6).boxes[2])")
+    one.keys("6" if box["label"] == 3 else "3")
+    one.saved()
+    theirs = server.get("api/frames/6")
+    _offline(two, False)
+    until(lambda: two.find("conflict").is_displayed(), "the conflict")
+    assert "a box moved" in two.text("conflict") and "a new box" in two.text("conflict")
+    assert server.get("api/frames/6") == theirs  # nothing was overwritten
+    two.open()  # not even a reload loses it
+    until(lambda: two.find("conflict").is_displayed(), "the conflict after a reload")
+    two.click("conflict-apply" if mine else "conflict-drop")
+    until(lambda: not two.find("conflict").is_displayed(), "the end of the conflict")
+    two.saved()
+    now = server.get("api/frames/6")
+    changed = {b["id"]: b for b in now["boxes"]}[box["id"]]
+    assert changed["label"] == theirs["boxes"][2]["label"]
+    assert len(now["boxes"]) == len(theirs["boxes"]) + mine
+    assert changed["box"][0] == pytest.approx(theirs["boxes"][2]["box"][0] + mine, abs=0.011)
+
+
+def test_a_fixation_is_not_in_conflict_with_boxes_of_its_frame(server, tab):
+    page = tab(server.address)
+    page.js("gazekit.annotator.goFixation(5)")
+    page.settled()
+    known = page.js("return gazekit.model.view(40).version")
+    page.js("gazekit.model.receive = (state) => state")  # this tab hears nothing any more
+    server.post("api/actions", {"author": "eve", "tab": "x", "op": "box.add", "frame": 40, "label": 3,
+                                   "box": [1, 1, 9, 9]})  # fmt: skip
+    page.keys("4")
+    page.saved()
+    assert server.get("api/frames/40")["version"] > known
+    assert server.get("api/fixations")["label"][4] == 4
+
+
+@pytest.mark.slow
+def test_no_edit_is_lost_when_the_server_is_killed_in_a_burst(toy_project, served, tab):
+    server = served(toy_project())
+    page = tab(server.address)
+    page.keys("q")
+    page.js(
+        "for (let k = 0; k < 200; k++) setTimeout(() => {"
+        " gazekit.model.act({op: 'box.add', frame: 10 + k % 20, temp: `t${k}`, label: 3, box: [k, 10, k + 8, 30]})"
+        "}, 8 * k)"
+    )
+    until(lambda: page.js("return gazekit.saveMs.length") > 40, "some saved")
+    server.kill()
+    acknowledged = page.js("return gazekit.saveMs.length")
+    until(lambda: page.js("return gazekit.model.outbox.waiting.length + gazekit.saveMs.length") == 200, "all edits made")
+    assert acknowledged < 200
+    assert "offline" in page.text("saved")
+    server.start()
+    page.saved(60)
+    lefts = sorted(round(b["box"][0]) for f in range(10, 30) for b in server.get(f"api/frames/{f}")["boxes"])
+    assert lefts == list(range(200))  # each once, acknowledged or not
+    page.chord(CTRL, "z")
+    page.saved()
+    assert sum(len(server.get(f"api/frames/{f}")["boxes"]) for f in range(10, 30)) == 199
+
+
+@pytest.mark.slow
+def test_edits_made_offline_survive_a_closed_tab(toy_project, served, tab):
+    server = served(toy_project())
+    page = tab(server.address)
+    page.go(10)
+    server.kill()
+    page.js("gazekit.annotator.setMode('box'); gazekit.annotator.draw([10, 10, 50, 50])")
+    until(lambda: "offline" in page.text("saved"), "offline")
+    page.driver.switch_to.new_window("tab")
+    other = page.driver.current_window_handle
+    page.driver.switch_to.window(page.window)
+    page.driver.close()
+    page.driver.switch_to.window(other)
+    page.window = other
+    server.start()
+    page.open()
+    page.saved()
+    assert [box["box"] for box in server.get("api/frames/10")["boxes"]] == [[10, 10, 50, 50]]
