@@ -77,7 +77,7 @@ def test_twins_look_the_same():
             w, h = np.floor(np.ptp(world.corners[0, label], axis=0) * world._fine).astype(int)
             cut.append(world._wall[y + 2 : y + h - 2, x + 2 : x + w - 2].astype(float))
         np.testing.assert_allclose(cut[0].mean((0, 1)), cut[1].mean((0, 1)), atol=6)
-        assert np.corrcoef(cut[0].ravel(), cut[1].ravel())[0, 1] > 0.9
+        assert np.corrcoef(cut[0].ravel(), cut[1].ravel())[0, 1] > 0.8
 
 
 def test_sides_hold_in_the_picture(video):
