@@ -20,7 +20,7 @@ CANNOT_TELL = -2
 
 
 class Detections(NamedTuple):
-    """What a detector found in one frame.
+    """What a detector found in one frame: tensors on the CPU, through which no gradient flows to the detector.
 
     Args:
         boxes: [K, 4] pixels.
@@ -112,7 +112,9 @@ def check_detections(name: str, found: Detections, n_labels: int, feature_size: 
     if not (len(found.size_px) == 2 and min(found.size_px) > 0):
         raise ValueError(f"{name}: size_px must be a positive width and height, got {found.size_px}")
     # a sum is finite only if all values are: one pass instead of a mask
-    if not all(torch.isfinite(part.sum()) for part in (found.boxes, found.probs, found.features)):
+    if not all(
+        torch.isfinite(part.sum(dtype=torch.float64)) for part in (found.boxes, found.probs, found.features)
+    ):
         raise ValueError(f"{name}: boxes, probs and features must be finite")
 
 

@@ -69,6 +69,7 @@ def ranges(first: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     return first[slot] + within, slot
 
 
+@torch.no_grad()
 def graph_of(found: Sequence[Detections], n_labels: int, feature_size: int) -> Graph:
     """The disjoint union of frames; labels that a detector does not know have 0.001: little, but within reach.
 

@@ -308,3 +308,11 @@ def test_names_are_loaded_when_asked_for():
     assert all(hasattr(room, name) for name in room.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Nobody'"):
         room.Nobody  # noqa: B018
+
+
+def test_a_detector_in_training_or_in_half_precision_gets_no_gradient():
+    features = detections(3).features.half().requires_grad_()
+    found = detections(3)._replace(features=features)
+    learner = Learner(LABELS, FEATURES)
+    assert learner.update([labelled(0, found, [0, 1, 2])], steps=2).accepted
+    assert features.grad is None and not learner.predict([found])[0].probs.requires_grad

@@ -179,3 +179,25 @@ def test_sure_background_is_left_out():
     probs[1] = torch.tensor([0.01] * LABELS + [1 - 0.01 * LABELS])  # 0.95: just above counts as found
     probs[2] = torch.tensor([0.004] * LABELS + [0.98])
     assert graph_of([found._replace(probs=probs)], LABELS, FEATURES).row.tolist() in ([0, 1, 3], [0, 3])
+
+
+def test_messages_against_loops(net):
+    found = detections(5)
+    graph = graph_of([found], LABELS, FEATURES)
+    seen = edge_features(graph).double()
+    h = torch.randn(5, 128, generator=torch.Generator().manual_seed(0)).double()
+    one = net.rounds[0]
+    expected = []
+    for i in range(5):
+        heard = [
+            torch.relu(one.of_node(h[int(j)]) + one.of_edge(e))
+            for j, to, e in zip(graph.source, graph.target, seen, strict=True)
+            if to == i
+        ]
+        new = torch.relu(one.combine(torch.cat([h[i], torch.stack(heard).mean(0)])))
+        expected.append(128**0.5 * new / new.norm())
+    out = one(h, graph.source, graph.target, seen)
+    torch.testing.assert_close(out, torch.stack(expected), rtol=0, atol=1e-9)
+    lonely = one(h, graph.source[:0], graph.target[:0], seen[:0])
+    new = torch.relu(one.combine(torch.cat([h, 0 * h], 1)))
+    torch.testing.assert_close(lonely, 128**0.5 * new / new.norm(dim=1, keepdim=True), rtol=0, atol=1e-9)
