@@ -30,9 +30,8 @@ def text_of(action: Row, name: str, least: int = 0) -> str:
     """A line of text of an action, without space around it."""
     value = action.get(name)
     if not isinstance(value, str) or not least <= len(value.strip()) <= _LONGEST or not value.isprintable():
-        raise ValueError(
-            f"{action.get('op')}: {name} must be {least} to {_LONGEST} characters of one line, got {value!r:.80}"
-        )
+        told = f"{action.get('op')}: {name} must be {least} to {_LONGEST} characters of one line"
+        raise ValueError(f"{told}, got {value!r:.80}")
     return value.strip()
 
 
@@ -59,7 +58,10 @@ def checked_label(rows: Rows, value: Any, box: bool = False) -> Row:
     Args:
         box: for a box, which can't be background.
     """
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    known = isinstance(value, str) or (
+        isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53
+    )
+    if not known or not str(value).isprintable():
         raise ValueError(f"a label is an id or a name, got {value!r:.80}")
     found = rows.select("labels", "id = ?" if isinstance(value, int) else "name = ?", (value,))
     if not found:

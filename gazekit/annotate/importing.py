@@ -12,6 +12,8 @@ from gazekit.annotate.checks import (
     checked_label,
     checked_score,
     fixation_of,
+    text_of,
+    whole,
 )
 from gazekit.annotate.labels import colour_of, free_key, stem
 from gazekit.annotate.rows import Row, Rows
@@ -34,12 +36,13 @@ def boxes_import(rows: Rows, action: Row) -> Row:
     for name in ("labels", "answers"):
         if not isinstance(action.get(name), list | None):
             raise ValueError(f"boxes.import: {name} must be a list, got {action[name]!r:.80}")
+    replace = action.get("replace", True)
+    if not isinstance(replace, bool):
+        raise ValueError(f"boxes.import: replace must be true or false, got {replace!r:.80}")
+    _numbered(action)
     for label in action.get("labels") or []:
         _label(rows, action, label)
-    boxes, replace = checked_boxes(rows, action), action.get("replace", True)
-    for box in boxes:
-        if box["track"] is None:
-            raise ValueError("boxes.import: each box needs a track")
+    boxes = checked_boxes(rows, action)
     _once(boxes)
     if not replace:
         numbers = {track: rows.new("tracks") for track in dict.fromkeys(box["track"] for box in boxes)}
@@ -53,19 +56,31 @@ def boxes_import(rows: Rows, action: Row) -> Row:
     return {"frame": None, "changed_frames": len(changed)}
 
 
+def _numbered(action: Row) -> None:
+    boxes = action.get("boxes")
+    if not isinstance(boxes, list) or not all(isinstance(box, dict) for box in boxes):
+        raise ValueError("boxes.import: boxes must be a list of objects")
+    for box in boxes:
+        whole({"op": "boxes.import", **box}, "track", 1)
+        whole({"op": "boxes.import", **box}, "frame")
+
+
 def _label(rows: Rows, action: Row, label: Any) -> None:
-    name = label.get("name") if isinstance(label, dict) else None
-    if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > 200:
-        raise ValueError(f"boxes.import: a label needs a name of one line, got {label!r:.80}")
+    if not isinstance(label, dict):
+        raise ValueError(f"boxes.import: a label is an object with a name, got {label!r:.80}")
+    told = {"op": "boxes.import, label", **label}
+    name = text_of(told, "name", 1)
     if rows.select("labels", "name = ?", (name,)):
         return
     number, taken = rows.new("labels"), [row["key"] for row in rows.select("labels")]
-    group = label.get("group")
-    if group is None:  # a file with two left tablets in a frame knows nothing of at most one
+    if told.get("group") is None:  # a file with two left tablets in a frame knows nothing of at most one
         frames = Counter(box["frame"] for box in action["boxes"] if box.get("label") == name)
         group = "" if max(frames.values(), default=0) > 1 else stem(name)
+    else:
+        group = text_of(told, "group")
+    above = "" if told.get("supercategory") is None else text_of(told, "supercategory")
     new = {"id": number, "name": name, "colour": colour_of(number), "group": group, "key": free_key(taken)}
-    rows.put("labels", new | {"supercategory": label.get("supercategory") or ""}, None)
+    rows.put("labels", new | {"supercategory": above}, None)
 
 
 def _once(boxes: list[Row]) -> None:
@@ -104,7 +119,9 @@ def _confirm(rows: Rows, changed: set[int], confirmed: set[int]) -> None:
         rows.put("confirmed", {"id": frame, "author": rows.author, "t_unix_ms": rows.t_unix_ms}, None)
 
 
-def _answer(rows: Rows, answer: Row) -> None:
+def _answer(rows: Rows, answer: Any) -> None:
+    if not isinstance(answer, dict):
+        raise ValueError(f"boxes.import: an answer is an object, got {answer!r:.80}")
     fixation = fixation_of(rows, {"op": "boxes.import", "fixation": answer.get("fixation")})
     if answer.get("source") not in SOURCES:
         raise ValueError(

@@ -69,7 +69,7 @@ def answered(rows: Rows, nonce: str | None) -> Row | None:
 def undoable(rows: Rows, event: int) -> None:
     """An action was done: it can be undone, and what its author has undone before can't be redone any more."""
     rows.db.execute("DELETE FROM undo WHERE author = ? AND done = 0", (rows.author,))
-    if rows.changes:
+    if rows.changed:
         rows.db.execute("INSERT INTO undo VALUES (?, ?, 1, ?)", (event, rows.author, event))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from gazekit.annotate.schema import COLUMNS
@@ -31,6 +32,7 @@ def _write(table: str) -> str:
     )
 
 
+_VALUES = {table: itemgetter(*names) for table, names in COLUMNS.items()}
 _PUT = {table: _write(table) for table in COLUMNS}
 
 
@@ -103,7 +105,7 @@ class Rows:
             before = self.get(table, row["id"])
         if before != row:
             self._keep(table, row["id"], before, row)
-            self.db.execute(_PUT[table], [row[name] for name in COLUMNS[table]])
+            self.db.execute(_PUT[table], _VALUES[table](row))
 
     def drop(self, table: str, row: Row) -> None:
         """Remove a row that is there."""
@@ -123,10 +125,15 @@ class Rows:
         self.db.execute("UPDATE counters SET value = max(value, ?) WHERE name = ?", (number, name))
 
     @property
+    def changed(self) -> bool:
+        """Whether anything is not as it was."""
+        return any(before != after for before, after in self._changes.values())
+
+    @property
     def changes(self) -> list[list[Any]]:
         """`[table, id, before, after]`, rows as lists in the order of `COLUMNS`; what came and went is not in it."""
         return [
-            [table, key, *(None if row is None else [row[name] for name in COLUMNS[table]] for row in pair)]
+            [table, key, *(None if row is None else _VALUES[table](row) for row in pair)]
             for (table, key), pair in self._changes.items()
             if pair[0] != pair[1]
         ]

@@ -298,9 +298,10 @@ def _checked(action: Row, author: str, tab: str) -> Callable[[Rows, Row], Row]:
             isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53
         ):
             raise ValueError(f"{name} must be a whole number >= 0 or absent, got {value!r:.80}")
-    for name in ("model_version", "nonce"):
-        if not isinstance(action.get(name), str | None) or len(action.get(name) or "") > 200:
-            raise ValueError(f"{name} must be a text of at most 200 characters, got {action[name]!r:.80}")
+    for name in ("model_version", "nonce", "format"):
+        value = action.get(name)
+        if value is not None and not (isinstance(value, str) and len(value) <= 200 and value.isprintable()):
+            raise ValueError(f"{name} must be a text of at most 200 characters, got {value!r:.80}")
     return do
 
 

@@ -307,3 +307,25 @@ def test_an_import_never_undoes_the_work_of_another(new, tmp_path):
         for _ in range(5):
             project.store.undo("ada")
     assert project.store.boxes()[0]["x_min"] == 5
+
+
+@pytest.mark.parametrize("format", BOXES)
+def test_a_damaged_file_is_taken_or_refused_in_words(new, tmp_path, format):
+    project, back = new(), new()
+    label(project, "mug")
+    for frame in (2, 3):
+        project.store.act({"op": "box.add", "frame": frame, "label": "mug", "box": [0, 0, 9, 9]}, "ada")
+    whole = export(project, format, tmp_path / "whole").read_bytes()
+    chance, refused = np.random.default_rng(7), 0
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for place in chance.integers(0, len(whole), chance.integers(1, 4)):
+            damaged[place] = chance.choice(list(b'0123456789-.,:"<>{}[]/ aeN\xff'))
+        (tmp_path / "damaged").write_bytes(bytes(damaged))
+        before = back.store.snapshot()
+        try:
+            import_(back, format, tmp_path / "damaged", "ada")
+        except ValueError as error:
+            assert str(error) and back.store.snapshot() == before
+            refused += 1
+    assert refused > 30

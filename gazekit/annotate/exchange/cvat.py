@@ -20,6 +20,7 @@ __all__ = ["read", "text"]
 
 # CVAT's words; what it has no word for is written beside the box.
 _WORDS = {"manual": "manual", "propagated": "semi-auto", "predicted": "auto", "imported": "file"}
+_SIZES = ("size", "original_size/width", "original_size/height")
 _SOURCES = {word: source for source, word in _WORDS.items()}
 
 
@@ -79,10 +80,8 @@ def read(project: Project, path: Path) -> Row:
     """
     moving = read_cvat(path)  # refuses what is no box, and document types
     root = ElementTree.fromstring(read_bytes(path)[0])
-    count = root.findtext("meta/task/size") or ""
-    size = [root.findtext(f"meta/task/original_size/{name}") or "" for name in ("width", "height")]
-    sized = [int(value) for value in size] if all(value.strip().isdigit() for value in size) else None
-    check_size(project, path, int(count) if count.strip().isdigit() else None, sized)
+    count, *size = (_number(root.findtext(f"meta/task/{name}")) for name in _SIZES)
+    check_size(project, path, count, None if None in size else size)
     elements = list(root.iter("track"))
     numbers = _numbers(path, elements)
     boxes, free = [], max(numbers, default=0)
@@ -98,20 +97,23 @@ def read(project: Project, path: Path) -> Row:
             boxes[-1]["keyframe"] = True
     names = [name.text or "" for name in root.findall("meta/task/labels/label/name")]
     names = dict.fromkeys([*names, *(box.label for box in moving)])
-    images = [int(image.get("id", 0)) for image in root.iter("image")]
-    frames = images if images and not elements else None
+    frames = [_number(image.get("id")) for image in root.iter("image")]
+    frames = frames if frames and not elements else None
     return {"labels": [{"name": name} for name in names], "boxes": boxes, "frames": frames}
 
 
+def _number(text: str | None) -> int | None:
+    """A whole number of at most eleven digits, None if there is none."""
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
+
+
 def _numbers(path: Path, elements: list[Element]) -> list[int]:
-    told = [element.get("id", "") for element in elements]
-    if all(value.isascii() and value.isdigit() and len(value) < 12 for value in told):
-        numbers = [int(value) + 1 for value in told]
-        if len(set(numbers)) == len(numbers):
-            return numbers
-    raise RecordingError(
-        f"{path}: tracks need ids that are whole numbers and differ, got {', '.join(told):.200}"
-    )
+    told = [_number(element.get("id")) for element in elements]
+    if None in told or len(set(told)) < len(told):
+        words = ", ".join(element.get("id", "none") for element in elements)
+        raise RecordingError(f"{path}: tracks need ids that are whole numbers and differ, got {words:.200}")
+    return [number + 1 for number in told]
 
 
 def _how(path: Path, element: Element, shape: Element) -> Row:

@@ -80,6 +80,8 @@ def tracks_of(snapshot: Row, n_frames: int, step: int | None = None) -> list[Tra
 def _track(number: int, label: str, rows: list[Row], n_frames: int, step: int | None) -> Track:
     frames = np.array([row["frame"] for row in rows])
     boxes = np.array([[row[side] for side in SIDES] for row in rows])
+    codes: dict[tuple, int] = {}
+    how = np.array([codes.setdefault((row["source"], row["score"]), len(codes)) for row in rows])
     breaks = np.diff(frames) != 1
     last = np.append(breaks, frames[-1] < n_frames - 1)
     listed = np.insert(breaks, 0, True)
@@ -87,30 +89,30 @@ def _track(number: int, label: str, rows: list[Row], n_frames: int, step: int | 
         listed |= frames % step == 0
     else:
         listed |= np.array([bool(row["keyframe"]) for row in rows])
-        while (bad := _missed(label, rows, frames, boxes, listed, last)).any():
+        while (bad := _missed(frames, boxes, how, listed, last)).any():
             listed |= bad
-    keys = [
-        Key(row["frame"], tuple(box), bool(row["keyframe"]), row["source"], row["score"])
-        for row, box in zip(rows, boxes.tolist(), strict=True)
-    ]
-    return Track(
-        number, label, [keys[i] for i in np.flatnonzero(listed)], [keys[i] for i in np.flatnonzero(last)]
-    )
+    shown, gone = ([_key(rows[i]) for i in np.flatnonzero(which)] for which in (listed, last))
+    return Track(number, label, shown, gone)
+
+
+def _key(row: Row) -> Key:
+    box = tuple(row[side] for side in SIDES)
+    return Key(row["frame"], box, bool(row["keyframe"]), row["source"], row["score"])
 
 
 def _missed(
-    label: str, rows: list[Row], frames: np.ndarray, boxes: np.ndarray, listed: np.ndarray, last: np.ndarray
+    frames: np.ndarray, boxes: np.ndarray, how: np.ndarray, listed: np.ndarray, last: np.ndarray
 ) -> np.ndarray:
     """[K] bool: boxes that would not be read as they are."""
     gone = np.flatnonzero(last)
     all_frames = np.concatenate([frames[listed], frames[gone] + 1])
     order = np.argsort(all_frames, kind="stable")
     visible = np.repeat([True, False], [listed.sum(), len(gone)])[order]
-    moving = MovingBox(label, all_frames[order], np.concatenate([boxes[listed], boxes[gone]])[order], visible)
-    before = np.maximum.accumulate(np.where(listed, np.arange(len(rows)), 0))
-    how = [(row["source"], row["score"]) for row in rows]
-    other = np.array([how[i] != how[k] for i, k in enumerate(before)])
-    return (moving.boxes_at(frames).round(2) != boxes).any(1) | other
+    moving = MovingBox(
+        "track", all_frames[order], np.concatenate([boxes[listed], boxes[gone]])[order], visible
+    )
+    before = np.maximum.accumulate(np.where(listed, np.arange(len(frames)), 0))
+    return (moving.boxes_at(frames).round(2) != boxes).any(1) | (how != how[before])
 
 
 def frames_between(
