@@ -13,6 +13,8 @@ from gazekit.annotate.project import Project
 
 __all__ = ["export", "import_"]
 
+ENDINGS = {"coco": ".json", "cvat": ".xml", "label_studio": ".json"}  # of formats with one file
+
 
 def export(project: Project, model: Model, format: str, folder: Path) -> Path:
     """See `AnnotationSession.export`."""
@@ -25,7 +27,8 @@ def export(project: Project, model: Model, format: str, folder: Path) -> Path:
         for file in checkpoint.iterdir():
             shutil.copy(file, out / file.name)
     else:
-        exchange.export(project, format, out)
+        name = f"{project.ids['folder']}-{format}"
+        exchange.export(project, format, out / (name + ENDINGS[format]) if format in ENDINGS else out)
     files = sorted(path for path in out.rglob("*") if path.is_file())
     if len(files) == 1:
         return files[0]
@@ -38,4 +41,6 @@ def export(project: Project, model: Model, format: str, folder: Path) -> Path:
 
 def import_(project: Project, format: str, path: Path, author: str, tab: str) -> dict[str, Any]:
     """See `AnnotationSession.import_`."""
+    if format == "model":
+        raise ValueError("a model is not imported: it is learnt from the project's labels")
     return exchange.import_(project, format, path, author, tab)

@@ -12,7 +12,7 @@ import numpy as np
 from gazekit.annotate.frames import Frames
 from gazekit.annotate.model import Model, Shown
 from gazekit.annotate.stream import Stream
-from gazekit.annotate.truth import truth_of
+from gazekit.annotate.truth import FrameTruth, column_of, truth_of
 from gazekit.annotate.worker import Job, Status, Worker
 
 __all__ = ["Loop"]
@@ -48,6 +48,7 @@ class Loop:
         self.history: list[tuple[int, float]] = []
         self._one_at_a_time = threading.Semaphore()
         self.learning = Worker("training", self._tell)
+        self.detecting = Worker("training", self._tell)
         self.predicting = Worker("predicting")
         if model.ready:
             self.predicting.start(self._predict)
@@ -55,7 +56,8 @@ class Loop:
     def status(self) -> dict[str, Any]:
         """`state` ("idle", "training", "failed"), `progress`, `version`, `accuracy` (AP on held-out frames or None),
         `message`, `predicted` (frames with predictions of this version)."""
-        status = self.learning.status
+        worker = self.detecting if self.detecting.busy and not self.learning.busy else self.learning
+        status = worker.status
         message = status.message or self.model.problem
         return status.to_dict() | {
             "message": message,
@@ -70,12 +72,21 @@ class Loop:
     def cancel(self) -> None:
         """Stop learning; the model is then the old one."""
         self.learning.cancel()
+        self.detecting.cancel()
 
     def close(self) -> None:
         """Stop all work and wait for its end."""
-        for worker in (self.learning, self.predicting):
+        workers = (self.detecting, self.learning, self.predicting)
+        for worker in workers:
             worker.cancel()
+        for worker in workers:
             worker.wait()
+
+    def wait(self) -> None:
+        """Until nothing is learnt any more; predicting may go on."""
+        while self.learning.busy or self.detecting.busy:
+            self.learning.wait()
+            self.detecting.wait()
 
     def of(self, frame: int) -> Shown | None:
         """Predictions of a frame, made now if need be and nobody else waits for some; None without a model."""
@@ -94,23 +105,37 @@ class Loop:
         return found
 
     def _learn(self, job: Job) -> str:
-        labels = [label for label in self._project.store.labels() if label["id"] > 0]
-        exclusive: dict[str, list[int]] = {}
-        for label in labels:
-            if label["group"]:
-                exclusive.setdefault(label["group"], []).append(label["id"] - 1)
-        truth = truth_of(self._project.store)
-        n_labels = max((label["id"] for label in labels), default=0)
+        truth, n_labels, exclusive = self._truth()
         before = self.model.version
         with closing(_Reader(self._project.pictures)) as pictures:
-            told, accuracy = self.model.learn(truth, n_labels, list(exclusive.values()), pictures, job)
+            told, accuracy = self.model.learn(truth, n_labels, exclusive, pictures, job)
         if accuracy is not None:
             self.accuracy = accuracy
             self.history.append((sum(one.complete for one in truth), accuracy))
         if self.model.version != before:
             self.predicting.cancel()
             self.predicting.start(self._predict)
+        if not job.should_stop() and not self.detecting.busy and self.model.wants_detector(truth):
+            self.detecting.start(self._train_detector)
         return told
+
+    def _train_detector(self, job: Job) -> str:
+        truth, n_labels, _ = self._truth()
+        with closing(_Reader(self._project.pictures)) as pictures:
+            told = self.model.train_detector(truth, n_labels, pictures, job)
+        if not job.should_stop():
+            self.learning.start(self._learn)
+        return told
+
+    def _truth(self) -> tuple[list[FrameTruth], int, list[list[int]]]:
+        """Of the store as it is now: frames, number of labels, groups of exclusive ones."""
+        labels = [label for label in self._project.store.labels() if label["id"] > 0]
+        groups: dict[str, list[int]] = {}
+        for label in labels:
+            if label["group"]:
+                groups.setdefault(label["group"], []).append(column_of(label["id"]))
+        n_labels = max((label["id"] for label in labels), default=0)
+        return truth_of(self._project.store), n_labels, list(groups.values())
 
     def _predict(self, job: Job) -> str:
         """All frames, those with fixations first."""

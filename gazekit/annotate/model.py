@@ -1,12 +1,13 @@
 """The model of a project: a detector and a learner, their checkpoints, and what was detected in frames.
 
 The detector is trained when there are enough confirmed frames for the first time, and again when there are twice as
-many or a new label has examples; the learner, on the frozen detector, at each update. It takes torch, which is
-imported when the model is first needed.
+many or a new label has examples, beside everything else; the learner, on the frozen detector, at each update, in
+seconds. torch is imported when the model is first needed.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import threading
@@ -31,6 +32,7 @@ LONG_SIDE_PX = 640  # of pictures kept while the detector is trained
 DETECTIONS_BYTES = 96 << 20
 KEPT = 10  # checkpoints
 TOLERATED_AP = 0.01
+LEAST_SCORE = 0.2  # of what is shown and suggested
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Model:
         self.version, self.problem = 0, ""
         self._found = ByteCache(DETECTIONS_BYTES, _bytes_of)
         self._detector_version = 0
+        self._detectors = 0  # trained so far, each with a number
+        self._new: tuple[Any, int] | None = None  # a detector that no learner has been trained on yet
         self._trained_on, self._known = 0, frozenset[int]()
         self._learnt: dict[int, tuple[int, int]] = {}  # frame: (version of it, number of the update)
         self._lock = threading.Lock()
@@ -118,8 +122,9 @@ class Model:
         said = learner.predict([found])[0]
         look = found.features.mean(0).numpy().astype(np.float32) if keep and len(found.features) else None
         arrays = [part.numpy().astype(np.float32) for part in (said.boxes, said.score, said.margin)]
-        labels = tuple(label_of(column) for column in said.label.tolist())
-        return Shown(version, arrays[0], labels, arrays[1], arrays[2], look)
+        sure = arrays[1] >= LEAST_SCORE
+        labels = tuple(label_of(column) for column in said.label[sure].tolist())
+        return Shown(version, arrays[0][sure], labels, arrays[1][sure], arrays[2][sure], look)
 
     # --- learning
 
@@ -135,17 +140,10 @@ class Model:
         complete = [t for t in truth if t.complete]
         if n_labels < 1 or not any(len(t.boxes) for t in truth):
             return "Nothing to learn from yet: draw boxes and confirm frames.", None
-        held_out = self._held_out(truth)
-        new = None
-        if self._wants_detector(complete):
-            new = self._trained(
-                [t for t in complete if t.origin not in held_out.kept_out], n_labels, picture, job
-            )
-        if new is None and self.detector is None:
+        held_out, new = self._held_out(truth), self._new
+        detector, key = (self.detector, self._detector_version) if new is None else new
+        if detector is None:
             return f"The detector learns from {FIRST} confirmed frames; there are {len(complete)}.", None
-        detector, key = (
-            (self.detector, self._detector_version) if new is None else (new, self._detector_version + 1)
-        )
         learner = self._grown(None if new is not None else self.learner, detector, n_labels, exclusive)
         learner.held_out = held_out
         frames = self._labelled_frames(truth, detector, key, learner.updates, picture, job)
@@ -158,6 +156,7 @@ class Model:
         if job.should_stop():
             return report.reason, _known(report.held_out_before)
         accuracy, reason = report.held_out_after if report.accepted else report.held_out_before, report.reason
+        self._new = None
         if new is not None and self.ready:
             old = self._old_accuracy(truth, n_labels, exclusive, held_out, picture, job)
             if accuracy < old - TOLERATED_AP:
@@ -166,7 +165,7 @@ class Model:
                     _known(old),
                 )
         if new is not None or report.accepted:
-            self._accept(detector, learner, truth, complete if new is not None else None)
+            self._accept(detector, key, learner, truth)
         return reason, _known(accuracy)
 
     def _held_out(self, truth: Sequence[FrameTruth]) -> Any:
@@ -213,13 +212,27 @@ class Model:
             )
         return frames
 
-    def _wants_detector(self, complete: list[FrameTruth]) -> bool:
-        seen = {column for t in complete for column in t.columns.tolist() if column >= 0}
-        if len(complete) < FIRST or not seen:
+    def wants_detector(self, truth: Sequence[FrameTruth]) -> bool:
+        """Whether a new detector is worth its training: enough frames at last, twice as many, or a new label."""
+        complete = [t for t in truth if t.complete]
+        seen = _columns(complete)
+        if len(complete) < FIRST or not seen or self._new is not None:
             return False
-        return (
-            self.detector is None or len(complete) >= 2 * max(self._trained_on, 1) or not seen <= self._known
-        )
+        return self._trained_on == 0 or len(complete) >= 2 * self._trained_on or not seen <= self._known
+
+    def train_detector(
+        self, truth: Sequence[FrameTruth], n_labels: int, picture: Callable[[int], np.ndarray], job: Job
+    ) -> str:
+        """Train a detector for the next update; the present one is used meanwhile. Returns how it ended, in words."""
+        kept_out = self._held_out(truth).kept_out
+        complete = [t for t in truth if t.complete]
+        new = self._trained([t for t in complete if t.origin not in kept_out], n_labels, picture, job)
+        if new is None:
+            return "Stopped; the detector is the old one."
+        self._detectors += 1
+        self._new = (new, self._detectors)
+        self._trained_on, self._known = len(complete), _columns(complete)
+        return "The detector has learnt."
 
     def _trained(
         self, complete: list[FrameTruth], n_labels: int, picture: Callable[[int], np.ndarray], job: Job
@@ -283,21 +296,13 @@ class Model:
             torch.tensor(columns, dtype=torch.long), torch.tensor(weights), recency, one.complete,
         )  # fmt: skip
 
-    def _accept(
-        self, detector: Any, learner: Any, truth: Sequence[FrameTruth], trained_on: list[FrameTruth] | None
-    ) -> None:
+    def _accept(self, detector: Any, key: int, learner: Any, truth: Sequence[FrameTruth]) -> None:
         for one in truth:
             if self._learnt.get(one.frame, (-1, 0))[0] != one.version:
                 self._learnt[one.frame] = (one.version, learner.updates - 1)
         with self._lock:
-            self.detector, self.learner = detector, learner
+            self.detector, self._detector_version, self.learner = detector, key, learner
             self.version += 1
-            self._detector_version += trained_on is not None
-        if trained_on is not None:
-            self._trained_on = len(trained_on)
-            self._known = frozenset(
-                column for t in trained_on for column in t.columns.tolist() if column >= 0
-            )
         self.save()
 
     # --- checkpoints
@@ -311,6 +316,8 @@ class Model:
         folder = self.folder / f"{self.version:06d}"
         folder.mkdir(parents=True, exist_ok=True)
         self.detector.save(folder / "detector.safetensors")
+        about = {"trained_on": self._trained_on, "known": sorted(self._known)}
+        (folder / "about.json").write_text(json.dumps(about))
         self.learner.save(folder / "learner.safetensors")  # last: with it the checkpoint is complete
         for old in self._checkpoints()[:-KEPT]:
             for file in old.iterdir():
@@ -335,8 +342,10 @@ class Model:
 
         try:
             self.detector = TinyDetector.load(folder / "detector.safetensors")
+            about = json.loads((folder / "about.json").read_text())
+            self._trained_on, self._known = int(about["trained_on"]), frozenset(about["known"])
             self.learner = Learner.load(folder / "learner.safetensors")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             self.detector = self.learner = None
             self.problem = f"The model of {folder.name} cannot be read, a new one is learnt: {error}"
             log.warning(self.problem)
@@ -346,6 +355,10 @@ class Model:
 
 def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
+
+
+def _columns(truth: Sequence[FrameTruth]) -> frozenset[int]:
+    return frozenset(column for one in truth for column in one.columns.tolist() if column >= 0)
 
 
 def _shrunk(picture: np.ndarray) -> tuple[np.ndarray, float]:

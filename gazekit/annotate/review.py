@@ -2,9 +2,10 @@
 
 A fixation's score is u = 1 - (p1 - p2), the gap between the two best labels; 0.5 more where the ring of gaze accuracy
 touches two different areas, since a small error of gaze changes the answer; 0.5 more where its label differs from those
-of both neighbours in time, since people rarely look at a thing for one fixation only. What looks like something already
-asked in this round (cosine similarity above 0.95) comes after everything that does not. What nothing is known about has
-the score NaN and comes in order of time: a new project starts at its beginning.
+of both neighbours in time, since people rarely look at a thing for one fixation only. What looks like something that is
+asked before it (cosine similarity above 0.95) is worth half of that: frames of one scene are all alike, so it is not
+left out. What nothing is known about has the score NaN and comes last, in order of time: a new project starts at its
+beginning.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 __all__ = ["ROUND", "flips", "looked_at", "review_order", "review_score"]
 
-SIMILAR = 0.95
+SIMILAR, AGAIN = 0.95, 0.5
 ROUND = 256  # items of a round: what a person may see before the model changes
 
 
@@ -68,19 +69,21 @@ def review_order(
 
     Args:
         score: [N] of `review_score`, in order of time.
-        look: of an index, the feature vector of its picture, None where there is none. Of the first 256 items, those
-            similar to an earlier one are asked after the others.
+        look: of an index, the feature vector of its picture, None where there is none; the 256 of highest score are
+            compared.
     """
     score = np.asarray(score, np.float64)
-    order = np.lexsort((np.arange(len(score)), np.where(np.isnan(score), np.inf, -score)))
-    kept, new, again = [], [], []
+    unknown = np.isnan(score)
+    order = np.lexsort((np.arange(len(score)), np.where(unknown, np.inf, -score)))
+    kept: list[np.ndarray] = []
+    worth = np.where(unknown, -1.0, score)
     for index in order[:ROUND]:
         seen = look(int(index))
-        unit = None if seen is None else seen / max(float(np.linalg.norm(seen)), 1e-12)
-        if unit is not None and kept and float((np.stack(kept) @ unit).max()) > SIMILAR:
-            again.append(index)
+        if seen is None:
             continue
-        new.append(index)
-        if unit is not None:
+        unit = seen / max(float(np.linalg.norm(seen)), 1e-12)
+        if kept and float((np.stack(kept) @ unit).max()) > SIMILAR:
+            worth[index] *= AGAIN
+        else:
             kept.append(unit)
-    return np.concatenate([np.array(new + again, np.int64), order[ROUND:]])
+    return np.lexsort((np.arange(len(score)), -worth))

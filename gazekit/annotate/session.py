@@ -117,7 +117,8 @@ class AnnotationSession:
     def fixations(self) -> dict[str, list[Any]]:
         """Columns of `Store.fixations`, with `suggestion` (label id) and its `confidence`, None where unknown."""
         with self._lock:
-            found, suggested = dict(self._fixations), list(self._suggestions.of)
+            found = {name: list(column) for name, column in self._fixations.items()}
+            suggested = list(self._suggestions.of)
         found["suggestion"] = [s.label for s in suggested]
         found["confidence"] = [_known(s.confidence) for s in suggested]
         return found
@@ -275,8 +276,10 @@ class AnnotationSession:
 
     def _follow_one(self, event: dict[str, Any]) -> None:
         tables = {change[0] for change in event["changes"]}
-        if "answers" in tables or "labels" in tables:
-            self._fixations = self.store.fixations()
+        for table, key, _, after in event["changes"]:
+            if table == "answers":
+                for name in ("label", "source"):
+                    self._fixations[name][self._row[key]] = None if after is None else after[name]
         self._refresh(event["frames"])
         if len(event["frames"]) > MANY:
             self.stream.publish("reset", {})
@@ -314,12 +317,12 @@ class AnnotationSession:
         """Let the model learn from all that is labelled, in the background.
 
         Args:
-            wait: until it has learnt.
+            wait: until it has learnt, the detector too.
         """
         self._unlearnt = 0
         self.loop.update()
         if wait:
-            self.loop.learning.wait()
+            self.loop.wait()
 
     def cancel(self) -> None:
         """Stop learning and propagating."""
