@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from hydra.core.hydra_config import HydraConfig
@@ -15,16 +16,23 @@ from gazekit.report.rows import Row
 from gazekit.verbs.build import Saved, landing_note, load_saved
 from gazekit.verbs.report import table, write_report
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["evaluate"]
 
 
-def evaluate(cfg: DictConfig) -> dict[str, Row]:
+def evaluate(cfg: DictConfig) -> dict[str, Row] | pd.DataFrame:
     """Run a composed configuration (conf/evaluate.yaml); returns the rows of the report.
 
     Raises:
         FileNotFoundError, DataError: checkpoint or data set absent or broken.
         ValueError: the checkpoint does not fit the data.
     """
+    if (Path(cfg.ckpt) / "config.yaml").is_file():  # a run folder of another task
+        from gazekit.verbs.annotation import evaluate_annotation
+
+        return evaluate_annotation(cfg)
     folder = Path(HydraConfig.get().runtime.output_dir)
     saved = load_saved(cfg.ckpt)
     data = open_data(cfg, saved)

@@ -8,6 +8,7 @@ import sys
 import warnings
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytorch_lightning as pl
 import torch
@@ -27,18 +28,31 @@ from gazekit.verbs.build import build_net, landing_note, load_saved, make_recipe
 from gazekit.verbs.callbacks import StepProgress
 from gazekit.verbs.report import table, write_report
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["fit", "fit_baselines"]
 
 log = logging.getLogger(__name__)
 
 
-def fit(cfg: DictConfig) -> dict[str, Row]:
+def fit(cfg: DictConfig) -> dict[str, Row] | pd.DataFrame:
     """Run a composed configuration (conf/fit.yaml) in its run folder; returns the rows of the report.
 
     Raises:
         FileNotFoundError, DataError: the data set is absent or broken.
-        ValueError: settings that contradict each other or the data.
+        ValueError: an unknown task, settings that contradict each other or the data.
     """
+    if cfg.task == "annotation":
+        from gazekit.verbs.annotation import fit_annotation
+
+        return fit_annotation(cfg)
+    if cfg.task != "scanpaths":
+        raise ValueError(f"task must be scanpaths or annotation, got {cfg.task!r}")
+    return _fit_scanpaths(cfg)
+
+
+def _fit_scanpaths(cfg: DictConfig) -> dict[str, Row]:
     folder = Path(HydraConfig.get().runtime.output_dir)
     _quieten()
     pl.seed_everything(cfg.seed, workers=True, verbose=False)

@@ -7,7 +7,12 @@ import pytest
 import torch
 
 from gazekit.models.impn.detector import Detector
-from gazekit.models.impn.detector.transformers import KINDS, TransformersDetector, _detections
+from gazekit.models.impn.detector.transformers import (
+    KINDS,
+    TransformersDetector,
+    _detections,
+    hide_our_kernels,
+)
 
 
 def test_what_is_missing_is_said(tmp_path, monkeypatch):
@@ -32,6 +37,7 @@ def test_own_probabilities_become_shares():
 
 @pytest.fixture(scope="module", params=KINDS)
 def folder(request, tmp_path_factory):
+    hide_our_kernels()
     pytest.importorskip("transformers")
     from transformers import DFineConfig, DFineForObjectDetection, RTDetrV2Config, RTDetrV2ForObjectDetection
 
@@ -87,6 +93,7 @@ def folder(request, tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # transformers and what it imports warn of their own code
 def test_detects_learns_and_comes_back(folder, tmp_path):
     frames = [np.random.default_rng(k).integers(0, 255, (60, 80, 3), dtype=np.uint8) for k in range(3)]

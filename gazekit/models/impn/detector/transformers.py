@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import gazekit.kernels
 from gazekit.kernels.boxes import nms
 from gazekit.models.impn.detections import Detections
 from gazekit.models.impn.detector.tiny import LEAST_SCORE, MOST, OVERLAP
@@ -135,7 +138,16 @@ class TransformersDetector:
         return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
 
 
+def hide_our_kernels() -> None:
+    """Before transformers is imported: it takes any package `kernels` for one that it knows, and in a checkout Python
+    may find our folder of that name."""
+    spec = find_spec("kernels")
+    if spec is not None and spec.origin == gazekit.kernels.__file__:
+        sys.modules["kernels"] = None
+
+
 def _load(folder: Path, labels: tuple[str, ...], seed: int) -> Any:
+    hide_our_kernels()
     try:
         from transformers import AutoModelForObjectDetection
     except ImportError as error:
