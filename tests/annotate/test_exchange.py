@@ -329,3 +329,17 @@ def test_a_damaged_file_is_taken_or_refused_in_words(new, tmp_path, format):
             assert str(error) and back.store.snapshot() == before
             refused += 1
     assert refused > 30
+
+
+@pytest.mark.parametrize("format", BOXES)
+def test_boxes_that_stay_in_place_keep_their_own_scores_and_sources(new, tmp_path, format):
+    project, back = new(), new()
+    label(project, "mug")
+    found = [
+        {"frame": f, "track": 1, "label": "mug", "box": [1, 1, 9, 9], "score": f / 10} for f in range(FRAMES)
+    ]
+    project.store.act({"op": "boxes.put", "boxes": found, "source": "propagated"}, "model")
+    project.store.act({"op": "frame.confirm", "frame": 4}, "ada")
+    import_(back, format, export(project, format, tmp_path / "out"), "bob")
+    assert content(back)[0] == content(project)[0]
+    assert [row[-2] for row in content(back)[0]] == [f / 10 for f in range(FRAMES)]

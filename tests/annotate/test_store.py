@@ -202,6 +202,13 @@ def test_boxes_between_keyframes_are_linear_and_pass_through_keyframes(store):
     assert shown(store, 17) == {1: (3, [40, 30, 55, 45], "manual", False)}
     (answer,) = [store.act({"op": "track.delete", "track": 1}, "ada")]
     assert answer["deleted"] == 10 and store.boxes() == []
+    assert [store.versions()[f] for f in (10, 11, 12, 14, 20)] == [
+        3,
+        2,
+        1,
+        2,
+        2,
+    ]  # whoever looks at one is told
     store.undo("ada")
     assert len(store.boxes()) == 10
 
