@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 import time
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -213,9 +214,7 @@ def test_files_go_out_and_come_back_equal(client, shared_data):
         answer = client.post(f"/api/import/{name}?author=ada", content=file.content)
         assert answer.status_code == 200, answer.text
         after = [client.get(f"/api/frames/{i}").json()["boxes"] for i in range(0, 150, 10)]
-        places = [
-            [(box["label"], box["box"]) for box in boxes] for boxes in (sum(before, []), sum(after, []))
-        ]
+        places = [[(box["label"], box["box"]) for box in boxes] for boxes in (chain(*before), chain(*after))]
         assert places[0] == places[1]
     packed = client.get("/api/export/fixations")
     assert packed.content[:2] == b"PK"
