@@ -129,7 +129,9 @@ def told(path: Path) -> Iterator[None]:
         raise
     except sqlite3.Error as error:
         text = str(error)
-        if "full" in text or "disk I/O" in text:
+        if isinstance(error, sqlite3.ProgrammingError):
+            reason = "the project was closed"
+        elif "full" in text or "disk I/O" in text:
             reason = (
                 "the disk is full or cannot be written: this action was NOT saved, all before it are; "
                 "make room and repeat it"

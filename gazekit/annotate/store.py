@@ -11,7 +11,6 @@ survives the end of the process at any moment. Several threads, connections and 
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gazekit.annotate import actions, bulk_actions, importing
-from gazekit.annotate.checks import box_of, fixation_of, sides
+from gazekit.annotate import actions, bulk_actions, importing, views
+from gazekit.annotate.checks import box_of, fixation_of
 from gazekit.annotate.journal import answered, event_of, log, step, undoable, version
 from gazekit.annotate.labels import ALWAYS
 from gazekit.annotate.rows import Conflict, Row, Rows, encoded
@@ -47,7 +46,6 @@ OPS: dict[str, tuple[Callable[[Rows, Row], Row], str]] = {
 }
 _ALWAYS_FIELDS = {"op", "frame", "base_version", "model_version", "nonce"}
 _BULKY = ("boxes", "answers", "frames", "confirmed")  # as rows in the event's changes, not twice
-_RECENT_MS = 5 * 60_000
 
 
 class Store:
@@ -109,11 +107,13 @@ class Store:
             Conflict: there are actions, but what they did was changed since; the text says by whom.
             StoreError: it could not be written.
         """
+        _check_who(author, tab, nonce)
         with self._writing(author) as rows:
             return answered(rows, nonce) or step(rows, "undo", tab=tab, nonce=nonce)
 
     def redo(self, author: str, tab: str = "", nonce: str | None = None) -> Row | None:
         """Take back an undo, unless the author has acted since; as `undo`."""
+        _check_who(author, tab, nonce)
         with self._writing(author) as rows:
             return answered(rows, nonce) or step(rows, "redo", tab=tab, nonce=nonce)
 
@@ -126,19 +126,18 @@ class Store:
         "propagated", "predicted", "imported"), `score` or None, `author`, `t_unix_ms` and `keyframe`.
         """
         with self._reading() as rows:
-            return _frame(rows, i)
+            return views.frame(rows, i)
 
     def boxes(self) -> list[Row]:
         """All boxes, as rows with `frame`, `track`, `label`, the four sides, ..., in order of frame and track."""
         with self._reading() as rows:
-            return [dict(row) for row in rows.db.execute("SELECT * FROM boxes ORDER BY frame, track")]
+            return views.boxes(rows)
 
     def snapshot(self) -> Row:
         """`labels`, `boxes` and `confirmed` frames of one moment, as the functions of these names give them."""
         with self._reading() as rows:
-            boxes = [dict(row) for row in rows.db.execute("SELECT * FROM boxes ORDER BY frame, track")]
             confirmed = [row["id"] for row in rows.select("confirmed")]
-            return {"labels": _labels(rows), "boxes": boxes, "confirmed": confirmed}
+            return {"labels": views.labels(rows), "boxes": views.boxes(rows), "confirmed": confirmed}
 
     def boxes_of_fixations(self) -> tuple[dict[int, Row], dict[int, list[Row]]]:
         """The smallest box that holds each fixation, by its id; and by frame all boxes of frames with fixations."""
@@ -154,19 +153,13 @@ class Store:
         "background" (0) and "cannot tell" (-1) are always there and come last.
         """
         with self._reading() as rows:
-            return _labels(rows)
+            return views.labels(rows)
 
     def fixations(self) -> dict[str, list]:
         """Columns `id`, `onset_ms`, `offset_ms`, `x_px`, `y_px`, `frame` (-1: none), and the answers that people gave:
         `label` (id), `source`, `confidence`, None without one; in order of onset."""
         with self._reading() as rows:
-            found = rows.db.execute(
-                "SELECT f.*, label, source, confidence FROM fixations f LEFT JOIN answers a ON a.id = f.id "
-                "ORDER BY onset_ms, f.id"
-            )
-            names = [column[0] for column in found.description]
-            columns = list(zip(*found.fetchall(), strict=True)) or [()] * len(names)
-        return {name: list(column) for name, column in zip(names, columns, strict=True)}
+            return views.fixations(rows)
 
     def confirmed_frames(self) -> list[int]:
         """Frames that somebody has confirmed, in order."""
@@ -196,32 +189,7 @@ class Store:
         `fixations`, `answered_fixations`, `authors` (name to events), `actions_per_min` of people, over the last five
         minutes or since the first action in them."""
         with self._reading() as rows:
-            db = rows.db
-            one = {
-                name: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-                for name, table in (
-                    *(("events", "events"), ("boxes", "boxes"), ("confirmed_frames", "confirmed")),
-                    *(("fixations", "fixations"), ("answered_fixations", "answers")),
-                )
-            }
-            pairs = {
-                name: {
-                    row[0]: row[1] for row in db.execute(f"SELECT {by}, count(*) FROM {table} GROUP BY {by}")
-                }
-                for name, by, table in (
-                    *(("boxes_by_source", "source", "boxes"), ("boxes_by_label", "label", "boxes")),
-                    ("authors", "author", "events"),
-                )
-            }
-            tracks = db.execute("SELECT count(DISTINCT track) FROM boxes").fetchone()[0]
-            now = _now()
-            recent, first = db.execute(
-                "SELECT count(*), min(t_unix_ms) FROM events "
-                "WHERE t_unix_ms > ? AND op NOT IN ('boxes.put', 'boxes.import')",
-                (now - _RECENT_MS,),
-            ).fetchone()
-        minutes = max((now - first) / 60_000, 1 / 6) if recent else 1.0
-        return {**one, **pairs, "tracks": tracks, "actions_per_min": recent / minutes}
+            return views.stats(rows)
 
     # --- facts of the project
 
@@ -263,7 +231,7 @@ class Store:
         with self._lock, told(self.path):
             self._db.execute("BEGIN")
             try:
-                yield Rows(self._db, "", 0)
+                yield Rows(self._db, "", _now())
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
@@ -287,42 +255,26 @@ def _checked(action: Row, author: str, tab: str) -> Callable[[Rows, Row], Row]:
     do, fields = OPS[action["op"]]
     if unknown := sorted(set(action) - _ALWAYS_FIELDS - set(fields.split())):
         raise ValueError(f"{action['op']} has no {', '.join(map(repr, unknown))}; it takes frame, {fields}")
-    for name, value in (("author", author), ("tab", tab)):
-        if not isinstance(value, str) or len(value) > 200 or not value.isprintable():
-            raise ValueError(f"{name} must be a line of text of at most 200 characters, got {value!r:.80}")
-    if not author.strip():
-        raise ValueError("author must say who acts, got an empty text")
+    _check_who(author, tab, action.get("nonce"))
     for name in ("frame", "base_version"):
         value = action.get(name)
         if value is not None and (
             isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53
         ):
             raise ValueError(f"{name} must be a whole number >= 0 or absent, got {value!r:.80}")
-    for name in ("model_version", "nonce", "format"):
+    for name in ("model_version", "format"):
         value = action.get(name)
         if value is not None and not (isinstance(value, str) and len(value) <= 200 and value.isprintable()):
             raise ValueError(f"{name} must be a text of at most 200 characters, got {value!r:.80}")
     return do
 
 
-def _frame(rows: Rows, i: int) -> Row:
-    boxes = rows.db.execute("SELECT * FROM boxes WHERE frame = ? ORDER BY track", (i,)).fetchall()
-    confirmed = rows.get("confirmed", i) is not None
-    return {
-        "frame": i,
-        "version": version(rows, i),
-        "confirmed": confirmed,
-        "boxes": [_box(row) for row in boxes],
-    }
-
-
-def _labels(rows: Rows) -> list[Row]:
-    return sorted(rows.select("labels"), key=lambda row: (row["id"] <= 0, abs(row["id"])))
-
-
-def _box(row: sqlite3.Row) -> Row:
-    kept = {name: row[name] for name in ("id", "track", "label", "source", "score", "author", "t_unix_ms")}
-    return {**kept, "box": sides(row), "keyframe": bool(row["keyframe"])}
+def _check_who(author: str, tab: str, nonce: str | None) -> None:
+    for name, value in (("author", author), ("tab", tab), ("nonce", "" if nonce is None else nonce)):
+        if not isinstance(value, str) or len(value) > 200 or not value.isprintable():
+            raise ValueError(f"{name} must be a line of text of at most 200 characters, got {value!r:.80}")
+    if not author.strip():
+        raise ValueError("author must say who acts, got an empty text")
 
 
 def _check_version(rows: Rows, action: Row) -> None:
@@ -335,7 +287,7 @@ def _check_version(rows: Rows, action: Row) -> None:
         frame = fixation_of(rows, action)["frame"]
     if frame is not None and frame >= 0 and (now := version(rows, frame)) != base:
         text = f"frame {frame} was changed: it has version {now}, the action starts from {base}"
-        raise Conflict(text, _frame(rows, frame))
+        raise Conflict(text, views.frame(rows, frame))
 
 
 def _now() -> int:

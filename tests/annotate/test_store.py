@@ -112,6 +112,8 @@ def test_who_acts_must_be_said(store):
     for author in ("", " ", 3, "a\nb"):
         with pytest.raises(ValueError, match="author must"):
             store.act({"op": "frame.confirm", "frame": 1}, author)
+        with pytest.raises(ValueError, match="author must"):
+            store.undo(author)
 
 
 def test_an_action_that_starts_from_another_version_is_a_conflict_with_the_present_state(store, tmp_path):
@@ -358,3 +360,10 @@ def test_files_that_are_no_store_are_told(tmp_path):
     store.close()
     with pytest.raises(StoreError, match="written in form 2"):
         Store(tmp_path / "newer.sqlite")
+
+
+def test_a_closed_store_says_so(tmp_path):
+    store = Store(tmp_path / "p.sqlite")
+    store.close()
+    with pytest.raises(StoreError, match="the project was closed"):
+        store.frame(1)
