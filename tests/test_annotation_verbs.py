@@ -18,6 +18,7 @@ SMALL = {
     "start_s": 4,
     "detector_steps": 1,
     "head_steps": 2,
+    "update_steps": 2,
     "n_labelled": 4,
     "every": 2,
 }

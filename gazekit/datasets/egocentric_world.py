@@ -19,6 +19,7 @@ SPACING = 800.0  # between places: so far apart that no picture shows objects of
 MOVE_S = 0.7  # a turn to the next place
 _CENTRE = np.array([(-88, -12), (88, -12), (-88, 38), (88, 38), (0, 10)], float)
 _SIZE = np.array([(34, 46), (34, 46), (30, 22), (30, 22), (42, 34)], float)
+_NOWHERE = -1e5
 _HAND, _SLEEVE = (172, 128, 104), (70, 74, 96)
 
 
@@ -34,6 +35,7 @@ class Difficulty:
         dropped_share: of frames that the camera loses.
         clutter: unlabelled things on each place.
         noise: SD of each pixel, of 255.
+        book_share: of places that have the book, the first always: without it only the other workplace tells.
     """
 
     pan_px: float
@@ -45,12 +47,13 @@ class Difficulty:
     dropped_share: float
     clutter: int
     noise: float
+    book_share: float = 1.0
 
 
 DIFFICULTIES = {
     "easy": Difficulty(40, 0.10, 4, 3, 0, 0.0, 0.0, 6, 2),
-    "medium": Difficulty(100, 0.18, 12, 8, 12, 0.25, 0.02, 14, 4),
-    "hard": Difficulty(130, 0.25, 25, 14, 28, 0.45, 0.05, 24, 7),
+    "medium": Difficulty(100, 0.18, 12, 8, 12, 0.25, 0.02, 14, 4, 0.6),
+    "hard": Difficulty(130, 0.25, 25, 14, 28, 0.45, 0.05, 24, 7, 0.5),
 }
 
 
@@ -167,7 +170,10 @@ class World:
         corners = centre[:, None] + half[:, None] * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
         angle = np.deg2rad(draw.uniform(-tilt, tilt))
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        return corners @ turn.T + [place * SPACING, 0]
+        corners = corners @ turn.T + [place * SPACING, 0]
+        if draw.random() >= self.difficulty.book_share and place > 0:
+            corners[LABELS.index("book")] = _NOWHERE
+        return corners
 
     def _paint(self, draw: np.random.Generator) -> np.ndarray:
         """[H, W, 3] the whole wall, from half a spacing left of the first place and above it."""
@@ -181,8 +187,8 @@ class World:
             _clutter(wall, draw, at, self._fine)
         for quads in self.corners:
             screen = draw.uniform(60, 220, (4, 3))  # the same on both twins
-            for label, quad in enumerate(quads):
-                _object(wall, label, (quad + SPACING / 2) * self._fine, screen)
+            for label in np.flatnonzero(quads[:, 0, 0] > _NOWHERE):
+                _object(wall, label, (quads[label] + SPACING / 2) * self._fine, screen)
         return wall
 
 

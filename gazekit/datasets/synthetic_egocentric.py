@@ -1,11 +1,11 @@
 """Generated egocentric videos with gaze: who looks at which of two objects that look the same?
 
 A wearer goes from place to place. Each has two workplaces that look the same, pixel by pixel: a tablet above a device;
-and a book between them. Nothing near a tablet says whether it is the left one, only where the book or the other
-workplace is; where it is in the picture says less, the more the camera pans, and nothing where one workplace is seen.
-The camera zooms and rolls, too. A hand covers objects, motion blurs
-them, frames come at a varying rate and some are lost. Every box, object and fixation is known. Parts are split by time,
-labelled first, tested after: neighbouring frames are near copies, so a random split would test what was trained.
+and mostly a book between them. Nothing near a tablet says whether it is the left one, only where the book or the other
+workplace is. Where it is in the picture says less, the more the camera pans. The camera zooms and rolls, too. A hand
+covers objects, motion blurs them, frames come at a varying rate and some are lost. Every box, object and fixation is
+known. Parts are split by time, labelled first, tested after: neighbouring frames are near copies, so that a random
+split would test what was trained.
 
     video = make(duration_s=40, difficulty="medium", seed=0)
     picture, box_xyxy, label = video.read(7), video.boxes_px[7], video.labels[7]

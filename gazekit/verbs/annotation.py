@@ -101,7 +101,7 @@ def evaluate_annotation(cfg: DictConfig) -> pd.DataFrame:
             [seed],
             n,
             settings.every,
-            settings.head_steps,
+            settings.update_steps,
             test_share,
             log.info,
         )
