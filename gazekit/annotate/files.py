@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from gazekit.annotate import exchange
+from gazekit.annotate import checkpoints, exchange
 from gazekit.annotate.model import Model
 from gazekit.annotate.project import Project
 
@@ -21,7 +21,7 @@ def export(project: Project, model: Model, format: str, folder: Path) -> Path:
     out = folder / "files"
     out.mkdir()
     if format == "model":
-        checkpoint = model.latest()
+        checkpoint = checkpoints.latest(model.folder)
         if checkpoint is None:
             raise ValueError("there is no trained model yet")
         for file in checkpoint.iterdir():

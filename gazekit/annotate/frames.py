@@ -6,6 +6,7 @@ needs next are decoded ahead, unless somebody waits for another one.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -71,13 +72,15 @@ class _Lane:
     """A decoder and who may use it; opened when it is first needed."""
 
     def __init__(self, opener: Callable[[], Pictures]) -> None:
-        self._opener, self._pictures, self._lock = opener, None, threading.Lock()
+        self._opener, self._pictures, self._lock, self._closed = opener, None, threading.Lock(), False
         self.waiting = 0  # a hint for work that can wait: not exact, and need not be
 
     def read(self, index: int) -> np.ndarray:
         self.waiting += 1
         try:
             with self._lock:
+                if self._closed:
+                    raise ValueError("the recording is closed")
                 if self._pictures is None:
                     self._pictures = self._opener()
                 return self._pictures.read(index)
@@ -86,9 +89,9 @@ class _Lane:
 
     def close(self) -> None:
         with self._lock:
+            self._closed = True
             if self._pictures is not None:
                 self._pictures.close()
-                self._pictures = None
 
 
 class Frames:
@@ -184,6 +187,16 @@ class Frames:
                         self._encoded(index, width)
                 except (IndexError, ValueError, OSError):
                     break  # the end, or damage: whoever asks for this frame is told
+
+    def open_ahead(self) -> None:
+        """Open the video in the background: reading the times of an hour's frames takes a second."""
+
+        def opening() -> None:
+            with contextlib.suppress(IndexError, ValueError, OSError):  # told to who asks for a frame
+                for lane in (self._large, self._small):
+                    lane.read(0)
+
+        threading.Thread(target=opening, name="open video", daemon=True).start()
 
     def close(self) -> None:
         """Release the file; ends the thread that decodes ahead."""

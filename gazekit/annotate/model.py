@@ -7,11 +7,9 @@ seconds. torch is imported when the model is first needed.
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from gazekit.annotate import checkpoints
 from gazekit.annotate.frames import ByteCache
-from gazekit.annotate.review import looked_at
-from gazekit.annotate.truth import FrameTruth, label_of
+from gazekit.annotate.truth import FrameTruth, label_of, labelled
 from gazekit.annotate.worker import Job
 
 __all__ = ["Model", "Shown"]
@@ -30,7 +28,6 @@ log = logging.getLogger(__name__)
 FIRST, MOST = 4, 200  # confirmed frames for a first detector, and that one is trained on
 LONG_SIDE_PX = 640  # of pictures kept while the detector is trained
 DETECTIONS_BYTES = 96 << 20
-KEPT = 10  # checkpoints
 TOLERATED_AP = 0.01
 LEAST_SCORE = 0.2  # of what is shown and suggested
 
@@ -207,9 +204,9 @@ class Model:
             if job.should_stop():
                 break
             job.progress(0.5 * done / len(truth), "looking at labelled frames" if done == 0 else None)
-            frames.append(
-                self._labelled(one, self._detected(detector, key, one.frame, picture, True), updates)
-            )
+            version, update = self._learnt.get(one.frame, (-1, updates))
+            found = self._detected(detector, key, one.frame, picture, True)
+            frames.append(labelled(one, found, updates - update if version == one.version else 0))
         return frames
 
     def wants_detector(self, truth: Sequence[FrameTruth]) -> bool:
@@ -275,27 +272,6 @@ class Model:
             return Learner(n_labels, detector.feature_size, exclusive)
         return learner.with_labels(max(n_labels, learner.n_labels), exclusive)
 
-    def _labelled(self, one: FrameTruth, found: Any, updates: int) -> Any:
-        import torch
-
-        from gazekit.models.impn import LabelledFrame
-
-        boxes, columns, weights = [*one.boxes], [*one.columns.tolist()], [*one.weights.tolist()]
-        for x, y, column in one.answers:  # an answer says what the detection is that it lies on
-            on_box, _ = looked_at((x, y), one.boxes, columns[: len(one.boxes)], 0.0)
-            detected = found.boxes.numpy()
-            on, _ = looked_at((x, y), detected, range(len(detected)), 0.0)
-            if on_box < 0 and on >= 0:
-                boxes.append(detected[on])
-                columns.append(column)
-                weights.append(1.0)
-        version, update = self._learnt.get(one.frame, (-1, updates))
-        recency = updates - update if version == one.version else 0
-        return LabelledFrame(
-            one.origin, found, torch.as_tensor(np.array(boxes, np.float32).reshape(-1, 4)),
-            torch.tensor(columns, dtype=torch.long), torch.tensor(weights), recency, one.complete,
-        )  # fmt: skip
-
     def _accept(self, detector: Any, key: int, learner: Any, truth: Sequence[FrameTruth]) -> None:
         for one in truth:
             if self._learnt.get(one.frame, (-1, 0))[0] != one.version:
@@ -305,51 +281,26 @@ class Model:
             self.version += 1
         self.save()
 
-    # --- checkpoints
-
     def save(self) -> None:
         """Write a checkpoint; the older ones beyond ten go.
 
         Raises:
             OSError: it cannot be written. The model in memory is used all the same.
         """
-        folder = self.folder / f"{self.version:06d}"
-        folder.mkdir(parents=True, exist_ok=True)
-        self.detector.save(folder / "detector.safetensors")
         about = {"trained_on": self._trained_on, "known": sorted(self._known)}
-        (folder / "about.json").write_text(json.dumps(about))
-        self.learner.save(folder / "learner.safetensors")  # last: with it the checkpoint is complete
-        for old in self._checkpoints()[:-KEPT]:
-            for file in old.iterdir():
-                file.unlink()
-            old.rmdir()
-
-    def _checkpoints(self) -> list[Path]:
-        found = self.folder.iterdir() if self.folder.is_dir() else ()
-        return sorted(path for path in found if re.fullmatch(r"\d{6}", path.name) and path.is_dir())
-
-    def latest(self) -> Path | None:
-        """Folder of the newest complete checkpoint."""
-        complete: Iterable[Path] = (p for p in self._checkpoints() if (p / "learner.safetensors").is_file())
-        return max(complete, default=None)
+        checkpoints.write(self.folder / f"{self.version:06d}", self.detector, self.learner, about)
 
     def _resume(self) -> None:
-        folder = self.latest()
+        folder = checkpoints.latest(self.folder)
         if folder is None:
             return
-        from gazekit.models.impn import Learner
-        from gazekit.models.impn.detector import TinyDetector
-
         try:
-            self.detector = TinyDetector.load(folder / "detector.safetensors")
-            about = json.loads((folder / "about.json").read_text())
-            self._trained_on, self._known = int(about["trained_on"]), frozenset(about["known"])
-            self.learner = Learner.load(folder / "learner.safetensors")
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            self.detector = self.learner = None
+            self.detector, self.learner, about = checkpoints.read(folder)
+        except (OSError, ValueError) as error:
             self.problem = f"The model of {folder.name} cannot be read, a new one is learnt: {error}"
             log.warning(self.problem)
             return
+        self._trained_on, self._known = about["trained_on"], frozenset(about["known"])
         self.version = int(folder.name)
 
 

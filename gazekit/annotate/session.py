@@ -14,23 +14,20 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 from collections import deque
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gazekit.annotate import timeline
+from gazekit.annotate.derived import Derived
 from gazekit.annotate.frames import Frames
-from gazekit.annotate.labels import BACKGROUND_ID
 from gazekit.annotate.loop import Loop
 from gazekit.annotate.model import Model
 from gazekit.annotate.project import Project
 from gazekit.annotate.questions import open_fixations, open_frames, ordered
 from gazekit.annotate.stream import Stream
-from gazekit.annotate.suggestions import Areas, Suggestions
 from gazekit.annotate.tracking import Tracking
 from gazekit.recordings.recording import Gaze, RecordingError
 
@@ -39,9 +36,7 @@ __all__ = ["AnnotationSession"]
 log = logging.getLogger(__name__)
 RING_DVA = 1.5  # accuracy of head-mounted trackers in the field
 UPDATE_EVERY = 10  # newly confirmed frames after which the model learns without being asked
-MANY = 200  # changed frames from which pages read all anew, instead of each
 RECENT = 40  # suggestions that tell whether it is time to stop
-SURE = {"manual": 1.0, "confirmed": 1.0, "imported": 1.0}  # of boxes without a score
 
 
 class AnnotationSession:
@@ -57,20 +52,16 @@ class AnnotationSession:
         self.frames = Frames(project.pictures)
         self.problem = ""
         self._gaze, self.ring_px = self._of_recording()
-        self._lock = threading.RLock()  # of what is derived below
-        self._seen = self.store.stats()["events"]  # ids count up from 1, and no event is ever removed
-        self._unlearnt, self._taken = 0, deque[bool](maxlen=RECENT)
-        self._fixations = self.store.fixations()
-        self._row = {number: row for row, number in enumerate(self._fixations["id"])}
-        frame = np.asarray(self._fixations["frame"], np.int64)
-        xy = np.array([self._fixations["x_px"], self._fixations["y_px"]], np.float64).reshape(2, -1).T
-        self._suggestions = Suggestions(frame, xy, BACKGROUND_ID, self.ring_px)
-        model = Model(project.checkpoints, detector, learner)
-        self.loop = Loop(
-            project, model, self.frames, self.stream, sorted(self._suggestions.rows), self._refresh
+        self.derived = Derived(
+            self.store, self.stream, lambda frame: self.loop.shown.get(frame), self.ring_px
         )
+        self._unlearnt, self._taken = 0, deque[bool](maxlen=RECENT)
+        model, first = Model(project.checkpoints, detector, learner), sorted(self.derived.rows)
+        self.loop = Loop(project, model, self.frames, self.stream, first, self.derived.refresh)
         self.tracking = Tracking(self)
-        self._refresh(self._suggestions.rows)
+        self._tracks: tuple[Any, list[dict[str, Any]]] = (None, [])
+        self.derived.refresh(self.derived.rows)
+        self.frames.open_ahead()
 
     def _of_recording(self) -> tuple[Gaze | None, float]:
         """Gaze, and the radius of its accuracy; labels can be made where the recording is gone or broken."""
@@ -103,7 +94,7 @@ class AnnotationSession:
             "duration_ms": float(times[-1] - times[0]) if len(times) else 0.0,
             "start_ms": float(times[0]) if len(times) else 0.0,
             "labels": self.store.labels(),
-            "n_fixations": len(self._row),
+            "n_fixations": len(self.derived.suggestions),
             "ring_px": self.ring_px or None,
             "model": self.loop.status(),
             "problem": self.problem,
@@ -116,9 +107,7 @@ class AnnotationSession:
 
     def fixations(self) -> dict[str, list[Any]]:
         """Columns of `Store.fixations`, with `suggestion` (label id) and its `confidence`, None where unknown."""
-        with self._lock:
-            found = {name: list(column) for name, column in self._fixations.items()}
-            suggested = list(self._suggestions.of)
+        found, suggested = self.derived.table()
         found["suggestion"] = [s.label for s in suggested]
         found["confidence"] = [_known(s.confidence) for s in suggested]
         return found
@@ -129,10 +118,7 @@ class AnnotationSession:
         Raises:
             ValueError: no such fixation.
         """
-        if fixation not in self._row:
-            raise ValueError(f"no fixation {fixation}")
-        with self._lock:
-            found = self._suggestions.of[self._row[fixation]]
+        found = self.derived.suggestion(fixation)
         sure = {"confidence": _known(found.confidence), "margin": _known(found.margin)}
         return {"label": found.label, **sure, "near": found.near}
 
@@ -145,24 +131,25 @@ class AnnotationSession:
         """
         if not 0 <= index < self.project.n_frames:
             raise IndexError(f"the recording has frames 0 to {self.project.n_frames - 1}, got {index}")
-        rows = self._suggestions.rows.get(index, [])
         found = self.store.frame(index)
         found["predictions"] = self._predictions(index)
         found["gaze"] = self._gaze_of(index)
-        found["fixations"] = [self._fixations["id"][row] for row in rows]
+        found["fixations"] = self.derived.fixations_in(index)
         return found
 
     def tracks(self, first: int = 0, last: int | None = None) -> dict[str, Any]:
         """`gazekit.annotate.timeline.tracks` of some frames, all by default."""
         end = self.project.n_frames - 1
         last = end if last is None else min(last, end)
-        return {"tracks": timeline.tracks(self.store.path, max(first, 0), last)}
+        asked = (max(first, 0), last, self.derived.seen)
+        if self._tracks[0] != asked:
+            self._tracks = (asked, timeline.tracks(self.store.path, *asked[:2]))
+        return {"tracks": self._tracks[1]}
 
     def stats(self) -> dict[str, Any]:
         """`Store.stats`; `accepted` (share of the last `accepted_of` suggestions that people took, None before any);
         `held_out` [[confirmed frames, AP], ...] of all updates since the session began."""
-        with self._lock:
-            taken = list(self._taken)
+        taken = list(self._taken)
         share = sum(taken) / len(taken) if taken else None
         more = {"accepted": share, "accepted_of": len(taken), "held_out": list(map(list, self.loop.history))}
         return self.store.stats() | more
@@ -187,8 +174,7 @@ class AnnotationSession:
             raise ValueError(f"kind must be fixation or frame, got {kind!r:.80}")
         if offset < 0 or not 0 <= limit <= 1000:
             raise ValueError(f"offset must be >= 0 and limit 0 to 1000, got {offset} and {limit}")
-        with self._lock:
-            questions = open_fixations(self._fixations, self._suggestions.of)
+        questions = open_fixations(*self.derived.table())
         if kind == "frame":
             confirmed = set(self.store.confirmed_frames())
             frames = [frame for frame in self._sampled() if frame not in confirmed]
@@ -197,7 +183,7 @@ class AnnotationSession:
         return {"total": len(questions), "items": [question.to_dict() for question in chosen]}
 
     def _sampled(self) -> list[int]:
-        frames = sorted(frame for frame in self._suggestions.rows if frame >= 0)
+        frames = sorted(frame for frame in self.derived.rows if frame >= 0)
         if frames or not self.project.n_frames:
             return frames
         seconds = np.floor((self.times() - self.times()[0]) / 1000)
@@ -237,7 +223,7 @@ class AnnotationSession:
         answer = self.store.act(action, author, tab)
         if action["op"] in ("fixation.label", "fixation.confirm"):
             self._count_taken(action)
-        self._follow()
+        self.derived.follow()
         if action["op"] == "frame.confirm":
             self._unlearnt += 1
             if self._unlearnt >= UPDATE_EVERY:
@@ -253,7 +239,7 @@ class AnnotationSession:
         return self._stepped(self.store.redo(author, tab, nonce))
 
     def _stepped(self, answer: dict[str, Any] | None) -> dict[str, Any] | None:
-        self._follow()
+        self.derived.follow()
         return None if answer is None else self._with_state(answer)
 
     def _with_state(self, answer: dict[str, Any]) -> dict[str, Any]:
@@ -261,55 +247,9 @@ class AnnotationSession:
         return answer | {"state": None if frame is None else self.store.frame(frame)}
 
     def _count_taken(self, action: dict[str, Any]) -> None:
-        with self._lock:
-            suggested = self._suggestions.of[self._row[action["fixation"]]].label
-            if suggested is not None:
-                self._taken.append(action.get("label") in (None, suggested))
-
-    def _follow(self) -> None:
-        """Bring what is derived up to the store's last event, and tell pages."""
-        with self._lock:
-            while events := self.store.events(self._seen, 100):
-                self._seen = events[-1]["id"]
-                for event in events:
-                    self._follow_one(event)
-
-    def _follow_one(self, event: dict[str, Any]) -> None:
-        tables = {change[0] for change in event["changes"]}
-        for table, key, _, after in event["changes"]:
-            if table == "answers":
-                for name in ("label", "source"):
-                    self._fixations[name][self._row[key]] = None if after is None else after[name]
-        self._refresh(event["frames"])
-        if len(event["frames"]) > MANY:
-            self.stream.publish("reset", {})
-            return
-        for frame in event["frames"]:
-            version = self.store.frame(frame)["version"]
-            self.stream.publish("frame", {"frame": frame, "version": version, "tab": event["tab"]})
-        for table, key, _, _ in event["changes"]:
-            if table == "answers":
-                self.stream.publish("fixation", {"id": key, "tab": event["tab"]})
-        if "labels" in tables:
-            self.stream.publish("labels", {})
-
-    def _refresh(self, frames: Iterable[int]) -> None:
-        """Suggestions of the fixations in some frames."""
-        with self._lock:
-            self._suggestions.refresh(frames, self._areas)
-
-    def _areas(self, frame: int) -> Areas | None:
-        """People's boxes where there are any or the frame is confirmed, else predicted ones."""
-        if frame < 0:
-            return None
-        state = self.store.frame(frame)
-        if state["boxes"] or state["confirmed"]:
-            boxes = state["boxes"]
-            sure = np.array([SURE.get(b["source"], 0.5 if b["score"] is None else b["score"]) for b in boxes])
-            sides = np.array([b["box"] for b in boxes]).reshape(-1, 4)
-            return Areas(sides, [b["label"] for b in boxes], sure, np.abs(2 * sure - 1))
-        shown = self.loop.shown.get(frame)
-        return None if shown is None else Areas(shown.boxes, shown.labels, shown.score, shown.margin)
+        suggested = self.derived.suggestion(action["fixation"]).label
+        if suggested is not None:
+            self._taken.append(action.get("label") in (None, suggested))
 
     # --- model, propagation, files
 
@@ -360,7 +300,7 @@ class AnnotationSession:
         from gazekit.annotate.files import import_
 
         answer = import_(self.project, format, path, author, tab)
-        self._follow()
+        self.derived.follow()
         return answer
 
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
 from gazekit.annotate.labels import BACKGROUND_ID, CANNOT_TELL_ID
-from gazekit.models.impn.detections import BACKGROUND, CANNOT_TELL
+from gazekit.annotate.review import looked_at
+from gazekit.models.impn.detections import BACKGROUND, CANNOT_TELL, Detections, LabelledFrame
 
-__all__ = ["FrameTruth", "column_of", "label_of", "truth_of"]
+__all__ = ["FrameTruth", "column_of", "label_of", "labelled", "truth_of"]
 
 WEIGHT = {"manual": 1.0, "confirmed": 1.0, "imported": 1.0, "propagated": 0.5}
 MOST_PROPAGATED = 200  # frames whose boxes a tracker made: neighbours teach little more
@@ -75,6 +77,33 @@ def truth_of(store: Any) -> list[FrameTruth]:
         _one(f, boxes.get(f, []), f in confirmed, versions.get(f, 0), by_hand, answers.get(f, []))
         for f in frames
     ]
+
+
+def labelled(one: FrameTruth, found: Detections, recency: int) -> LabelledFrame:
+    """What the learner takes. An answered fixation says what the detection is that it lies on, unless it lies on a box.
+
+    Args:
+        found: in this frame.
+        recency: updates since it last changed.
+    """
+    boxes, columns, weights = [*one.boxes], one.columns.tolist(), one.weights.tolist()
+    detected = found.boxes.numpy()
+    for x, y, column in one.answers:
+        on_box, _ = looked_at((x, y), one.boxes, one.columns.tolist(), 0.0)
+        on, _ = looked_at((x, y), detected, range(len(detected)), 0.0)
+        if on_box < 0 and on >= 0:
+            boxes.append(detected[on])
+            columns.append(column)
+            weights.append(1.0)
+    return LabelledFrame(
+        one.origin,
+        found,
+        torch.as_tensor(np.array(boxes, np.float32).reshape(-1, 4)),
+        torch.tensor(columns, dtype=torch.long),
+        torch.tensor(weights),
+        recency,
+        one.complete,
+    )
 
 
 def _one(

@@ -24,7 +24,7 @@ __all__ = ["Options", "main"]
 HELP = """gazekit annotate: label what people looked at in a video, with a model that learns from each correction
 
 usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
-       python -m gazekit annotate simulate=NAME [KEY=VALUE ...]
+       python -m gazekit annotate simulate=RUN [KEY=VALUE ...]
 
   project=DIR         folder of the project: one file with every action, and the models. Made if it is not there
   recording=PATH      an eye tracker's recording, or a folder of images; needed for a new project
@@ -37,14 +37,14 @@ usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
 
 The page is then at the address that is printed; ? shows its keys. Everything is saved as it is done. Ctrl+C ends.
 
-  simulate=NAME       no page: a simulated annotator works through a generated or a labelled recording, and the
-                      corrections that each method needs are drawn and written down
+  simulate=RUN        no page: a simulated annotator corrects generated videos, from the detectors of a run folder of
+                      `fit +experiment=impn`, and curves are drawn; settings as of `evaluate`, which does it
 
 examples:
   python -m gazekit annotate recording=p01/ project=study/p01
   python -m gazekit annotate project=study/p01
   python -m gazekit annotate project=study/p01 host=0.0.0.0 port=8800
-  python -m gazekit annotate simulate=look_alike out=curves/
+  python -m gazekit annotate simulate=outputs/impn/TIME run_dir=curves +annotation.every=5
 """
 
 
@@ -70,12 +70,14 @@ def main(rest: list[str]) -> int:
     if not rest or rest[0] in ("-h", "--help", "help"):
         print(HELP)
         return 0
-    values = _key_values(rest)
-    if "simulate" in values:
-        from gazekit.models.impn.simulate import main as simulate
+    if runs := [word.partition("=")[2] for word in rest if word.startswith("simulate=")]:
+        from gazekit.cli import main as gazekit
 
-        return simulate(values)
-    options = _options(values)
+        return (
+            gazekit(["evaluate", f"ckpt={runs[-1]}", *(w for w in rest if not w.startswith("simulate="))])
+            or 0
+        )
+    options = _options(_key_values(rest))
     try:
         import fastapi  # noqa: F401
         import uvicorn  # noqa: F401

@@ -164,3 +164,10 @@ def test_a_project_of_another_recording_is_refused(recording, tmp_path):
 def test_help_is_shown(capsys):
     assert main(["--help"]) == 0
     assert "recording=PATH" in capsys.readouterr().out
+
+
+def test_simulate_is_evaluate_of_a_run(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr("gazekit.cli.main", lambda words: told.append(words))
+    assert main([f"simulate={tmp_path}", "+annotation.every=5"]) == 0
+    assert told == [["evaluate", f"ckpt={tmp_path}", "+annotation.every=5"]]

@@ -13,7 +13,7 @@ from gazekit.annotate.project import Project
 from gazekit.annotate.review import flips, looked_at, review_order, review_score
 from gazekit.annotate.server import create_app
 from gazekit.annotate.session import AnnotationSession
-from gazekit.annotate.truth import truth_of
+from gazekit.annotate.truth import labelled, truth_of
 from gazekit.models.impn import Learner
 from gazekit.models.impn.detections import BACKGROUND, CANNOT_TELL
 
@@ -65,7 +65,7 @@ def test_corrections_change_predictions_of_other_frames(session):
 def test_fixation_frames_are_predicted_first(session):
     session.loop.predicting.wait(30)
     order = list(session.loop.shown)
-    first = sorted(frame for frame in session._suggestions.rows)
+    first = sorted(frame for frame in session.derived.rows)
     assert order[: len(first)] == first
 
 
@@ -146,9 +146,7 @@ def test_every_order_asks_everything_once(session):
         for order in ("uncertainty", "time", "label", "random"):
             items = session.queue(order, kind, limit=1000)["items"]
             assert sorted(item["frame"] for item in items) == sorted(
-                f
-                for f, rows in session._suggestions.rows.items()
-                for _ in (rows if kind == "fixation" else [0])
+                f for f, rows in session.derived.rows.items() for _ in (rows if kind == "fixation" else [0])
             )
     session.act({"op": "frame.confirm", "frame": session.queue("time", "frame")["items"][0]["frame"]}, "ada")
     assert session.queue("time", "frame")["total"] == 13
@@ -240,3 +238,13 @@ def test_what_looks_alike_is_worth_half():
     score = np.array([1.0, 0.9, 0.5, 0.1, np.nan])
     assert review_order(score).tolist() == [0, 1, 2, 3, 4]
     assert review_order(score, lambda i: looks[i]).tolist() == [0, 2, 1, 3, 4]
+
+
+def test_an_answer_labels_the_detection_it_lies_on(session):
+    x, y = (session.fixations()[name][1] for name in ("x_px", "y_px"))
+    found = KnownBoxes([[x - 5, y - 5, x + 5, y + 5], LEFT]).detect([np.zeros((240, 320, 3))])[0]
+    session.act({"op": "fixation.label", "fixation": 2, "label": 2}, "ada")
+    (one,) = truth_of(session.store)
+    said = labelled(one, found, 0)
+    assert said.boxes.tolist() == found.boxes[:1].tolist() and said.labels.tolist() == [1]
+    assert not said.complete

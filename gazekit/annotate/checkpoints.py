@@ -1,0 +1,54 @@
+"""Checkpoints of a project's model: a folder each, of safetensors files and a little JSON; reading runs nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+__all__ = ["latest", "read", "write"]
+
+KEPT = 10
+
+
+def write(folder: Path, detector: Any, learner: Any, about: dict[str, Any]) -> None:
+    """Write a checkpoint, and remove those beside it beyond the last ten.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    detector.save(folder / "detector.safetensors")
+    (folder / "about.json").write_text(json.dumps(about))
+    learner.save(folder / "learner.safetensors")  # last: with it the checkpoint is complete
+    for old in _all(folder.parent)[:-KEPT]:
+        for file in old.iterdir():
+            file.unlink()
+        old.rmdir()
+
+
+def latest(folder: Path) -> Path | None:
+    """The newest complete checkpoint in a folder."""
+    return max((path for path in _all(folder) if (path / "learner.safetensors").is_file()), default=None)
+
+
+def read(folder: Path) -> tuple[Any, Any, dict[str, Any]]:
+    """`TinyDetector`, `Learner`, and what `write` was told about them.
+
+    Raises:
+        OSError, ValueError: a file is missing or damaged.
+    """
+    from gazekit.models.impn import Learner
+    from gazekit.models.impn.detector import TinyDetector
+
+    about = json.loads((folder / "about.json").read_text())
+    if not isinstance(about, dict) or {"trained_on", "known"} - set(about):
+        raise ValueError(f"{folder / 'about.json'} lacks trained_on or known")
+    detector = TinyDetector.load(folder / "detector.safetensors")
+    return detector, Learner.load(folder / "learner.safetensors"), about
+
+
+def _all(folder: Path) -> list[Path]:
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in found if re.fullmatch(r"\d{6}", path.name) and path.is_dir())

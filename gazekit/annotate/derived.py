@@ -1,0 +1,121 @@
+"""What follows from the store and is kept in memory: the table of fixations with answers and suggestions.
+
+It is brought up to date from the store's events, whoever wrote them, and pages are told of each.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from gazekit.annotate.labels import BACKGROUND_ID
+from gazekit.annotate.model import Shown
+from gazekit.annotate.store import Store
+from gazekit.annotate.stream import Stream
+from gazekit.annotate.suggestions import Areas, Suggestion, Suggestions
+
+__all__ = ["Derived"]
+
+MANY = 200  # changed frames from which pages read all anew, instead of each
+SURE = {"manual": 1.0, "confirmed": 1.0, "imported": 1.0}  # of boxes that people made
+
+
+class Derived:
+    """Fixations, their answers and suggestions. Several threads may use it.
+
+    Args:
+        store, stream: of the session.
+        shown: predictions of a frame that there are, or None.
+        ring_px: radius of gaze accuracy.
+    """
+
+    def __init__(
+        self, store: Store, stream: Stream, shown: Callable[[int], Shown | None], ring_px: float
+    ) -> None:
+        self._store, self._stream, self._shown = store, stream, shown
+        self._lock = threading.RLock()
+        self.seen = store.stats()["events"]  # ids count up from 1, and no event is ever removed
+        self._fixations = store.fixations()
+        self._row = {number: row for row, number in enumerate(self._fixations["id"])}
+        frame = np.asarray(self._fixations["frame"], np.int64)
+        xy = np.array([self._fixations["x_px"], self._fixations["y_px"]], np.float64).reshape(2, -1).T
+        self._suggestions = Suggestions(frame, xy, BACKGROUND_ID, ring_px)
+
+    @property
+    def rows(self) -> dict[int, list[int]]:
+        """Frame to rows of the table; -1 is none."""
+        return self._suggestions.rows
+
+    @property
+    def suggestions(self) -> list[Suggestion]:
+        """Of each row."""
+        return self._suggestions.of
+
+    def table(self) -> tuple[dict[str, list[Any]], list[Suggestion]]:
+        """Columns of `Store.fixations`, and the suggestions."""
+        with self._lock:
+            return {name: list(column) for name, column in self._fixations.items()}, list(
+                self._suggestions.of
+            )
+
+    def fixations_in(self, frame: int) -> list[int]:
+        """Ids."""
+        return [self._fixations["id"][row] for row in self.rows.get(frame, [])]
+
+    def suggestion(self, fixation: int) -> Suggestion:
+        """Of one fixation.
+
+        Raises:
+            ValueError: no such fixation.
+        """
+        if fixation not in self._row:
+            raise ValueError(f"no fixation {fixation}")
+        return self._suggestions.of[self._row[fixation]]
+
+    def follow(self) -> None:
+        """Bring what is derived up to the store's last event, and tell pages."""
+        with self._lock:
+            while events := self._store.events(self.seen, 100):
+                self.seen = events[-1]["id"]
+                for event in events:
+                    self._follow_one(event)
+
+    def _follow_one(self, event: dict[str, Any]) -> None:
+        tables = {change[0] for change in event["changes"]}
+        for table, key, _, after in event["changes"]:
+            if table == "answers":
+                for name in ("label", "source"):
+                    self._fixations[name][self._row[key]] = None if after is None else after[name]
+        self.refresh(event["frames"])
+        if len(event["frames"]) > MANY:
+            self._stream.publish("reset", {})
+            return
+        for frame in event["frames"]:
+            version = self._store.frame(frame)["version"]
+            self._stream.publish("frame", {"frame": frame, "version": version, "tab": event["tab"]})
+        for table, key, _, _ in event["changes"]:
+            if table == "answers":
+                self._stream.publish("fixation", {"id": key, "tab": event["tab"]})
+        if "labels" in tables:
+            self._stream.publish("labels", {})
+
+    def refresh(self, frames: Iterable[int]) -> None:
+        """Suggestions of the fixations in some frames."""
+        with self._lock:
+            self._suggestions.refresh(frames, self._areas)
+
+    def _areas(self, frame: int) -> Areas | None:
+        """People's boxes where there are any or the frame is confirmed, else predicted ones."""
+        if frame < 0:
+            return None
+        state = self._store.frame(frame)
+        if state["boxes"] or state["confirmed"]:
+            boxes = state["boxes"]
+            sure = np.array([SURE.get(b["source"], 0.5 if b["score"] is None else b["score"]) for b in boxes])
+            sides = np.array([b["box"] for b in boxes]).reshape(-1, 4)
+            return Areas(sides, [b["label"] for b in boxes], sure, np.abs(2 * sure - 1))
+        shown = self._shown(frame)
+        return None if shown is None else Areas(shown.boxes, shown.labels, shown.score, shown.margin)
