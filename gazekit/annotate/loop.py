@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -14,9 +15,11 @@ from gazekit.annotate.model import Model, Shown
 from gazekit.annotate.stream import Stream
 from gazekit.annotate.truth import FrameTruth, column_of, truth_of
 from gazekit.annotate.worker import Job, Status, Worker
+from gazekit.recordings.recording import RecordingError
 
 __all__ = ["Loop"]
 
+log = logging.getLogger(__name__)
 TOLD_EVERY = 25  # frames predicted between two words to the pages
 
 
@@ -155,7 +158,11 @@ class Loop:
                 break
             found = self.shown.get(frame)
             if found is None or found.version != version:
-                self.shown[frame] = self.model.predict(frame, pictures, keep)
+                try:
+                    self.shown[frame] = self.model.predict(frame, pictures, keep)
+                except RecordingError as error:  # one damaged frame; who looks at it is told too
+                    log.warning("no predictions: %s", error)
+                    continue
                 done.append(frame)
             if len(done) >= TOLD_EVERY:
                 self._told(done)

@@ -15,6 +15,7 @@ from gazekit.annotate import timeline
 from gazekit.annotate.project import Project
 from gazekit.annotate.server import create_app
 from gazekit.annotate.session import AnnotationSession
+from gazekit.annotate.store import StoreError
 
 TOY = ("annotation_toy", "neon_export", "toy-0001")
 
@@ -319,3 +320,14 @@ def test_reading_is_quick(client):
         )
         taken.append(time.perf_counter() - start)
     assert np.median(taken) < 0.15
+
+
+def test_a_full_disk_is_told_and_nothing_is_acknowledged(client, session, monkeypatch):
+    def full(*args):
+        raise StoreError("the disk is full: this action was NOT saved")
+
+    monkeypatch.setattr(session.store, "act", full)
+    answer = act(client, "label.add", name="book", status=507)
+    assert "NOT saved" in answer["error"]
+    monkeypatch.undo()
+    assert act(client, "label.add", name="book")["label"] == 1
