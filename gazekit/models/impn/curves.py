@@ -102,8 +102,8 @@ def curves_figure(curves: pd.DataFrame, against: str = "corrections") -> Figure:
     figure = Figure(figsize=(3.1 * len(TITLES), 3.0), layout="constrained")
     for ax, (metric, title) in zip(figure.subplots(1, len(TITLES)), TITLES.items(), strict=True):
         for place, (model, line) in enumerate(rows.groupby("model", sort=False)):
-            colour = COLOURS[place % len(COLOURS)]
-            ax.plot(line[against], line[metric], color=colour, label=model, linewidth=1.5)
+            colour, above = COLOURS[place % len(COLOURS)], 3.0 - 0.1 * place  # the first model on top
+            ax.plot(line[against], line[metric], color=colour, label=model, linewidth=1.5, zorder=above)
             ax.fill_between(
                 line[against],
                 line[f"{metric}_low"],
