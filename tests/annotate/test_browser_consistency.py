@@ -96,7 +96,8 @@ def test_no_edit_is_lost_when_the_server_is_killed_in_a_burst(toy_project, serve
     until(lambda: page.js("return gazekit.saveMs.length") > 40, "some saved")
     server.kill()
     acknowledged = page.js("return gazekit.saveMs.length")
-    until(lambda: page.js("return gazekit.model.outbox.waiting.length + gazekit.saveMs.length") == 200, "all edits made")
+    made = "return gazekit.model.outbox.waiting.length + gazekit.saveMs.length"
+    until(lambda: page.js(made) == 200, "all edits made")
     assert acknowledged < 200
     assert "offline" in page.text("saved")
     server.start()

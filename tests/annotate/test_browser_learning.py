@@ -18,8 +18,9 @@ def test_predictions_change_by_themselves_when_the_model_has_learned(toy_project
     page.keys("q")
     page.go(17)
     assert page.js("return gazekit.model.view(17)?.predictions") == []
+    state = "return document.querySelector('[data-testid=model]').dataset.state"
     page.keys("r")
-    until(lambda: page.js("return document.querySelector('[data-testid=model]').dataset.state") == "training", "learning")
+    until(lambda: page.js(state) == "training", "learning")
     page.go(18)
     page.js("gazekit.annotator.draw([10, 10, 40, 40])")  # labels do not wait for the model
     page.saved(5)

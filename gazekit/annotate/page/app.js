@@ -1,7 +1,7 @@
 /** Starts the page: makes the parts, and joins keys and buttons to what they do. */
 /** @import { Edit } from "./types.js" */
 import { Annotator } from "./annotator.js";
-import { post, Unreachable } from "./api.js";
+import { get, post, Unreachable } from "./api.js";
 import { showConflict, wireConflicts } from "./conflict.js";
 import { askAuthor, showExport, showImport } from "./dialogs.js";
 import { byId, coloured, element, toast } from "./dom.js";
@@ -14,7 +14,7 @@ import { showBoxes, showLabels } from "./panels.js";
 import { Pictures } from "./pictures.js";
 import { Queue } from "./queue.js";
 import { Stage } from "./stage.js";
-import { showModel, showProgress, showSaved } from "./status.js";
+import { showModel, showProgress, showSaved, startCurve } from "./status.js";
 import { listen } from "./stream.js";
 import { wireTheme } from "./theme.js";
 import { clock, Timeline } from "./timeline.js";
@@ -230,11 +230,13 @@ new ResizeObserver(() => {
 }).observe(byId("stage"));
 wireTheme(() => { stage.draw(); timeline.draw(); });
 wireConflicts(model, annotator);
+startCurve((await get("/api/stats").catch(() => ({}))).held_out ?? []);
 showModel(model.project.model);
 showSaved(model);
 showProgress(model, annotator);
 showConflict(model, annotator);
 stage.fit();
+if (model.project.problem) toast(model.project.problem, { error: true });
 await queue.refresh();
 listen(model, () => shown.frame);
 if (!queue.pick(0)) annotator.go(0);

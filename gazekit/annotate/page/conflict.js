@@ -21,15 +21,22 @@ export async function showConflict(model, annotator) {
   const wasHidden = banner.hidden;
   banner.hidden = !conflict;
   if (!conflict) return;
-  const who = conflict.theirs.boxes.map((box) => box.author).filter((author) => author && author !== model.author())[0];
+  const had = new Set(conflict.base.boxes.map((box) => JSON.stringify([box.id, box.label, box.box])));
+  const who = conflict.theirs.boxes.find((box) => !had.has(JSON.stringify([box.id, box.label, box.box])))?.author;
   byId("conflict-title").textContent = `Frame ${conflict.frame} was changed by ${who ?? "someone else"} at the same time`;
-  byId("conflict-what").textContent = `Not saved yet: ${conflict.edits.map((edit) => describe(edit, model.labels)).join(", ")}.`;
+  byId("conflict-what").textContent = `Not saved yet: ${counted(conflict.edits.map((edit) => describe(edit, model.labels)))}.`;
   if (!wasHidden) return;
   annotator.go(conflict.frame);
   const picture = await annotator.pictures.get(conflict.frame).catch(() => null);
   preview(model, byId("conflict-mine"), conflict.edits.reduce(apply, conflict.base), picture);
   preview(model, byId("conflict-theirs"), conflict.theirs, picture);
 }
+
+/** @param {string[]} texts */
+const counted = (texts) => [...new Set(texts)].map((text) => {
+  const times = texts.filter((other) => other === text).length;
+  return times > 1 ? `${text} (${times} times)` : text;
+}).join(", ");
 
 /** @param {Model} model @param {HTMLCanvasElement} canvas @param {FrameState} state @param {HTMLImageElement | null} picture */
 function preview(model, canvas, state, picture) {

@@ -140,13 +140,12 @@ export function drawGaze(context, gaze, centre, radius, scale) {
  */
 export function drawHeat(context, fixations, places, radius) {
   context.save();
-  context.globalCompositeOperation = "screen";
   for (const k of places) {
     const [x, y] = [fixations.x_px[k], fixations.y_px[k]];
     const weight = Math.min(1, (fixations.offset_ms[k] - fixations.onset_ms[k]) / 600);
     const glow = context.createRadialGradient(x, y, 0, x, y, 2.2 * radius);
-    glow.addColorStop(0, `rgba(255, 96, 0, ${0.25 + 0.55 * weight})`);
-    glow.addColorStop(0.5, `rgba(255, 40, 60, ${0.12 + 0.2 * weight})`);
+    glow.addColorStop(0, `rgba(255, 214, 64, ${0.3 + 0.5 * weight})`);
+    glow.addColorStop(0.45, `rgba(255, 72, 32, ${0.2 + 0.35 * weight})`);
     glow.addColorStop(1, "rgba(120, 0, 90, 0)");
     context.fillStyle = glow;
     context.fillRect(x - 2.2 * radius, y - 2.2 * radius, 4.4 * radius, 4.4 * radius);

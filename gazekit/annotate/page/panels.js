@@ -20,7 +20,7 @@ export function showLabels(model, active, gestures) {
     coloured(element("button", {
       type: "button", class: "label", "aria-pressed": label.id === active, "data-label": label.id, title: `Label it “${label.name}”`, onclick: () => gestures.onPick(label),
     }, element("kbd", {}, (label.key ?? "").toUpperCase() || "·"), element("i", { class: "swatch" }), element("span", { class: "name" }, label.name),
-    label.group ? element("span", { class: "tag", title: `At most one in a frame; taken for each other: ${label.group}` }, "1 per frame") : null,
+    label.group ? element("span", { class: "tag", title: `At most one in a frame; taken for each other: ${label.group}` }, "1×") : null,
     element("span", { class: "count", title: "fixations" }, String(counts.get(label.id) ?? 0))), colourOf(label)),
     element("button", { type: "button", class: "quiet edit", "aria-label": `Change label ${label.name}`, title: "Change", onclick: () => gestures.onEdit(label) }, "⋯")));
   if (!model.labels.some((label) => label.id > 0)) rows.unshift(element("li", { class: "note" }, "Add the objects of your study below; each gets a key."));
@@ -42,17 +42,17 @@ export function showBoxes(model, frame, selected, gestures) {
   byId("confirm").disabled = state?.confirmed ?? true;
   const rows = (state?.boxes ?? []).map((box) => {
     const label = model.label(box.label);
-    const source = isGuess(box) && box.score !== null && box.score !== undefined ? `${SOURCES[box.source]} ${Math.round(100 * box.score)} %` : SOURCES[box.source];
+    const score = isGuess(box) && box.score !== null && box.score !== undefined ? ` ${Math.round(100 * box.score)} %` : "";
     return element("li", {},
       coloured(element("button", { type: "button", class: isGuess(box) ? "box guess" : "box", "aria-pressed": box.id === selected, "data-box": box.id, onclick: () => gestures.onSelect(box) },
         element("i", { class: "swatch" }), element("span", { class: "name" }, label?.name ?? "?"),
-        box.keyframe ? element("span", { class: "key", title: "keyframe" }, "◆") : null, element("span", { class: "count" }, source)), colourOf(label)),
+        box.keyframe ? element("span", { class: "key", title: "keyframe" }, "◆") : null, element("span", { class: "count", title: `${SOURCES[box.source]}${box.author ? ` by ${box.author}` : ""}` }, element("span", { class: score && "long" }, SOURCES[box.source]), score)), colourOf(label)),
       element("button", { type: "button", class: "quiet edit", "aria-label": `Delete box ${label?.name} in this frame`, title: "Delete in this frame (Delete)", onclick: () => gestures.onDelete(box) }, "×"));
   });
   for (const guess of guesses) {
     const label = model.label(guess.label);
     rows.push(element("li", {}, coloured(element("div", { class: "box guess" }, element("i", { class: "swatch" }),
-      element("span", { class: "name" }, label?.name ?? "?"), element("span", { class: "count" }, `predicted ${Math.round(100 * guess.score)} %`)), colourOf(label))));
+      element("span", { class: "name" }, label?.name ?? "?"), element("span", { class: "count", title: "predicted" }, element("span", { class: "long" }, "predicted"), ` ${Math.round(100 * guess.score)} %`)), colourOf(label))));
   }
   if (state && !rows.length) rows.push(element("li", { class: "note" }, "No box in this frame. Drag on the frame to draw one."));
   keepFocus(byId("boxes"), rows);

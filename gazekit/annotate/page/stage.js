@@ -5,7 +5,7 @@ import { drawBox, drawGaze, drawHeat, fitted, HANDLE_PX, handles } from "./draw.
 
 const MIN_BOX_PX = 3;
 const MAX_ZOOM = 40;
-const HEAT_MS = 2000;
+const HEAT_MS = 1000;
 
 /**
  * @typedef {object} Shown what the stage draws
@@ -145,7 +145,7 @@ export class Stage {
     const { fixations, times, project } = this.model;
     const now = times[this.shown.frame];
     const near = fixations.id.map((_, k) => k).filter((k) => fixations.offset_ms[k] > now - HEAT_MS && fixations.onset_ms[k] < now + HEAT_MS);
-    drawHeat(context, fixations, near, project.size_px[0] / 16);
+    drawHeat(context, fixations, near, project.size_px[0] / 22);
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} w @param {number} h */

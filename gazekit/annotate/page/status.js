@@ -37,17 +37,22 @@ export function showProgress(model, annotator) {
 /** @type {number[]} */
 const curve = [];
 
+/** What the model reached before this page was opened. @param {[number, number][]} heldOut frames confirmed, AP */
+export function startCurve(heldOut) {
+  curve.push(...heldOut.map(([, accuracy]) => accuracy));
+}
+
 /** @param {ModelStatus | undefined} status */
 export function showModel(status) {
   if (!status) return;
   const box = byId("model");
   box.dataset.state = status.state;
   box.dataset.version = String(status.version ?? 0);
-  const accuracy = typeof status.accuracy === "number" ? ` · ${Math.round(100 * status.accuracy)} % held out` : "";
+  const accuracy = typeof status.accuracy === "number" ? ` · ${Math.round(100 * status.accuracy)} AP` : "";
   const text = status.state === "training" ? `learning ${Math.round(100 * (status.progress ?? 0))} %`
     : status.state === "failed" ? "learning failed" : status.version ? `model ${status.version}${accuracy}` : "model: nothing learned yet";
   byId("model-text").textContent = text;
-  box.title = status.message || (accuracy ? "Accuracy on confirmed frames that the model never learns from." : "The model learns from what you confirm.");
+  box.title = status.message || (accuracy ? "Average precision (of 100) on confirmed frames that the model never learns from." : "The model learns from what you confirm.");
   byId("model-update").textContent = status.state === "training" ? "Stop" : "Update";
   if (status.state === "idle" && typeof status.accuracy === "number" && curve.at(-1) !== status.accuracy) curve.push(status.accuracy);
   showCurve(curve.slice(-12));

@@ -193,6 +193,7 @@ export class Timeline {
     const { onset_ms, offset_ms, label, suggestion, id } = this.model.fixations;
     const top = OVERVIEW + RULER + 4;
     const empty = themed("--muted-canvas");
+    const colours = new Map(this.model.labels.map((one) => [one.id, colourOf(one)]));
     let painted = -1;
     for (let k = firstAfter(offset_ms, this.span[0]); k < id.length && onset_ms[k] <= this.span[1]; k++) {
       const left = x(onset_ms[k]);
@@ -200,8 +201,7 @@ export class Timeline {
       if (right < painted + 1 && id[k] !== this.fixation) continue; // on a pixel that is taken
       painted = right;
       const guess = label[k] === null || label[k] === undefined;
-      const colour = colourOf(this.model.label(guess ? suggestion[k] : label[k]));
-      context.fillStyle = guess && suggestion[k] === null ? empty : colour;
+      context.fillStyle = colours.get(/** @type {number} */ (guess ? suggestion[k] : label[k])) ?? empty;
       context.globalAlpha = guess ? 0.3 : 1;
       context.fillRect(left, top, right - left, FIXATIONS - 8);
       context.globalAlpha = 1;
@@ -267,7 +267,7 @@ export class Timeline {
     for (let k = 0; k < id.length; k++) {
       if (label[k] === null || label[k] === undefined) continue;
       const at = Math.round(GUTTER + (onset_ms[k] - first) * scale);
-      if (at !== painted) context.fillRect(at, 4, 1.5, OVERVIEW - 12);
+      if (at !== painted) context.fillRect(at, 1, 2, OVERVIEW - 6);
       painted = at;
     }
     const left = GUTTER + (this.span[0] - first) * scale;

@@ -57,6 +57,7 @@
  * @property {ModelStatus} model
  * @property {number} version
  * @property {number | null} [ring_px]
+ * @property {string} [problem] why pictures or gaze cannot be had
  *
  * @typedef {object} ModelStatus
  * @property {string} state idle, training or failed
