@@ -34,6 +34,13 @@ def _recordings(device: str) -> list[Case]:
     return cases(device)
 
 
+def _impn(device: str) -> list[Case]:
+    """learning from a correction: updates and predictions of the graph head"""
+    from gazekit.bench.impn import cases
+
+    return cases(device)
+
+
 def _kernels(device: str) -> list[Case]:
     """all operators of gazekit.kernels over their sizes; also one by one: kernels.ROOM"""
     return [case for room in ROOMS for case in _room(room, device)]
@@ -50,6 +57,7 @@ BENCHES: dict[str, Callable[[str], list[Case]]] = {
     "oat": _oat,
     "metrics": _metrics,
     "recordings": _recordings,
+    "impn": _impn,
     "kernels": _kernels,
 }
 """Name to a function that makes the cases for a device; `--help` shows the first line of its docstring."""
