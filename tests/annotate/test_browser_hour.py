@@ -60,7 +60,8 @@ def hour(tmp_path_factory) -> Path:
     start = np.arange(9000) * 400_000_000
     fixations = {
         "fixation id": np.arange(1, 9001), "start timestamp [ns]": start, "end timestamp [ns]": start + 300_000_000,
-        "duration [ms]": 300, "fixation x [px]": 48.0, "fixation y [px]": 36.0, "azimuth [deg]": 0.0, "elevation [deg]": 0.0,
+        "duration [ms]": 300, "fixation x [px]": 48.0, "fixation y [px]": 36.0,
+        "azimuth [deg]": 0.0, "elevation [deg]": 0.0,
     }  # fmt: skip
     pd.DataFrame({**ids, **fixations}).to_csv(folder / "fixations.csv", index=False)
     camera = {"camera_matrix": [[80, 0, 48], [0, 80, 36], [0, 0, 1]], "distortion_coefficients": [0] * 8}

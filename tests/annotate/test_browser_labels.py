@@ -105,6 +105,21 @@ def test_boxes_are_made_copied_moved_interpolated_by_keys_alone(server, tab):
     until(lambda: page.js("return gazekit.annotator.shown.frame") == 32, "the middle between keyframes 27 and 36")
 
 
+def test_boxes_are_propagated_through_a_range_and_say_so(server, tab):
+    page = tab(server.address)
+    page.keys("q")
+    page.go(6)
+    page.keys("p")
+    page.find("dialog-ok")
+    page.keys("3", ENTER)
+    until(lambda: server.get("api/frames/9")["boxes"], "the third frame after")
+    until(lambda: page.text("toasts").startswith("Propagating"), "a word about it")
+    page.go(8)
+    until(lambda: {box["source"] for box in page.boxes()} == {"propagated"}, "propagated boxes without a reload")
+    assert "propagated" in page.text("boxes")
+    assert "propagated" not in {box["source"] for box in server.get("api/frames/10")["boxes"]}
+
+
 def test_a_new_label_gets_a_key_and_a_colour(server, tab):
     page = tab(server.address)
     page.find("new-label").send_keys("cup" + ENTER)

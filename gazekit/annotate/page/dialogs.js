@@ -34,7 +34,7 @@ function ask(title, body, ok, { danger = false } = {}) {
     dialog.showModal();
     const input = form.querySelector("input, select");
     if (input instanceof HTMLElement) input.focus();
-    if (input instanceof HTMLInputElement && input.type === "text") input.select();
+    if (input instanceof HTMLInputElement && ["text", "number"].includes(input.type)) input.select();
   });
 }
 
