@@ -24,7 +24,9 @@ def test_predictions_change_by_themselves_when_the_model_has_learned(toy_project
     page.go(18)
     page.js("gazekit.annotator.draw([10, 10, 40, 40])")  # labels do not wait for the model
     page.saved(5)
-    page.chord(CTRL, "z")
+    page.chord(CTRL, "z")  # goes to the frame that it changes
+    page.saved(5)
+    assert server.get("api/frames/18")["boxes"] == []
     page.go(17)
     model = "return Number(document.querySelector('[data-testid=model]').dataset.version)"
     until(lambda: page.js(model) > 0, "a new model", LEARNING_S)
