@@ -66,7 +66,9 @@ def hour(tmp_path_factory) -> Path:
     pd.DataFrame({**ids, **fixations}).to_csv(folder / "fixations.csv", index=False)
     camera = {"camera_matrix": [[80, 0, 48], [0, 80, 36], [0, 0, 1]], "distortion_coefficients": [0] * 8}
     (folder / "scene_camera.json").write_text(json.dumps(camera))
-    (folder / "info.json").write_text(json.dumps({"recording_id": "r", "start_time": 0, "duration": int(ns[-1])}))
+    (folder / "info.json").write_text(
+        json.dumps({"recording_id": "r", "start_time": 0, "duration": int(ns[-1])})
+    )
     return folder
 
 
@@ -121,7 +123,9 @@ def test_steps_and_labels_are_quick(server, tab):
     for frame in np.random.default_rng(0).integers(0, FRAMES, 15).tolist():
         page.js("gazekit.stepMs.length = 0; gazekit.annotator.go(arguments[0])", frame)
         far.append(until(lambda: page.js("return gazekit.stepMs[0]"), "the frame"))
-    page.js("gazekit.annotator.setMode('fixation'); gazekit.annotator.goFixation(4000); gazekit.saveMs.length = 0")
+    page.js(
+        "gazekit.annotator.setMode('fixation'); gazekit.annotator.goFixation(4000); gazekit.saveMs.length = 0"
+    )
     for k in range(30):
         page.keys("12345"[k % 5])
         until(lambda k=k: page.js("return gazekit.saveMs.length") > k, "saved")

@@ -99,10 +99,15 @@ def test_boxes_are_made_copied_moved_interpolated_by_keys_alone(server, tab):
     page.settled()
     page.keys("b", "i")
     until(lambda: server.get("api/frames/32")["boxes"], "the frames between")
-    between = server.get("api/frames/36")["boxes"][0]["box"][0] - server.get("api/frames/32")["boxes"][0]["box"][0]
+    between = (
+        server.get("api/frames/36")["boxes"][0]["box"][0] - server.get("api/frames/32")["boxes"][0]["box"][0]
+    )
     assert between > 3
     page.keys("m")
-    until(lambda: page.js("return gazekit.annotator.shown.frame") == 32, "the middle between keyframes 27 and 36")
+    until(
+        lambda: page.js("return gazekit.annotator.shown.frame") == 32,
+        "the middle between keyframes 27 and 36",
+    )
 
 
 def test_boxes_are_propagated_through_a_range_and_say_so(server, tab):
@@ -115,7 +120,9 @@ def test_boxes_are_propagated_through_a_range_and_say_so(server, tab):
     until(lambda: server.get("api/frames/9")["boxes"], "the third frame after")
     until(lambda: page.text("toasts").startswith("Propagating"), "a word about it")
     page.go(8)
-    until(lambda: {box["source"] for box in page.boxes()} == {"propagated"}, "propagated boxes without a reload")
+    until(
+        lambda: {box["source"] for box in page.boxes()} == {"propagated"}, "propagated boxes without a reload"
+    )
     assert "propagated" in page.text("boxes")
     assert "propagated" not in {box["source"] for box in server.get("api/frames/10")["boxes"]}
 

@@ -39,6 +39,7 @@ def test_predictions_change_by_themselves_when_the_model_has_learned(toy_project
     assert frame["confirmed"] and {box["source"] for box in frame["boxes"]} == {"confirmed"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["coco", "cvat", "label_studio"])
 def test_what_is_exported_comes_back_equal(exchanged, tab, tmp_path, format):
     server = exchanged

@@ -97,7 +97,7 @@ def test_it_listens_on_loopback_and_ends_when_told_though_pages_listen(recording
         with pytest.raises(ValueError, match=f"open already at http://127.0.0.1:{port}/"):
             main([f"project={tmp_path / 'p'}", "open_browser=false"])
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         assert "Everything is saved" in process.stderr.read()
         stream.close()
 

@@ -38,14 +38,11 @@ def median_ms(calls):
     return statistics.median(times)
 
 
-def test_acts_and_frames_take_milliseconds(store, record_property):
+def test_acts_and_frames_take_milliseconds(store):
     moved = [{"op": "box.update", "id": 5 * i + 1, "box": [7, 7, 70, 70]} for i in range(100)]
     acts = median_ms([lambda action=action: store.act(action, "ada") for action in moved])
     frames = median_ms([lambda i=i: store.frame(i * 10) for i in range(300)])
     undos = median_ms([lambda: store.undo("ada")] * 50)
-    record_property("act_ms", acts)
-    record_property("frame_ms", frames)
-    record_property("undo_ms", undos)
     print(f"act {acts:.2f} ms, undo {undos:.2f} ms, frame {frames:.3f} ms")
     assert acts < 60 and undos < 60  # a slow disk, many at once: 1 to 4 ms is usual
     assert frames < 5
