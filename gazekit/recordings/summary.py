@@ -36,7 +36,7 @@ class Settings:
         format: of `readers.FORMATS`, None = recognised.
         options: of that format's reader.
         screen: the display, None = as the file says.
-        px_per_dva: pixels of one degree, where no screen is known.
+        px_per_dva: pixels of one degree, where neither screen nor scene camera is known.
         eye: as of `Recording.gaze`.
         detector: of `DETECTORS`; "vendor" are the tracker's own events; None = "ivt" where degrees are known, else
             "vendor".
@@ -68,7 +68,7 @@ def info(path: Path, settings: Settings) -> dict[str, Any]:
 def facts_of(recording: Recording, settings: Settings) -> dict[str, Any]:
     """The same of a recording that has been read."""
     counts = recording.events["kind"].value_counts().sort_index()
-    return quality(recording, settings.eye) | {
+    return quality(recording, settings.eye, view=settings.view(recording)) | {
         "size_px": recording.size_px,
         "eyes": [eye for eye in recording.eyes if eye],
         "frames": None if recording.frame_t_ms is None else len(recording.frame_t_ms),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -92,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     every.add_argument("--width-cm", type=float, help="width of its picture area")
     every.add_argument("--distance-cm", type=float, help="from the eyes to it")
-    every.add_argument("--px-per-dva", type=float, help="pixels of a degree, instead of a screen")
+    every.add_argument("--px-per-dva", type=float, help="pixels of a degree, where no screen and no scene camera is known")
     every.add_argument(
         "--eye", choices=("left", "right", "mean", "best"), help="default: the one with more valid samples"
     )
@@ -147,6 +148,8 @@ def _pairs(texts: list[str], option: str) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise ValueError(f"{option} takes NAME=VALUE, got {text!r}")
+        if name in ("path", "screen", "format"):
+            raise ValueError(f"{option} {text}: {name} has an option of its own")
         try:
             found[name] = json.loads(value)
         except ValueError:
@@ -178,19 +181,23 @@ def _to(path: Path, work: Callable, settings: Any, targets: dict[Path, Path]) ->
 
 
 def _names(paths: list[Path]) -> dict[Path, str]:
-    """A name for each, its own without suffix, after as many folders as tell it from the others."""
-    found: dict[Path, str] = {}
-    whole = {path: path.resolve() for path in paths}
-    for path, real in whole.items():
-        parts = [*real.parent.parts[1:], real.stem if path.is_file() else real.name]
-        for depth in range(1, len(parts) + 1):
-            name = "_".join(parts[-depth:])
-            alike = [p for p, r in whole.items() if p != path and "_".join(
-                [*r.parent.parts[1:], r.stem if p.is_file() else r.name][-depth:]) == name]  # fmt: skip
-            if not alike:
-                break
-        found[path] = name if not alike else f"{name}{real.suffix.replace('.', '_')}"
-    return found
+    """A name for each that no other could have: its own without suffix, after as many folders as that takes.
+
+    Where no folder tells two apart (a_b.asc and a/b.asc, or one file by two ways) they are numbered.
+    """
+    could = {path: _could_be(path) for path in paths}
+    count = Counter(name for names in could.values() for name in set(names))
+    return {
+        path: next((n for n in names if count[n] == 1), f"{names[0]}~{number}")
+        for number, (path, names) in enumerate(could.items(), start=1)
+    }
+
+
+def _could_be(path: Path) -> list[str]:
+    real = path.resolve()
+    parts = (*real.parts[1:-1], real.stem if real.is_file() else real.name)
+    names = ["_".join(parts[-depth:]) for depth in range(1, len(parts) + 1)]
+    return [*names, *(f"{name}{real.suffix.replace('.', '_')}" for name in names)]
 
 
 def _run(work: Callable, paths: list[Path], jobs: int | None) -> tuple[dict[Path, dict], dict[Path, str]]:
@@ -220,7 +227,7 @@ def _show_info(results: dict[Path, dict[str, Any]], out: Path | None) -> None:
         precision = (facts["rms_s2s_dva"], "{:.3f}°") if in_dva else (facts["rms_s2s_px"], "{:.2f} px")
         counts = [str(facts["vendor_events"].get(kind, "-")) for kind in ("fixation", "saccade", "blink")]
         table.add_row(
-            escape(path.name), facts["tracker"], facts["eye"] or "-", _number(facts["recorded_ms"] / 1e3, "{:.1f}"),
+            escape(path.name), escape(facts["tracker"]), facts["eye"] or "-", _number(facts["recorded_ms"] / 1e3, "{:.1f}"),
             _number(facts["rate_hz"], "{:.0f}"), _number(100 * facts["lost_share"], "{:.1f} %"),
             _number(*precision), *counts,
         )  # fmt: skip
