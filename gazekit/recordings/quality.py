@@ -135,7 +135,7 @@ def _windows(gaze: Gaze, window_ms: float) -> tuple[np.ndarray, np.ndarray]:
     size = max(3, round(window_ms / gaze.interval_ms))
     speed = velocity_dva_s(gaze.t_ms, gaze.xy_px, block=gaze.block, flat=True)
     moving = speed[speed > _ROUNDING]
-    limit = _STILL * np.median(moving) if len(moving) else 0.0
+    limit = _STILL * np.median(moving) if len(moving) else _ROUNDING
     first, last = runs(speed <= limit, cuts(gaze))
     count = (last - first + 1) // size
     number = np.arange(count.sum()) - np.repeat(count.cumsum() - count, count)
