@@ -20,10 +20,18 @@ import pandas as pd
 from gazekit.recordings.csv_lines import check_lines, match_header
 from gazekit.recordings.recording import RecordingError
 
-__all__ = ["Truncated", "read_bytes", "read_csv", "read_json", "read_json_lines", "read_text"]
+__all__ = ["Truncated", "has_file", "read_bytes", "read_csv", "read_json", "read_json_lines", "read_text"]
 
 Truncated = Literal["error", "keep"]
 _KEEP = 'truncated="keep" reads what is there'
+
+
+def has_file(folder: Path, name: str) -> bool:
+    """Whether a folder holds a file; False too for what cannot be looked into."""
+    try:
+        return (folder / name).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def read_bytes(path: Path, truncated: Truncated = "error") -> tuple[bytes, list[str]]:

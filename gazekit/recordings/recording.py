@@ -181,7 +181,8 @@ class Recording:
 
         Args:
             eye: "left", "right"; "mean" of both where both are valid, NaN elsewhere (so that losing an eye makes no
-                jump); "best" the one with more valid samples, left on a tie. None: the only one, else "best".
+                jump), without pupil unless both eyes have one; "best" the one with more valid samples, left on a tie.
+                None: the only one, else "best".
         Raises:
             ValueError: an eye that was not recorded.
         """
@@ -194,7 +195,8 @@ class Recording:
             eye = max(self.eyes, key=lambda e: int(self._stream(e)[0].sum()))
         streams = [self._stream(e)[1:] for e in (self.eyes if eye == "mean" else (eye,))]
         xy, pupil = (
-            np.mean(parts, 0) if parts[0] is not None else None for parts in zip(*streams, strict=True)
+            None if any(part is None for part in parts) else np.mean(parts, 0)
+            for parts in zip(*streams, strict=True)
         )
         block = self.samples["block"].to_numpy() if "block" in self.samples else None
         return Gaze(self.samples["t_ms"].to_numpy(), xy, pupil, block, eye)

@@ -93,7 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     every.add_argument("--width-cm", type=float, help="width of its picture area")
     every.add_argument("--distance-cm", type=float, help="from the eyes to it")
-    every.add_argument("--px-per-dva", type=float, help="pixels of a degree, where no screen and no scene camera is known")
+    every.add_argument(
+        "--px-per-dva", type=float, help="pixels of a degree, where no screen or camera is known"
+    )
     every.add_argument(
         "--eye", choices=("left", "right", "mean", "best"), help="default: the one with more valid samples"
     )
@@ -227,9 +229,9 @@ def _show_info(results: dict[Path, dict[str, Any]], out: Path | None) -> None:
         precision = (facts["rms_s2s_dva"], "{:.3f}°") if in_dva else (facts["rms_s2s_px"], "{:.2f} px")
         counts = [str(facts["vendor_events"].get(kind, "-")) for kind in ("fixation", "saccade", "blink")]
         table.add_row(
-            escape(path.name), escape(facts["tracker"]), facts["eye"] or "-", _number(facts["recorded_ms"] / 1e3, "{:.1f}"),
-            _number(facts["rate_hz"], "{:.0f}"), _number(100 * facts["lost_share"], "{:.1f} %"),
-            _number(*precision), *counts,
+            escape(path.name), escape(facts["tracker"]), facts["eye"] or "-",
+            _number(facts["recorded_ms"] / 1e3, "{:.1f}"), _number(facts["rate_hz"], "{:.0f}"),
+            _number(100 * facts["lost_share"], "{:.1f} %"), _number(*precision), *counts,
         )  # fmt: skip
         notes += [f"{path.name}: {note}" for note in facts["notes"]]
     if results:

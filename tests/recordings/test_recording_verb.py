@@ -109,7 +109,7 @@ def test_no_two_recordings_have_one_name(tmp_path):
     assert names == ["a_b~1", "b~2", "c_b_asc", "b_tsv"]
     many = [Path(f"/s/{i}/gaze.asc") for i in range(3000)]
     start = time.perf_counter()
-    assert _names(many)[many[7]] == "7_gaze"
+    assert _names(many)[many[7]] == "7_gaze.asc"  # no file: nothing is known of an ending
     assert time.perf_counter() - start < 1
 
 

@@ -274,6 +274,7 @@ def test_glasses3_by_its_documented_layout(glasses3: Path):
     [
         ({"type": "gaze", "timestamp": 3.0}, "expected timestamp and data"),
         ({"type": "gaze", "timestamp": float("nan"), "data": {}}, "expected timestamp and data"),
+        ({"type": "gaze", "timestamp": 1e308, "data": {}}, "expected timestamp and data"),
         ({"type": "gaze", "timestamp": "3", "data": {}}, "expected timestamp and data"),
         ({"type": "gaze", "timestamp": 3.0, "data": {"gaze2d": [1]}}, "expected 2 numbers"),
         ({"type": "gaze", "timestamp": 3.0, "data": {"eyeleft": 3}}, "no object"),

@@ -24,10 +24,10 @@ import pandas as pd
 
 from gazekit.recordings.camera import SceneCamera
 from gazekit.recordings.clocks import Clock, in_order, rows_at
-from gazekit.recordings.files import Truncated, read_bytes, read_json, read_json_lines
-from gazekit.recordings.readers.pupil_labs import has_file, scene_size
+from gazekit.recordings.files import Truncated, has_file, read_bytes, read_json, read_json_lines
 from gazekit.recordings.readers.tobii_files import add_mean_pupil, numbers, scene_frames, tobii_camera
 from gazekit.recordings.recording import Recording, RecordingError, event_table
+from gazekit.recordings.video import scene_size
 
 __all__ = ["matches", "read"]
 
