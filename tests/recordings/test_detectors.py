@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import betainc
 
 from gazekit.geometry import Screen
 from gazekit.recordings.agreement import event_agreement, noise_curve
@@ -245,6 +246,20 @@ def test_infinite_positions_are_no_place(detector):
     xy[50:250] = np.random.default_rng(0).normal(500, 1, (200, 2))
     found = detector.detect(Gaze(np.arange(300.0), xy), SCREEN)
     assert (found["first"] >= 50).all() and (found["last"] < 250).all()
+
+
+@pytest.mark.parametrize("detector", [*FIXED, IVT(max_gap_ms=75)])
+def test_samples_that_each_stand_alone_make_no_event(detector):
+    gaze = Gaze([0, 1000, 2000], np.full((3, 2), 500.0), block=np.arange(3))  # no interval is known
+    assert len(detector.detect(gaze, SCREEN)) == 0
+
+
+def test_small_saccades_stay_in_their_fixation_over_20_ms():
+    t = np.arange(1000.0)
+    for amplitude, count in ((0.4, 1), (0.6, 2)):
+        share = ((t - 500) / (21 + 2.2 * amplitude)).clip(0, 1)
+        xy = np.stack([35.0 * amplitude * betainc(2.5, 3.0, share), 0 * t], 1)
+        assert (IVT().detect(Gaze(t, xy), 35.0)["kind"] == "fixation").sum() == count
 
 
 def test_idt_passes_over_what_is_too_short():
