@@ -211,6 +211,7 @@ def test_screen_statements(file: Path) -> None:
         ({"SampleCoordinateSystem": "eye-in-head"}, "eye-in-head"),
         ({"timestamp": {"Units": "fortnight"}}, "unit 'fortnight' of timestamp"),
         ({"Columns": ["x_coordinate", "timestamp", "y_coordinate", "pupil_size"]}, "row"),
+        ({"Columns": ["timestamp", "x_coordinate", "y_coordinate", "\ud800"]}, "not a readable table"),
     ],
 )
 def test_wrong_json(file: Path, change: dict, message: str) -> None:
