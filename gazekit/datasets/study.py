@@ -199,6 +199,9 @@ def _trials(root: Path) -> pd.DataFrame | None:
     if len(table) == 0:
         raise DataError(f"{path}: holds no trial")
     table.index += 1  # rows as people count them
+    for row, name in table["recording"].items():
+        if not _is_below(name):
+            raise DataError(f"{path}, row {row}: recording must be a path below the folder, got {name!r}")
     return table
 
 
@@ -221,8 +224,12 @@ def _place(value: Any) -> np.ndarray | str | None:
 
 
 def _glob(value: Any) -> str:
-    if not isinstance(value, str) or not value or Path(value).is_absolute() or ".." in Path(value).parts:
+    if not isinstance(value, str) or not _is_below(value):
         raise ValueError(
             f'recordings must say which files below the folder, for instance "data/*.asc", got {value!r}'
         )
     return value
+
+
+def _is_below(name: str) -> bool:
+    return bool(name) and not Path(name).is_absolute() and ".." not in Path(name).parts

@@ -52,7 +52,11 @@ def _walk(folder: Path, recordings: list[tuple[Path, str]], others: list[Path]) 
     if name := _format(folder):
         recordings.append((folder, name))
         return
-    for child in sorted(folder.iterdir()):
+    try:
+        children = sorted(folder.iterdir())
+    except OSError as error:
+        raise RecordingError(f"{folder}: cannot be looked into ({error.strerror})") from error
+    for child in children:
         if child.name.startswith("."):
             continue
         if child.is_dir() and not child.is_symlink():  # a link may lead back up

@@ -13,7 +13,7 @@ import pytest
 from gazekit.cli import main
 from gazekit.recordings.find import find_recordings
 from gazekit.recordings.many import for_each
-from gazekit.recordings.recording import RecordingError
+from gazekit.recordings.recording import Recording, RecordingError
 from gazekit.recordings.summary import Settings, info
 from gazekit.verbs.recording import _names, _show_info
 
@@ -201,3 +201,12 @@ def test_one_that_fails_or_dies_stops_none_of_the_others():
     assert re.fullmatch(r"KeyError in test_recording_verb.py, line \d+: 'half'", outcomes[1].error)
     assert outcomes[2].error == "three has no half"
     assert "the process that read it died" in outcomes[4].error
+
+
+def test_a_pipe_is_not_waited_for(files, tmp_path):
+    os.mkfifo(tmp_path / "pipe.asc")
+    shutil.copy(files / "cili_mono500.asc", tmp_path)
+    found = find_recordings([tmp_path])
+    assert [p.name for p in found.others] == ["pipe.asc"]
+    with pytest.raises(RecordingError, match="neither a file nor a folder"):
+        Recording.open(tmp_path / "pipe.asc", format="eyelink")

@@ -35,7 +35,7 @@ def recognise(path: str | Path) -> str:
     path = Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"no recording at {path}")
-    for name in FORMATS:
+    for name in FORMATS if path.is_file() or path.is_dir() else ():  # to look into a pipe would wait for ever
         if _module(name).matches(path):
             return name
     known = "\n  ".join(f"{name}: {title}" for name, title in FORMATS.items())
@@ -60,6 +60,8 @@ def read(
         raise ValueError(f"unknown format {format!r}, expected one of: {', '.join(FORMATS)}")
     if not path.exists():
         raise FileNotFoundError(f"no recording at {path}")
+    if not (path.is_file() or path.is_dir()):
+        raise RecordingError(f"{path}: neither a file nor a folder")
     name = format or recognise(path)
     reader = _module(name).read
     known = list(signature(reader).parameters)[1:]

@@ -25,7 +25,7 @@ _TIMES = {"t_s": 1e3, "t_ms": 1.0, "t_us": 1e-3, "t_ns": 1e-6}
 _EYES = ("", "_left", "_right")
 _PARTS = ("x_px", "y_px", "x_norm", "y_norm", "pupil", "valid")
 _OWN = (*(f"{part}{eye}" for eye in _EYES for part in _PARTS), "block")
-# The common format of glassesTools (github.com/dcnieho/glassesTools), which reads seven more head-mounted trackers.
+# The common format of glassesTools (github.com/dcnieho/glassesTools), which reads more head-mounted trackers.
 _GLASSES = {"t_ms": "timestamp", "x_px": "gaze_pos_vid_x", "y_px": "gaze_pos_vid_y"}
 _VALID = dict.fromkeys(["1", "1.0", "true", "valid", "yes"], True)
 _INVALID = dict.fromkeys(["0", "0.0", "false", "invalid", "no", "nan", ""], False)
