@@ -14,6 +14,7 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import Progress
 from rich.table import Table
 
@@ -235,8 +236,10 @@ def _show_info(results: dict[Path, dict[str, Any]], out: Path | None) -> None:
         )  # fmt: skip
         notes += [f"{path.name}: {note}" for note in facts["notes"]]
     if results:
-        Console().print(table)
-        Console().print("s: recorded, pauses left out; lost: samples without a position; RMS: sample to sample, median "
+        console = Console()
+        least = Measurement.get(console, console.options.update(width=1000), table).minimum
+        Console(width=max(console.width, least)).print(table, soft_wrap=True)  # no number loses a digit
+        console.print("s: recorded, pauses left out; lost: samples without a position; RMS: sample to sample, median "
                         "of 200 ms; events are the tracker's own")  # fmt: skip
     for note in notes:
         Console(stderr=True).print(f"note: {escape(note)}", soft_wrap=True)

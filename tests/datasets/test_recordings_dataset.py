@@ -261,7 +261,7 @@ def test_what_is_broken_is_told_or_skipped_and_counted(study):
         ("trials.csv", "recording,onset_ms,offset_ms,stimulus\n", "holds no trial"),
         ("trials.csv", "recording,onset_ms,stimulus\na,1,b\n", "no column 'offset_ms'"),
         ("trials.csv", "recording,onset_ms,offset_ms,stimulus\nx.asc,1,2,p0\n", "x.asc' .1 trials.: no recording at"),
-        ("trials.csv", "recording,onset_ms,offset_ms,stimulus\n../s1.asc,1,2,p0\n", "row 1: recording must be a path below"),
+        ("trials.csv", "recording,onset_ms,offset_ms,stimulus\n../s1.asc,1,2,p0\n", "row 1: .* a path below"),
         ("trials.csv", "recording,onset_ms,offset_ms,stimulus\ndata/s1.asc,1,,p0\n", "trial 1: .*has no end"),
         ("trials.csv", "recording,onset_ms,offset_ms,stimulus\ndata/s1.asc,1,x,p0\n", "'offset_ms', row 1: expected a"),
         ("trials.csv", "recording,onset_ms,offset_ms,stimulus,target\ndata/s1.asc,1,2,p0,hat\n", "'hat' fits 0"),

@@ -121,6 +121,15 @@ def test_a_degree_that_is_given_is_used_for_precision(files, capfd, tmp_path):
     assert "rms_s2s_dva" not in facts["reasons"]
 
 
+def test_numbers_in_the_table_are_whole(files, capfd, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    facts = info(files / "cili_mono1000.asc", Settings())
+    many = {"fixation": 123456, "saccade": 234567, "blink": 345678}
+    _show_info({files / "a.asc": facts | {"recorded_ms": 1e12, "vendor_events": many}}, None)
+    table = capfd.readouterr().out
+    assert all(str(number) in table for number in (*many.values(), "1000000000.0"))
+
+
 def test_what_files_say_is_no_markup(files, capfd):
     facts = info(files / "cili_mono1000.asc", Settings())
     _show_info({files / "[/] x.asc": facts | {"tracker": "[/b] Eyes"}}, None)
