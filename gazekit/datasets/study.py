@@ -56,6 +56,10 @@ class Study:
             self.pictures = sorted(
                 p for p in (root / "stimuli").iterdir() if p.is_file() and p.name[0] != "."
             )
+            self._by_name: dict[str, list[Path]] = {}
+            for picture in self.pictures:
+                for name in (picture.name, picture.stem):
+                    self._by_name.setdefault(name, []).append(picture)
             self.objects = None if grid is not None else self._objects()
         except (ValueError, TypeError) as error:
             told = isinstance(error, DataError | RecordingError)
@@ -92,8 +96,8 @@ class Study:
 
     def picture(self, stimulus: str) -> Path:
         """The picture of this name, or of this name without its ending."""
-        fits = [p for p in self.pictures if p.name == stimulus]
-        fits = fits or [p for p in self.pictures if p.stem == stimulus]
+        fits = self._by_name.get(stimulus, [])
+        fits = [p for p in fits if p.name == stimulus] or fits
         if len(fits) != 1:
             folder = self.root / "stimuli"
             raise ValueError(
