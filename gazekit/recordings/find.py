@@ -13,7 +13,7 @@ __all__ = ["Found", "find_recordings"]
 
 
 class Found(NamedTuple):
-    """`recordings`: (path, format) in order of path; `others`: files that belong to no recording."""
+    """`recordings`: (path, format) in order of path; `others`: files of no recording, folders that cannot be read."""
 
     recordings: list[tuple[Path, str]]
     others: list[Path]
@@ -54,8 +54,9 @@ def _walk(folder: Path, recordings: list[tuple[Path, str]], others: list[Path]) 
         return
     try:
         children = sorted(folder.iterdir())
-    except OSError as error:
-        raise RecordingError(f"{folder}: cannot be looked into ({error.strerror})") from error
+    except OSError:  # one that may not be looked into stops none of the others
+        others.append(folder)
+        return
     for child in children:
         if child.name.startswith("."):
             continue

@@ -191,7 +191,7 @@ def _one_eye(events: pd.DataFrame) -> pd.DataFrame:
 def _check_trial(where: str, onset_ms: float, offset_ms: float, stimulus: str) -> None:
     if pd.isna(stimulus) or not str(stimulus):
         raise RecordingError(
-            f"{where}, from {onset_ms:.10g} ms: no stimulus is given, nor does a message between its start and end name one"
+            f"{where}, from {onset_ms:.10g} ms: no stimulus is given, nor does a message of the trial name one"
         )
     if not np.isfinite(onset_ms) or not np.isfinite(offset_ms):
         raise RecordingError(

@@ -218,7 +218,10 @@ def text(samples: str, spec: str = "GAZE LEFT RATE 1000.00 TRACKING CR", rest: s
         (text("... 1 2 3 4\n"), "no samples"),
         (text("1 2 3 4 ...\n", rest="EFIX L 1 2\n"), "line 7: expected 6 numbers"),
         (text("1 2 3 4 ...\n", rest="EFIX X 1 2 3 4 5 6\n"), "line 7: expected eye L or R"),
-        (text("1 2 3 4 ...\n", rest="EBLINK L 5 2 3\n"), "line 7: a blink from 5 to 2"),
+        (
+            text("1 2 3 4 ...\n", rest="EBLINK L 12345675 12345672 3\n"),
+            "line 7: a blink from 12345675 to 12345672 ms",
+        ),
         (text("1 2 3 4 ...\n", rest="MSG\n"), "line 7: expected MSG, a time"),
         (text("1 2 3 4 ...\n", rest="INPUT 5\n"), "line 7: expected 2 numbers"),
         (text("1 2 3 4 ...\n", rest="BUTTON nan 1 1\n"), "line 7: a time is missing"),

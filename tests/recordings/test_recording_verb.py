@@ -212,6 +212,21 @@ def test_one_that_fails_or_dies_stops_none_of_the_others():
     assert "the process that read it died" in outcomes[4].error
 
 
+def test_a_folder_that_cannot_be_read_stops_no_other(files, tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    shutil.copy(files / "cili_mono500.asc", tmp_path)
+    look = Path.iterdir
+
+    def iterdir(folder):
+        if folder.name == "a":
+            raise PermissionError(13, "not yours")
+        return look(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    found = find_recordings([tmp_path])
+    assert len(found.recordings) == 1 and found.others == [tmp_path / "a"]
+
+
 def test_a_pipe_is_not_waited_for(files, tmp_path):
     os.mkfifo(tmp_path / "pipe.asc")
     shutil.copy(files / "cili_mono500.asc", tmp_path)

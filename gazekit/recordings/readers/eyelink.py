@@ -146,7 +146,7 @@ def _events(lines: Lines, blocks: list[Block]) -> pd.DataFrame:
             onset, offset, duration = values[:3]
             if not (offset >= onset and duration >= 0):
                 raise RecordingError(
-                    f"{lines.where(line)}: a {kind} from {onset:g} to {offset:g} ms of {duration:g} ms"
+                    f"{lines.where(line)}: a {kind} from {onset:.10g} to {offset:.10g} ms of {duration:.10g} ms"
                 )
             row = dict(kind=kind, eye=_EYES[eye], onset_ms=onset, offset_ms=offset, duration_ms=duration)
             rows.append(row | dict(zip(names, values[3:], strict=False)))
