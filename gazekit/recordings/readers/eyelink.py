@@ -220,7 +220,7 @@ def _size(lines: Lines, messages: pd.DataFrame) -> tuple[tuple[int, int] | None,
             f"the file states different screen coordinates: {sorted(stated)}; taken: {left, top, right, bottom}"
         )
     width, height = round(right - left) + 1, round(bottom - top) + 1  # both ends belong to the screen
-    if width % 2 and height % 2:  # no screen has odd sizes: its size was given instead of its last pixel
+    if width % 2 and height % 2:  # hardly any screen is odd in both: its size was given
         width, height = width - 1, height - 1
         lines.notes.append(
             f"screen coordinates end at {right:g}, {bottom:g}: taken as a screen of {width} x {height} px"
