@@ -29,7 +29,7 @@ __all__ = ["plot_aoi_timeline", "plot_gaze", "plot_heatmap", "plot_main_sequence
 
 _EVENTS = {"fixation": "#dcefe6", "saccade": "#f6d5a8", "blink": "#b8b8b8", "pursuit": "#e6dcf2"}
 _AOIS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-_MOST_POINTS = 20_000  # of a line; more is drawn as the lowest and highest of each stretch
+_MOST_POINTS = 4_000  # more than pixels
 
 
 def plot_gaze(
@@ -42,7 +42,7 @@ def plot_gaze(
     """Horizontal and vertical position over time, events as coloured bands behind.
 
     Lines are broken where samples are invalid and where time has a gap. Long recordings are drawn as the lowest and
-    highest position of each of 10,000 stretches, so that nothing that stands out is lost.
+    highest position of each of 2,000 stretches, so that nothing that stands out is lost.
 
     Args:
         ax: of any size; its limits and labels are set.

@@ -44,16 +44,21 @@ def plot_losses(ax: Axes, gaze: Gaze) -> Axes:
 
 def _times_lost(gaze: Gaze, at_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """[N] ms lost to invalid samples, lost to missing ones, and recorded at all, from the start to each time."""
-    step = np.diff(gaze.t_ms, append=gaze.t_ms[-1] + gaze.interval_ms)
-    pause = (
-        np.zeros(len(gaze), bool) if gaze.block is None else np.diff(gaze.block, append=gaze.block[-1]) != 0
-    )
+    t = gaze.t_ms
+    step = np.diff(t, append=t[-1] + gaze.interval_ms)
+    pause = np.zeros(len(t), bool) if gaze.block is None else np.diff(gaze.block, append=gaze.block[-1]) != 0
     own = np.where(pause | (step > 1.5 * gaze.interval_ms), np.minimum(step, gaze.interval_ms), step)
     lacking = np.where(pause, 0.0, step - own)
-    knots = np.append(np.stack([gaze.t_ms, gaze.t_ms + own], 1), gaze.t_ms[-1] + own[-1])
-    none = np.zeros(len(gaze))
-    parts = (np.where(gaze.valid, 0.0, own), none), (none, lacking), (own, lacking)
-    return tuple(np.interp(at_ms, knots, np.append(0, np.cumsum(np.stack(part, 1)))) for part in parts)
+    at = np.maximum(np.searchsorted(t, at_ms, side="right") - 1, 0)  # the sample that each time falls on
+    into_own = np.clip(at_ms - t[at], 0, own[at])
+    into_lacking = np.clip(at_ms - t[at] - own[at], 0, lacking[at])
+
+    def until(time: np.ndarray, into: np.ndarray) -> np.ndarray:
+        return np.cumsum(time)[at] - time[at] + into
+
+    invalid = until(np.where(gaze.valid, 0.0, own), np.where(gaze.valid[at], 0.0, into_own))
+    missing = until(lacking, into_lacking)
+    return invalid, missing, until(own, into_own) + missing
 
 
 def plot_intervals(ax: Axes, gaze: Gaze) -> Axes:
