@@ -133,8 +133,8 @@ def scanpaths(
     Returns:
         A scanpath a trial, in the trials' order; a trial without fixation has an empty one.
     Raises:
-        RecordingError: no fixations at all, a trial without end or stimulus, or that ends before it begins, or with a
-            fixation that has no position or duration.
+        RecordingError: no fixations at all, a trial without end or stimulus, or that ends before it begins, or lies
+            outside of the recording, or with a fixation that has no position or duration.
         ValueError: tables without these columns or with text for times, fixations of both eyes or without an onset.
     """
     if isinstance(trials, TrialMessages):
@@ -152,6 +152,7 @@ def scanpaths(
     for row in trials[list(TRIAL_COLUMNS)].assign(**times).itertuples():
         where = f"{recording.path.name}, trial {row.Index}"
         _check_trial(where, row.onset_ms, row.offset_ms, row.stimulus)
+        _check_recorded(where, recording, row.onset_ms, row.offset_ms)
         first, last = np.searchsorted(onsets, [row.onset_ms, row.offset_ms])
         try:
             path = Scanpath(xy[first:last], duration[first:last], observer)
@@ -200,4 +201,15 @@ def _check_trial(where: str, onset_ms: float, offset_ms: float, stimulus: str) -
     if offset_ms <= onset_ms:
         raise RecordingError(
             f"{where} ({stimulus}): ends at {offset_ms:.10g} ms, not after its onset {onset_ms:.10g} ms"
+        )
+
+
+def _check_recorded(where: str, recording: Recording, onset_ms: float, offset_ms: float) -> None:
+    """Times from the start of a recording whose clock starts elsewhere would give a trial without fixations."""
+    t_ms = recording.samples["t_ms"].to_numpy()
+    if len(t_ms) and (offset_ms <= t_ms[0] or onset_ms > t_ms[-1]):
+        raise RecordingError(
+            f"{where}: from {onset_ms:.10g} to {offset_ms:.10g} ms, but the recording's samples are from "
+            f"{t_ms[0]:.10g} to {t_ms[-1]:.10g} ms on its clock; give times on that clock (those counted from the "
+            f"recording's start need {t_ms[0]:.10g} ms added)"
         )
