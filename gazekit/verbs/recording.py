@@ -36,7 +36,7 @@ examples:
       --read 'columns={{"t_ms": "Time", "x_px": "Gaze X", "y_px": "Gaze Y"}}'
 
 A recording that cannot be read stops none of the others; it is listed at the end with the reason, and the exit
-status is 1.
+status is 1. So are files in a folder that look like recordings by their names (.asc, .edf, gaze.csv ...) but are none.
 """
 
 
@@ -53,6 +53,7 @@ def main(rest: list[str]) -> int:
     paths = [path for path, _ in found.recordings]
     work, out = _work(options, settings, paths)
     results, failures = _run(work, paths, options.jobs)
+    failures = found.failed | failures
     show = {"info": _show_info, "events": _show_events, "report": _show_info}[options.action]
     show(results, out)
     console = Console(stderr=True)
@@ -60,6 +61,9 @@ def main(rest: list[str]) -> int:
         _write_json(out, [facts | {"path": str(path)} for path, facts in results.items()])
     if options.action == "report":
         _write_json(out / "quality.json", [facts | {"path": str(path)} for path, facts in results.items()])
+    for path, facts in results.items():
+        for warning in facts.get("warnings", ()):
+            console.print(f"[yellow]warning[/] {escape(f'{path.name}: {warning}')}", soft_wrap=True)
     if out is not None:
         console.print(f"written to {out}")
     if found.others:
@@ -68,7 +72,7 @@ def main(rest: list[str]) -> int:
     for path, reason in failures.items():
         console.print(f"[red]failed[/] {escape(str(path))}\n  {escape(reason)}", soft_wrap=True)
     if failures:
-        console.print(f"{len(failures)} of {len(paths)} recordings failed")
+        console.print(f"{len(failures)} of {len(paths) + len(found.failed)} recordings failed")
     return 1 if failures else 0
 
 
@@ -103,7 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     every.add_argument("--jobs", type=int, help="processes (default: one a core)")
     detecting = argparse.ArgumentParser(add_help=False)
     detecting.add_argument("--detector", choices=DETECTORS,
-                           help="default: ivt where degrees are known, else the tracker's own events")  # fmt: skip
+                           help="default: ivt where degrees are known; vendor, the tracker's own events, elsewhere and "
+                                "with a scene camera")  # fmt: skip
     detecting.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="parameter of the detector"
     )
