@@ -231,6 +231,11 @@ class Recording:
         return replace(self, screen=screen, size_px=(screen.width_px, screen.height_px))
 
     @property
+    def head_mounted(self) -> bool:
+        """Whether positions are pixels of a scene camera, which moves with the head."""
+        return any(part is not None for part in (self.camera, self.frame_t_ms, self.video))
+
+    @property
     def duration_ms(self) -> float:
         """From the first to the last sample; NaN without samples."""
         t = self.samples["t_ms"].to_numpy()

@@ -41,7 +41,7 @@ def write_page(
 
     Args:
         events: what `facts["detector"]` found.
-        facts: of `summary.facts_of`, with detector and agreement_f1.
+        facts: of `summary.facts_of`, with detector, agreement_f1 and warnings.
         eye: the stream that was looked at, as of `Gaze.eye`.
     """
     pictures = _pictures(recording, events, eye, folder)
@@ -69,7 +69,7 @@ def _events(events: pd.DataFrame, facts: dict[str, Any]) -> list[str]:
         lines.append(
             f"| {kind} | {len(rows)} | {rows['duration_ms'].median():.0f} ms | {'' if np.isnan(f1) else f'{f1:.3f}'} |"
         )
-    return [*lines, ""]
+    return [*lines, "", *(f"{warning}.\n" for warning in facts["warnings"])]
 
 
 def _pictures(recording: Recording, events: pd.DataFrame, eye: str, folder: Path) -> list[tuple[str, str]]:

@@ -264,7 +264,7 @@ def test_what_is_broken_is_told_or_skipped_and_counted(study):
         ("trials.csv", "recording,onset_ms,offset_ms,stimulus\n../s1.asc,1,2,p0\n", "row 1: .* a path below"),
         ("trials.csv", "recording,onset_ms,offset_ms,stimulus\ndata/s1.asc,1,,p0\n", "trial 1: .*has no end"),
         ("trials.csv", "recording,onset_ms,offset_ms,stimulus\ndata/s1.asc,1,x,p0\n", "'offset_ms', row 1: expected a"),
-        ("trials.csv", "recording,onset_ms,offset_ms,stimulus,target\ndata/s1.asc,100001,100002,p0,hat\n", "'hat' fits 0"),
+        ("trials.csv", "recording,onset_ms,offset_ms,stimulus,target\ndata/s1.asc,1e5,2e5,p0,hat\n", "'hat' fits 0"),
         ("objects.csv", "stimulus,label,x_min,y_min,x_max\n", "no column 'y_max'"),
         ("objects.csv", "stimulus,label,x_min,y_min,x_max,y_max\np9,a,0,0,1,1\n", "row 1: stimulus 'p9' fits 0 of 3"),
         ("objects.csv", "stimulus,label,x_min,y_min,x_max,y_max\np0,a,0,0,1,1\n", "no object of 'p[12].png' is given"),

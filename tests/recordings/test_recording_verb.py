@@ -234,3 +234,13 @@ def test_a_pipe_is_not_waited_for(files, tmp_path):
     assert [p.name for p in found.others] == ["pipe.asc"]
     with pytest.raises(RecordingError, match="neither a file nor a folder"):
         Recording.open(tmp_path / "pipe.asc", format="eyelink")
+
+
+def test_with_a_scene_camera_the_trackers_own_events_are_taken(shared_data, capfd):
+    path = shared_data / "neon_native_demo" / "native"
+    _, _, told = run(capfd, "events", path)
+    assert "the tracker's own events: " in told and "23 fixation" in told and "warning" not in told
+    _, _, told = run(capfd, "events", path, "--detector", "ivt")
+    assert "warning native: ivt sees movements of the head as those of the eyes" in told
+    _, _, told = run(capfd, "events", path, "--set", "threshold_dva_s=100")
+    assert "the tracker's own events have no parameters, got threshold_dva_s: choose a detector too" in told
