@@ -61,14 +61,15 @@ class Settings:
 
 
 def info(path: Path, settings: Settings) -> dict[str, Any]:
-    """Facts of a recording: `quality`, counts of the tracker's events, and more."""
+    """Facts of a recording: `quality`, counts of the tracker's events of that eye (mean: of both), and more."""
     return facts_of(settings.open(path), settings)
 
 
 def facts_of(recording: Recording, settings: Settings) -> dict[str, Any]:
     """The same of a recording that has been read."""
-    counts = recording.events["kind"].value_counts().sort_index()
-    return quality(recording, settings.eye, view=settings.view(recording)) | {
+    found = quality(recording, settings.eye, view=settings.view(recording))
+    counts = _of_eye(recording, found["eye"])["kind"].value_counts().sort_index()
+    return found | {
         "size_px": recording.size_px,
         "eyes": [eye for eye in recording.eyes if eye],
         "frames": None if recording.frame_t_ms is None else len(recording.frame_t_ms),

@@ -245,7 +245,7 @@ def _show_info(results: dict[Path, dict[str, Any]], out: Path | None) -> None:
         least = Measurement.get(console, console.options.update(width=1000), table).minimum
         Console(width=max(console.width, least)).print(table, soft_wrap=True)  # no number loses a digit
         console.print("s: recorded, pauses left out; lost: samples without a position; RMS: sample to sample, median "
-                        "of 200 ms; events are the tracker's own")  # fmt: skip
+                        "of 200 ms; events are the tracker's own, of this eye (mean: of both)")  # fmt: skip
     for note in notes:
         Console(stderr=True).print(f"note: {escape(note)}", soft_wrap=True)
 

@@ -38,7 +38,7 @@ def test_a_folder_in_processes_tells_what_failed_and_goes_on(files, tmp_path, ca
     facts = {row["recording"]: row for row in json.loads(out.read_text())}
     assert len(facts) == 12
     assert facts["cili_binoRemote250.asc"]["eyes"] == ["left", "right"]
-    assert facts["cili_bino500.asc"]["vendor_events"] == {"fixation": 19, "input": 16, "saccade": 11}
+    assert facts["cili_bino500.asc"]["vendor_events"] == {"fixation": 10, "input": 16, "saccade": 6}
     assert facts["cili_mono1000.asc"]["accuracy_mean_dva"] == 0.38
     assert facts["cili_mono1000.asc"]["rms_s2s_dva"] is None
     assert "cili_mono250.asc" in table
@@ -128,6 +128,12 @@ def test_numbers_in_the_table_are_whole(files, capfd, monkeypatch):
     _show_info({files / "a.asc": facts | {"recorded_ms": 1e12, "vendor_events": many}}, None)
     table = capfd.readouterr().out
     assert all(str(number) in table for number in (*many.values(), "1000000000.0"))
+
+
+@pytest.mark.parametrize(("eye", "fixations"), [("left", 10), ("right", 9), ("mean", 19)])
+def test_events_are_counted_for_the_eye_in_the_row(files, eye, fixations):
+    facts = info(files / "cili_bino500.asc", Settings(eye=eye))
+    assert facts["eye"] == eye and facts["vendor_events"]["fixation"] == fixations
 
 
 def test_what_files_say_is_no_markup(files, capfd):

@@ -40,6 +40,13 @@ def test_fixations_of_both_eyes_are_the_trackers(shared_data, rate, eye):
         assert found.loc[0, "f1"] >= 0.94
 
 
+def test_events_of_both_eyes_are_refused(shared_data):
+    recording = read(shared_data / "eyelink_asc" / "cili_bino500.asc")
+    found = IVT().detect(recording.gaze("left"), PX_PER_DVA)
+    with pytest.raises(ValueError, match="reference has events of the left and the right eye, expected one"):
+        event_agreement(found, recording.events, 2.0)
+
+
 @pytest.mark.parametrize("rate", ["250", "500", "1000", "2000"])
 def test_quality_of_clean_files(shared_data, rate):
     found = quality(read(shared_data / "eyelink_asc" / f"cili_mono{rate}.asc"))
