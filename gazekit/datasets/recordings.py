@@ -11,10 +11,12 @@
      "picture_px": "centred",                          or [x_min, y_min, x_max, y_max]: where pictures were shown
      "screen": {"width_px": 1024, "height_px": 768, "width_cm": 38, "distance_cm": 60}}
 
-`recording` is a path below DIR, of any format that gazekit reads; times are ms in the recording as gazekit reads it.
+`recording` is a path below DIR, of any format that gazekit reads; times are ms on the clock of the recording as gazekit
+reads it (that of EyeLink does not start at 0): a trial outside of it is broken.
 `stimulus` is the name of a picture, with or without its ending; `target` the label of the object that is looked for,
 also as a group (?P<target>...) of a message; `observer` is by default the recording's name without its ending.
-One scene is one picture with one target. Fixations off the picture are left out and counted.
+One scene is one picture with one target. Fixations off the picture are left out and counted; a trial that then has none
+stays, with an empty scanpath, and is told.
 """
 
 from __future__ import annotations
@@ -27,7 +29,14 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gazekit.datasets.records import DatasetBuilder, DatasetInfo, OnBadRecord, ScanpathDataset, find_root
+from gazekit.datasets.records import (
+    DataError,
+    DatasetBuilder,
+    DatasetInfo,
+    OnBadRecord,
+    ScanpathDataset,
+    find_root,
+)
 from gazekit.datasets.study import Study
 from gazekit.recordings.recording import Recording
 from gazekit.recordings.scanpaths import cut_trials, fixations_of, scanpaths
@@ -64,7 +73,7 @@ def load(
         grid: (rows, columns) of cells that stand for objects, for a study without objects.
     Raises:
         FileNotFoundError: no such folder, or no pictures in it.
-        DataError: a file of the study is broken, or a record unless skipped.
+        DataError: a file of the study is broken, or a record unless skipped; no trial has a fixation on its picture.
         ValueError: an unknown value of `fixations`, a grid without cells.
     """
     if fixations not in ("tracker", "ivt"):
@@ -89,7 +98,24 @@ def load(
             with builder.scanpath(f"{where}, trial {trials.index[number]}"):
                 off.append(_add_trial(builder, study, recording, trials[number : number + 1], events))
     left = {f"without {sum(off)} fixations off the picture": int(np.count_nonzero(off))} if any(off) else None
-    return builder.build(left)
+    dataset = builder.build(left)
+    _tell_empty(dataset, root, sum(off))
+    return dataset
+
+
+def _tell_empty(dataset: ScanpathDataset, root: Path, off: int) -> None:
+    empty = [trial for trial in dataset.trials if not len(trial.scanpath)]
+    if empty and len(empty) == len(dataset.trials):
+        raise DataError(
+            f"{root}: none of {len(empty)} trials has a fixation on its picture, {off} fixations are off it; check "
+            "the trials' times and picture_px, where on the screen pictures were shown"
+        )
+    if empty:
+        first = f"{dataset.scenes[empty[0].scene].name}, observer {empty[0].scanpath.observer}"
+        _log.warning(
+            "%d of %d trials have no fixation on their picture; the first: %s",
+            len(empty), len(dataset.trials), first,
+        )  # fmt: skip
 
 
 def _observers(paths: list[Path], root: Path) -> list[str]:

@@ -56,6 +56,10 @@ class Study:
             self.pictures = sorted(
                 p for p in (root / "stimuli").iterdir() if p.is_file() and p.name[0] != "."
             )
+            self._by_name: dict[str, list[Path]] = {}
+            for picture in self.pictures:
+                for name in (picture.name, picture.stem):
+                    self._by_name.setdefault(name, []).append(picture)
             self.objects = None if grid is not None else self._objects()
         except (ValueError, TypeError) as error:
             told = isinstance(error, DataError | RecordingError)
@@ -92,8 +96,8 @@ class Study:
 
     def picture(self, stimulus: str) -> Path:
         """The picture of this name, or of this name without its ending."""
-        fits = [p for p in self.pictures if p.name == stimulus]
-        fits = fits or [p for p in self.pictures if p.stem == stimulus]
+        fits = self._by_name.get(stimulus, [])
+        fits = [p for p in fits if p.name == stimulus] or fits
         if len(fits) != 1:
             folder = self.root / "stimuli"
             raise ValueError(
@@ -199,6 +203,9 @@ def _trials(root: Path) -> pd.DataFrame | None:
     if len(table) == 0:
         raise DataError(f"{path}: holds no trial")
     table.index += 1  # rows as people count them
+    for row, name in table["recording"].items():
+        if not _is_below(name):
+            raise DataError(f"{path}, row {row}: recording must be a path below the folder, got {name!r}")
     return table
 
 
@@ -221,8 +228,12 @@ def _place(value: Any) -> np.ndarray | str | None:
 
 
 def _glob(value: Any) -> str:
-    if not isinstance(value, str) or not value or Path(value).is_absolute() or ".." in Path(value).parts:
+    if not isinstance(value, str) or not _is_below(value):
         raise ValueError(
             f'recordings must say which files below the folder, for instance "data/*.asc", got {value!r}'
         )
     return value
+
+
+def _is_below(name: str) -> bool:
+    return bool(name) and not Path(name).is_absolute() and ".." not in Path(name).parts

@@ -36,15 +36,22 @@ def event_agreement(
     """How well events agree, kind by kind, by `gazekit.metrics.functional.event_f1` and `event_timing_ms`.
 
     Args:
-        detected, reference: tables of one eye, as detectors and `Recording.events` hold them.
+        detected, reference: tables of one eye each, as detectors and `Recording.events` hold them.
         interval_ms: `Gaze.interval_ms`; offsets name the last sample in both tables.
         min_iou: matched events overlap by this share of the time in either.
     Returns:
         A row a kind: kind, detected, reference (counts), f1, and `TIMING_PARTS` of matched events (positive = late).
         NaN where no event or no match is.
     Raises:
-        ValueError: min_iou outside 0 to 1, or an event with times that are not finite.
+        ValueError: min_iou outside 0 to 1, an event with times that are not finite, a table with events of both eyes.
     """
+    for name, table in (("detected", detected), ("reference", reference)):
+        eyes = {*table.loc[table["kind"].isin(kinds), "eye"], ""} - {""} if "eye" in table else ()
+        if len(eyes) > 1:
+            raise ValueError(
+                f"{name} has events of the {' and the '.join(sorted(eyes))} eye, expected one: "
+                'events[events["eye"] == "left"]'
+            )
     rows = []
     for kind in kinds:
         ours, theirs = (to_events(table, kind, interval_ms) for table in (detected, reference))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from gazekit.recordings.recording import RecordingError
 
-__all__ = ["Clock", "in_order", "rows_at", "since_ms"]
+__all__ = ["Clock", "in_order", "rows_at", "since_ms", "timed"]
 
 Clock = Literal["error", "sort"]
 _FAR_NS = 100 * 86_400 * 10**9  # float64 milliseconds keep a nanosecond up to 2^53 ns = 104 days
@@ -27,9 +27,7 @@ def in_order(table: pd.DataFrame, time: str, where: str, clock: Clock) -> tuple[
     Raises:
         RecordingError: times that do not increase (unless "sort") or are not finite.
     """
-    t = table[time].to_numpy()
-    if not np.isfinite(t).all():
-        raise RecordingError(f"{where}: row {int(np.argmin(np.isfinite(t))) + 1} has no time")
+    t = timed(table, time, where)
     late = t[1:] <= t[:-1]
     if not late.any():
         return table, []
@@ -46,6 +44,18 @@ def in_order(table: pd.DataFrame, time: str, where: str, clock: Clock) -> tuple[
     if not first.all():
         note += f", {int((~first).sum())} rows with the time of another left out"
     return table[first].reset_index(drop=True), [note]
+
+
+def timed(table: pd.DataFrame, time: str, where: str) -> np.ndarray:
+    """[T] the column of times.
+
+    Raises:
+        RecordingError: a time that is not finite.
+    """
+    t = table[time].to_numpy()
+    if not np.isfinite(t).all():
+        raise RecordingError(f"{where}: row {int(np.argmin(np.isfinite(t))) + 1} has no time")
+    return t
 
 
 def since_ms(ns: np.ndarray, origin_ns: int, where: str) -> np.ndarray:

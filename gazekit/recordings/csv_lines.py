@@ -12,7 +12,7 @@ import numpy as np
 
 from gazekit.recordings.recording import RecordingError
 
-__all__ = ["check_lines", "match_header", "plain", "split_header"]
+__all__ = ["as_bytes", "check_lines", "match_header", "plain", "split_header"]
 
 
 def check_lines(
@@ -61,13 +61,18 @@ def _field_counts(path: Path, content: str, separator: str) -> np.ndarray:
             return np.array([len(row) for row in csv.reader(io.StringIO(content), delimiter=separator)])
         except csv.Error as error:
             raise RecordingError(f"{path}: not a readable table ({error})") from error
-    data = np.frombuffer(content.encode(), np.uint8)
+    data = np.frombuffer(as_bytes(content), np.uint8)
     ends = np.flatnonzero(data == ord("\n"))
     if not content.endswith("\n"):
         ends = np.append(ends, len(data))
     marks = np.searchsorted(np.flatnonzero(data == ord(separator)), ends)
     lengths = np.diff(ends, prepend=-1) - 1
     return np.where(lengths > 0, np.diff(marks, prepend=0) + 1, 0)
+
+
+def as_bytes(content: str) -> bytes:
+    """UTF-8; half a character, which names in JSON can hold, is passed on, for the parser to complain of."""
+    return content.encode("utf-8", "surrogatepass")
 
 
 def match_header(

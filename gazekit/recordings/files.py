@@ -10,20 +10,28 @@ import io
 import json
 import warnings
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from gazekit.recordings.csv_lines import check_lines, match_header
+from gazekit.recordings.csv_lines import as_bytes, check_lines, match_header
 from gazekit.recordings.recording import RecordingError
 
-__all__ = ["Truncated", "read_bytes", "read_csv", "read_json", "read_json_lines", "read_text"]
+__all__ = ["Truncated", "has_file", "json_lines", "read_bytes", "read_csv", "read_json", "read_text"]
 
 Truncated = Literal["error", "keep"]
 _KEEP = 'truncated="keep" reads what is there'
+
+
+def has_file(folder: Path, name: str) -> bool:
+    """Whether a folder holds a file; False too for what cannot be looked into."""
+    try:
+        return (folder / name).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def read_bytes(path: Path, truncated: Truncated = "error") -> tuple[bytes, list[str]]:
@@ -99,33 +107,40 @@ def read_json(path: Path, kind: type = dict) -> Any:
     return content
 
 
-def read_json_lines(path: Path, truncated: Truncated = "error") -> tuple[list[dict[str, Any]], list[str]]:
-    """The objects of a file with one JSON object a line (".gz" or plain); empty lines hold none.
+def json_lines(path: Path, truncated: Truncated, notes: list[str]) -> Iterator[dict[str, Any]]:
+    """The objects of a file with one JSON object a line (".gz" or plain), one after the other; empty lines hold none.
 
+    Args:
+        notes: what is odd is added here.
     Raises:
         FileNotFoundError: no such file.
         RecordingError: as `read_text`; a line that is no JSON object (the last one is left out if "keep").
     """
-    text, notes = read_text(path, truncated)
-    lines = text.split("\n")
-    records = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
+    text, more = read_text(path, truncated)
+    notes += more
+    start = number = 0
+    while start < len(text):  # not text.split: a long recording has millions of lines
+        number += 1
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        line, start = text[start:end], end + 1
+        if not line or line.isspace():
             continue
-        where = f"{path}, line {number}"
         try:
-            record = _parse_json(line, where)
-        except RecordingError as error:
-            if number != len(lines):
-                raise
+            record = _DECODER.decode(line)
+        except (ValueError, RecursionError) as error:
+            told = _no_json(f"{path}, line {number}", error)
+            if end < len(text):
+                raise told from error
             if truncated != "keep":
-                raise RecordingError(f"{error}; the file was cut in its last line; {_KEEP}") from error
+                raise RecordingError(f"{told}; the file was cut in its last line; {_KEEP}") from error
             notes.append(f"{path.name} is cut: line {number}, its last, was left out")
-            continue
+            return
         if not isinstance(record, dict):
-            raise RecordingError(f"{where}: expected a JSON object, got {type(record).__name__}")
-        records.append(record)
-    return records, notes
+            raise RecordingError(
+                f"{path}, line {number}: expected a JSON object, got {type(record).__name__}"
+            )
+        yield record
 
 
 _JSON_NAMES = {dict: "object", list: "list"}
@@ -135,7 +150,11 @@ def _parse_json(text: str, where: str) -> Any:
     try:
         return _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
-        raise RecordingError(f"{where}: not readable JSON, is it complete? ({error})") from error
+        raise _no_json(where, error) from error
+
+
+def _no_json(where: str, error: Exception) -> RecordingError:
+    return RecordingError(f"{where}: not readable JSON, is it complete? ({error})")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -190,7 +209,7 @@ def read_csv(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            table = pd.read_csv(io.StringIO(content), **options)
+            table = pd.read_csv(io.BytesIO(as_bytes(content)), **options)  # StringIO: 4 bytes a letter
     except (ValueError, Warning, OverflowError) as error:
         raise RecordingError(f"{path}: not a readable table ({error})") from error
     known = [name for name in (*columns, *(optional or {})) if name in renamed]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from traceback import extract_tb
 from typing import Any
 
 __all__ = ["Outcome", "for_each"]
@@ -27,8 +28,9 @@ def for_each(
 ) -> Iterator[Outcome]:
     """Call work(item, *arguments) for every item and yield outcomes as they come.
 
-    A ValueError or an OSError is an outcome; so are memory that ran out and a process that died, for the item that
-    it had. An interrupt (Ctrl-C) stops what has not begun.
+    Every error is an outcome; so are memory that ran out and a process that died, for the item that it had. An error
+    that is neither ValueError nor OSError is told with its kind and place: it is likely ours, not the item's. An
+    interrupt (Ctrl-C) stops what has not begun.
 
     Args:
         work: a function of a module; it and what it returns travel between processes.
@@ -91,3 +93,7 @@ def _outcome(index: int, work: Callable, item: Any, arguments: tuple) -> Outcome
         return Outcome(index, error=str(error))
     except MemoryError:
         return Outcome(index, error="it does not fit into memory")
+    except Exception as error:  # one item must not take the others with it
+        place = extract_tb(error.__traceback__)[-1]
+        where = f"{os.path.basename(place.filename)}, line {place.lineno}"
+        return Outcome(index, error=f"{type(error).__name__} in {where}: {error}")

@@ -1,7 +1,7 @@
 """Pictures of recordings: gaze over time, scanpath and heatmap over a stimulus, main sequence, AOI timeline.
 
 Every function draws on the axis that it is given and returns it. Only matplotlib's object interface is used: no
-display, no global state. Colours are those of Okabe and Ito (2008), which all kinds of colour vision tell apart.
+display, no global state.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter
 from gazekit.geometry import Screen
 from gazekit.recordings.aoi.shapes import BACKGROUND
 from gazekit.recordings.aoi.tables import visits
+from gazekit.recordings.plot_style import BLUE, GREY, RED, TEXT_PT, label_axes
 from gazekit.recordings.recording import Gaze
 from gazekit.report.scanpaths import draw_scanpath
 from gazekit.report.scenes import draw_scene
@@ -26,12 +27,9 @@ from gazekit.scene import Scene
 
 __all__ = ["plot_aoi_timeline", "plot_gaze", "plot_heatmap", "plot_main_sequence", "plot_scanpath"]
 
-_TEXT_PT = 8.0
-_GREY = "#666666"
-_X, _Y = "#0072b2", "#d55e00"
 _EVENTS = {"fixation": "#dcefe6", "saccade": "#f6d5a8", "blink": "#b8b8b8", "pursuit": "#e6dcf2"}
 _AOIS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-_MOST_POINTS = 20_000  # of a line; more is drawn as the lowest and highest of each stretch
+_MOST_POINTS = 4_000  # more than pixels
 
 
 def plot_gaze(
@@ -44,7 +42,7 @@ def plot_gaze(
     """Horizontal and vertical position over time, events as coloured bands behind.
 
     Lines are broken where samples are invalid and where time has a gap. Long recordings are drawn as the lowest and
-    highest position of each of 10,000 stretches, so that nothing that stands out is lost.
+    highest position of each of 2,000 stretches, so that nothing that stands out is lost.
 
     Args:
         ax: of any size; its limits and labels are set.
@@ -53,7 +51,7 @@ def plot_gaze(
         start_ms, end_ms: what is shown, start included, end not.
     """
     gaze = gaze.between(start_ms, end_ms)
-    for column, (name, colour) in enumerate((("x", _X), ("y", _Y))):
+    for column, (name, colour) in enumerate((("x", BLUE), ("y", RED))):
         t, position = _line(gaze, column)
         ax.plot(t / 1000, position, color=colour, linewidth=0.9, label=name, gid=name, zorder=3)
     limits = (gaze.t_ms[0] / 1000, gaze.t_ms[-1] / 1000) if len(gaze) > 1 else (0, 1)
@@ -69,9 +67,9 @@ def plot_gaze(
             ax.broken_barh(spans, (0, 1), label=kind, gid=kind, **style)
     ax.set_xlim(limits)
     ax.ticklabel_format(style="plain", useOffset=False)
-    _label(ax, "time (s)", "position (px)")
+    label_axes(ax, "time (s)", "position (px)")
     ax.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncols=6, frameon=False, fontsize=_TEXT_PT, handlelength=1.2,
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=6, frameon=False, fontsize=TEXT_PT, handlelength=1.2,
         columnspacing=1.2, borderaxespad=0.2,
     )  # fmt: skip
     return ax
@@ -174,8 +172,8 @@ def plot_main_sequence(ax: Axes, saccades: pd.DataFrame, label: str = "saccades"
         axis.set_major_locator(LogLocator(10, (1, 2, 5)))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.set_minor_formatter("")
-    _label(ax, "amplitude (deg)", "peak velocity (deg/s)")
-    ax.legend(loc="upper left", frameon=False, fontsize=_TEXT_PT, handlelength=1.2)
+    label_axes(ax, "amplitude (deg)", "peak velocity (deg/s)")
+    ax.legend(loc="upper left", frameon=False, fontsize=TEXT_PT, handlelength=1.2)
     return ax
 
 
@@ -191,7 +189,7 @@ def plot_aoi_timeline(ax: Axes, mapped: pd.DataFrame, labels: Sequence[str]) -> 
     """
     names, runs = [*labels, BACKGROUND], visits(mapped)
     for row, name in enumerate(names):
-        colour = _GREY if name == BACKGROUND else _AOIS[row % len(_AOIS)]
+        colour = GREY if name == BACKGROUND else _AOIS[row % len(_AOIS)]
         for table, height, alpha in ((runs, 0.62, 0.3), (mapped, 0.62, 1.0)):
             own = table[table["aoi"] == name]
             spans = np.stack([own["onset_ms"], own["offset_ms"] - own["onset_ms"]], 1) / 1000
@@ -201,7 +199,7 @@ def plot_aoi_timeline(ax: Axes, mapped: pd.DataFrame, labels: Sequence[str]) -> 
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.margins(x=0.01)
     ax.ticklabel_format(axis="x", style="plain", useOffset=False)
-    _label(ax, "time (s)", "")
+    label_axes(ax, "time (s)", "")
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)
     return ax
@@ -237,12 +235,3 @@ def _show(
         extent = (0, size_px[0], size_px[1], 0)
         ax.imshow(picture, extent=extent, cmap="gray", aspect="equal", interpolation="antialiased")
     return size_px
-
-
-def _label(ax: Axes, x: str, y: str) -> None:
-    ax.set_xlabel(x, fontsize=_TEXT_PT)
-    ax.set_ylabel(y, fontsize=_TEXT_PT)
-    ax.tick_params(labelsize=_TEXT_PT, color=_GREY)
-    ax.spines[["top", "right"]].set_visible(False)
-    for spine in ax.spines.values():
-        spine.set(color=_GREY, linewidth=0.6)

@@ -9,31 +9,36 @@ import pandas as pd
 
 from gazekit.recordings.recording import Eye, Gaze, Recording
 from gazekit.recordings.runs import cuts, runs
-from gazekit.recordings.velocity import View, angle_dva, to_dva, velocity_dva_s
+from gazekit.recordings.velocity import View, angle_dva, is_flat, to_dva, velocity_dva_s
 
 __all__ = ["gaze_quality", "quality"]
 
 _BCEA_SHARE = 0.68
 _STILL = 5.0  # medians of speed
+_ROUNDING = 1e-6  # px/s: what rounding errors make of no movement
 _NO_SCREEN = "no screen and no scene camera: give screen=Screen(width_px, height_px, width_cm, distance_cm)"
 
 
-def quality(recording: Recording, eye: Eye | None = None, window_ms: float = 200.0) -> dict[str, Any]:
+def quality(
+    recording: Recording, eye: Eye | None = None, window_ms: float = 200.0, view: View | None = None
+) -> dict[str, Any]:
     """The quality of one stream of a recording, one number a key: `pd.DataFrame([quality(r) for r in ...])` is a table.
 
     Args:
         eye: as of `Recording.gaze`.
         window_ms: of the precision measures.
+        view: as of `gaze_quality`; None: the recording's screen, else its camera.
     Returns:
         recording, tracker, eye; what `gaze_quality` returns; accuracy from the file's validations: validations
         (their number for this eye), accuracy_mean_dva, accuracy_max_dva (the last one's mean and largest error);
         reasons: for every name whose value is NaN, why.
-        Without screen and scene camera precision is given in pixels and NaN in degrees.
+        Without any view precision is given in pixels and NaN in degrees.
     Raises:
         ValueError: an eye that was not recorded, a window that is not positive.
     """
     gaze = recording.gaze(eye)
-    view = recording.screen or recording.camera
+    if view is None:
+        view = recording.screen or recording.camera
     found = gaze_quality(gaze, view, window_ms)
     reasons = found.pop("reasons")
     accuracy, why = _accuracy(recording.validation, gaze.eye)
@@ -45,11 +50,13 @@ def gaze_quality(gaze: Gaze, view: View | None = None, window_ms: float = 200.0)
     """Lost data, sampling and precision of one stream.
 
     Precision is that of a still eye. A sample counts as still if it moves, by `velocity_dva_s` in pixels over 20 ms, at
-    most 5 times as fast as the median sample: in plain noise 5.1 medians are 6 standard deviations of an axis, and no
-    unit or detector is needed. Windows of `window_ms` follow on each other from the start of each still stretch (rests
-    and shorter stretches are left out); the median over windows is given. In a window of n samples: RMS-S2S is the
-    root of the mean square angle between successive samples; SD is sqrt(var x + var y), divisor n; BCEA, the area
-    of the ellipse that holds 68 % of a normal distribution, is 2 pi k sd_x sd_y sqrt(1 - rho^2), k = -ln(1 - 0.68).
+    most 5 times as fast as the median sample that moves at all (rounded positions often do not): in plain noise 5.1
+    medians are 6 standard deviations of an axis, and no unit or detector is needed. Windows of `window_ms` follow on
+    each other from the start of each still stretch (rests and shorter stretches are left out); the median over
+    windows is given. In a window of n samples: RMS-S2S is the root of the mean square angle between successive
+    samples; SD is sqrt(var x + var y), divisor n, of angles along two axes at right angles to the mean direction; BCEA,
+    the area of the ellipse that holds 68 % of a normal distribution, is 2 pi k sd_x sd_y sqrt(1 - rho^2),
+    k = -ln(1 - 0.68).
 
     Sources: RMS-S2S and SD as Holmqvist, Nyström and Mulvey 2012 (ETRA, 45); their use side by side as Niehorster,
     Zemblys, Beelders and Holmqvist 2020 (Behavior Research Methods 52, 2515); BCEA after Crossland and Rubin 2002
@@ -90,7 +97,7 @@ def gaze_quality(gaze: Gaze, view: View | None = None, window_ms: float = 200.0)
         values = [np.nan] * 3
         if known and len(first):
             xy = gaze.xy_px if unit == "px" else to_dva(gaze.xy_px, view)
-            values = _precision(xy, first, last, unit == "px" or isinstance(view, float | int))
+            values = _precision(xy, first, last, unit == "px" or is_flat(view))
         elif not known:
             reasons |= dict.fromkeys(names, _NO_SCREEN)
         else:
@@ -127,9 +134,9 @@ def _windows(gaze: Gaze, window_ms: float) -> tuple[np.ndarray, np.ndarray]:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     size = max(3, round(window_ms / gaze.interval_ms))
     speed = velocity_dva_s(gaze.t_ms, gaze.xy_px, block=gaze.block, flat=True)
-    if not np.isfinite(speed).any():
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    first, last = runs(speed <= _STILL * np.nanmedian(speed), cuts(gaze))
+    moving = speed[speed > _ROUNDING]
+    limit = _STILL * np.median(moving) if len(moving) else _ROUNDING
+    first, last = runs(speed <= limit, cuts(gaze))
     count = (last - first + 1) // size
     number = np.arange(count.sum()) - np.repeat(count.cumsum() - count, count)
     start = np.repeat(first, count) + number * size
@@ -145,12 +152,26 @@ def _precision(xy: np.ndarray, first: np.ndarray, last: np.ndarray, flat: bool) 
     parts = []
     for some in np.array_split(first, max(1, len(first) * size // 500_000)):
         samples = xy[some[:, None] + within]  # [windows, size, 2]
+        samples = samples if flat else _around_mean(samples)
         x, y = np.moveaxis(samples - samples.mean(1, keepdims=True), -1, 0)
         xx, yy, xy_ = (x * x).mean(1), (y * y).mean(1), (x * y).mean(1)
         rms = np.sqrt(step[some[:, None] + within[1:]].mean(1))
         area = -2 * np.pi * np.log(1 - _BCEA_SHARE) * np.sqrt(np.maximum(xx * yy - xy_**2, 0))
         parts.append(np.stack([rms, np.sqrt(xx + yy), area]))
     return np.median(np.concatenate(parts, 1), axis=1).tolist()
+
+
+def _around_mean(xy_dva: np.ndarray) -> np.ndarray:
+    """[W, S, 2] azimuth and elevation to degrees around each window's mean direction, whose axes are true angles.
+
+    Off the centre a degree of elevation is less than a degree between directions: 6 % less at 20 degrees azimuth.
+    """
+    ray = np.concatenate([np.tan(np.deg2rad(xy_dva)), np.ones((*xy_dva.shape[:2], 1))], 2)
+    ray /= np.linalg.norm(ray, axis=2, keepdims=True)
+    middle = ray.mean(1)
+    across = np.cross([0.0, 1.0, 0.0], middle)
+    axes = np.stack([across, np.cross(middle, across)], 2)  # [W, 3, 2]
+    return np.rad2deg(ray @ (axes / np.linalg.norm(axes, axis=1, keepdims=True)))
 
 
 def _accuracy(validation: pd.DataFrame, eye: str) -> tuple[dict[str, Any], dict[str, str]]:

@@ -181,7 +181,8 @@ class Recording:
 
         Args:
             eye: "left", "right"; "mean" of both where both are valid, NaN elsewhere (so that losing an eye makes no
-                jump); "best" the one with more valid samples, left on a tie. None: the only one, else "best".
+                jump), without pupil unless both eyes have one; "best" the one with more valid samples, left on a tie.
+                None: the only one, else "best".
         Raises:
             ValueError: an eye that was not recorded.
         """
@@ -192,18 +193,22 @@ class Recording:
             raise ValueError(f"{self.path.name} has no {eye!r} eye, only {', '.join(map(repr, self.eyes))}")
         if eye == "best":
             eye = max(self.eyes, key=lambda e: int(self._stream(e)[0].sum()))
-        streams = [self._stream(e)[1:] for e in (self.eyes if eye == "mean" else (eye,))]
-        xy, pupil = (
-            np.mean(parts, 0) if parts[0] is not None else None for parts in zip(*streams, strict=True)
-        )
+        if eye == "mean":
+            streams = [self._stream(e)[1:] for e in self.eyes]
+            xy, pupil = (
+                None if any(part is None for part in parts) else np.mean(parts, 0)
+                for parts in zip(*streams, strict=True)
+            )
+        else:
+            xy, pupil = self._stream(eye)[1:]
         block = self.samples["block"].to_numpy() if "block" in self.samples else None
         return Gaze(self.samples["t_ms"].to_numpy(), xy, pupil, block, eye)
 
     def _stream(self, eye: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         suffix = f"_{eye}" if eye else ""
-        xy = self.samples[[f"x_px{suffix}", f"y_px{suffix}"]].to_numpy(np.float64)
+        xy = self.samples[[f"x_px{suffix}", f"y_px{suffix}"]].to_numpy(np.float64, copy=True)
         valid = self.samples[f"valid{suffix}"].to_numpy(bool) & np.isfinite(xy).all(1)
-        xy = np.where(valid[:, None], xy, np.nan)
+        xy[~valid] = np.nan
         pupil = f"pupil{suffix}"
         return valid, xy, self.samples[pupil].to_numpy(np.float64) if pupil in self.samples else None
 
@@ -224,6 +229,11 @@ class Recording:
                 f"the screen given has {screen.width_px} x {screen.height_px} px"
             )
         return replace(self, screen=screen, size_px=(screen.width_px, screen.height_px))
+
+    @property
+    def head_mounted(self) -> bool:
+        """Whether positions are pixels of a scene camera, which moves with the head."""
+        return any(part is not None for part in (self.camera, self.frame_t_ms, self.video))
 
     @property
     def duration_ms(self) -> float:

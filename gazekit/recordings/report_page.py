@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gazekit.recordings.plots import plot_gaze, plot_heatmap, plot_main_sequence
+from gazekit.recordings.quality_plots import plot_intervals, plot_losses
 from gazekit.recordings.recording import Recording
 from gazekit.scanpath import Scanpath
 
@@ -40,7 +41,7 @@ def write_page(
 
     Args:
         events: what `facts["detector"]` found.
-        facts: of `summary.facts_of`, with detector and agreement_f1.
+        facts: of `summary.facts_of`, with detector, agreement_f1 and warnings.
         eye: the stream that was looked at, as of `Gaze.eye`.
     """
     pictures = _pictures(recording, events, eye, folder)
@@ -68,7 +69,7 @@ def _events(events: pd.DataFrame, facts: dict[str, Any]) -> list[str]:
         lines.append(
             f"| {kind} | {len(rows)} | {rows['duration_ms'].median():.0f} ms | {'' if np.isnan(f1) else f'{f1:.3f}'} |"
         )
-    return [*lines, ""]
+    return [*lines, "", *(f"{warning}.\n" for warning in facts["warnings"])]
 
 
 def _pictures(recording: Recording, events: pd.DataFrame, eye: str, folder: Path) -> list[tuple[str, str]]:
@@ -92,6 +93,8 @@ def _pictures(recording: Recording, events: pd.DataFrame, eye: str, folder: Path
                 (10, 3.2),
                 lambda ax: plot_gaze(ax, gaze, events, *span),
             )
+        save("losses.png", "time lost", (10, 2), lambda ax: plot_losses(ax, gaze))
+        save("intervals.png", "time between samples", (5, 2.5), lambda ax: plot_intervals(ax, gaze))
     fixations = events[events["kind"] == "fixation"].dropna(subset=["x_px", "y_px"])
     if recording.size_px is not None and len(fixations):
         path = Scanpath(fixations[["x_px", "y_px"]].to_numpy(), fixations["duration_ms"].fillna(0).to_numpy())

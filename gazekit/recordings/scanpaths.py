@@ -77,8 +77,8 @@ def cut_trials(recording: Recording, messages: TrialMessages) -> pd.DataFrame:
     Raises:
         RecordingError: no message begins a trial.
     """
-    text = [str(line) for line in recording.messages["text"]]
-    t_ms = recording.messages["t_ms"].to_numpy(np.float64)
+    said = recording.messages.sort_values("t_ms", kind="stable")
+    text, t_ms = [str(line) for line in said["text"]], said["t_ms"].to_numpy(np.float64)
     starts = [i for i, line in enumerate(text) if re.search(messages.start, line)]
     if not starts:
         examples = ", ".join(repr(line[:60]) for line in dict.fromkeys(text[:1000])) or "none"
@@ -133,8 +133,9 @@ def scanpaths(
     Returns:
         A scanpath a trial, in the trials' order; a trial without fixation has an empty one.
     Raises:
-        RecordingError: no fixations at all, a trial without end or stimulus, or that ends before it begins.
-        ValueError: a table without these columns, fixations of both eyes.
+        RecordingError: no fixations at all, a trial without end or stimulus, or that ends before it begins, or lies
+            outside of the recording, or with a fixation that has no position or duration.
+        ValueError: tables without these columns or with text for times, fixations of both eyes or without an onset.
     """
     if isinstance(trials, TrialMessages):
         trials = cut_trials(recording, trials)
@@ -147,10 +148,16 @@ def scanpaths(
         fixations["duration_ms"].to_numpy(np.float64),
     )
     onsets, found = fixations["onset_ms"].to_numpy(np.float64), []
-    for row in trials[list(TRIAL_COLUMNS)].itertuples():
-        _check_trial(f"{recording.path.name}, trial {row.Index}", row.onset_ms, row.offset_ms, row.stimulus)
+    times = {name: trials[name].astype(np.float64) for name in TRIAL_COLUMNS[:2]}
+    for row in trials[list(TRIAL_COLUMNS)].assign(**times).itertuples():
+        where = f"{recording.path.name}, trial {row.Index}"
+        _check_trial(where, row.onset_ms, row.offset_ms, row.stimulus)
+        _check_recorded(where, recording, row.onset_ms, row.offset_ms)
         first, last = np.searchsorted(onsets, [row.onset_ms, row.offset_ms])
-        path = Scanpath(xy[first:last], duration[first:last], observer)
+        try:
+            path = Scanpath(xy[first:last], duration[first:last], observer)
+        except ValueError as error:
+            raise RecordingError(f"{where} ({row.stimulus}), from {row.onset_ms:.10g} ms: {error}") from error
         found.append(TrialScanpath(str(row.stimulus), float(row.onset_ms), float(row.offset_ms), path))
     return found
 
@@ -172,20 +179,37 @@ def fixations_of(recording: Recording) -> pd.DataFrame:
 
 
 def _one_eye(events: pd.DataFrame) -> pd.DataFrame:
+    if missing := [name for name in ("onset_ms", "duration_ms", "x_px", "y_px") if name not in events]:
+        raise ValueError(f"the table of fixations has no column {', '.join(missing)}")
     fixations = events[events["kind"] == "fixation"] if "kind" in events else events
+    if fixations["onset_ms"].isna().any():
+        raise ValueError(f"{int(fixations['onset_ms'].isna().sum())} fixations have no onset")
     if "eye" in fixations and fixations["eye"].nunique() > 1:
         raise ValueError(f"fixations of one eye are expected, got {sorted(fixations['eye'].unique())}")
     return fixations.sort_values("onset_ms", kind="stable", ignore_index=True)
 
 
 def _check_trial(where: str, onset_ms: float, offset_ms: float, stimulus: str) -> None:
-    if not str(stimulus):
+    if pd.isna(stimulus) or not str(stimulus):
         raise RecordingError(
-            f"{where}, from {onset_ms} ms: no message between its start and end names a stimulus"
+            f"{where}, from {onset_ms:.10g} ms: no stimulus is given, nor does a message of the trial name one"
         )
     if not np.isfinite(onset_ms) or not np.isfinite(offset_ms):
-        raise RecordingError(f"{where} ({stimulus}), from {onset_ms} ms: has no end before the next begins")
+        raise RecordingError(
+            f"{where} ({stimulus}), from {onset_ms:.10g} ms: has no end before the next begins"
+        )
     if offset_ms <= onset_ms:
         raise RecordingError(
-            f"{where} ({stimulus}): ends at {offset_ms} ms, not after its onset {onset_ms} ms"
+            f"{where} ({stimulus}): ends at {offset_ms:.10g} ms, not after its onset {onset_ms:.10g} ms"
+        )
+
+
+def _check_recorded(where: str, recording: Recording, onset_ms: float, offset_ms: float) -> None:
+    """Times from the start of a recording whose clock starts elsewhere would give a trial without fixations."""
+    t_ms = recording.samples["t_ms"].to_numpy()
+    if len(t_ms) and (offset_ms <= t_ms[0] or onset_ms > t_ms[-1]):
+        raise RecordingError(
+            f"{where}: from {onset_ms:.10g} to {offset_ms:.10g} ms, but the recording's samples are from "
+            f"{t_ms[0]:.10g} to {t_ms[-1]:.10g} ms on its clock; give times on that clock (those counted from the "
+            f"recording's start need {t_ms[0]:.10g} ms added)"
         )

@@ -36,10 +36,10 @@ class Settings:
         format: of `readers.FORMATS`, None = recognised.
         options: of that format's reader.
         screen: the display, None = as the file says.
-        px_per_dva: pixels of one degree, where no screen is known.
+        px_per_dva: pixels of one degree, where neither screen nor scene camera is known.
         eye: as of `Recording.gaze`.
-        detector: of `DETECTORS`; "vendor" are the tracker's own events; None = "ivt" where degrees are known, else
-            "vendor".
+        detector: of `DETECTORS`; "vendor" are the tracker's own events; None = "ivt" where degrees are known, but
+            "vendor" where they are not, or where the tracker wore a scene camera and found fixations.
         detector_options: its parameters.
     """
 
@@ -61,14 +61,15 @@ class Settings:
 
 
 def info(path: Path, settings: Settings) -> dict[str, Any]:
-    """Facts of a recording: `quality`, counts of the tracker's events, and more."""
+    """Facts of a recording: `quality`, counts of the tracker's events of that eye (mean: of both), and more."""
     return facts_of(settings.open(path), settings)
 
 
 def facts_of(recording: Recording, settings: Settings) -> dict[str, Any]:
     """The same of a recording that has been read."""
-    counts = recording.events["kind"].value_counts().sort_index()
-    return quality(recording, settings.eye) | {
+    found = quality(recording, settings.eye, view=settings.view(recording))
+    counts = _of_eye(recording, found["eye"])["kind"].value_counts().sort_index()
+    return found | {
         "size_px": recording.size_px,
         "eyes": [eye for eye in recording.eyes if eye],
         "frames": None if recording.frame_t_ms is None else len(recording.frame_t_ms),
@@ -86,15 +87,32 @@ def detect(recording: Recording, settings: Settings) -> tuple[str, pd.DataFrame]
         ValueError: parameters that the detector lacks.
     """
     gaze, view = recording.gaze(settings.eye), settings.view(recording)
-    name = settings.detector or ("vendor" if view is None else "ivt")
+    theirs = _of_eye(recording, gaze.eye)
+    has_own = recording.head_mounted and (theirs["kind"] == "fixation").any()
+    name = settings.detector or ("vendor" if view is None or has_own else "ivt")
     if name == "vendor":
-        return name, _of_eye(recording, gaze.eye)
+        if settings.detector_options:
+            names = ", ".join(sorted(settings.detector_options))
+            raise ValueError(
+                f"the tracker's own events have no parameters, got {names}: choose a detector too"
+            )
+        return name, theirs
     if view is None:
         raise RecordingError(
             f"{recording.path}: {name} needs degrees of visual angle, and the file does not say how far the screen "
             "was: give --screen WxH --width-cm CM --distance-cm CM, or --px-per-dva PX"
         )
     return name, _detector(name, settings.detector_options).detect(gaze, view)
+
+
+def _warnings(recording: Recording, name: str) -> list[str]:
+    if name == "vendor" or not recording.head_mounted:
+        return []
+    return [
+        f"{name} sees movements of the head as those of the eyes: gaze is in pixels of a scene camera, which moves "
+        "with the head. The tracker's own events (--detector vendor), where it has some, allow for that; else try a "
+        "higher threshold (--set threshold_dva_s=100 for ivt) and look at the result"
+    ]
 
 
 def _of_eye(recording: Recording, eye: str) -> pd.DataFrame:
@@ -119,7 +137,7 @@ def events(path: Path, settings: Settings, out: Path | None) -> dict[str, Any]:
 
     Returns:
         detector, eye; counts by kind; agreement_f1 with the tracker's events of this eye, by kind, at an overlap of
-        half of the time in either; table, the events, if there is no `out`; notes.
+        half of the time in either; table, the events, if there is no `out`; notes, and warnings about the detector.
     """
     recording = settings.open(path)
     name, found = detect(recording, settings)
@@ -132,6 +150,7 @@ def events(path: Path, settings: Settings, out: Path | None) -> dict[str, Any]:
         "agreement_f1": {} if name == "vendor" else _agreement(recording, found, settings),
         "table": found if out is None else None,
         "notes": list(recording.notes),
+        "warnings": _warnings(recording, name),
     }
 
 
@@ -154,6 +173,7 @@ def report(path: Path, settings: Settings, folder: Path) -> dict[str, Any]:
     name, found = detect(recording, settings)
     agreement = {} if name == "vendor" else _agreement(recording, found, settings)
     facts = facts_of(recording, settings) | {"detector": name, "agreement_f1": agreement}
+    facts["warnings"] = _warnings(recording, name)
     folder.mkdir(parents=True, exist_ok=True)
     _write_csv(found, folder / "events.csv")
     (folder / "quality.json").write_text(json.dumps(plain(facts), indent=1, allow_nan=False) + "\n")

@@ -19,6 +19,7 @@ __all__ = ["Synthetic", "SyntheticGaze"]
 _SHAPE = 2.5, 3.0  # of a saccade's velocity profile: a beta density, steeper at its start
 _TREMOR_HZ, _TREMOR_DVA = 90.0, 0.002
 _DRIFT_DVA, _DRIFT_S = 0.05, 0.3
+_PURSUIT_MS, _PURSUIT_DVA_S = (300.0, 800.0), (8.0, 20.0)
 _GLISSADE_MS, _PUPIL, _LID_MS = 24.0, 1000.0, 30.0
 
 
@@ -53,7 +54,8 @@ class SyntheticGaze:
         min_saccade_dva: smallest saccade.
         screen: 1920 x 1080 px, 53 cm wide, at 65 cm.
     Raises:
-        ValueError: rates or durations that are not positive, shares outside 0 to 1.
+        ValueError: rates or durations that are not positive, shares outside 0 to 1, a screen that is too small for the
+            smallest saccade or for pursuit.
     """
 
     rate_hz: float = 1000.0
@@ -71,6 +73,17 @@ class SyntheticGaze:
         for name in ("blink_share", "pursuit_share", "glissade_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+        path = _PURSUIT_MS[1] * _PURSUIT_DVA_S[1] / 1000 if self.pursuit_share else 0.0
+        needed, there = max(self.min_saccade_dva, path), 0.9 * float(np.linalg.norm(self._reach))
+        if needed > there:  # from its middle one could look nowhere
+            raise ValueError(
+                f"movements of {needed:g} degrees need a larger screen: here {there:.1f} at most"
+            )
+
+    @property
+    def _reach(self) -> np.ndarray:
+        """[2] degrees from the centre within which gaze stays."""
+        return np.abs(self.screen.px_to_dva(np.zeros(2))) * 0.9
 
     def make(self, seed: int = 0) -> Synthetic:
         """A stream and its events; the same seed gives the same.
@@ -94,7 +107,6 @@ class SyntheticGaze:
 
     def _plan(self, draw: np.random.Generator) -> pd.DataFrame:
         """Events in order: kind, onset_ms, duration_ms, and where each begins and ends in degrees."""
-        reach = np.abs(self.screen.px_to_dva(np.zeros(2))) * 0.9
         rows, here, now = [], np.zeros(2), 0.0
 
         def add(kind: str, lasts: float, there: np.ndarray) -> None:
@@ -104,17 +116,16 @@ class SyntheticGaze:
 
         while now < self.duration_s * 1000:
             if draw.random() < self.pursuit_share:
-                lasts = draw.uniform(300, 800)
-                target = self._target(draw, here, reach)
-                path = draw.uniform(8, 20) * lasts / 1000
-                add("pursuit", lasts, here + (target - here) / np.linalg.norm(target - here) * path)
-                here = here.clip(-reach, reach)
+                lasts = draw.uniform(*_PURSUIT_MS)
+                path = draw.uniform(*_PURSUIT_DVA_S) * lasts / 1000
+                away = self._target(draw, here, path) - here
+                add("pursuit", lasts, here + away / np.linalg.norm(away) * path)
             elif draw.random() < self.blink_share:
                 for kind, lasts in (("fixation", 200), ("blink", draw.uniform(100, 250)), ("fixation", 200)):
                     add(kind, lasts, here)
             else:
                 add("fixation", 150 + draw.exponential(150), here)
-            target = self._target(draw, here, reach)
+            target = self._target(draw, here, self.min_saccade_dva)
             add("saccade", 2.2 * float(np.linalg.norm(target - here)) + 21, target)
             if draw.random() < self.glissade_share:
                 add("glissade", _GLISSADE_MS, here)
@@ -122,10 +133,11 @@ class SyntheticGaze:
         names = ["kind", "onset_ms", "duration_ms", "x0", "y0", "x1", "y1"]
         return pd.DataFrame(rows, columns=names)
 
-    def _target(self, draw: np.random.Generator, here: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    def _target(self, draw: np.random.Generator, here: np.ndarray, least_dva: float) -> np.ndarray:
+        """A place on the inner screen at least so far away."""
         while True:
-            there = draw.uniform(-reach, reach)
-            if np.linalg.norm(there - here) >= self.min_saccade_dva:
+            there = draw.uniform(-self._reach, self._reach)
+            if np.linalg.norm(there - here) >= least_dva:
                 return there
 
     def _positions(self, plan: pd.DataFrame, event: np.ndarray, t: np.ndarray) -> np.ndarray:

@@ -96,8 +96,8 @@ def velocity_dva_s(
     Args:
         t_ms: [T] increasing times.
         xy_dva: [T, 2] azimuth and elevation, NaN where unknown.
-        window_ms: longest time from the first to the last sample of a window; at least 3 samples whatever their
-            rate (33 ms at 60 Hz).
+        window_ms: longest time from the first to the last sample of a window if steps are the median one; at least 3
+            samples whatever their rate (33 ms at 60 Hz).
         block: [T] integers, as in `Gaze`.
         max_gap_ms: steps up to this long are no break.
         flat: degrees are pixels over a constant: speed is then sqrt(x'^2 + y'^2).
@@ -112,7 +112,9 @@ def velocity_dva_s(
     speed = np.full(len(gaze), np.nan)
     cut = cuts(gaze, max_gap_ms)
     first, last = runs(gaze.valid, cut)
-    half = max(1, int(window_ms / 2 / gaze.interval_ms + 1e-9)) if len(gaze) > 1 else 1
+    if not np.isfinite(gaze.interval_ms):  # every sample stands alone
+        return speed
+    half = max(1, int(window_ms / 2 / gaze.interval_ms + 1e-9))
     long = last - first >= 2 * half
     first, last = first[long], last[long]
     if len(first) == 0:

@@ -15,7 +15,7 @@ import numpy as np
 
 from gazekit.recordings.recording import RecordingError
 
-__all__ = ["SceneVideo", "frame_at", "video_size"]
+__all__ = ["SceneVideo", "frame_at", "scene_size", "video_size"]
 
 
 def frame_at(frame_t_ms: np.ndarray, t_ms: np.ndarray | float) -> np.ndarray:
@@ -44,6 +44,35 @@ def video_size(path: Path) -> tuple[int, int]:
         return context.width, context.height
 
 
+def scene_size(
+    video: Path | None, size_px: tuple[int, int] | None, notes: list[str]
+) -> tuple[int, int] | None:
+    """The size that is given, else that of the video; None without both. An unreadable video is noted.
+
+    Raises:
+        ValueError: a size that is not two positive integers.
+    """
+    if size_px is not None:
+        return _checked_size(size_px)
+    if video is None:
+        return None
+    try:
+        return video_size(video)
+    except RecordingError as error:
+        notes.append(f"the scene video cannot be used: {error}")
+        return None
+
+
+def _checked_size(size_px: tuple[int, int]) -> tuple[int, int]:
+    if (
+        not isinstance(size_px, tuple | list)
+        or len(size_px) != 2
+        or not all(type(v) is int and v > 0 for v in size_px)
+    ):
+        raise ValueError(f"size_px must be (width, height) in whole pixels, got {size_px!r}")
+    return size_px[0], size_px[1]
+
+
 def _opened(path: Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"no video {path}")
@@ -54,6 +83,9 @@ def _opened(path: Path) -> Any:
     if not container.streams.video:
         container.close()
         raise RecordingError(f"{path}: no video stream in this file")
+    if container.streams.video[0].codec_context is None:
+        container.close()
+        raise RecordingError(f"{path}: its video is in no known coding, is it damaged?")
     return container
 
 

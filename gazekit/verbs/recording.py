@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import Progress
 from rich.table import Table
 
@@ -34,7 +36,7 @@ examples:
       --read 'columns={{"t_ms": "Time", "x_px": "Gaze X", "y_px": "Gaze Y"}}'
 
 A recording that cannot be read stops none of the others; it is listed at the end with the reason, and the exit
-status is 1.
+status is 1. So are files in a folder that look like recordings by their names (.asc, .edf, gaze.csv ...) but are none.
 """
 
 
@@ -51,6 +53,7 @@ def main(rest: list[str]) -> int:
     paths = [path for path, _ in found.recordings]
     work, out = _work(options, settings, paths)
     results, failures = _run(work, paths, options.jobs)
+    failures = found.failed | failures
     show = {"info": _show_info, "events": _show_events, "report": _show_info}[options.action]
     show(results, out)
     console = Console(stderr=True)
@@ -58,6 +61,9 @@ def main(rest: list[str]) -> int:
         _write_json(out, [facts | {"path": str(path)} for path, facts in results.items()])
     if options.action == "report":
         _write_json(out / "quality.json", [facts | {"path": str(path)} for path, facts in results.items()])
+    for path, facts in results.items():
+        for warning in facts.get("warnings", ()):
+            console.print(f"[yellow]warning[/] {escape(f'{path.name}: {warning}')}", soft_wrap=True)
     if out is not None:
         console.print(f"written to {out}")
     if found.others:
@@ -66,7 +72,7 @@ def main(rest: list[str]) -> int:
     for path, reason in failures.items():
         console.print(f"[red]failed[/] {escape(str(path))}\n  {escape(reason)}", soft_wrap=True)
     if failures:
-        console.print(f"{len(failures)} of {len(paths)} recordings failed")
+        console.print(f"{len(failures)} of {len(paths) + len(found.failed)} recordings failed")
     return 1 if failures else 0
 
 
@@ -92,14 +98,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     every.add_argument("--width-cm", type=float, help="width of its picture area")
     every.add_argument("--distance-cm", type=float, help="from the eyes to it")
-    every.add_argument("--px-per-dva", type=float, help="pixels of a degree, instead of a screen")
+    every.add_argument(
+        "--px-per-dva", type=float, help="pixels of a degree, where no screen or camera is known"
+    )
     every.add_argument(
         "--eye", choices=("left", "right", "mean", "best"), help="default: the one with more valid samples"
     )
     every.add_argument("--jobs", type=int, help="processes (default: one a core)")
     detecting = argparse.ArgumentParser(add_help=False)
     detecting.add_argument("--detector", choices=DETECTORS,
-                           help="default: ivt where degrees are known, else the tracker's own events")  # fmt: skip
+                           help="default: ivt where degrees are known; vendor, the tracker's own events, elsewhere and "
+                                "with a scene camera")  # fmt: skip
     detecting.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="parameter of the detector"
     )
@@ -147,6 +156,8 @@ def _pairs(texts: list[str], option: str) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise ValueError(f"{option} takes NAME=VALUE, got {text!r}")
+        if name in ("path", "screen", "format"):
+            raise ValueError(f"{option} {text}: {name} has an option of its own")
         try:
             found[name] = json.loads(value)
         except ValueError:
@@ -178,19 +189,23 @@ def _to(path: Path, work: Callable, settings: Any, targets: dict[Path, Path]) ->
 
 
 def _names(paths: list[Path]) -> dict[Path, str]:
-    """A name for each, its own without suffix, after as many folders as tell it from the others."""
-    found: dict[Path, str] = {}
-    whole = {path: path.resolve() for path in paths}
-    for path, real in whole.items():
-        parts = [*real.parent.parts[1:], real.stem if path.is_file() else real.name]
-        for depth in range(1, len(parts) + 1):
-            name = "_".join(parts[-depth:])
-            alike = [p for p, r in whole.items() if p != path and "_".join(
-                [*r.parent.parts[1:], r.stem if p.is_file() else r.name][-depth:]) == name]  # fmt: skip
-            if not alike:
-                break
-        found[path] = name if not alike else f"{name}{real.suffix.replace('.', '_')}"
-    return found
+    """A name for each that no other could have: its own without suffix, after as many folders as that takes.
+
+    Where no folder tells two apart (a_b.asc and a/b.asc, or one file by two ways) they are numbered.
+    """
+    could = {path: _could_be(path) for path in paths}
+    count = Counter(name for names in could.values() for name in set(names))
+    return {
+        path: next((n for n in names if count[n] == 1), f"{names[0]}~{number}")
+        for number, (path, names) in enumerate(could.items(), start=1)
+    }
+
+
+def _could_be(path: Path) -> list[str]:
+    real = path.resolve()
+    parts = (*real.parts[1:-1], real.stem if real.is_file() else real.name)
+    names = ["_".join(parts[-depth:]) for depth in range(1, len(parts) + 1)]
+    return [*names, *(f"{name}{real.suffix.replace('.', '_')}" for name in names)]
 
 
 def _run(work: Callable, paths: list[Path], jobs: int | None) -> tuple[dict[Path, dict], dict[Path, str]]:
@@ -220,15 +235,17 @@ def _show_info(results: dict[Path, dict[str, Any]], out: Path | None) -> None:
         precision = (facts["rms_s2s_dva"], "{:.3f}°") if in_dva else (facts["rms_s2s_px"], "{:.2f} px")
         counts = [str(facts["vendor_events"].get(kind, "-")) for kind in ("fixation", "saccade", "blink")]
         table.add_row(
-            escape(path.name), facts["tracker"], facts["eye"] or "-", _number(facts["recorded_ms"] / 1e3, "{:.1f}"),
-            _number(facts["rate_hz"], "{:.0f}"), _number(100 * facts["lost_share"], "{:.1f} %"),
-            _number(*precision), *counts,
+            escape(path.name), escape(facts["tracker"]), facts["eye"] or "-",
+            _number(facts["recorded_ms"] / 1e3, "{:.1f}"), _number(facts["rate_hz"], "{:.0f}"),
+            _number(100 * facts["lost_share"], "{:.1f} %"), _number(*precision), *counts,
         )  # fmt: skip
         notes += [f"{path.name}: {note}" for note in facts["notes"]]
     if results:
-        Console().print(table)
-        Console().print("s: recorded, pauses left out; lost: samples without a position; RMS: sample to sample, median "
-                        "of 200 ms; events are the tracker's own")  # fmt: skip
+        console = Console()
+        least = Measurement.get(console, console.options.update(width=1000), table).minimum
+        Console(width=max(console.width, least)).print(table, soft_wrap=True)  # no number loses a digit
+        console.print("s: recorded, pauses left out; lost: samples without a position; RMS: sample to sample, median "
+                        "of 200 ms; events are the tracker's own, of this eye (mean: of both)")  # fmt: skip
     for note in notes:
         Console(stderr=True).print(f"note: {escape(note)}", soft_wrap=True)
 

@@ -261,9 +261,10 @@ def test_what_is_broken_is_told_or_skipped_and_counted(study):
         ("trials.csv", "recording,onset_ms,offset_ms,stimulus\n", "holds no trial"),
         ("trials.csv", "recording,onset_ms,stimulus\na,1,b\n", "no column 'offset_ms'"),
         ("trials.csv", "recording,onset_ms,offset_ms,stimulus\nx.asc,1,2,p0\n", "x.asc' .1 trials.: no recording at"),
+        ("trials.csv", "recording,onset_ms,offset_ms,stimulus\n../s1.asc,1,2,p0\n", "row 1: .* a path below"),
         ("trials.csv", "recording,onset_ms,offset_ms,stimulus\ndata/s1.asc,1,,p0\n", "trial 1: .*has no end"),
         ("trials.csv", "recording,onset_ms,offset_ms,stimulus\ndata/s1.asc,1,x,p0\n", "'offset_ms', row 1: expected a"),
-        ("trials.csv", "recording,onset_ms,offset_ms,stimulus,target\ndata/s1.asc,1,2,p0,hat\n", "'hat' fits 0"),
+        ("trials.csv", "recording,onset_ms,offset_ms,stimulus,target\ndata/s1.asc,1e5,2e5,p0,hat\n", "'hat' fits 0"),
         ("objects.csv", "stimulus,label,x_min,y_min,x_max\n", "no column 'y_max'"),
         ("objects.csv", "stimulus,label,x_min,y_min,x_max,y_max\np9,a,0,0,1,1\n", "row 1: stimulus 'p9' fits 0 of 3"),
         ("objects.csv", "stimulus,label,x_min,y_min,x_max,y_max\np0,a,0,0,1,1\n", "no object of 'p[12].png' is given"),
@@ -351,3 +352,23 @@ def test_a_lab_fits_a_model_on_its_own_recordings(tmp_path):
     record = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert record["rows"]["oat"]["sequence_score"]["n"] > 0
     assert (tmp_path / "run" / "report.md").exists()
+
+
+def test_trials_outside_of_the_recording_are_broken_and_empty_ones_are_told(study, caplog):
+    root, _ = study
+    settings_of(root, start=None, end=None, recordings=None)
+
+    def read(*rows):
+        table = pd.DataFrame(rows, columns=["onset_ms", "offset_ms", "stimulus"])
+        table.assign(recording="data/s1.asc").to_csv(root / "trials.csv", index=False)
+        return load("recordings", root)
+
+    with pytest.raises(
+        DataError, match=r"trial 1: from 0 to 3000 ms, but .* are from 100000 to .* 100000 ms added"
+    ):
+        read((0, 3000, "p0"))
+    with pytest.raises(DataError, match=r"none of 1 trials has a fixation on its picture"):
+        read((100_004, 100_005, "p1"))
+    dataset = read((100_000, 103_000, "p0"), (100_004, 100_005, "p1"))
+    assert sorted(len(trial.scanpath) > 0 for trial in dataset.trials) == [False, True]
+    assert "1 of 2 trials have no fixation on their picture; the first: p1.png, observer s1" in caplog.text

@@ -152,6 +152,31 @@ def test_without_timestamps(file: Path, source: Recording) -> None:
     recording = read(file, eyes="this")
     assert recording.samples["t_ms"].tolist()[:2] == [-1500, -1496]
     assert "no timestamps" in recording.notes[0]
+    put(
+        file.parents[2] / "task-look_physio.json",
+        COMMON | {"Columns": COMMON["Columns"][1:], "StartTime": float("nan")},
+    )
+    with pytest.raises(RecordingError, match="no SamplingFrequency and StartTime"):
+        read(file, eyes="this")
+
+
+def test_half_a_character_in_a_name_is_a_name(file: Path) -> None:
+    put(file.parents[2] / "task-look_physio.json", COMMON | {"Columns": [*COMMON["Columns"][:3], "\ud800"]})
+    assert "\ud800_left" in read(file, eyes="this").samples
+
+
+def test_device_events_without_a_kind_or_a_time(file: Path) -> None:
+    events = file.with_name(file.name.replace("_physio.", "_physioevents."))
+    put(
+        events.with_name(events.name.replace(".tsv.gz", ".json")),
+        {"Columns": ["onset", "duration", "message"]},
+    )
+    put_table(events, pd.DataFrame({"a": [4000], "b": [0], "c": ["go"]}))
+    recording = read(file, eyes="this")
+    assert len(recording.events) == 0 and recording.messages["text"].tolist() == ["go"]
+    put_table(events, pd.DataFrame({"a": ["n/a"], "b": [0], "c": ["go"]}))
+    with pytest.raises(RecordingError, match="row 1 has no time"):
+        read(file, eyes="this")
 
 
 def test_screen_statements(file: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import betainc
 
 from gazekit.geometry import Screen
 from gazekit.recordings.agreement import event_agreement, noise_curve
@@ -226,6 +228,48 @@ def test_adaptive_thresholds_follow_the_noise():
     assert quiet.peak_dva_s == pytest.approx(folded, rel=0.03)
     with pytest.raises(ValueError, match="no speed below 100"):
         AdaptiveVelocity().thresholds(np.full(10, 200.0))
+
+
+@pytest.mark.parametrize("count", [3, 4, 50, 300])
+def test_an_eye_that_never_moves_is_one_fixation(count):
+    gaze = Gaze(np.arange(count) * 20.0, np.full((count, 2), 500.0))  # speeds are rounding errors
+    for view in (SCREEN, 35.16):
+        found = AdaptiveVelocity().detect(gaze, view)
+        assert found[["kind", "first", "last"]].to_numpy().tolist() == [["fixation", 0, count - 1]]
+
+
+@pytest.mark.parametrize("detector", [*FIXED, IVT(max_gap_ms=75)])
+def test_infinite_positions_are_no_place(detector):
+    xy = np.full((300, 2), np.inf)  # the arctan of infinity is 90 degrees
+    for view in (SCREEN, 35.16):
+        assert len(detector.detect(Gaze(np.arange(300.0), xy), view)) == 0
+    xy[50:250] = np.random.default_rng(0).normal(500, 1, (200, 2))
+    found = detector.detect(Gaze(np.arange(300.0), xy), SCREEN)
+    assert (found["first"] >= 50).all() and (found["last"] < 250).all()
+
+
+@pytest.mark.parametrize("detector", [*FIXED, IVT(max_gap_ms=75)])
+def test_samples_that_each_stand_alone_make_no_event(detector):
+    gaze = Gaze([0, 1000, 2000], np.full((3, 2), 500.0), block=np.arange(3))  # no interval is known
+    assert len(detector.detect(gaze, SCREEN)) == 0
+
+
+def test_small_saccades_stay_in_their_fixation_over_20_ms():
+    t = np.arange(1000.0)
+    for amplitude, count in ((0.4, 1), (0.6, 2)):
+        share = ((t - 500) / (21 + 2.2 * amplitude)).clip(0, 1)
+        xy = np.stack([35.0 * amplitude * betainc(2.5, 3.0, share), 0 * t], 1)
+        assert (IVT().detect(Gaze(t, xy), 35.0)["kind"] == "fixation").sum() == count
+
+
+def test_idt_passes_over_what_is_too_short():
+    xy = np.random.default_rng(0).normal(500, 1, (60_000, 2))
+    xy[::2] = np.nan
+    xy[1000:1200] = 500
+    start = time.perf_counter()
+    found = IDT().detect(Gaze(np.arange(60_000.0), xy), SCREEN)
+    assert time.perf_counter() - start < 0.3  # 0.8 s if each of 30,000 samples is looked at alone
+    assert found[["first", "last"]].to_numpy().tolist() == [[999, 1199]]
 
 
 def test_what_no_eye_does_is_no_event():

@@ -218,10 +218,15 @@ def text(samples: str, spec: str = "GAZE LEFT RATE 1000.00 TRACKING CR", rest: s
         (text("... 1 2 3 4\n"), "no samples"),
         (text("1 2 3 4 ...\n", rest="EFIX L 1 2\n"), "line 7: expected 6 numbers"),
         (text("1 2 3 4 ...\n", rest="EFIX X 1 2 3 4 5 6\n"), "line 7: expected eye L or R"),
-        (text("1 2 3 4 ...\n", rest="EBLINK L 5 2 3\n"), "line 7: a blink from 5 to 2"),
+        (
+            text("1 2 3 4 ...\n", rest="EBLINK L 12345675 12345672 3\n"),
+            "line 7: a blink from 12345675 to 12345672 ms",
+        ),
         (text("1 2 3 4 ...\n", rest="MSG\n"), "line 7: expected MSG, a time"),
         (text("1 2 3 4 ...\n", rest="INPUT 5\n"), "line 7: expected 2 numbers"),
-        (text("1 2 3 4 ...\n", rest="PRESCALER 10\n"), "PRESCALER 1"),
+        (text("1 2 3 4 ...\n", rest="BUTTON nan 1 1\n"), "line 7: a time is missing"),
+        (text("1 2 3 4 ...\n", rest="PRESCALER 10\n"), "expected PRESCALER 1"),
+        (text("1 2 3 4 ...\n", rest="VPRESCALER 10\n"), "expected VPRESCALER 1"),
         ("END\t1\n" + text("1 2 3 4 ...\n"), "END without START"),
         ("START\tx\nEND\t1\n", "START and a time"),
         ("MSG 1 DISPLAY_COORDS 10 0 0 5\n" + text("1 2 3 4 ...\n"), "span no screen"),
@@ -233,6 +238,12 @@ def test_broken_files(tmp_path: Path, content: str, message: str) -> None:
     with pytest.raises(RecordingError, match=message) as caught:
         read(path)
     assert str(path) in str(caught.value)
+
+
+def test_indented_samples_are_not_lost_in_silence(tmp_path: Path) -> None:
+    path = tmp_path / "x.asc"
+    path.write_text(text("1 2 3 4 ...\n 2 2 3 4 ...\n"))
+    assert read(path).notes == ("1 lines of unknown kind, the first is line 7; they are in info",)
 
 
 def test_absent_file_and_folder(tmp_path: Path) -> None:

@@ -109,6 +109,17 @@ def test_annotations_are_messages(folder: Path):
     messages = pupil_player.read(folder).messages
     assert messages["text"].tolist() == ["start", "left"]
     np.testing.assert_allclose(messages["t_ms"], [0, 99.982], atol=1e-6)
+    (folder / "annotations.csv").write_text("index,timestamp,label,duration\n1,,left,0\n")
+    with pytest.raises(RecordingError, match="row 1 has no time"):
+        pupil_player.read(folder)
+
+
+def test_no_time_is_infinite(folder: Path):
+    rows = (folder / "fixations.csv").read_text().split("\n")
+    first = rows[1].split(",")
+    (folder / "fixations.csv").write_text("\n".join([rows[0], ",".join([first[0], "1e400", *first[2:]]), ""]))
+    with pytest.raises(RecordingError, match="a fixation from inf to inf"):
+        pupil_player.read(folder)
 
 
 def test_only_gaze_must_be_there(folder: Path):

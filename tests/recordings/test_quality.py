@@ -41,6 +41,36 @@ def test_precision_of_white_noise_is_the_noise(noise, rate):
     assert found["rms_s2s_px"] / SCREEN.px_per_dva == pytest.approx(found["rms_s2s_dva"], rel=0.01)
 
 
+def test_precision_is_an_angle_wherever_one_looks():
+    draw = np.random.default_rng(0)
+    noise = np.deg2rad(draw.normal(0, 0.1, (30_000, 2)))
+    angle = np.deg2rad(25)  # to the right, where a degree of elevation is 0.9 degrees
+    x, z = np.tan(noise[:, 0]), 1.0
+    rays = np.stack(
+        [x * np.cos(angle) + z * np.sin(angle), np.tan(noise[:, 1]), z * np.cos(angle) - x * np.sin(angle)], 1
+    )
+    side = rays[:, :2] / rays[:, 2:] * SCREEN.distance_px + SCREEN.centre_px
+    t = np.arange(30_000.0)
+    here = gaze_quality(Gaze(t, SCREEN.dva_to_px(np.rad2deg(noise))), SCREEN)
+    there = gaze_quality(Gaze(t, side), SCREEN)
+    for name in ("rms_s2s_dva", "sd_dva", "bcea_dva2"):
+        assert there[name] == pytest.approx(here[name], rel=0.01), name
+
+
+@pytest.mark.parametrize("rate", [60, 1000])
+def test_precision_of_rounded_positions_is_not_that_of_the_samples_that_repeat(rate):
+    xy = np.round(np.random.default_rng(0).normal(500, 0.25, (5000, 2)))
+    found = gaze_quality(Gaze(np.arange(5000) * 1000 / rate, xy))
+    assert found["rms_s2s_px"] == pytest.approx(np.sqrt(2 * xy.var(0).sum()), rel=0.05)
+    still = gaze_quality(Gaze(np.arange(500.0), np.full((500, 2), 400.0)))
+    assert still["windows"] == 2 and still["rms_s2s_px"] == 0
+
+
+def test_pixels_per_degree_of_any_number_type():
+    gaze = Gaze(np.arange(1000.0), np.random.default_rng(0).normal(2000, 1, (1000, 2)))
+    assert gaze_quality(gaze, np.float32(32))["rms_s2s_dva"] == gaze_quality(gaze, 32)["rms_s2s_dva"]
+
+
 def test_saccades_are_no_imprecision():
     made = SyntheticGaze(duration_s=40, noise_dva=0.1).make(0)
     found = gaze_quality(made.gaze, made.screen)

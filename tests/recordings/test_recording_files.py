@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gazekit.recordings.files import read_bytes, read_csv, read_json, read_json_lines, read_text
+from gazekit.recordings.files import json_lines, read_bytes, read_csv, read_json, read_text
 from gazekit.recordings.recording import RecordingError
 
 FAST = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -63,6 +64,11 @@ def test_json(tmp_path: Path) -> None:
     ):  # fmt: skip
         with pytest.raises(RecordingError, match=message):
             read_json(write(tmp_path, content))
+
+
+def read_json_lines(path: Path, truncated: str = "error") -> tuple[list[dict], list[str]]:
+    notes: list[str] = []
+    return list(json_lines(path, truncated, notes)), notes
 
 
 def test_json_lines(tmp_path: Path) -> None:
@@ -132,6 +138,16 @@ def test_missing_values_and_decimal_commas(tmp_path: Path) -> None:
     np.testing.assert_array_equal(table["a"], [1.5, np.nan, np.nan])
     np.testing.assert_array_equal(table["b"], [np.nan, np.nan, 2.25])
     assert table["c"].tolist()[:2] == ["x", ""]
+
+
+def test_a_long_table_takes_few_times_its_size(tmp_path: Path) -> None:
+    path = write(tmp_path, "t,x\n" + "".join(f"{i},{i / 8:.3f}\n" for i in range(200_000)))
+    read_csv(path, {"t": "t", "x": "x"})  # what pandas loads once
+    tracemalloc.start()
+    read_csv(path, {"t": "t", "x": "x"})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6.3 * path.stat().st_size  # 7 where each letter takes four bytes
 
 
 def test_file_without_header(tmp_path: Path) -> None:

@@ -62,9 +62,9 @@ def test_long_recordings_keep_what_stands_out(ax):
     xy[[123_456, 777_777]] = [[900, 0], [-900, 5]]
     plot_gaze(ax, Gaze(np.arange(1e6), xy))
     drawn = line(ax, "x")
-    assert len(drawn) <= 20_002
+    assert len(drawn) <= 4_002
     assert (np.nanmin(drawn[:, 1]), np.nanmax(drawn[:, 1])) == (-900, 900)
-    assert drawn[np.nanargmax(drawn[:, 1]), 0] == pytest.approx(123.4, abs=0.1)
+    assert drawn[np.nanargmax(drawn[:, 1]), 0] == pytest.approx(123.456, abs=0.5)
 
 
 @pytest.mark.parametrize("samples", [0, 1, 2])

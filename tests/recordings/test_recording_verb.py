@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,7 +13,9 @@ import pytest
 from gazekit.cli import main
 from gazekit.recordings.find import find_recordings
 from gazekit.recordings.many import for_each
-from gazekit.recordings.recording import RecordingError
+from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.summary import Settings, info
+from gazekit.verbs.recording import _names, _show_info
 
 SCREEN = ("--screen", "1024x768", "--width-cm", "38", "--distance-cm", "60")
 
@@ -34,7 +38,7 @@ def test_a_folder_in_processes_tells_what_failed_and_goes_on(files, tmp_path, ca
     facts = {row["recording"]: row for row in json.loads(out.read_text())}
     assert len(facts) == 12
     assert facts["cili_binoRemote250.asc"]["eyes"] == ["left", "right"]
-    assert facts["cili_bino500.asc"]["vendor_events"] == {"fixation": 19, "input": 16, "saccade": 11}
+    assert facts["cili_bino500.asc"]["vendor_events"] == {"fixation": 10, "input": 16, "saccade": 6}
     assert facts["cili_mono1000.asc"]["accuracy_mean_dva"] == 0.38
     assert facts["cili_mono1000.asc"]["rms_s2s_dva"] is None
     assert "cili_mono250.asc" in table
@@ -96,6 +100,48 @@ def test_recordings_of_one_name_go_to_files_of_their_own(files, tmp_path, capfd)
     assert sorted(p.name for p in (tmp_path / "e").iterdir()) == ["anna_s.csv", "bert_s.csv"]
 
 
+def test_no_two_recordings_have_one_name(tmp_path):
+    paths = [tmp_path / p for p in ("x/a_b.asc", "x/a/b.asc", "x/c/b.asc", "x/c/b.tsv")]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    names = list(_names(paths).values())
+    assert names == ["a_b~1", "b~2", "c_b_asc", "b_tsv"]
+    many = [Path(f"/s/{i}/gaze.asc") for i in range(3000)]
+    start = time.perf_counter()
+    assert _names(many)[many[7]] == "7_gaze.asc"  # no file: nothing is known of an ending
+    assert time.perf_counter() - start < 1
+
+
+def test_a_degree_that_is_given_is_used_for_precision(files, capfd, tmp_path):
+    out = tmp_path / "all.json"
+    assert run(capfd, "info", files / "cili_mono1000.asc", "--px-per-dva", 30, "--out", out)[0] == 0
+    (facts,) = json.loads(out.read_text())
+    assert facts["rms_s2s_dva"] == pytest.approx(facts["rms_s2s_px"] / 30)
+    assert "rms_s2s_dva" not in facts["reasons"]
+
+
+def test_numbers_in_the_table_are_whole(files, capfd, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    facts = info(files / "cili_mono1000.asc", Settings())
+    many = {"fixation": 123456, "saccade": 234567, "blink": 345678}
+    _show_info({files / "a.asc": facts | {"recorded_ms": 1e12, "vendor_events": many}}, None)
+    table = capfd.readouterr().out
+    assert all(str(number) in table for number in (*many.values(), "1000000000.0"))
+
+
+@pytest.mark.parametrize(("eye", "fixations"), [("left", 10), ("right", 9), ("mean", 19)])
+def test_events_are_counted_for_the_eye_in_the_row(files, eye, fixations):
+    facts = info(files / "cili_bino500.asc", Settings(eye=eye))
+    assert facts["eye"] == eye and facts["vendor_events"]["fixation"] == fixations
+
+
+def test_what_files_say_is_no_markup(files, capfd):
+    facts = info(files / "cili_mono1000.asc", Settings())
+    _show_info({files / "[/] x.asc": facts | {"tracker": "[/b] Eyes"}}, None)
+    assert "[/b] Eyes" in capfd.readouterr().out.replace("\n", " ")
+
+
 @pytest.mark.parametrize(
     ("args", "told"),
     [
@@ -112,6 +158,7 @@ def test_recordings_of_one_name_go_to_files_of_their_own(files, tmp_path, capfd)
         (("info", "a.asc", "--out", "no/where.json"), "--out no/where.json: the folder no does not exist"),
         (("events", "a.asc", "a.asc", "b.asc"), "2 recordings: --out DIR says where their events go"),
         (("events", "a.asc", "--set", "x"), "--set takes NAME=VALUE, got 'x'"),
+        (("info", "a.asc", "--read", "format=table"), "--read format=table: format has an option of its own"),
     ],
 )
 def test_what_is_wrong_is_told(args, told, files, tmp_path, monkeypatch, capfd):
@@ -154,6 +201,8 @@ def test_what_lies_in_a_folder_is_found_once(shared_data, files, tmp_path):
 
 
 def half(number):
+    if number == 2:
+        return {}["half"]
     if number == 3:
         raise ValueError("three has no half")
     if number == 5:
@@ -163,6 +212,41 @@ def half(number):
 
 def test_one_that_fails_or_dies_stops_none_of_the_others():
     outcomes = {o.index: o for o in for_each(half, [1, 2, 3, 4, 5, 6, 7], jobs=2)}
-    assert [outcomes[i].result for i in range(7)] == [0.5, 1.0, None, 2.0, None, 3.0, 3.5]
+    assert [outcomes[i].result for i in range(7)] == [0.5, None, None, 2.0, None, 3.0, 3.5]
+    assert re.fullmatch(r"KeyError in test_recording_verb.py, line \d+: 'half'", outcomes[1].error)
     assert outcomes[2].error == "three has no half"
     assert "the process that read it died" in outcomes[4].error
+
+
+def test_a_folder_that_cannot_be_read_stops_no_other(files, tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    shutil.copy(files / "cili_mono500.asc", tmp_path)
+    look = Path.iterdir
+
+    def iterdir(folder):
+        if folder.name == "a":
+            raise PermissionError(13, "not yours")
+        return look(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    found = find_recordings([tmp_path])
+    assert len(found.recordings) == 1 and found.others == [tmp_path / "a"]
+
+
+def test_a_pipe_is_not_waited_for(files, tmp_path):
+    os.mkfifo(tmp_path / "pipe.asc")
+    shutil.copy(files / "cili_mono500.asc", tmp_path)
+    found = find_recordings([tmp_path])
+    assert [p.name for p in found.others] == ["pipe.asc"]
+    with pytest.raises(RecordingError, match="neither a file nor a folder"):
+        Recording.open(tmp_path / "pipe.asc", format="eyelink")
+
+
+def test_with_a_scene_camera_the_trackers_own_events_are_taken(shared_data, capfd):
+    path = shared_data / "neon_native_demo" / "native"
+    _, _, told = run(capfd, "events", path)
+    assert "the tracker's own events: " in told and "23 fixation" in told and "warning" not in told
+    _, _, told = run(capfd, "events", path, "--detector", "ivt")
+    assert "warning native: ivt sees movements of the head as those of the eyes" in told
+    _, _, told = run(capfd, "events", path, "--set", "threshold_dva_s=100")
+    assert "the tracker's own events have no parameters, got threshold_dva_s: choose a detector too" in told

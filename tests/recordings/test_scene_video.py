@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from fractions import Fraction
 from itertools import pairwise
@@ -180,6 +181,12 @@ def test_what_is_no_video_is_told(tmp_path: Path, toy: Path):
         container.mux(stream.encode())
     with pytest.raises(RecordingError, match="no video stream"):
         SceneVideo(tmp_path / "sound.wav")
+    content = next(toy.glob("*.mp4")).read_bytes()
+    (tmp_path / "strange.mp4").write_bytes(
+        re.sub(b"stsd(.{12})(avc1|mp4v)", rb"stsd\1zzzz", content, flags=re.S)
+    )
+    with pytest.raises(RecordingError, match="in no known coding"):
+        SceneVideo(tmp_path / "strange.mp4")
 
 
 def test_cut_anywhere_is_an_error_unless_only_remarks_behind_the_frames_are_lost(tmp_path: Path, toy: Path):

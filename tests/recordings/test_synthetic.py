@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gazekit.geometry import Screen
 from gazekit.recordings.agreement import event_agreement, to_events
 from gazekit.recordings.synthetic import SyntheticGaze
 
@@ -36,6 +37,21 @@ def test_saccades_lie_on_the_main_sequence():
     assert slope == pytest.approx(2.2, abs=0.15) and intercept == pytest.approx(21, abs=2)
     mean_speed = 1000 * amplitude / saccades["duration_ms"]
     np.testing.assert_allclose((saccades["peak_velocity_dva_s"] / mean_speed)[amplitude > 3], 1.8, atol=0.15)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_gaze_goes_from_event_to_event_without_a_jump(seed):
+    made = SyntheticGaze(duration_s=30, noise_dva=0, blink_share=0, pursuit_share=1.0).make(seed)
+    step = np.hypot(*np.diff(made.screen.px_to_dva(made.gaze.xy_px), axis=0).T)
+    assert step.max() < 0.8  # degrees in a ms: the fastest saccade
+
+
+@pytest.mark.parametrize(
+    "more", [{"min_saccade_dva": 60}, {"pursuit_share": 0.1, "screen": Screen(800, 600, 10, 60)}]
+)
+def test_a_screen_too_small_for_the_movements_is_told(more):
+    with pytest.raises(ValueError, match="need a larger screen"):
+        SyntheticGaze(**more)
 
 
 def test_agreement_of_a_table_with_itself_and_with_less():

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gazekit.geometry import Screen
 from gazekit.recordings.readers.table import matches, read
 from gazekit.recordings.recording import RecordingError
 
@@ -107,6 +108,10 @@ def test_origins_and_shares(tmp_path: Path, names: str, origin: str, point, expe
         ({"columns": {"t_s": "t", "x_px": "a", "y_px": "b"}, "origin": "centre"}, "size_px"),
         ({"columns": {"t_s": "t", "x_px": "a", "y_px": "b"}, "origin": "middle"}, "origin must be"),
         ({"columns": {"t_s": "t", "x_px": "a", "y_px": "b"}, "size_px": (0, 5)}, "whole pixels"),
+        ({"columns": {"t_s": "t", "x_px": "a", "y_px": "b"}, "size_px": 5}, "whole pixels"),
+        ({"columns": 5}, "columns must be a mapping"),
+        ({"columns": {"t_s": 5}}, "columns must be a mapping"),
+        ({"columns": {"t_s": "t", "x_px": "a", "y_px": "b"}, "missing": "NA"}, "missing holds words"),
     ],
 )
 def test_wrong_calls(tmp_path: Path, options: dict, message: str) -> None:
@@ -145,6 +150,23 @@ def test_sorting_and_validity_words(tmp_path: Path) -> None:
     assert "left out" in recording.notes[0]
     with pytest.raises(RecordingError, match=r"valid, row 1: expected one of 1, .*got 'perhaps'"):
         read(write(tmp_path, "t_ms,x_px,y_px,valid\n5,1,2,perhaps\n"))
+
+
+def test_nanoseconds_that_int64_cannot_subtract(tmp_path: Path) -> None:
+    path = write(tmp_path, f"t_ns,x_px,y_px\n{-(2**63)},1,2\n{2**63 - 1},1,2\n")
+    with pytest.raises(RecordingError, match="are no single recording"):
+        read(path, clock="sort")
+
+
+def test_a_size_as_a_list_is_that_size(tmp_path: Path) -> None:
+    recording = read(write(tmp_path, "t_ms,x_px,y_px\n0,1,2\n"), size_px=[100, 50])
+    assert recording.with_screen(Screen(100, 50, 40, 60)).size_px == (100, 50)
+
+
+def test_the_mean_of_eyes_of_which_one_has_a_pupil(tmp_path: Path) -> None:
+    head = "t_ms,x_px_left,y_px_left,pupil_left,x_px_right,y_px_right"
+    gaze = read(write(tmp_path, f"{head}\n0,1,2,3,5,6\n")).gaze("mean")
+    assert gaze.pupil is None and gaze.xy_px.tolist() == [[3, 4]]
 
 
 def test_glassestools_folder(tmp_path: Path) -> None:

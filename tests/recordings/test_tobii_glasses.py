@@ -66,6 +66,12 @@ def test_the_real_recording_has_the_numbers_of_its_readme(real: Path):
     assert counts.items() <= recording.info["rows"].items()
 
 
+def test_rows_that_stay_unread_take_no_memory(rows: list[dict[str, Any]]):
+    kinds, counts = tobii_glasses2._kinds(iter(rows))
+    assert sum(counts.values()) == len(rows) > sum(map(len, kinds.values()))
+    assert counts["ac"] > 0 and "ac" not in kinds
+
+
 def test_times_are_those_of_the_video(recording: Recording, rows: list[dict[str, Any]]):
     first = next(row for row in rows if "gp" in row)
     assert recording.origin_ns == 485478112000  # ts at which vts is 0, in microseconds
@@ -274,6 +280,7 @@ def test_glasses3_by_its_documented_layout(glasses3: Path):
     [
         ({"type": "gaze", "timestamp": 3.0}, "expected timestamp and data"),
         ({"type": "gaze", "timestamp": float("nan"), "data": {}}, "expected timestamp and data"),
+        ({"type": "gaze", "timestamp": 1e308, "data": {}}, "expected timestamp and data"),
         ({"type": "gaze", "timestamp": "3", "data": {}}, "expected timestamp and data"),
         ({"type": "gaze", "timestamp": 3.0, "data": {"gaze2d": [1]}}, "expected 2 numbers"),
         ({"type": "gaze", "timestamp": 3.0, "data": {"eyeleft": 3}}, "no object"),

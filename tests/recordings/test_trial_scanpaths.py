@@ -56,7 +56,7 @@ def test_a_message_inside_names_the_stimulus():
     assert table["stimulus"].tolist() == ["a.png", ""]
     assert table["target"].tolist() == ["cup", ""]
     with pytest.raises(
-        RecordingError, match=r"s1.asc, trial 2, from 20.0 ms: no message between its start and end names"
+        RecordingError, match=r"s1.asc, trial 2, from 20 ms: no stimulus is given, nor does a message"
     ):
         scanpaths(recording(told, [(0, 5, 1, 1)]), patterns)
 
@@ -92,12 +92,37 @@ def test_of_two_eyes_the_better_one_is_taken():
     [
         ([(0, np.nan, "a")], r"s1.asc, trial 0 \(a\), from 0 ms: has no end before the next begins"),
         ([(0, 5, "a"), (9, 9, "b")], r"trial 1 \(b\): ends at 9 ms, not after its onset 9 ms"),
-        ([(0, 5, "")], "no message between its start and end names a stimulus"),
+        ([(0, 5, "")], "no stimulus is given, nor does a message"),
+        ([(0, 5, float("nan"))], "no stimulus is given"),
     ],
 )
 def test_broken_trials_are_told(rows, told):
     with pytest.raises(RecordingError, match=told):
         scanpaths(recording((), [(0, 9, 1, 1)]), trials(*rows))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        (
+            "x_px",
+            float("nan"),
+            r"s1.asc, trial 0 \(a\), from 0 ms: fixation 0 has a position that is not finite",
+        ),
+        ("onset_ms", float("nan"), "1 fixations have no onset"),
+        ("x_px", None, "the table of fixations has no column x_px"),
+    ],
+)
+def test_broken_fixations_are_told(column, value, told):
+    events = recording(fixations=[(10, 20, 1, 2)]).fixations()
+    events = events.drop(columns=column) if value is None else events.assign(**{column: value})
+    with pytest.raises(ValueError, match=told):
+        scanpaths(recording(), trials((0, 50, "a")), events)
+
+
+def test_messages_are_taken_in_their_order_in_time():
+    told = [(90, "TRIAL_RESULT 0"), (10, "TRIALID 1 a.png")]
+    assert cut_trials(recording(told), PATTERNS)["offset_ms"].tolist() == [90]
 
 
 def test_recordings_without_trials_or_fixations_are_told():

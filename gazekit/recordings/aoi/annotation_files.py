@@ -1,4 +1,4 @@
-"""Areas of interest from annotation files: COCO JSON, Label Studio video JSON, and CVAT XML by `aoi_cvat`.
+"""Areas of interest from annotation files: COCO JSON, Label Studio video JSON, and CVAT XML by `cvat`.
 
 Frames count from 0 and boxes are pixels `x_min, y_min, x_max, y_max`, whatever the file has. What is no box (polygons,
 ellipses, masks, points, rotated boxes) is an error: leaving it out would call its fixations background.

@@ -18,7 +18,7 @@ __all__ = ["finite", "moving_box", "read_cvat"]
 
 
 def read_cvat(path: str | Path) -> list[MovingBox]:
-    """MovingBoxs, or boxes of single frames, from "CVAT for video 1.1" or "CVAT for images 1.1" XML.
+    """Boxes that move, or boxes of single frames, from "CVAT for video 1.1" or "CVAT for images 1.1" XML.
 
     A track's box moves linearly between the boxes that are listed, is gone from one with outside="1" on (until then it
     stays as it was), and after the last stays to the end. Document types and entities are refused.

@@ -71,7 +71,9 @@ class Polygon:
 
     @property
     def area_px2(self) -> float:
-        """Area by the shoelace formula."""
+        """Area by the shoelace formula; where the line crosses itself, parts that it runs round the other way count
+        against the rest.
+        """
         x, y = (self.xy_px - self.xy_px[0]).T
         return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
 

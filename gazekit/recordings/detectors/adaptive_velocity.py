@@ -15,6 +15,7 @@ from gazekit.recordings.velocity import View
 __all__ = ["AdaptiveVelocity", "Thresholds"]
 
 _MAX_ROUNDS = 200
+_MIN_SD = 1 / 6  # deg/s: the peak threshold, 6 SD above the mean, is known to 1 deg/s only
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ class AdaptiveVelocity:
 
     Source: Nyström and Holmqvist 2010 (Behavior Research Methods 42, 188), whose values are the defaults.
     Deviations: one kind of glissade (theirs are split by the peak threshold); a saccade that meets a gap or noise
-    before its onset or offset is known is no event, and its samples belong to no fixation. Local minima and 40 ms of
-    noise need samples: meant for 500 Hz and more (theirs: 1250 Hz).
+    before its onset or offset is known is no event, and its samples belong to no fixation; an SD below 1/6 deg/s
+    counts as that, so that rounding errors of an eye that never moves are no saccades. Local minima and 40 ms of noise
+    need samples: meant for 500 Hz and more (theirs: 1250 Hz).
 
     Args:
         start_dva_s: first peak threshold; theirs is 100 to 300.
@@ -101,7 +103,7 @@ class AdaptiveVelocity:
             below = speed[speed < peak]
             if len(below) == 0:
                 raise ValueError(f"no speed below {peak:g} deg/s to tell noise from: raise start_dva_s")
-            mean, sd = float(below.mean()), float(below.std())
+            mean, sd = float(below.mean()), max(float(below.std()), _MIN_SD)
             before, peak = peak, mean + 6 * sd
             if abs(before - peak) < 1.0:
                 return Thresholds(peak, mean + 3 * sd)

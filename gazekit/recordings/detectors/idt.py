@@ -24,7 +24,7 @@ class IDT:
     <= the threshold grows by samples while its dispersion stays below (strictly); that is a fixation. The next one
     is looked for from the sample after it. An invalid sample ends a window.
 
-    Source: Salvucci and Goldberg 2000 (ETRA, 71); 1 degree and 100 ms are the defaults there and of pymovements.
+    Source: Salvucci and Goldberg 2000 (ETRA, 71); the defaults, 1 degree and 100 ms, are those of pymovements.
     Deviation of `compat="pymovements"`: there the sample that broke the threshold is the fixation's last, the next
     one starts after it, and the shortest window holds min_duration / interval samples, so that it lasts one interval
     less from first to last. Only for streams without invalid samples.
@@ -52,18 +52,16 @@ class IDT:
     def detect(self, gaze: Gaze, view: View) -> pd.DataFrame:
         """Fixations of one stream, as `IVT.detect` gives them."""
         track = Track.of(gaze, view, self.max_gap_ms)
+        shortest = self.min_duration_ms - (gaze.interval_ms if self.compat else 0.0)
         found: list[tuple[int, int]] = []
-        for first, last in zip(*runs(track.known, track.cut), strict=True):
-            piece = slice(first, last + 1)
-            found += [(first + a, first + b) for a, b in self._piece(track.t_ms[piece], track.xy_dva[piece])]
+        for first, last in zip(*track.long(*runs(track.known, track.cut), shortest), strict=True):
+            piece = track.t_ms[first : last + 1], track.xy_dva[first : last + 1]
+            found += [(first + a, first + b) for a, b in self._piece(*piece, shortest)]
         spans = np.array(found, np.int64).reshape(-1, 2)
         return event_table(track.stays("fixation", spans[:, 0], spans[:, 1]))
 
-    def _piece(self, t: np.ndarray, xy: np.ndarray) -> list[tuple[int, int]]:
+    def _piece(self, t: np.ndarray, xy: np.ndarray, shortest: float) -> list[tuple[int, int]]:
         """First and last index of the fixations of a stretch without gaps."""
-        shortest = self.min_duration_ms
-        if self.compat and len(t) > 1:
-            shortest -= float(np.median(np.diff(t)))
         end = np.searchsorted(t, t + (shortest - 1e-6))  # last sample of the shortest window from each
         end = end[end < len(t)]
         still = np.flatnonzero(window_dispersion(xy, end) <= self.dispersion_dva)

@@ -23,9 +23,14 @@ class IVT:
     runs of such samples are events if they last long enough from their first to their last sample. A sample without
     speed belongs to neither and ends both. Pursuit below the threshold comes out as fixation: see `Pursuit`.
 
-    Source: Salvucci and Goldberg 2000 (ETRA, 71). Defaults: 30 deg/s over 20 ms, 60 ms, from Olsen 2012 (The Tobii
-    I-VT Fixation Filter); there gaps up to 75 ms are bridged and near fixations merged, here neither by default.
-    pymovements takes 20 deg/s and 100 ms.
+    Source: Salvucci and Goldberg 2000 (ETRA, 71). Defaults: 30 deg/s over 20 ms and fixations of 60 ms, the settings of
+    Tobii's filter (Olsen 2012, The Tobii I-VT Fixation Filter). Deviations from that filter: its speed is the angle
+    between the first and last sample of a window over their time; it can bridge gaps of up to 75 ms (`max_gap_ms`), and
+    it merges fixations less than 75 ms and 0.5 degrees apart, which is not done here. pymovements takes 20 deg/s and
+    100 ms.
+
+    Smoothed over 20 ms, saccades below about 0.5 degrees stay under 30 deg/s and inside their fixation. A shorter
+    window finds smaller ones, at more noise: `IVT(window_ms=16, min_duration_ms=40)` is nearer to EyeLink's own events.
 
     Args:
         threshold_dva_s: speed of the slowest saccade sample.

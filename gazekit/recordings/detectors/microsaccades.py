@@ -27,12 +27,13 @@ class Microsaccades:
     Source: Engbert and Kliegl 2003 (Vision Research 43, 1035) for velocity, spread, factor 6 and overlap of both
     eyes; Engbert and Mergenthaler 2006 (PNAS 103, 7192). Three samples at 500 Hz are the 6 ms here. Deviations:
     `amplitude_dva` is the angle between first and last sample, not their range of positions; of a pair of both eyes'
-    events this eye's is given, not the time of either. The spread is one of all that is given: hand over one trial
+    events this eye's is given, not the time of either. Speeds are sqrt(v_x^2 + v_y^2) of azimuth and elevation, up to
+    6 % above the angle per second at 20 degrees. The spread is one of all that is given: hand over one trial
     of fixation at a time (`Gaze.between`). Speeds at higher rates than 500 Hz are noisier, as the window is shorter.
 
     Args:
         threshold_factor: multiple of the spread.
-        min_duration_ms: number of samples times their interval, as in the source.
+        min_duration_ms: number of samples times their interval.
         max_amplitude_dva: events up to this amplitude are of kind "microsaccade", larger ones "saccade"; 1 degree
             is a common convention.
     Raises:

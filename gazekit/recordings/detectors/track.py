@@ -52,7 +52,10 @@ class Track:
     def of(gaze: Gaze, view: View, max_gap_ms: float = 0.0) -> Track:
         """Degrees by `view`; gaps up to `max_gap_ms` bridged."""
         flat = is_flat(view)
-        xy_px = bridge_gaps(gaze, max_gap_ms).xy_px
+        bridged = bridge_gaps(gaze, max_gap_ms)
+        xy_px = bridged.xy_px
+        if np.isinf(xy_px).any():  # no place, although its arctan is a finite 90 degrees
+            xy_px = np.where(bridged.valid[:, None], xy_px, np.nan)
         return Track(gaze, xy_px, to_dva(xy_px, view), cuts(gaze, max_gap_ms), max_gap_ms, flat)
 
     @property

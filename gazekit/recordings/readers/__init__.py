@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gazekit.geometry import Screen
+from gazekit.recordings.readers.near import near_miss, recordings_below
 from gazekit.recordings.recording import Recording, RecordingError
 
-__all__ = ["FORMATS", "read", "recognise"]
+__all__ = ["FORMATS", "fitting", "read", "recognise"]
 
 # From the most particular to the most general: a table of declared columns would match much.
 FORMATS = {
@@ -30,18 +31,32 @@ def recognise(path: str | Path) -> str:
 
     Raises:
         FileNotFoundError: no such path.
-        RecordingError: no format fits; the text lists those that are known.
+        RecordingError: no format fits; the text says what is wrong with what looks like a recording, names recordings
+            that a folder holds, or lists the formats that are known.
     """
     path = Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"no recording at {path}")
-    for name in FORMATS:
-        if _module(name).matches(path):
-            return name
+    if name := fitting(path):
+        return name
+    if reason := near_miss(path):
+        raise RecordingError(reason)
+    if path.is_dir() and (below := recordings_below(path, fitting)):
+        names = ", ".join(str(p.relative_to(path)) for p in below)
+        raise RecordingError(
+            f"{path}: a folder of recordings, not one itself; open one of those in it, for instance: {names}"
+        )
     known = "\n  ".join(f"{name}: {title}" for name, title in FORMATS.items())
     raise RecordingError(
         f"{path}: this is no recording that gazekit knows. Known formats (choose one with format=...):\n  {known}"
     )
+
+
+def fitting(path: Path) -> str | None:
+    """Name of the format of a file or folder that exists; None if none fits."""
+    if not (path.is_file() or path.is_dir()):  # to look into a pipe would wait for ever
+        return None
+    return next((name for name in FORMATS if _module(name).matches(path)), None)
 
 
 def read(
@@ -60,6 +75,8 @@ def read(
         raise ValueError(f"unknown format {format!r}, expected one of: {', '.join(FORMATS)}")
     if not path.exists():
         raise FileNotFoundError(f"no recording at {path}")
+    if not (path.is_file() or path.is_dir()):
+        raise RecordingError(f"{path}: neither a file nor a folder")
     name = format or recognise(path)
     reader = _module(name).read
     known = list(signature(reader).parameters)[1:]

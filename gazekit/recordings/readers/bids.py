@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from gazekit.recordings.clocks import Clock, in_order
+from gazekit.recordings.clocks import Clock, in_order, timed
 from gazekit.recordings.files import Truncated, read_csv
 from gazekit.recordings.readers.bids_json import metadata, pupil_unit, screen, time_scale, unit
 from gazekit.recordings.readers.table import Origin, to_top_left
@@ -173,12 +173,16 @@ def _samples(
 
 def _regular_times(path: Path, about: dict[str, Any], count: int, notes: list[str]) -> np.ndarray:
     rate, start = about.get("SamplingFrequency"), about.get("StartTime", 0)
-    if not isinstance(rate, int | float) or not 0 < rate < 1e6 or not isinstance(start, int | float):
+    if not isinstance(rate, int | float) or not 0 < rate < 1e6 or not _is_time(start):
         raise RecordingError(
             f"{path}: no column timestamp, and no SamplingFrequency and StartTime in its JSON"
         )
     notes.append(f"{path.name} has no timestamps: times are StartTime and {rate:g} Hz of its JSON")
     return start * 1e3 + np.arange(count) * (1e3 / rate)
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) < 1e11  # NaN is none
 
 
 def _join(paths: list[Path], tables: list[pd.DataFrame]) -> pd.DataFrame:
@@ -210,13 +214,15 @@ def _device_events(
         text=("kind", "text"), header=about["Columns"], separator="\t", missing=_MISSING, truncated=truncated,
     )  # fmt: skip
     notes += more
-    table["onset_ms"] = table["onset_ms"] * scale
+    table["onset_ms"] = timed(table, "onset_ms", str(file)) * scale
     for name in {"kind", "text"} & set(table):
         table[name] = table[name].where(table[name].str.lower() != "n/a", "")
     if "text" in table:
         said = table["text"] != ""
         messages = table.loc[said, ["onset_ms", "text"]].set_axis(["t_ms", "text"], axis=1)
-    events = table[table["kind"] != ""].copy() if "kind" in table else table.iloc[:0].copy()
+    if "kind" not in table:
+        return event_table(), messages
+    events = table[table["kind"] != ""].copy()
     if "duration_ms" in events:
         events["duration_ms"] *= _duration_scale(file, events, scale, notes)
         events["offset_ms"] = events["onset_ms"] + events["duration_ms"]

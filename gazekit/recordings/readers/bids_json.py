@@ -121,7 +121,7 @@ def screen(
     if size is None:
         return None, None, _origin(shown)
     size_px = round(size[0]), round(size[1])
-    if size_px[0] % 2 and size_px[1] % 2:  # no screen has odd sizes: its last pixel was given
+    if size_px[0] % 2 and size_px[1] % 2:  # hardly any screen is odd in both: its last pixel was given
         notes.append(
             f"ScreenResolution is {size_px[0]} x {size_px[1]}: taken as the last pixel, counted from 0"
         )

@@ -146,7 +146,7 @@ def _events(lines: Lines, blocks: list[Block]) -> pd.DataFrame:
             onset, offset, duration = values[:3]
             if not (offset >= onset and duration >= 0):
                 raise RecordingError(
-                    f"{lines.where(line)}: a {kind} from {onset:g} to {offset:g} ms of {duration:g} ms"
+                    f"{lines.where(line)}: a {kind} from {onset:.10g} to {offset:.10g} ms of {duration:.10g} ms"
                 )
             row = dict(kind=kind, eye=_EYES[eye], onset_ms=onset, offset_ms=offset, duration_ms=duration)
             rows.append(row | dict(zip(names, values[3:], strict=False)))
@@ -159,6 +159,8 @@ def _events(lines: Lines, blocks: list[Block]) -> pd.DataFrame:
     for kind, least in (("input", 2), ("button", 3)):
         for line, text in lines.by_word.get(kind.upper(), []):
             time, *state = _fields(lines, line, text.split()[1:], least)[:least]
+            if np.isnan(time):
+                raise RecordingError(f"{lines.where(line)}: a time is missing in {text[:100]!r}")
             row = dict(kind=kind, eye="", onset_ms=time, offset_ms=time, duration_ms=0.0, value=state[-1])
             rows.append(row | ({"id": state[0]} if kind == "button" else {}))
     table = event_table(rows)
@@ -218,7 +220,7 @@ def _size(lines: Lines, messages: pd.DataFrame) -> tuple[tuple[int, int] | None,
             f"the file states different screen coordinates: {sorted(stated)}; taken: {left, top, right, bottom}"
         )
     width, height = round(right - left) + 1, round(bottom - top) + 1  # both ends belong to the screen
-    if width % 2 and height % 2:  # no screen has odd sizes: its size was given instead of its last pixel
+    if width % 2 and height % 2:  # hardly any screen is odd in both: its size was given
         width, height = width - 1, height - 1
         lines.notes.append(
             f"screen coordinates end at {right:g}, {bottom:g}: taken as a screen of {width} x {height} px"
@@ -236,7 +238,8 @@ def _info(lines: Lines, blocks: list[Block]) -> dict[str, Any]:
     known = {*_READ, *_EVENTS, *_STARTS.values()}
     preamble = [text.lstrip("* ").strip() for _, text in lines.by_word.get("**", [])]
     rest = sorted(row for word, rows in lines.by_word.items() if word not in known | {"**"} for row in rows)
-    strange = [line for line, text in rest if not re.match(r"[\s>#/;]", text)]
+    within = _in_blocks([line for line, _ in lines.by_word.get("", [])], blocks)
+    strange = [line for line, text in rest if line in within or not re.match(r"[\s>#/;]", text)]
     if strange:
         lines.notes.append(
             f"{len(strange)} lines of unknown kind, the first is line {strange[0]}; they are in info"
@@ -254,3 +257,9 @@ def _info(lines: Lines, blocks: list[Block]) -> dict[str, Any]:
         ],
         "other_lines": dict(rest),
     }
+
+
+def _in_blocks(numbers: list[int], blocks: list[Block]) -> set[int]:
+    """Those of the lines (of tables of calibration, all indented) that lie in a recording block, where none should."""
+    block = np.searchsorted([b.line for b in blocks], numbers) - 1
+    return {n for n, i in zip(numbers, block.tolist(), strict=True) if i >= 0 and n <= blocks[i].last_line}

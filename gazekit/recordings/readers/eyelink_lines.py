@@ -135,7 +135,7 @@ def find_blocks(lines: Lines) -> list[Block]:
         RecordingError: a block without END (unless "keep", then it goes to the next START or the file's end), an END
             without START, a START without its time.
     """
-    words = ("START", "END", "SAMPLES", "EVENTS", "PUPIL", "PRESCALER")
+    words = ("START", "END", "SAMPLES", "EVENTS", "PUPIL", "PRESCALER", "VPRESCALER")
     rows = sorted((line, text.split()) for word in words for line, text in lines.by_word.get(word, []))
     blocks: list[Block] = []
     current: Block | None = None
@@ -156,9 +156,9 @@ def find_blocks(lines: Lines) -> list[Block]:
                     f"{lines.where(line)}: END without START before it; is the file's start cut off?"
                 )
             current.last_line, current.end, current = line, tuple(rest), None
-        elif current is not None and word == "PRESCALER" and rest not in ([], ["1"]):
+        elif current is not None and word.endswith("PRESCALER") and rest not in ([], ["1"]):
             raise RecordingError(
-                f"{lines.where(line)}: expected PRESCALER 1, as edf2asc writes it, got {rest[0]}"
+                f"{lines.where(line)}: expected {word} 1, as edf2asc writes it, got {rest[0]}"
             )
         elif current is not None and word in ("SAMPLES", "EVENTS"):
             setattr(current, word.lower(), tuple(rest))

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.recordings.clocks import Clock, in_order, since_ms
-from gazekit.recordings.files import Truncated, read_json, read_text
+from gazekit.recordings.files import Truncated, has_file, read_json, read_text
 from gazekit.recordings.readers.neon_streams import (
     parts,
     read_calibration,
@@ -22,8 +22,9 @@ from gazekit.recordings.readers.neon_streams import (
     read_times,
     stream_names,
 )
-from gazekit.recordings.readers.pupil_labs import add_pupil, checked_events, has_file, scene_size
+from gazekit.recordings.readers.pupil_labs import add_pupil, checked_events
 from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.video import scene_size
 
 __all__ = ["matches", "read"]
 

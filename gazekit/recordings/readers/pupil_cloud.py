@@ -17,16 +17,10 @@ import pandas as pd
 
 from gazekit.recordings.camera import SceneCamera
 from gazekit.recordings.clocks import Clock, in_order, since_ms
-from gazekit.recordings.files import Truncated, read_csv, read_json
-from gazekit.recordings.readers.pupil_labs import (
-    add_pupil,
-    checked_events,
-    has_file,
-    header_has,
-    only_video,
-    scene_size,
-)
+from gazekit.recordings.files import Truncated, has_file, read_csv, read_json
+from gazekit.recordings.readers.pupil_labs import add_pupil, checked_events, header_has, only_video
 from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.video import scene_size
 
 __all__ = ["matches", "read"]
 

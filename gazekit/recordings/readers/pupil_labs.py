@@ -1,4 +1,4 @@
-"""What the readers of Pupil Labs' formats share: scene pictures, pupils, checked events."""
+"""What the readers of Pupil Labs' formats share: pupils, checked events, the video of a folder."""
 
 from __future__ import annotations
 
@@ -9,17 +9,8 @@ import pandas as pd
 
 from gazekit.recordings.clocks import rows_at
 from gazekit.recordings.recording import RecordingError, event_table
-from gazekit.recordings.video import video_size
 
-__all__ = ["add_pupil", "checked_events", "has_file", "header_has", "only_video", "scene_size"]
-
-
-def has_file(folder: Path, name: str) -> bool:
-    """Whether a folder holds a file; False too for what cannot be looked into."""
-    try:
-        return (folder / name).is_file()
-    except (OSError, ValueError):
-        return False
+__all__ = ["add_pupil", "checked_events", "header_has", "only_video"]
 
 
 def header_has(path: Path, *names: str) -> bool:
@@ -31,23 +22,6 @@ def header_has(path: Path, *names: str) -> bool:
         return False
     line = head.decode("utf-8", "replace").replace("_", " ").casefold()
     return all(name.replace("_", " ").casefold() in line for name in names)
-
-
-def scene_size(
-    video: Path | None, size_px: tuple[int, int] | None, notes: list[str]
-) -> tuple[int, int] | None:
-    """The size that is given, else that of the video; None without both. An unreadable video is noted."""
-    if size_px is not None:
-        if len(size_px) != 2 or not all(isinstance(v, int) and v > 0 for v in size_px):
-            raise ValueError(f"size_px must be (width, height) in whole pixels, got {size_px!r}")
-        return size_px
-    if video is None:
-        return None
-    try:
-        return video_size(video)
-    except RecordingError as error:
-        notes.append(f"the scene video cannot be used: {error}")
-        return None
 
 
 def add_pupil(samples: pd.DataFrame, states: pd.DataFrame, left: str, right: str, notes: list[str]) -> None:
@@ -76,7 +50,8 @@ def checked_events(tables: list[pd.DataFrame], where: Path) -> pd.DataFrame:
         RecordingError: an event without a time or that ends before it starts.
     """
     table = event_table(pd.concat(tables, ignore_index=True) if tables else ())
-    wrong = ~(table["offset_ms"] >= table["onset_ms"]).to_numpy()
+    times = table[["onset_ms", "offset_ms"]].to_numpy()
+    wrong = ~(np.isfinite(times).all(1) & (times[:, 1] >= times[:, 0]))
     if wrong.any():
         row = table.iloc[int(wrong.argmax())]
         raise RecordingError(

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gazekit.recordings.clocks import Clock, in_order
-from gazekit.recordings.files import Truncated, read_csv
-from gazekit.recordings.readers.pupil_labs import checked_events, has_file, header_has, scene_size
+from gazekit.recordings.clocks import Clock, in_order, timed
+from gazekit.recordings.files import Truncated, has_file, read_csv
+from gazekit.recordings.readers.pupil_labs import checked_events, header_has
 from gazekit.recordings.recording import Recording, RecordingError
-from gazekit.recordings.video import frame_at
+from gazekit.recordings.video import frame_at, scene_size
 
 __all__ = ["matches", "read"]
 
@@ -67,6 +67,8 @@ def read(
     samples = _samples(path, truncated, clock, notes)
     frames = _frames(path, truncated, notes)
     origin_s = float(frames[0] if frames is not None else samples["t_ms"].iloc[0])
+    if not abs(origin_s) < 1e11:  # 3,000 years
+        raise RecordingError(f"{path}: a recording that starts at {origin_s:g} s")
     frames = None if frames is None else (frames - origin_s) * 1000
     samples["t_ms"] = (samples["t_ms"] - origin_s) * 1000
     samples = _place(samples, size, 1)
@@ -180,5 +182,5 @@ def _annotations(path: Path, origin_s: float, truncated: Truncated, notes: list[
     columns = {"t_ms": "timestamp", "text": "label"}
     rows, more = read_csv(path / "annotations.csv", columns, text=("text",), truncated=truncated)
     notes += more
-    rows["t_ms"] = (rows["t_ms"].astype(float) - origin_s) * 1000
+    rows["t_ms"] = (timed(rows, "t_ms", str(path / "annotations.csv")) - origin_s) * 1000
     return rows.sort_values("t_ms", kind="stable", ignore_index=True)

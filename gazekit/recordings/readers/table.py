@@ -15,7 +15,7 @@ from gazekit.recordings.clocks import Clock, in_order
 from gazekit.recordings.csv_lines import plain, split_header
 from gazekit.recordings.files import Truncated, read_csv, read_text
 from gazekit.recordings.recording import Recording, RecordingError, event_table
-from gazekit.recordings.video import video_size
+from gazekit.recordings.video import scene_size
 
 __all__ = ["Origin", "matches", "read", "to_top_left"]
 
@@ -25,7 +25,7 @@ _TIMES = {"t_s": 1e3, "t_ms": 1.0, "t_us": 1e-3, "t_ns": 1e-6}
 _EYES = ("", "_left", "_right")
 _PARTS = ("x_px", "y_px", "x_norm", "y_norm", "pupil", "valid")
 _OWN = (*(f"{part}{eye}" for eye in _EYES for part in _PARTS), "block")
-# The common format of glassesTools (github.com/dcnieho/glassesTools), which reads seven more head-mounted trackers.
+# The common format of glassesTools (github.com/dcnieho/glassesTools), which reads more head-mounted trackers.
 _GLASSES = {"t_ms": "timestamp", "x_px": "gaze_pos_vid_x", "y_px": "gaze_pos_vid_y"}
 _VALID = dict.fromkeys(["1", "1.0", "true", "valid", "yes"], True)
 _INVALID = dict.fromkeys(["0", "0.0", "false", "invalid", "no", "nan", ""], False)
@@ -75,11 +75,15 @@ def read(
         ValueError: `columns` that lack time or position, or have an unknown name; `size_px` absent where needed.
     """
     path = path / "gazeData.tsv" if path.is_dir() else path
-    if size_px is not None and (len(size_px) != 2 or not all(isinstance(v, int) and v > 0 for v in size_px)):
-        raise ValueError(f"size_px must be (width, height) in whole pixels, got {size_px!r}")
+    if isinstance(missing, str):
+        raise ValueError(f"missing holds words, for instance ['', {missing!r}]; got the one word {missing!r}")
+    size_px = scene_size(None, size_px, [])
     head, *rows = read_text(path, truncated)[0][:300_000].splitlines() or [""]
     header, separator = _split(head), _separator(head)
-    columns = _known_columns(header) if columns is None else dict(columns)
+    if columns is None:
+        columns = _known_columns(header)
+    elif not isinstance(columns, Mapping) or not all(isinstance(name, str) for name in columns.values()):
+        raise ValueError(f"columns must be a mapping of our names to headers of the file, got {columns!r}")
     if columns is None:
         names = ", ".join(header)
         raise RecordingError(f"{path}: name the columns with columns={{...}}; the file has {names[:500]}")
@@ -93,22 +97,17 @@ def read(
         raise RecordingError(f"{path}: no row behind its header")
     reserved = [name for name in samples if name not in columns and name in (*_OWN, *_TIMES)]
     samples = samples.rename(columns={name: f"{name} (file)" for name in reserved})
-    samples, origin_ns = _add_time(samples, time)
+    samples, origin_ns = _add_time(path, samples, time)
     samples, late = in_order(samples, "t_ms", str(path), clock)
     for eye in eyes:
         _add_eye(path, samples, eye, size_px, origin)
     glasses = columns == _GLASSES
     frames, video = _frames(path, truncated, notes) if glasses else (None, None)
-    if size_px is None and video is not None:
-        try:
-            size_px = video_size(video)
-        except RecordingError as error:
-            notes.append(f"the scene video cannot be used: {error}")
     messages = pd.DataFrame({"t_ms": np.empty(0), "text": pd.Series(dtype=str)})
     return Recording(
         path, "glassesTools" if glasses else "table", samples, event_table(), messages,
-        tuple(eye.removeprefix("_") for eye in eyes), size_px=size_px, video=video, frame_t_ms=frames,
-        origin_ns=origin_ns, notes=(*notes, *late),
+        tuple(eye.removeprefix("_") for eye in eyes), size_px=scene_size(video, size_px, notes), video=video,
+        frame_t_ms=frames, origin_ns=origin_ns, notes=(*notes, *late),
     )  # fmt: skip
 
 
@@ -207,8 +206,10 @@ def _decimal(
     return "," if comma else "."
 
 
-def _add_time(samples: pd.DataFrame, time: str) -> tuple[pd.DataFrame, int]:
+def _add_time(path: Path, samples: pd.DataFrame, time: str) -> tuple[pd.DataFrame, int]:
     t = samples.pop(time)
+    if time == "t_ns" and int(t.max()) - int(t.min()) >= 2**53:  # what float64 holds: 104 days
+        raise RecordingError(f"{path}: times from {t.min()} to {t.max()} ns are no single recording")
     origin = int(t.iloc[0]) if time == "t_ns" else 0
     samples.insert(0, "t_ms", (t - origin).astype(np.float64) * _TIMES[time])
     return samples, origin

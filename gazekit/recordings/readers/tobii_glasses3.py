@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,10 @@ import pandas as pd
 
 from gazekit.recordings.camera import SceneCamera
 from gazekit.recordings.clocks import Clock, in_order
-from gazekit.recordings.files import Truncated, read_json, read_json_lines
-from gazekit.recordings.readers.pupil_labs import has_file, scene_size
+from gazekit.recordings.files import Truncated, has_file, json_lines, read_json
 from gazekit.recordings.readers.tobii_files import add_mean_pupil, numbers, scene_frames, tobii_camera
 from gazekit.recordings.recording import Recording, RecordingError, event_table
+from gazekit.recordings.video import scene_size
 
 __all__ = ["matches", "read"]
 
@@ -103,11 +102,10 @@ def _scene(info: dict[str, Any], file: Path) -> tuple[tuple[int, int] | None, Sc
 
 
 def _lines(file: Path, truncated: Truncated, notes: list[str]) -> list[dict[str, Any]]:
-    rows, more = read_json_lines(file, truncated)
-    notes += more
+    rows = list(json_lines(file, truncated, notes))
     for number, row in enumerate(rows, start=1):
         time = row.get("timestamp")
-        if not isinstance(row.get("data"), dict) or type(time) not in (int, float) or not isfinite(time):
+        if not isinstance(row.get("data"), dict) or type(time) not in (int, float) or not abs(time) < 1e11:
             raise RecordingError(
                 f"{file}, row {number}: expected timestamp and data, got {json.dumps(row)[:80]}"
             )
