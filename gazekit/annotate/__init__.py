@@ -1,1 +1,1 @@
-"""The annotation loop: people label what was looked at, a model learns from each correction and asks what it knows least."""
+"""The annotation loop: people label what was looked at, a model learns from it and asks what it knows least."""
