@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -74,7 +75,12 @@ def main(argv: list[str] | None = None) -> int | None:
         )
         return 2
     try:
-        return verbs[verb](rest)
+        status = verbs[verb](rest)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # who reads it has seen enough, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to fail at the end
+        return 1
     except (ValueError, OSError) as error:
         return _fail(verb, error)
 

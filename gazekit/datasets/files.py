@@ -24,7 +24,10 @@ def read_json(path: Path, kind: type) -> Any:
     try:
         content = json.loads(path.read_bytes(), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not a readable JSON file, is it complete? ({error})") from error
+        hint = "is it complete?"
+        if "escape" in str(error):
+            hint = r'a backslash is written twice in JSON, "\\d+" for \d+'
+        raise DataError(f"{path}: not a readable JSON file, {hint} ({error})") from error
     if not isinstance(content, kind):
         raise DataError(f"{path}: expected a JSON {_JSON_NAMES[kind]}, got {type(content).__name__}")
     return content

@@ -76,7 +76,7 @@ def plot_gaze(
 
 
 def plot_scanpath(
-    ax: Axes, scanpath: Scanpath, stimulus: str | Path | np.ndarray | None = None,
+    ax: Axes, scanpath: Scanpath | pd.DataFrame, stimulus: str | Path | np.ndarray | None = None,
     size_px: tuple[int, int] | None = None,
 ) -> Axes:  # fmt: skip
     """Fixations in order over what was seen: circles from dark to light, larger for longer ones, joined by arrows.
@@ -85,13 +85,16 @@ def plot_scanpath(
 
     Args:
         ax: of its final size, as text is sized in points.
-        scanpath: in pixels of the stimulus.
+        scanpath: in pixels of the stimulus; or a table of one eye's fixations with `x_px`, `y_px`, `duration_ms`, of
+            which other kinds are left out if `kind` is there.
         stimulus: a picture's file, or [H, W] or [H, W, 3 or 4]; None: an empty screen.
         size_px: (width, height) that positions are in; needed without a picture as an array.
     Raises:
-        ValueError: no size.
+        ValueError: no size; a table without these columns, with both eyes or with numbers that are not finite.
+        TypeError: neither a scanpath nor a table.
         FileNotFoundError: no such picture.
     """
+    scanpath = _scanpath(scanpath)
     size = _show(ax, stimulus, size_px)
     # where gaze came from is unknown: put out of the way the mark moves no circle, and it is taken off
     draw_scanpath(ax, scanpath.xy_px, scanpath.duration_ms, (-10.0 * size[0], -10.0 * size[1]))
@@ -101,7 +104,7 @@ def plot_scanpath(
 
 
 def plot_heatmap(
-    ax: Axes, scanpath: Scanpath, stimulus: str | Path | np.ndarray | None = None,
+    ax: Axes, scanpath: Scanpath | pd.DataFrame, stimulus: str | Path | np.ndarray | None = None,
     size_px: tuple[int, int] | None = None, *, sigma_px: float | None = None, sigma_dva: float | None = None,
     screen: Screen | None = None,
 ) -> Axes:  # fmt: skip
@@ -115,9 +118,10 @@ def plot_heatmap(
         sigma_px: standard deviation of the Gaussian in pixels of the stimulus, or
         sigma_dva: in degrees, with the screen it was shown on at its own size; commonly 1.
     Raises:
-        ValueError: no size; not just one sigma, or one that is not positive; degrees without a screen.
-        FileNotFoundError: no such picture.
+        ValueError: as `plot_scanpath`; not just one sigma, or one that is not positive; degrees without a screen.
+        TypeError, FileNotFoundError: as `plot_scanpath`.
     """
+    scanpath = _scanpath(scanpath)
     if (sigma_px is None) == (sigma_dva is None):
         raise ValueError(f"either sigma_px or sigma_dva is needed, got {sigma_px} and {sigma_dva}")
     if sigma_dva is not None and screen is None:
@@ -173,7 +177,10 @@ def plot_main_sequence(ax: Axes, saccades: pd.DataFrame, label: str = "saccades"
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.set_minor_formatter("")
     label_axes(ax, "amplitude (deg)", "peak velocity (deg/s)")
-    ax.legend(loc="upper left", frameon=False, fontsize=TEXT_PT, handlelength=1.2)
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=TEXT_PT, handlelength=1.2,
+        borderaxespad=0.2,
+    )  # fmt: skip
     return ax
 
 
@@ -203,6 +210,22 @@ def plot_aoi_timeline(ax: Axes, mapped: pd.DataFrame, labels: Sequence[str]) -> 
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)
     return ax
+
+
+def _scanpath(given: Scanpath | pd.DataFrame) -> Scanpath:
+    if isinstance(given, Scanpath):
+        return given
+    if not isinstance(given, pd.DataFrame):
+        raise TypeError(
+            "expected a Scanpath(xy_px, duration_ms) or a table of fixations with x_px, y_px, duration_ms, got "
+            f"{type(given).__name__}"
+        )
+    if missing := [name for name in ("x_px", "y_px", "duration_ms") if name not in given]:
+        raise ValueError(f"the table of fixations has no column {', '.join(missing)}")
+    rows = given[given["kind"] == "fixation"] if "kind" in given else given
+    if "eye" in rows and rows["eye"].nunique() > 1:
+        raise ValueError(f"fixations of one eye are expected, got {sorted(rows['eye'].unique())}")
+    return Scanpath(rows[["x_px", "y_px"]].to_numpy(float), rows["duration_ms"].to_numpy(float))
 
 
 def _line(gaze: Gaze, column: int) -> tuple[np.ndarray, np.ndarray]:

@@ -80,6 +80,7 @@ def plot_intervals(ax: Axes, gaze: Gaze) -> Axes:
         ax.xaxis.set_major_locator(LogLocator(10, (1, 2, 5)))
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         ax.xaxis.set_minor_formatter("")
-        ax.legend(loc="upper right", frameon=False, fontsize=TEXT_PT, handlelength=1.2)
+        style = dict(frameon=False, fontsize=TEXT_PT, handlelength=1.2, borderaxespad=0.2)
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), **style)
     label_axes(ax, "interval (ms)", "samples")
     return ax

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from gazekit.recordings.plots import plot_gaze, plot_heatmap, plot_main_sequence
 from gazekit.recordings.quality_plots import plot_intervals, plot_losses
 from gazekit.recordings.recording import Recording
+from gazekit.recordings.shell_words import in_shell
 from gazekit.scanpath import Scanpath
 
 __all__ = ["write_page"]
@@ -50,13 +51,12 @@ def write_page(
     for label, key, form in ROWS:
         value = facts[key]
         undefined = isinstance(value, float) and np.isnan(value)
-        lines.append(
-            f"| {label} | {'undefined: ' + facts['reasons'].get(key, '') if undefined else form.format(value)} |"
-        )
+        told = f"undefined: {in_shell(facts['reasons'].get(key, ''))}" if undefined else form.format(value)
+        lines.append(f"| {label} | {told} |")
     lines += ["", *_events(events, facts)]
     lines += [f"![{text}]({name})\n" for name, text in pictures]
     if recording.notes:
-        lines += ["What was odd:", "", *(f"- {note}" for note in recording.notes), ""]
+        lines += ["What was odd:", "", *(f"- {in_shell(note)}" for note in recording.notes), ""]
     (folder / "report.md").write_text("\n".join(lines), encoding="utf-8")
 
 
@@ -85,8 +85,8 @@ def _pictures(recording: Recording, events: pd.DataFrame, eye: str, folder: Path
     if len(gaze):
         save("gaze.png", "gaze over time", (10, 3.2), lambda ax: plot_gaze(ax, gaze, events))
         middle = (gaze.t_ms[0] + gaze.t_ms[-1]) / 2
-        if gaze.t_ms[-1] - gaze.t_ms[0] > 2 * SHOWN_MS:
-            span = (middle - SHOWN_MS / 2, middle + SHOWN_MS / 2)
+        span = (middle - SHOWN_MS / 2, middle + SHOWN_MS / 2)
+        if gaze.t_ms[-1] - gaze.t_ms[0] > 2 * SHOWN_MS and gaze.between(*span).valid.any():
             save(
                 "gaze_middle.png",
                 "ten seconds in the middle",

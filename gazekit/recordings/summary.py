@@ -115,6 +115,14 @@ def _warnings(recording: Recording, name: str) -> list[str]:
     ]
 
 
+def _no_heatmap(recording: Recording) -> list[str]:
+    if recording.size_px is not None:
+        return []
+    option = "--read size_px=WxH" if recording.head_mounted else "--screen WxH --width-cm CM --distance-cm CM"
+    why = " and there is no scene video" if recording.head_mounted and recording.video is None else ""
+    return [f"no heatmap: the file does not say how large the picture is{why}; {option} does"]
+
+
 def _of_eye(recording: Recording, eye: str) -> pd.DataFrame:
     """The tracker's events of one eye, and those that belong to none; of both where gaze is their mean."""
     if eye == "mean":
@@ -173,7 +181,7 @@ def report(path: Path, settings: Settings, folder: Path) -> dict[str, Any]:
     name, found = detect(recording, settings)
     agreement = {} if name == "vendor" else _agreement(recording, found, settings)
     facts = facts_of(recording, settings) | {"detector": name, "agreement_f1": agreement}
-    facts["warnings"] = _warnings(recording, name)
+    facts["warnings"] = [*_warnings(recording, name), *_no_heatmap(recording)]
     folder.mkdir(parents=True, exist_ok=True)
     _write_csv(found, folder / "events.csv")
     (folder / "quality.json").write_text(json.dumps(plain(facts), indent=1, allow_nan=False) + "\n")

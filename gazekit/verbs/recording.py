@@ -19,6 +19,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from gazekit.geometry import Screen
+from gazekit.recordings.shell_words import in_shell
 
 __all__ = ["main"]
 
@@ -40,6 +41,12 @@ status is 1. So are files in a folder that look like recordings by their names (
 """
 
 
+_COLUMNS = (
+    "s: recorded, pauses left out; lost: time of samples without a position and of missing samples; RMS: sample to "
+    "sample, median of 200 ms; fix, sacc, blink: the tracker's own, of this eye (mean: of both)"
+)
+
+
 def main(rest: list[str]) -> int:
     """Run `gazekit recording ...`; 1 when a recording failed.
 
@@ -48,8 +55,13 @@ def main(rest: list[str]) -> int:
     """
     options = _parser().parse_args(rest)
     from gazekit.recordings.find import find_recordings
+    from gazekit.recordings.recording import RecordingError
 
-    settings, found = _settings(options), find_recordings(options.paths, options.format)
+    settings = _settings(options)
+    try:
+        found = find_recordings(options.paths, options.format)
+    except RecordingError as error:
+        raise RecordingError(in_shell(str(error))) from error
     paths = [path for path, _ in found.recordings]
     work, out = _work(options, settings, paths)
     results, failures = _run(work, paths, options.jobs)
@@ -57,20 +69,19 @@ def main(rest: list[str]) -> int:
     show = {"info": _show_info, "events": _show_events, "report": _show_info}[options.action]
     show(results, out)
     console = Console(stderr=True)
-    if out is not None and options.action == "info":
-        _write_json(out, [facts | {"path": str(path)} for path, facts in results.items()])
-    if options.action == "report":
-        _write_json(out / "quality.json", [facts | {"path": str(path)} for path, facts in results.items()])
+    if results and out is not None and options.action != "events":
+        rows = [facts | {"path": str(path)} for path, facts in results.items()]
+        _write_json(out if options.action == "info" else out / "quality.json", rows)
     for path, facts in results.items():
         for warning in facts.get("warnings", ()):
             console.print(f"[yellow]warning[/] {escape(f'{path.name}: {warning}')}", soft_wrap=True)
-    if out is not None:
+    if results and out is not None:
         console.print(f"written to {out}")
     if found.others:
         names = ", ".join(p.name for p in found.others[:5]) + (", ..." if len(found.others) > 5 else "")
         console.print(f"{len(found.others)} other files were left alone: {escape(names)}")
     for path, reason in failures.items():
-        console.print(f"[red]failed[/] {escape(str(path))}\n  {escape(reason)}", soft_wrap=True)
+        console.print(f"[red]failed[/] {escape(str(path))}\n  {escape(in_shell(reason))}", soft_wrap=True)
     if failures:
         console.print(f"{len(failures)} of {len(paths) + len(found.failed)} recordings failed")
     return 1 if failures else 0
@@ -237,17 +248,22 @@ def _show_info(results: dict[Path, dict[str, Any]], out: Path | None) -> None:
         table.add_row(
             escape(path.name), escape(facts["tracker"]), facts["eye"] or "-",
             _number(facts["recorded_ms"] / 1e3, "{:.1f}"), _number(facts["rate_hz"], "{:.0f}"),
-            _number(100 * facts["lost_share"], "{:.1f} %"), _number(*precision), *counts,
+            _number(100 * _lost(facts), "{:.1f} %"), _number(*precision), *counts,
         )  # fmt: skip
         notes += [f"{path.name}: {note}" for note in facts["notes"]]
     if results:
         console = Console()
         least = Measurement.get(console, console.options.update(width=1000), table).minimum
         Console(width=max(console.width, least)).print(table, soft_wrap=True)  # no number loses a digit
-        console.print("s: recorded, pauses left out; lost: samples without a position; RMS: sample to sample, median "
-                        "of 200 ms; events are the tracker's own, of this eye (mean: of both)")  # fmt: skip
+        console.print(_COLUMNS)
     for note in notes:
-        Console(stderr=True).print(f"note: {escape(note)}", soft_wrap=True)
+        Console(stderr=True).print(f"note: {escape(in_shell(note))}", soft_wrap=True)
+
+
+def _lost(facts: dict[str, Any]) -> float:
+    """Share of the time that has no position: samples that are invalid, and what is missing between samples."""
+    missing = facts["missing_share"] if facts["missing_share"] == facts["missing_share"] else 0.0
+    return missing + (1 - missing) * facts["lost_share"]
 
 
 def _number(value: float, form: str) -> str:

@@ -372,3 +372,10 @@ def test_trials_outside_of_the_recording_are_broken_and_empty_ones_are_told(stud
     dataset = read((100_000, 103_000, "p0"), (100_004, 100_005, "p1"))
     assert sorted(len(trial.scanpath) > 0 for trial in dataset.trials) == [False, True]
     assert "1 of 2 trials have no fixation on their picture; the first: p1.png, observer s1" in caplog.text
+
+
+def test_a_single_backslash_in_json_is_explained(study):
+    root, _ = study
+    (root / "study.json").write_text((root / "study.json").read_text().replace("\\\\", "\\"))
+    with pytest.raises(DataError, match=r"a backslash is written twice in JSON"):
+        load("recordings", root)

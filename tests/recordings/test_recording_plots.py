@@ -1,10 +1,12 @@
 """What is drawn, read back from the artists; the pictures themselves are looked at by people."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from gazekit.geometry import Screen
@@ -17,6 +19,7 @@ from gazekit.recordings.plots import (
     plot_main_sequence,
     plot_scanpath,
 )
+from gazekit.recordings.quality_plots import plot_intervals
 from gazekit.recordings.recording import Gaze, Recording, event_table
 from gazekit.scanpath import Scanpath
 
@@ -183,3 +186,40 @@ def test_real_recordings_are_drawn(shared_data, ax):
 
 def test_pyplot_is_left_alone():
     assert "pyplot" not in Path(plots.__file__).read_text()
+
+
+@pytest.mark.parametrize("draw", [plot_scanpath, partial(plot_heatmap, sigma_px=10)])
+def test_a_table_of_fixations_draws_as_its_scanpath(draw):
+    table = pd.DataFrame(PATH.xy_px, columns=["x_px", "y_px"]).assign(
+        kind="fixation", duration_ms=PATH.duration_ms
+    )
+    pictures = []
+    for given in (PATH, pd.concat([table, table[:1].assign(kind="saccade")])):
+        figure = Figure(figsize=(4, 2))
+        draw(figure.add_subplot(), given, size_px=SIZE)
+        pictures.append(pixels(figure))
+    assert (pictures[0] == pictures[1]).all()
+    with pytest.raises(
+        TypeError, match=r"expected a Scanpath\(xy_px, duration_ms\) or a table of fixations .* got list"
+    ):
+        draw(Figure().add_subplot(), [(1, 2)], size_px=SIZE)
+    with pytest.raises(ValueError, match="no column duration_ms"):
+        draw(Figure().add_subplot(), table.drop(columns="duration_ms"), size_px=SIZE)
+    with pytest.raises(ValueError, match="one eye are expected"):
+        draw(Figure().add_subplot(), table.assign(eye=["left", "right"]), size_px=SIZE)
+
+
+def pixels(figure):
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())
+
+
+def test_legends_cover_no_data(ax):
+    a = np.geomspace(0.1, 20, 30)
+    table = pd.DataFrame({"amplitude_dva": a, "peak_velocity_dva_s": 60 * a**0.6})
+    other = Figure(figsize=(4, 2)).add_subplot()
+    gaze = Gaze(np.arange(100.0), np.zeros((100, 2)))
+    for drawn in (plot_main_sequence(ax, table), plot_intervals(other, gaze)):
+        FigureCanvasAgg(drawn.figure).draw()
+        assert drawn.get_legend().get_window_extent().y0 >= drawn.get_window_extent().y1

@@ -4,7 +4,10 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +17,8 @@ from gazekit.cli import main
 from gazekit.recordings.find import find_recordings
 from gazekit.recordings.many import for_each
 from gazekit.recordings.recording import Recording, RecordingError
-from gazekit.recordings.summary import Settings, info
+from gazekit.recordings.report_page import write_page
+from gazekit.recordings.summary import Settings, info, report
 from gazekit.verbs.recording import _names, _show_info
 
 SCREEN = ("--screen", "1024x768", "--width-cm", "38", "--distance-cm", "60")
@@ -250,3 +254,47 @@ def test_with_a_scene_camera_the_trackers_own_events_are_taken(shared_data, capf
     assert "warning native: ivt sees movements of the head as those of the eyes" in told
     _, _, told = run(capfd, "events", path, "--set", "threshold_dva_s=100")
     assert "the tracker's own events have no parameters, got threshold_dva_s: choose a detector too" in told
+
+
+def test_missing_time_counts_as_lost_in_the_table(files, capfd):
+    facts = info(files / "cili_mono1000.asc", Settings())
+    _show_info({files / "a.asc": facts | {"missing_share": 0.2, "lost_share": 0.5}}, None)
+    assert "60.0 %" in capfd.readouterr().out
+
+
+def test_what_failed_is_told_in_words_of_the_shell_and_nothing_is_written(files, tmp_path, capfd):
+    path = tmp_path / "cut.asc"
+    path.write_bytes((files / "cili_mono500.asc").read_bytes()[:20_000])
+    status, _, told = run(capfd, "info", path, "--out", tmp_path / "o.json")
+    assert status == 1 and "--read truncated=keep" in told and 'truncated="keep"' not in told
+    assert "written to" not in told and not (tmp_path / "o.json").exists()
+    (tmp_path / "t.tsv").write_text("Timestamp\tGaze X\tGaze Y\n1\t2\t3\n")
+    status, _, told = run(capfd, "info", tmp_path / "t.tsv")
+    assert status == 2 and "--format table --read 'columns={...}'" in told
+
+
+def test_who_stops_reading_hears_no_more(files):
+    command = [sys.executable, "-m", "gazekit", "recording", "events", str(files / "cili_mono1000.asc")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        told = process.stderr.read().decode()
+    assert "roken pipe" not in told and "Traceback" not in told
+
+
+def test_a_report_leaves_out_an_empty_picture_and_says_why_there_is_no_heatmap(shared_data, tmp_path):
+    recording = Recording.open(shared_data / "neon_native_demo" / "cloud_style")
+    facts = report(recording.path, Settings(), tmp_path / "a")
+    (told,) = facts["warnings"]
+    assert told == (
+        "no heatmap: the file does not say how large the picture is and there is no scene video; "
+        "--read size_px=WxH does"
+    )
+    page = (tmp_path / "a" / "report.md").read_text()
+    assert told in page
+    t_ms = recording.samples["t_ms"].where(
+        recording.samples["t_ms"] < 4000, recording.samples["t_ms"] + 60_000
+    )
+    write_page(
+        replace(recording, samples=recording.samples.assign(t_ms=t_ms)), recording.events, facts, "", tmp_path
+    )
+    assert (tmp_path / "gaze.png").exists() and not (tmp_path / "gaze_middle.png").exists()
