@@ -187,8 +187,10 @@ class Project:
             `id`, `onset_ms`, `offset_ms`, `duration_ms`, `x_px`, `y_px`, `frame`, `aoi`, `source`, `confidence`. `aoi`
             is what a person has answered; else the label of the smallest box that holds the fixation in its frame;
             else "background" if the frame is confirmed or has any box; else "": nobody has looked there yet.
-            `source` is the answer's or the box's; for background by boxes the least sure of the frame's. `confidence`
-            is the box's score, 1 for what has none, NaN with `aoi` "".
+            `source` is the answer's or the box's. Background is "confirmed" in a confirmed frame; in another one nobody
+            has said that no box is missing, so it is "predicted", or "propagated" if such boxes are the least sure.
+            `confidence` is the box's score, 1 for what has none; for background the least of the frame's scores, NaN
+            where it has none and is not confirmed; NaN with `aoi` "".
         """
         table = pd.DataFrame(self.store.fixations())
         names = {label["id"]: label["name"] for label in self.store.labels()}
@@ -205,16 +207,19 @@ class Project:
             elif pd.isna(row.x_px) or pd.isna(row.y_px) or not (row.frame in boxes or row.frame in confirmed):
                 rows.append(("", "", np.nan))
             else:
-                rows.append(_background(boxes.get(row.frame, [])))
+                rows.append(_background(boxes.get(row.frame, []), row.frame in confirmed))
         table = table.drop(columns=["label", "source", "confidence"]).astype({"x_px": float, "y_px": float})
         table.insert(3, "duration_ms", table["offset_ms"] - table["onset_ms"])
         table[["aoi", "source", "confidence"]] = pd.DataFrame(rows, columns=["aoi", "source", "confidence"])
         return table
 
 
-def _background(boxes: list[Row]) -> tuple[str, str, float]:
+def _background(boxes: list[Row], confirmed: bool) -> tuple[str, str, float]:
+    scores = [box["score"] for box in boxes if box["score"] is not None]
     weakest = max((box["source"] for box in boxes), key=_TRUST.index, default="confirmed")
-    return BACKGROUND, weakest, min((box["score"] for box in boxes if box["score"] is not None), default=1.0)
+    if not confirmed and weakest != "propagated":
+        weakest = "predicted"
+    return BACKGROUND, weakest, min(scores, default=1.0 if confirmed else np.nan)
 
 
 def _reference(path: Path, folder: Path) -> dict[str, str]:

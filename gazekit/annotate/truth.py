@@ -19,6 +19,7 @@ from gazekit.models.impn.detections import BACKGROUND, CANNOT_TELL, Detections, 
 __all__ = ["FrameTruth", "column_of", "label_of", "labelled", "truth_of"]
 
 WEIGHT = {"manual": 1.0, "confirmed": 1.0, "imported": 1.0, "propagated": 0.5}
+ANSWERS = ("manual", "confirmed", "imported")  # of fixations, by people
 MOST_PROPAGATED = 200  # frames whose boxes a tracker made: neighbours teach little more
 
 
@@ -130,9 +131,9 @@ def _one(
 
 def _answers(fixations: dict[str, list[Any]]) -> dict[int, list[tuple[float, float, int]]]:
     found: dict[int, list[tuple[float, float, int]]] = {}
-    names = ("frame", "x_px", "y_px", "label")
-    for frame, x, y, label in zip(*(fixations[name] for name in names), strict=True):
-        if label is not None and frame >= 0 and x is not None and y is not None:
+    names = ("frame", "x_px", "y_px", "label", "source")
+    for frame, x, y, label, source in zip(*(fixations[name] for name in names), strict=True):
+        if source in ANSWERS and frame >= 0 and x is not None and y is not None:
             found.setdefault(frame, []).append((x, y, column_of(label)))
     return found
 

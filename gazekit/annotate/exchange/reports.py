@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from gazekit.annotate.checks import SOURCES
 from gazekit.annotate.labels import CANNOT_TELL
 from gazekit.annotate.project import Project
 from gazekit.annotate.rows import Row
+from gazekit.recordings import RecordingError
 from gazekit.recordings.aoi import BACKGROUND, to_csv
 from gazekit.recordings.files import read_csv
 
 __all__ = ["read", "write"]
+
+ANSWERS = ("manual", "confirmed")  # sources of what a person has said
 
 
 def write(project: Project, folder: Path) -> Path:
@@ -43,7 +47,8 @@ def write(project: Project, folder: Path) -> Path:
 
 
 def read(project: Project, path: Path) -> Row:
-    """Fields of `boxes.import`: the answer of each fixation in `fixation_aoi.csv`; empty ones are no answer.
+    """Fields of `boxes.import`: the answer of each fixation in `fixation_aoi.csv` whose source is a person's, "manual"
+    or "confirmed". What boxes of other sources say of a fixation is nobody's answer, and what is empty is none.
 
     Labels come in the order of `aoi_metrics.csv`, if it is beside.
 
@@ -54,7 +59,9 @@ def read(project: Project, path: Path) -> Row:
     path = path / "fixation_aoi.csv" if path.is_dir() else path
     columns = {"id": "fixation id", "aoi": "aoi label", "source": "source", "confidence": "confidence"}
     table, _ = read_csv(path, columns, text=("aoi", "source"), integers=("id",))
-    table = table[table["aoi"] != ""]
+    if strange := sorted(set(table["source"]) - {*SOURCES, ""}):
+        raise RecordingError(f"{path}: source must be one of {', '.join(SOURCES)}, got {strange[0]!r:.80}")
+    table = table[(table["aoi"] != "") & table["source"].isin(ANSWERS)]
     names: list[str] = []
     if (beside := path.with_name("aoi_metrics.csv")).is_file():
         names = read_csv(beside, {"aoi": "aoi label"}, text=("aoi",))[0]["aoi"].tolist()
