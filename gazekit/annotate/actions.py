@@ -14,6 +14,7 @@ from gazekit.annotate.checks import (
     SIDES,
     box_of,
     checked_box,
+    checked_boxes,
     checked_frame,
     checked_label,
     checked_score,
@@ -132,17 +133,34 @@ def track_interpolate(rows: Rows, action: Row) -> Row:
 
 
 def frame_confirm(rows: Rows, action: Row) -> Row:
-    """{frame}: all that is in it is right, and nothing is missing; what a machine made becomes "confirmed"."""
+    """{frame, boxes?}: all that is in it is right, and nothing is missing; what a machine made becomes "confirmed".
+
+    boxes: [{label, box, score?}], predictions that were shown with it: they are put on new tracks and confirmed too.
+    Who confirms what somebody else has confirmed stands for it as well: the first one's undo doesn't take it back.
+    """
     frame = checked_frame(rows, action)
     stamp = {"author": rows.author, "t_unix_ms": rows.t_unix_ms}
-    if rows.get("confirmed", frame) is None:
-        rows.put("confirmed", {"id": frame, **stamp}, None)
+    there = rows.get("confirmed", frame)
+    if there is None or there["author"] != rows.author:
+        rows.put("confirmed", {"id": frame, **stamp}, there)
+    if action.get("boxes") is not None:
+        _put_shown(rows, action, frame)
     for row in rows.select(
         "boxes", "frame = ? AND (source NOT IN ('manual', 'confirmed') OR NOT keyframe)", (frame,)
     ):
         source = row["source"] if row["source"] == "manual" else "confirmed"
         rows.put("boxes", row | {"source": source, "keyframe": 1, **stamp}, row)
     return {"frame": frame}
+
+
+def _put_shown(rows: Rows, action: Row, frame: int) -> None:
+    boxes = _list(action, "boxes")
+    if strange := [box for box in boxes if isinstance(box, dict) and box.get("frame", frame) != frame]:
+        raise ValueError(f"frame.confirm: box {strange[0]!r:.120} is not of frame {frame}")
+    boxes = [box | {"frame": frame, "track": None} if isinstance(box, dict) else box for box in boxes]
+    for box in checked_boxes(rows, action | {"boxes": boxes}, "confirmed"):
+        place = {"id": rows.new("boxes"), "track": rows.new("tracks"), "keyframe": 1}
+        rows.put("boxes", box | place, None)
 
 
 def fixation_label(rows: Rows, action: Row) -> Row:

@@ -100,6 +100,12 @@ class Derived:
             if table == "answers":
                 self._stream.publish("fixation", {"id": key, "tab": event["tab"]})
         if "labels" in tables:
+            if any(
+                table == "labels" and None in (before, after) for table, _, before, after in event["changes"]
+            ):
+                self.refresh(
+                    self.rows
+                )  # predictions of a label that goes, or is back, count no more, or again
             self._stream.publish("labels", {})
 
     def refresh(self, frames: Iterable[int]) -> None:

@@ -49,6 +49,15 @@ class Shown:
     margin: np.ndarray
     look: np.ndarray | None = None
 
+    def only(self, kept: Sequence[bool]) -> Shown:
+        """Some of them, by [n] bool."""
+        if all(kept):
+            return self
+        mask = np.array(kept, bool)
+        labels = tuple(label for label, stays in zip(self.labels, kept, strict=True) if stays)
+        boxes, score, margin = (part[mask] for part in (self.boxes, self.score, self.margin))
+        return Shown(self.version, boxes, labels, score, margin, self.look)
+
 
 class Model:
     """Detector and learner.

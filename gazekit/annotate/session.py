@@ -24,7 +24,7 @@ from gazekit.annotate import timeline
 from gazekit.annotate.derived import Derived
 from gazekit.annotate.frames import Frames
 from gazekit.annotate.loop import Loop
-from gazekit.annotate.model import Model
+from gazekit.annotate.model import Model, Shown
 from gazekit.annotate.project import Project
 from gazekit.annotate.questions import open_fixations, open_frames, ordered
 from gazekit.annotate.stream import Stream
@@ -53,7 +53,7 @@ class AnnotationSession:
         self.problem = ""
         self._gaze, self.ring_px = self._of_recording()
         self.derived = Derived(
-            self.store, self.stream, lambda frame: self.loop.shown.get(frame), self.ring_px
+            self.store, self.stream, lambda frame: self._of_labels(self.loop.shown.get(frame)), self.ring_px
         )
         self._unlearnt, self._taken = 0, deque[bool](maxlen=RECENT)
         model, first = Model(project.checkpoints, detector, learner), sorted(self.derived.rows)
@@ -205,12 +205,19 @@ class AnnotationSession:
         return [[_known(value) for value in row] for row in rows.round(3).tolist()]
 
     def _predictions(self, index: int) -> list[dict[str, Any]]:
-        shown = self.loop.of(index)
+        shown = self._of_labels(self.loop.of(index))
         if shown is None:
             return []
         columns = (shown.labels, shown.boxes.round(2).tolist(), shown.score.tolist(), shown.margin.tolist())
         names = ("label", "box", "score", "margin")
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def _of_labels(self, shown: Shown | None) -> Shown | None:
+        """Predictions without those of labels that are gone: the model learns of a merge at its next update."""
+        if shown is None:
+            return None
+        there = {label["id"] for label in self.store.labels()}
+        return shown.only([label in there for label in shown.labels])
 
     # --- acting
 

@@ -37,7 +37,7 @@ OPS: dict[str, tuple[Callable[[Rows, Row], Row], str]] = {
     "boxes.import": (importing.boxes_import, "format labels boxes frames confirmed answers replace"),
     "track.delete": (actions.track_delete, "track"),
     "track.interpolate": (actions.track_interpolate, "track first last"),
-    "frame.confirm": (actions.frame_confirm, ""),
+    "frame.confirm": (actions.frame_confirm, "boxes"),
     "fixation.label": (actions.fixation_label, "fixation label"),
     "fixation.confirm": (actions.fixation_confirm, "fixation label confidence"),
     "label.add": (bulk_actions.label_add, "name colour group key"),

@@ -248,3 +248,16 @@ def test_an_answer_labels_the_detection_it_lies_on(session):
     said = labelled(one, found, 0)
     assert said.boxes.tolist() == found.boxes[:1].tolist() and said.labels.tolist() == [1]
     assert not said.complete
+
+
+def test_predictions_of_a_label_that_is_gone_are_not_offered(session):
+    label_frames(session, range(0, 45, 5))
+    session.update(wait=True)
+    assert session.loop.predicting.wait(30)
+    assert {p["label"] for p in session.frame(100)["predictions"]} == {1, 2}
+    suggested = set(session.fixations()["suggestion"])
+    assert 1 in suggested
+    session.act({"op": "label.add", "name": "cup"}, "ada")
+    session.act({"op": "label.merge", "label": 1, "into": "cup"}, "ada")
+    assert {p["label"] for p in session.frame(100)["predictions"]} == {2}
+    assert 1 not in set(session.fixations()["suggestion"])

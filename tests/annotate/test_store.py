@@ -367,3 +367,22 @@ def test_a_closed_store_says_so(tmp_path):
     store.close()
     with pytest.raises(StoreError, match="the project was closed"):
         store.frame(1)
+
+
+def test_what_is_shown_is_confirmed_as_one_action(store):
+    shown = [{"label": 3, "box": BOX, "score": 0.75}, {"label": 1, "box": [100, 20, 160, 80]}]
+    bad = [*shown, {"label": 1, "box": [200, 20, 260, 80]}]  # of an exclusive label
+    for boxes, text in (
+        (bad, "would have 2"),
+        ([{"label": 3}], "a box is"),
+        ("all", "list"),
+        ([[]], "objects"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            store.act({"op": "frame.confirm", "frame": 5, "boxes": boxes}, "ada")
+        assert store.frame(5) == {"frame": 5, "version": 0, "confirmed": False, "boxes": []}
+    store.act({"op": "frame.confirm", "frame": 5, "boxes": shown}, "ada")
+    kept = [(b["label"], b["box"], b["source"], b["score"], b["keyframe"]) for b in store.frame(5)["boxes"]]
+    assert kept == [(3, BOX, "confirmed", 0.75, True), (1, [100, 20, 160, 80], "confirmed", None, True)]
+    store.undo("ada")
+    assert store.frame(5)["boxes"] == [] and not store.frame(5)["confirmed"]

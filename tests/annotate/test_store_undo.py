@@ -365,3 +365,14 @@ def test_an_action_after_an_undo_ends_redo(store):
     store.undo("ada")
     store.act({"op": "frame.confirm", "frame": 2}, "ada")
     assert store.redo("ada") is None
+
+
+def test_what_another_has_confirmed_too_stays_confirmed(store):
+    add(store, "carl")
+    store.act({"op": "frame.confirm", "frame": 1}, "ada")
+    store.act({"op": "frame.confirm", "frame": 1}, "bob")
+    with pytest.raises(Conflict, match="by bob"):
+        store.undo("ada")
+    assert store.frame(1)["confirmed"]
+    assert store.undo("bob")["op"] == "frame.confirm" and store.frame(1)["confirmed"]
+    assert store.undo("ada")["op"] == "frame.confirm" and not store.frame(1)["confirmed"]
