@@ -127,3 +127,20 @@ def test_edits_made_offline_survive_a_closed_tab(toy_project, served, tab):
     page.open()
     page.saved()
     assert [box["box"] for box in server.get("api/frames/10")["boxes"]] == [[10, 10, 50, 50]]
+
+
+def test_undo_in_one_browser_leaves_the_work_of_another(server, tab):
+    one = tab(server.address)
+    one.go(30)
+    first = one.text("author")
+    one.js("gazekit.model.act({op: 'box.add', frame: 30, temp: 'a', label: 3, box: [5, 5, 25, 25]})")
+    one.saved()
+    one.open()
+    assert one.text("author") == first  # remembered
+    one.js("localStorage.clear()")  # another browser
+    one.open()
+    assert one.text("author") != first
+    one.chord(CTRL, "z")
+    one.saved()
+    (box,) = server.get("api/frames/30")["boxes"]
+    assert box["author"] == first and first.startswith("annotator-")

@@ -6,7 +6,7 @@ import { showConflict, wireConflicts } from "./conflict.js";
 import { askAuthor, showExport, showImport } from "./dialogs.js";
 import { byId, coloured, element, toast } from "./dom.js";
 import { colourOf } from "./draw.js";
-import { describe } from "./edits.js";
+import { describe, nonce } from "./edits.js";
 import { Filmstrip } from "./filmstrip.js";
 import { Keys, nameOf } from "./keys.js";
 import { Model } from "./model.js";
@@ -30,7 +30,15 @@ async function tabId() {
   return tab;
 }
 
-const author = () => localStorage.getItem("gazekit.author") ?? "annotator";
+/** Undo takes back what was done under one name, so no two browsers start with the same one. */
+function author() {
+  const known = localStorage.getItem("gazekit.author");
+  if (known) return known;
+  const name = `annotator-${nonce().slice(0, 4)}`;
+  localStorage.setItem("gazekit.author", name);
+  return name;
+}
+
 const model = new Model(await tabId(), author);
 await opened();
 
@@ -67,6 +75,8 @@ async function opened() {
     }
   }
 }
+
+function showAuthor() { byId("author").textContent = author(); }
 
 /** Everything that depends on where one is. */
 function show() {
@@ -164,8 +174,9 @@ addEventListener("keydown", (event) => {
 addEventListener("keyup", (event) => {
   if (event.key.toLowerCase() === "h" && shown.hidden) { shown.hidden = false; stage.draw(); }
 });
+addEventListener("storage", showAuthor); // renamed in another tab
 addEventListener("beforeunload", (event) => {
-  if (model.outbox.waiting.length && !localStorage.length) event.preventDefault(); // nowhere kept
+  if (model.outbox.waiting.length && !localStorage.getItem(model.outbox.storageKey)) event.preventDefault(); // nowhere kept
 });
 
 for (const [id, action] of Object.entries({
@@ -176,7 +187,7 @@ for (const [id, action] of Object.entries({
   author: async () => {
     const name = await askAuthor(author());
     if (name) localStorage.setItem("gazekit.author", name);
-    byId("author").textContent = author();
+    showAuthor();
   },
 })) byId(id).onclick = action;
 byId("queue-order").onchange = (/** @type {any} */ event) => queue.refresh({ order: event.target.value });
@@ -221,7 +232,7 @@ model.on("refused", (/** @type {{edit: Edit, reason: string}} */ { edit, reason 
 
 byId("project").textContent = model.project.name;
 byId("project").title = model.project.recording;
-byId("author").textContent = author();
+showAuthor();
 document.title = `${model.project.name} · gazekit annotate`;
 byId("timeline").setAttribute("aria-valuemax", model.project.n_frames - 1);
 new ResizeObserver(() => {

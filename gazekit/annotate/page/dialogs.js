@@ -46,7 +46,7 @@ export const sure = async (title, text, ok) => (await ask(title, [element("p", {
 
 /** @param {string} author */
 export async function askAuthor(author) {
-  const answer = await ask("Your name", [field("It is kept with every label you give.", element("input", { type: "text", name: "author", value: author, maxlength: 80, required: true }))], "Save");
+  const answer = await ask("Your name", [field("It is kept with every label you give; Undo takes back what was done under it.", element("input", { type: "text", name: "author", value: author, maxlength: 80, required: true }))], "Save");
   return answer && String(answer.get("author")).trim();
 }
 

@@ -115,7 +115,7 @@ export class Model {
     }
   }
 
-  /** @param {Omit<Edit, "nonce" | "base_version"> & {base_version?: number | null}} edit */
+  /** @param {Omit<Edit, "nonce" | "author" | "base_version"> & {base_version?: number | null}} edit */
   act(edit) {
     this.outbox.add(edit);
     if (edit.fixation !== undefined) {

@@ -58,12 +58,12 @@ export class Outbox {
     if (key !== this.storageKey) localStorage.removeItem(key);
   }
 
-  /** @param {Omit<Edit, "nonce" | "base_version"> & {base_version?: number | null}} edit */
+  /** @param {Omit<Edit, "nonce" | "author" | "base_version"> & {base_version?: number | null}} edit */
   add(edit) {
     const known = edit.frame === null ? undefined : this.options.known(edit.frame);
     const version = known?.version ?? null;
     if (known && !this.waiting.some((other) => other.frame === edit.frame)) this.#bases.set(known.frame, known);
-    this.waiting.push({ base_version: version, nonce: nonce(), t_key: performance.now(), ...edit });
+    this.waiting.push({ base_version: version, nonce: nonce(), author: this.options.author(), t_key: performance.now(), ...edit });
     this.#kept();
     this.#pump();
   }
@@ -105,7 +105,7 @@ export class Outbox {
     const { temp: _temp, seen: _seen, t_key, ...action } = edit;
     const path = edit.op === "undo" || edit.op === "redo" ? `/api/${edit.op}` : "/api/actions";
     try {
-      const answer = await post(path, { author: this.options.author(), tab: this.options.tab, ...action });
+      const answer = await post(path, { tab: this.options.tab, ...action });
       this.#tries = 0;
       this.offline = null;
       this.waiting.shift();

@@ -70,7 +70,8 @@
  * @property {string} nonce unique; a repeated one is not done twice
  * @property {string} op
  * @property {number | null} frame
- * @property {number | null} base_version
+ * @property {number | null} base_version null until the frame is known
+ * @property {string} author
  * @property {Id} [id]
  * @property {Id} [track]
  * @property {Id} [temp] the page's own id of a box not yet saved
