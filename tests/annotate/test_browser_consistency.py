@@ -144,3 +144,89 @@ def test_undo_in_one_browser_leaves_the_work_of_another(server, tab):
     one.saved()
     (box,) = server.get("api/frames/30")["boxes"]
     assert box["author"] == first and first.startswith("annotator-")
+
+
+# Answers of the server that the page's next requests to an address get instead of the true ones.
+_ANSWERS = """
+const [part, status, error] = arguments, real = window.fetch;
+window.real ??= real;
+window.fetch = (path, what) => String(path).includes(part) && what?.method === "POST"
+  ? Promise.resolve(new Response(JSON.stringify({error}), {status})) : window.real(path, what);
+"""
+
+
+@pytest.mark.parametrize("status", [401, 403, 421])
+def test_edits_are_kept_while_the_server_does_not_let_the_page_in(server, tab, status):
+    page = tab(server.address)
+    page.go(32)
+    before = len(page.boxes())
+    page.js(_ANSWERS, "/api/actions", status, "a token is needed")
+    page.js("gazekit.annotator.setMode('box'); gazekit.annotator.draw([10, 10, 50, 50])")
+    until(lambda: "not let in · 1 waiting" in page.text("saved"), "that it is refused")
+    assert "a token is needed" in page.text("toasts")
+    page.js("window.fetch = window.real")
+    page.saved()
+    assert len(server.get("api/frames/32")["boxes"]) == before + 1
+
+
+def test_edits_wait_while_another_project_is_open_at_the_address(server, tab):
+    page = tab(server.address)
+    page.go(33)
+    page.js(_ANSWERS, "/api/actions", 503, "restarting")
+    page.js("gazekit.annotator.setMode('box'); gazekit.annotator.draw([10, 10, 50, 50])")
+    until(lambda: "offline" in page.text("saved"), "offline")
+    page.js(
+        "window.fetch = (path, what) => path === '/api/project'"
+        " ? Promise.resolve(new Response(JSON.stringify({name: 'other', uuid: 'other'}))) : window.real(path, what)"
+    )
+    until(lambda: "another project" in page.text("toasts"), "that it is another project")
+    assert server.get("api/frames/33")["boxes"] == []
+    page.js("window.fetch = window.real")
+    page.saved()
+    assert len(server.get("api/frames/33")["boxes"]) == 1
+
+
+def test_a_frame_whose_predictions_are_refused_is_not_confirmed(server, tab):
+    page = tab(server.address)
+    page.keys("q")
+    page.go(34)
+    predictions = "gazekit.model.receive({...gazekit.model.view(34), predictions: arguments[0]})"
+    page.js(predictions, [{"label": 999, "box": [5, 5, 25, 25], "score": 0.9, "margin": 0.5}])
+    page.js("gazekit.annotator.confirm()")
+    until(lambda: "Not done, frame 34 confirmed" in page.text("toasts"), "the refusal")
+    page.saved()
+    frame = server.get("api/frames/34")
+    assert not frame["confirmed"] and frame["boxes"] == []
+    page.go(34)
+    page.js(predictions, [{"label": 3, "box": [5, 5, 25, 25], "score": 0.9, "margin": 0.5}])
+    page.js("gazekit.annotator.confirm()")
+    page.saved()
+    frame = server.get("api/frames/34")
+    assert frame["confirmed"] and [box["source"] for box in frame["boxes"]] == ["confirmed"]
+    page.chord(CTRL, "z")  # one step takes it back whole
+    page.saved()
+    frame = server.get("api/frames/34")
+    assert not frame["confirmed"] and frame["boxes"] == []
+
+
+def test_an_edit_waits_for_its_frame_and_overwrites_nothing_unseen(server, tab):
+    page = tab(server.address)
+    page.js(
+        "window.sent = []; const real = window.fetch; window.fetch = (path, what) => {"
+        " if (path === '/api/actions') sent.push(JSON.parse(what.body)); return real(path, what) }"
+    )
+    fixations = server.get("api/fixations")
+    frame = fixations["frame"][11]
+    page.js("gazekit.model.forget(arguments[0]); gazekit.model.loadFixations = async () => {}", frame)
+    server.post("api/actions", {"author": "eve", "tab": "x", "op": "fixation.label", "frame": frame,
+                                   "fixation": 12, "label": 3})  # fmt: skip
+    page.js(
+        "gazekit.model.act({op: 'fixation.label', fixation: 12, frame: arguments[0], label: 4, seen: null});"
+        "gazekit.model.act({op: 'box.add', frame: 36, temp: 'b', label: 3, box: [5, 5, 25, 25]})",
+        frame,
+    )
+    until(lambda: page.find("conflict").is_displayed(), "the conflict")
+    until(lambda: page.js("return gazekit.model.outbox.waiting.length") == 0, "the other edit")
+    assert server.get("api/fixations")["label"][11] == 3
+    assert [action["base_version"] for action in page.js("return sent")] == [0]
+    page.click("conflict-drop")

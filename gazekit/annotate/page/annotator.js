@@ -185,12 +185,12 @@ export class Annotator {
   }
 
   async #confirmFrame() {
-    const state = await this.model.frame(this.shown.frame);
-    const seen = this.model.view(this.shown.frame) ?? state;
-    if (!seen.boxes.length && state.predictions?.length) {
-      this.#edit({ op: "boxes.put", source: "predicted", boxes: state.predictions.map(({ label, box, score }) => ({ frame: state.frame, label, box, score })) });
-    }
-    if (!seen.confirmed) this.#edit({ op: "frame.confirm" });
+    const state = await this.model.frame(this.shown.frame).catch(() => null);
+    if (!state) return toast("This frame is not here yet: nothing was confirmed.", { error: true });
+    const seen = this.model.view(state.frame) ?? state;
+    const taken = seen.boxes.length ? [] : state.predictions ?? [];
+    const boxes = taken.map(({ label, box, score }) => ({ label, box, score }));
+    if (!seen.confirmed) this.model.act({ op: "frame.confirm", frame: state.frame, ...(boxes.length ? { boxes } : {}) });
     this.#advance();
   }
 
@@ -212,12 +212,8 @@ export class Annotator {
 
   // ---- boxes ----
 
-  /** @param {Partial<Edit> & {op: string}} edit in the frame shown, once it is known */
-  async #edit(edit) {
-    const { frame } = this.shown;
-    if (!this.model.view(frame)) await this.model.frame(frame);
-    this.model.act({ ...edit, frame });
-  }
+  /** @param {Partial<Edit> & {op: string}} edit in the frame shown */
+  #edit(edit) { this.model.act({ ...edit, frame: this.shown.frame }); }
 
   /** @returns {FrameState | undefined} */
   #view() { return this.model.view(this.shown.frame); }
@@ -316,7 +312,7 @@ export class Annotator {
     const { frame, selected } = this.shown;
     if (frame + 1 >= this.model.project.n_frames) return toast("This is the last frame.");
     if (!this.#view()?.boxes.length) return toast("No box to copy in this frame.");
-    await this.#edit({ op: "boxes.copy_next", ...(selected === null ? {} : { ids: [selected] }) });
+    this.#edit({ op: "boxes.copy_next", ...(selected === null ? {} : { ids: [selected] }) });
     await this.model.outbox.idle();
     this.go(frame + 1);
   }
@@ -354,7 +350,7 @@ export class Annotator {
     if (!around || !box || box.track === null) return;
     const [first, last] = around;
     if (first === undefined || last === undefined || last - first < 2) return toast("Draw the box in an earlier and in a later frame first; the frames between are then filled.");
-    await this.#edit({ op: "track.interpolate", track: box.track, first, last });
+    this.#edit({ op: "track.interpolate", track: box.track, first, last });
     toast(`Filled between frames ${first} and ${last}.`);
   }
 

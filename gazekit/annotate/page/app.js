@@ -25,7 +25,7 @@ const RETRY_MS = 1000;
 async function tabId() {
   let tab = sessionStorage.getItem("gazekit.tab") ?? Math.random().toString(36).slice(2, 10);
   const held = await navigator.locks?.query();
-  if (held?.held?.some((lock) => lock.name?.endsWith(`.${tab}`))) tab = Math.random().toString(36).slice(2, 10);
+  if (held?.held?.some((lock) => lock.name?.endsWith(`|${tab}`))) tab = Math.random().toString(36).slice(2, 10);
   sessionStorage.setItem("gazekit.tab", tab);
   return tab;
 }
@@ -214,7 +214,6 @@ model.on("imported", async () => {
 model.on("saved", ({ edit, answer, ms }) => {
   saveMs.push(ms);
   if (edit.temp !== undefined && shown.selected === edit.temp) shown.selected = answer.box ?? model.view(shown.frame)?.boxes.at(-1)?.id ?? null;
-  if (edit.op === "boxes.put" && answer.skipped) toast(`${answer.skipped} boxes were left out: made by hand or in the way already.`);
   showFrame();
   clearTimeout(refreshing);
   refreshing = window.setTimeout(() => timeline.refresh(), 400);

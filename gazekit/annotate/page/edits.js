@@ -32,7 +32,9 @@ function changed(boxes, edit) {
     case "track.delete":
       return boxes.filter((box) => box.track !== edit.track);
     case "frame.confirm":
-      return boxes.map((box) => (isGuess(box) ? { ...box, source: "confirmed" } : box));
+      return boxes.map((box) => (isGuess(box) ? { ...box, source: /** @type {const} */ ("confirmed") } : box)).concat((edit.boxes ?? []).map(({ label, box, score }, k) => (
+        { id: `${edit.nonce}-${k}`, track: `${edit.nonce}-${k}`, label, box, source: "confirmed", score: score ?? null, keyframe: true }
+      )));
     default:
       return boxes;
   }
@@ -58,7 +60,7 @@ export function isDone(state, edit) {
     case "track.delete":
       return !state.boxes.some((box) => box.track === edit.track);
     case "frame.confirm":
-      return state.confirmed;
+      return state.confirmed && (edit.boxes ?? []).every(({ label, box }) => state.boxes.some((other) => other.label === label && same(other.box, box)));
     default:
       return false;
   }
@@ -101,10 +103,9 @@ export function describe(edit, labels) {
     "box.update": edit.box ? "a box moved or resized" : edit.label !== undefined ? `a box relabelled “${name}”` : "a keyframe set",
     "box.delete": "a box deleted",
     "boxes.copy_next": "boxes copied to the next frame",
-    "boxes.put": "predictions taken over",
     "track.delete": "a track deleted",
     "track.interpolate": "a track interpolated",
-    "frame.confirm": "the frame confirmed",
+    "frame.confirm": `frame ${edit.frame} confirmed`,
     "fixation.label": `fixation ${edit.fixation} mapped to “${name}”`,
     "fixation.confirm": `fixation ${edit.fixation} confirmed`,
     "label.add": `label “${edit.name}” added`,

@@ -11,6 +11,9 @@ const KEEP_FRAMES = 400;
 
 /** Names of what listeners can hear: see `Model.emit`. @typedef {"frame" | "fixations" | "labels" | "outbox" | "model" | "predictions" | "refused" | "saved" | "went" | "imported"} Topic */
 
+/** What a project is known by, whatever it is called and wherever it is served. @param {Project} project */
+const identity = (project) => encodeURIComponent(project.uuid ?? `${project.name} ${project.recording}`);
+
 export class Model {
   /** @type {Project} */ project = /** @type {any} */ (null);
   /** @type {Float64Array} frame times, ms */ times = new Float64Array();
@@ -42,8 +45,10 @@ export class Model {
     const times = await fetch("/api/times");
     this.times = new Float64Array(await times.arrayBuffer());
     this.outbox = new Outbox({
-      project: this.project.name, tab: this.tab, author: this.author,
+      project: identity(this.project), tab: this.tab, author: this.author,
+      same: async () => identity(await get("/api/project")) === identity(this.project),
       known: (frame) => this.#frames.get(frame),
+      load: (frame) => this.frame(frame),
       onSaved: (edit, answer, ms) => this.#saved(edit, answer, ms),
       onRefused: (edit, reason) => this.#refused(edit, reason),
       unchanged: (edit) => this.#unchanged(edit),
@@ -138,7 +143,7 @@ export class Model {
   #saved(edit, answer, ms) {
     if (answer.state) this.receive(answer.state);
     if (edit.op.startsWith("label.")) this.loadProject();
-    if (["boxes.copy_next", "boxes.put", "track.delete", "track.interpolate", "undo", "redo", "label.merge"].includes(edit.op)) {
+    if (["boxes.copy_next", "track.delete", "track.interpolate", "undo", "redo", "label.merge"].includes(edit.op)) {
       this.forget(undefined, answer.frame ?? undefined);
     }
     if (edit.op === "undo" || edit.op === "redo") {

@@ -7,11 +7,14 @@ import { post, Refused, Unreachable } from "./api.js";
 import { isDone, nonce, rebased } from "./edits.js";
 
 const PREFIX = "gazekit.outbox.";
+/** Answers that refuse the page, not the edit: a server started anew has another token, another project or name. */
+const SHUT_OUT = [401, 403, 421];
 
 export class Outbox {
   /** @type {Edit[]} */ waiting = [];
   /** @type {Conflict[]} */ conflicts = [];
   /** @type {string | null} why the server cannot be reached */ offline = null;
+  /** The server is there and does not let this page in. */ shutOut = false;
   /** @type {Map<number, FrameState>} what the waiting edits of a frame were made on */ #bases = new Map();
   #busy = false;
   #tries = 0;
@@ -19,7 +22,9 @@ export class Outbox {
 
   /**
    * @param {object} options
-   * @param {string} options.project
+   * @param {string} options.project what the project is known by, wherever it is served
+   * @param {() => Promise<boolean>} options.same whether the server still serves this project
+   * @param {(frame: number) => Promise<FrameState>} options.load
    * @param {string} options.tab
    * @param {() => string} options.author
    * @param {(frame: number) => FrameState | undefined} options.known the frame as the server last told it
@@ -30,13 +35,13 @@ export class Outbox {
    */
   constructor(options) {
     this.options = options;
-    this.storageKey = `${PREFIX}${options.project}.${options.tab}`;
+    this.storageKey = `${PREFIX}${options.project}|${options.tab}`;
   }
 
   /** Takes up what an earlier page of this tab, or a tab since closed, could not send. */
   async restore() {
     this.#adopt(this.storageKey);
-    const others = Object.keys(localStorage).filter((key) => key.startsWith(`${PREFIX}${this.options.project}.`) && key !== this.storageKey);
+    const others = Object.keys(localStorage).filter((key) => key.startsWith(`${PREFIX}${this.options.project}|`) && key !== this.storageKey);
     if (navigator.locks) {
       navigator.locks.request(this.storageKey, () => new Promise(() => {})); // held as long as this page lives
       for (const key of others) {
@@ -105,16 +110,25 @@ export class Outbox {
     const { temp: _temp, seen: _seen, t_key, ...action } = edit;
     const path = edit.op === "undo" || edit.op === "redo" ? `/api/${edit.op}` : "/api/actions";
     try {
+      if (this.offline !== null && !(await this.options.same())) throw new Refused(421, { error: "another project is open at this address now" });
+      if (action.frame !== null && action.base_version === null) {
+        if (!(await this.#based(edit))) return;
+        action.base_version = edit.base_version;
+      }
       const answer = await post(path, { tab: this.options.tab, ...action });
-      this.#tries = 0;
-      this.offline = null;
+      this.#reached();
       this.waiting.shift();
       this.#numbered(edit, answer);
       this.options.onSaved(edit, answer, performance.now() - (t_key ?? performance.now()));
     } catch (error) {
-      if (error instanceof Unreachable || (error instanceof Refused && error.status >= 500)) return this.#later(error.message);
+      if (error instanceof Unreachable || (error instanceof Refused && error.status >= 500)) {
+        this.shutOut = false;
+        return this.#later(error.message);
+      }
       if (!(error instanceof Refused)) throw error;
-      this.offline = null;
+      this.shutOut = SHUT_OUT.includes(error.status);
+      if (this.shutOut) return this.#later(error.message);
+      this.#reached();
       if (error.status === 409 && edit.frame !== null) await this.#conflict(edit, error.body.state);
       else {
         this.waiting.shift();
@@ -122,6 +136,32 @@ export class Outbox {
       }
     }
     this.#kept();
+  }
+
+  /**
+   * An edit made before its frame was there is sent with the version that the frame has now, so that nothing is
+   * overwritten unseen.
+   * @param {Edit} edit
+   * @returns {Promise<boolean>} false if it was set aside
+   */
+  async #based(edit) {
+    const frame = /** @type {number} */ (edit.frame);
+    const state = this.options.known(frame) ?? await this.options.load(frame);
+    if (edit.fixation !== undefined && !(await this.options.unchanged(edit))) {
+      this.#setAside(edit, state);
+      this.#kept();
+      return false;
+    }
+    this.#bases.set(frame, state);
+    edit.base_version = state.version;
+    this.#kept();
+    return true;
+  }
+
+  #reached() {
+    this.#tries = 0;
+    this.offline = null;
+    this.shutOut = false;
   }
 
   /** @param {string} reason */
@@ -177,6 +217,11 @@ export class Outbox {
       this.options.onSaved(edit, { frame: edit.frame, version: theirs.version, state: theirs }, performance.now() - (edit.t_key ?? 0));
       return;
     }
+    this.#setAside(edit, theirs);
+  }
+
+  /** @param {Edit} edit @param {FrameState} theirs */
+  #setAside(edit, theirs) {
     const edits = this.waiting.filter((other) => other.frame === edit.frame);
     this.waiting = this.waiting.filter((other) => other.frame !== edit.frame);
     const base = this.#bases.get(/** @type {number} */ (edit.frame)) ?? theirs;

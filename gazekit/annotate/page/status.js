@@ -2,19 +2,22 @@
 /** @import { ModelStatus } from "./types.js" */
 /** @import { Annotator } from "./annotator.js" */
 /** @import { Model } from "./model.js" */
-import { byId } from "./dom.js";
+import { byId, toast } from "./dom.js";
 
 const RATE_WINDOW_MS = 120000;
 const ADVICE = 40;
 
 /** @param {Model} model */
 export function showSaved(model) {
-  const { offline, waiting, conflicts } = model.outbox;
+  const { offline, shutOut, waiting, conflicts } = model.outbox;
   const saved = byId("saved");
   const state = offline !== null ? "offline" : waiting.length ? "saving" : conflicts.length ? "conflict" : "saved";
   saved.dataset.state = state;
-  saved.textContent = { offline: `offline · ${waiting.length} waiting`, saving: "saving…", conflict: "conflict", saved: "saved" }[state];
-  saved.title = offline !== null ? `The server does not answer (${offline}). Edits are kept in this browser and sent when it is back.` : "Every edit is saved at once.";
+  const why = shutOut ? offline ?? "" : "";
+  if (why && why !== saved.dataset.why) toast(`Not saved yet: ${offline}. ${waiting.length === 1 ? "One edit is" : `${waiting.length} edits are`} kept in this browser.`, { error: true });
+  saved.dataset.why = why;
+  saved.textContent = { offline: `${shutOut ? "not let in" : "offline"} · ${waiting.length} waiting`, saving: "saving…", conflict: "conflict", saved: "saved" }[state];
+  saved.title = offline !== null ? `${shutOut ? "The server refuses this page" : "The server does not answer"} (${offline}). Edits are kept in this browser and sent when it is back.` : "Every edit is saved at once.";
 }
 
 /** @param {Model} model @param {Annotator} annotator */

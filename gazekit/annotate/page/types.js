@@ -46,6 +46,7 @@
  * @property {(number | null)[]} confidence
  *
  * @typedef {object} Project
+ * @property {string} [uuid] the same for ever
  * @property {string} name
  * @property {string} recording
  * @property {[number, number]} size_px
@@ -89,8 +90,7 @@
  * @property {string} [colour]
  * @property {string | null} [group]
  * @property {string | null} [key]
- * @property {string} [source]
- * @property {object[]} [boxes]
+ * @property {Prediction[]} [boxes] predictions that are confirmed with their frame
  * @property {number} [t_key] performance.now() of the key or pointer that made it
  *
  * @typedef {object} Conflict
