@@ -142,6 +142,7 @@ def _one_of_two_processes(rank: int, folder: str) -> None:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(tmp_path: Path) -> None:
     torch.multiprocessing.spawn(_one_of_two_processes, (str(tmp_path),), nprocs=2)
     delta = BehaviourDelta()

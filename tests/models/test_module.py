@@ -144,6 +144,7 @@ def validate_share(rank: int, world: int, rendezvous: str, folder: str) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_validate_as_one(tmp_path: Path):
     """Nine trials, five here and four there: sums over the processes are sums over the data."""
     torch.multiprocessing.spawn(validate_share, (2, f"file://{tmp_path}/meet", str(tmp_path)), nprocs=2)
