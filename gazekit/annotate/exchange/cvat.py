@@ -1,6 +1,7 @@
 """CVAT for video 1.1: a track for each object, whose boxes are listed where they don't follow from those around.
 
-CVAT has one source a track; a box whose source is another has it in an attribute of its own, as has a score.
+CVAT has one source a track; a box whose source is another has it in an attribute of its own, as has a score. Every box
+that is listed is a keyframe to CVAT, which drops others when it reads; those that nobody has set say so in another one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = ["read", "text"]
 
 # CVAT's words; what it has no word for is written beside the box.
 _WORDS = {"manual": "manual", "propagated": "semi-auto", "predicted": "auto", "imported": "file"}
+_MADE = "interpolated"  # "1": listed since it lies on no line, set by nobody
 _SIZES = ("size", "original_size/width", "original_size/height")
 _SOURCES = {word: source for source, word in _WORDS.items()}
 
@@ -63,8 +65,10 @@ def _write(root: Element, track: Track) -> None:
 
 def _write_box(element: Element, frame: int, key: Key, outside: bool, source: str | None) -> None:
     box = dict(zip(("xtl", "ytl", "xbr", "ybr"), (f"{side:.2f}" for side in key.box), strict=True))
-    flags = {"keyframe": str(int(key.keyframe or outside)), "outside": str(int(outside)), "occluded": "0"}
+    flags = {"keyframe": "1", "outside": str(int(outside)), "occluded": "0"}
     entry = SubElement(element, "box", {"frame": str(frame)} | flags | box | {"z_order": "0"})
+    if not (key.keyframe or outside):
+        entry.set(_MADE, "1")
     if source is not None and key.source != source:
         entry.set("source", key.source)
     if source is not None and key.score is not None:
@@ -123,7 +127,7 @@ def _how(path: Path, element: Element, shape: Element) -> Row:
         return {
             "source": source,
             "score": None if score is None else float(score),
-            "keyframe": shape.get("keyframe", "1") == "1",
+            "keyframe": shape.get("keyframe", "1") == "1" and shape.get(_MADE) != "1",
         }
     except ValueError as error:
         raise RecordingError(
