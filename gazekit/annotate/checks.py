@@ -16,6 +16,7 @@ __all__ = [
 SOURCES = ("manual", "confirmed", "propagated", "predicted", "imported")
 SIDES = ("x_min", "y_min", "x_max", "y_max")
 _LONGEST = 200
+_FARTHEST_PX = 10**9
 
 
 def whole(action: Row, name: str, least: int = 0) -> int:
@@ -43,6 +44,8 @@ def checked_box(rows: Rows, value: Any) -> dict[str, float]:
     numbers = isinstance(value, list | tuple) and len(value) == 4
     if not numbers or any(isinstance(v, bool) or not isinstance(v, int | float) for v in value):
         raise ValueError(f"a box is [x_min, y_min, x_max, y_max] in pixels, got {value!r:.120}")
+    if any(isinstance(v, int) and abs(v) > _FARTHEST_PX for v in value):  # float() may not have such a number
+        raise ValueError(f"sides of a box are at most {_FARTHEST_PX} px, got {str(value)[:120]}")
     box = [round(float(v), 2) + 0.0 for v in value]
     if not all(map(math.isfinite, box)) or box[0] >= box[2] or box[1] >= box[3]:
         raise ValueError(f"a box needs x_min < x_max and y_min < y_max, at least 0.01 px apart, got {value}")

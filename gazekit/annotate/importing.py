@@ -70,8 +70,14 @@ def _label(rows: Rows, action: Row, label: Any) -> None:
         raise ValueError(f"boxes.import: a label is an object with a name, got {label!r:.80}")
     told = {"op": "boxes.import, label", **label}
     name = text_of(told, "name", 1)
-    if rows.select("labels", "name = ?", (name,)):
+    alike = [row["name"] for row in rows.select("labels") if row["name"].casefold() == name.casefold()]
+    if name in alike:
         return
+    if alike:
+        raise ValueError(
+            f"boxes.import: the file's label {name!r} and the label {alike[0]!r} differ in capitals only: "
+            "rename one of them, in the project or in the file"
+        )
     number, taken = rows.new("labels"), [row["key"] for row in rows.select("labels")]
     if told.get("group") is None:  # a file with two left tablets in a frame knows nothing of at most one
         frames = Counter(box["frame"] for box in action["boxes"] if box.get("label") == name)

@@ -6,6 +6,7 @@ frame in its data. No address or path of a task is ever opened.
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -69,7 +70,7 @@ def predicted(session: AnnotationSession, task: dict[str, Any]) -> dict[str, Any
         return {"result": result, "score": _mean([box["score"] for box in boxes])}
     name = PurePosixPath(unquote(urlsplit(str(data.get("video", ""))).path)).name
     own = session.project.ids["video"]
-    if not name.endswith(own):  # Label Studio puts a random beginning before the names of uploads
+    if not re.fullmatch(f"([0-9a-f]{{8}}-)?{re.escape(own)}", name):  # what Label Studio puts before uploads
         raise ValueError(f"task {task.get('id')} shows {name!r}; this server knows {own!r} only")
     things = [thing for thing in linked(session) if thing["label"] in names]
     result = [_video_rectangle(session, number, thing, names) for number, thing in enumerate(things)]

@@ -10,6 +10,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,7 @@ class Project:
 
     Attributes:
         folder, store, checkpoints: the folder, its `Store`, and the folder of models in it.
+        uuid: of the project for ever, wherever it is moved.
         name, size_px, n_frames, frame_t_ms, origin_ns: of the recording; times in ms of `Recording`.
         px_per_dva: pixels of a degree in the middle of the picture, None if it is unknown.
     """
@@ -49,6 +51,9 @@ class Project:
             raise StoreError(
                 f"{folder / _FILE}: making this project was cut short; remove the folder and make it again"
             )
+        if store.meta("uuid") is None:  # a project made before there was one
+            store.describe({"uuid": str(uuid4())})
+        self.uuid: str = store.meta("uuid")
         self.name: str = self._facts["name"]
         self.size_px: tuple[int, int] = tuple(store.meta("size_px"))
         self.n_frames: int = self._facts["n_frames"]
@@ -81,6 +86,7 @@ class Project:
             raise FileExistsError(f"{folder} holds a project already: Project.open opens it")
         facts, fixations = _video(path) or _images(path) or _recording(path)
         facts |= {"recording": _reference(path, folder), "name": name or facts["ids"]["name"]}
+        facts["uuid"] = str(uuid4())
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
         with Store(folder / _FILE) as store:
             store.describe(facts, fixations)

@@ -4,10 +4,10 @@ The store is the truth. The session adds what is derived from it and can be made
 suggestions for fixations, the order of review, and the model that learns in the background.
 
 Example:
-    >>> session = AnnotationSession(Project.open("study/p01"))               # doctest: +SKIP
-    >>> item = session.queue(limit=1)["items"][0]
-    >>> session.act({"op": "fixation.label", "fixation": item["id"], "label": 3}, author="ada")
-    >>> session.update(wait=True)
+    >>> session = AnnotationSession(Project.open("study/p01"))  # doctest: +SKIP
+    >>> item = session.queue(limit=1)["items"][0]  # doctest: +SKIP
+    >>> session.act({"op": "fixation.label", "fixation": item["id"], "label": 3}, author="ada")  # doctest: +SKIP
+    >>> session.update(wait=True)  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ class AnnotationSession:
         """What a page needs first."""
         times = self.project.frame_t_ms
         return {
+            "uuid": self.project.uuid,
             "name": self.project.name,
             "recording": self.project.ids["folder"],
             "size_px": list(self.project.size_px),
@@ -138,9 +139,17 @@ class AnnotationSession:
         return found
 
     def tracks(self, first: int = 0, last: int | None = None) -> dict[str, Any]:
-        """`gazekit.annotate.timeline.tracks` of some frames, all by default."""
+        """`gazekit.annotate.timeline.tracks` of some frames, all by default.
+
+        Raises:
+            ValueError: the recording doesn't have the first one, or the last is before it.
+        """
         end = self.project.n_frames - 1
         last = end if last is None else min(last, end)
+        if not max(first, 0) <= last:
+            raise ValueError(
+                f"first must be a frame from 0 to {end} and last not before it, got {first}, {last}"
+            )
         asked = (max(first, 0), last, self.derived.seen)
         if self._tracks[0] != asked:
             self._tracks = (asked, timeline.tracks(self.store.path, *asked[:2]))

@@ -9,7 +9,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
   name=TEXT           of a new project; by default the recording's
   host=127.0.0.1      address to listen on. Any other than this machine's own (127.0.0.1, ::1, localhost) needs the
                       token that is printed, and is not encrypted: use it within a network that you trust
-  port=0              0 takes a free one
+  port=0              0 takes the project's last one, or another if that is not free
   token=TEXT          for host=; by default a new one at each start
   open_browser=true   show the page at once
 
@@ -128,9 +128,11 @@ def _serve(options: Options) -> int:
     token = options.token or (None if is_loopback(options.host) else secrets.token_urlsafe(24))
     with ExitStack() as stack:
         project = stack.enter_context(closing(_project(options)))
-        listening = stack.enter_context(_listening(options.host, options.port))
-        address = _address(options.host, listening.getsockname()[1])
+        listening = stack.enter_context(_listening(options.host, options.port, project.store.meta("port")))
+        port = listening.getsockname()[1]
+        address = _address(options.host, port)
         stack.enter_context(_alone(Path(options.project), address))
+        project.store.describe({"port": port})  # pages that wait for the server to come back look there
         session = stack.enter_context(closing(AnnotationSession(project)))
         shown = address if token is None else f"{address}?token={token}"
         serve(session, listening, options.host, token, ready=lambda: _tell(shown, options.open_browser))
@@ -157,7 +159,11 @@ def _project(options: Options) -> Any:
     return Project.create(options.project, options.recording, options.name)
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _listening(host: str, port: int, last: int | None = None) -> socket.socket:
+    """A bound socket; with port 0 at the last port, if it is free."""
+    if port == 0 and last is not None:
+        with suppress(OSError):
+            return _listening(host, last)
     try:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
         family, kind, protocol, _, address = found[0]

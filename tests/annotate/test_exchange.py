@@ -343,3 +343,25 @@ def test_boxes_that_stay_in_place_keep_their_own_scores_and_sources(new, tmp_pat
     import_(back, format, export(project, format, tmp_path / "out"), "bob")
     assert content(back)[0] == content(project)[0]
     assert [row[-2] for row in content(back)[0]] == [f / 10 for f in range(FRAMES)]
+
+
+def test_a_label_that_differs_in_capitals_is_told(new, tmp_path):
+    project = new()
+    label(project, "book")
+    with pytest.raises(ValueError, match="'Book' and the label 'book' differ in capitals only"):
+        import_(project, "coco", _coco(tmp_path, [{"id": 1, "name": "Book"}], []), "ada")
+    assert [row["name"] for row in project.store.labels() if row["id"] > 0] == ["book"]
+
+
+def test_cvat_is_told_no_box_that_it_would_drop(new, tmp_path):
+    there, back = new(), new()
+    mug = label(there, "mug")
+    boxes = [
+        {"frame": f, "label": mug, "box": [f * f, 1, f * f + 9, 9], "track": 1, "score": 0.5}
+        for f in range(5)
+    ]
+    there.store.act({"op": "boxes.put", "boxes": boxes, "source": "propagated"}, "model")
+    path = export(there, "cvat", tmp_path / "out.xml")
+    assert 'keyframe="0"' not in path.read_text() and path.read_text().count('interpolated="1"') == 5
+    import_(back, "cvat", path, "bob")
+    assert content(back)[0] == content(there)[0] and not any(box[-1] for box in content(back)[0])

@@ -123,3 +123,12 @@ def test_what_cannot_be_a_project_is_told(toy, shared_data, tmp_path):
 
 def test_background_has_one_name():
     assert OURS == BACKGROUND
+
+
+def test_a_project_from_before_gets_a_uuid_when_it_is_opened(toy, tmp_path):
+    with Project.create(tmp_path / "p", toy) as project:
+        project.store._db.execute("DELETE FROM meta WHERE key = 'uuid'")
+    with Project.open(tmp_path / "p") as project:
+        uuid = project.uuid
+    with Project.open(tmp_path / "p") as project:
+        assert len(uuid) == 36 and project.uuid == uuid

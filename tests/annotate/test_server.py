@@ -91,6 +91,7 @@ def test_gaze_of_a_frame_ends_where_the_next_begins(client, project):
         ("/api/export/docx", 422), ("/api/export/model", 422), ("/api/nothing", 404), ("/page/server.py", 404),
         ("/page/..%2fserver.py", 404), ("/page/%2e%2e/server.py", 404), ("/page//etc/passwd", 404), ("/docs", 404),
         ("/openapi.json", 404), ("/api/frames/99999999999999999999", 404),
+        ("/api/tracks?first=150", 422), (f"/api/tracks?first={10**30}", 422), (f"/api/tracks?last=-{10**30}", 422),
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_one_clear_error(client, path, status):
@@ -105,6 +106,7 @@ def test_what_is_not_there_is_one_clear_error(client, path, status):
         {}, {"author": "", "op": "label.add", "name": "a"}, {"author": 3, "op": "x"}, {"author": "a", "op": "rm"},
         {"author": "a"}, {"author": "a", "tab": 4, "op": "label.add", "name": "a"}, {"author": "a", "op": ["x"]},
         {"author": "a", "op": "box.add", "frame": 3, "label": 99, "box": [0, 0, 1, 1]},
+        {"author": "a", "op": "box.add", "frame": 3, "label": -1, "box": [0, 0, 1, 10**400]},
         {"author": "a", "op": "box.add", "frame": 1e99, "label": 0, "box": [0, 0, 1, 1]},
     ],
 )  # fmt: skip

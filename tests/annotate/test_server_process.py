@@ -171,3 +171,17 @@ def test_simulate_is_evaluate_of_a_run(tmp_path, monkeypatch):
     monkeypatch.setattr("gazekit.cli.main", lambda words: told.append(words))
     assert main([f"simulate={tmp_path}", "+annotation.every=5"]) == 0
     assert told == [["evaluate", f"ckpt={tmp_path}", "+annotation.every=5"]]
+
+
+def test_a_restart_is_found_at_the_same_address_and_the_project_by_its_uuid(recording, tmp_path):
+    with served(f"recording={recording}", f"project={tmp_path / 'p'}") as (_, port, _):
+        uuid = ask(port, "GET", "/api/project")[1]["uuid"]
+    with served(f"project={tmp_path / 'p'}") as (_, again, _):
+        assert again == port and ask(again, "GET", "/api/project")[1]["uuid"] == uuid
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        with served(f"project={tmp_path / 'p'}") as (_, other, _):
+            assert other != port
+    with served(f"recording={recording}", f"project={tmp_path / 'q'}") as (_, port, _):
+        assert ask(port, "GET", "/api/project")[1]["uuid"] not in ("", uuid)

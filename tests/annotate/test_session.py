@@ -199,7 +199,10 @@ def test_label_studio_asks_for_predictions(session):
     assert client.get("/health").json()["status"] == "UP"
     assert client.post("/setup", json={"project": "1", "schema": "<View/>"}).json()["model_version"]
     video = session.project.ids["video"]
-    tasks = [{"id": 1, "data": {"video": f"/data/upload/1/ab12-{video}"}}, {"id": 2, "data": {"frame": 5}}]
+    tasks = [
+        {"id": 1, "data": {"video": f"/data/upload/1/0a1b2c3d-{video}"}},
+        {"id": 2, "data": {"frame": 5}},
+    ]
     answer = client.post("/predict", json={"tasks": tasks})
     assert answer.status_code == 200, answer.text
     whole, frame = answer.json()["results"]
@@ -207,7 +210,8 @@ def test_label_studio_asks_for_predictions(session):
     first = whole["result"][0]["value"]["sequence"][0]
     assert (first["frame"], first["x"], first["width"]) == (1, 6.25, 31.25)
     assert {r["value"]["rectanglelabels"][0] for r in frame["result"]} <= {"cup-left", "cup-right"}
-    for wrong in ({"tasks": [{"id": 7, "data": {"video": "/etc/passwd"}}]}, {"tasks": 3}, {},
+    for wrong in ({"tasks": [{"id": 7, "data": {"video": "/etc/passwd"}}]},
+                  {"tasks": [{"id": 8, "data": {"video": f"/data/upload/1/not-{video}"}}]}, {"tasks": 3}, {},
                   {"tasks": [{"data": {"frame": "5"}}]}, {"tasks": [{"data": {"frame": 5000}}]}):  # fmt: skip
         assert client.post("/predict", json=wrong).status_code in (404, 422)
 
