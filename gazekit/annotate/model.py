@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,8 @@ class Model:
         self._new: tuple[Any, int] | None = None  # a detector that no learner has been trained on yet
         self._trained_on, self._known = 0, frozenset[int]()
         self._learnt: dict[int, tuple[int, int]] = {}  # frame: (version of it, number of the update)
+        self._origins: dict[int, int] = {}  # of each frame as it was first met: a frame never changes sides
+        self._split: Any = getattr(learner, "held_out", None)
         self._lock = threading.Lock()
         if detector is None and learner is None:
             self._resume()
@@ -143,10 +145,11 @@ class Model:
         job: Job,
     ) -> tuple[str, float | None]:
         """One update; returns what happened in words, and the AP on held-out frames, None where unknown."""
+        truth, held_out = self._divided(truth)
         complete = [t for t in truth if t.complete]
         if n_labels < 1 or not any(len(t.boxes) for t in truth):
             return "Nothing to learn from yet: draw boxes and confirm frames.", None
-        held_out, new = self._held_out(truth), self._new
+        new = self._new
         detector, key = (self.detector, self._detector_version) if new is None else new
         if detector is None:
             return f"The detector learns from {FIRST} confirmed frames; there are {len(complete)}.", None
@@ -174,14 +177,16 @@ class Model:
             self._accept(detector, key, learner, truth)
         return reason, _known(accuracy)
 
-    def _held_out(self, truth: Sequence[FrameTruth]) -> Any:
-        """Frames that neither detector nor learner is trained on, with those that are new."""
+    def _divided(self, truth: Sequence[FrameTruth]) -> tuple[list[FrameTruth], Any]:
+        """The frames, each with the origin that it was first met with, and the `HeldOut` origins that neither detector
+        nor learner is ever trained on: decided here once for both, and saved with the learner."""
         from gazekit.models.impn.replay import HeldOut
 
-        old = getattr(self.learner, "held_out", None)
-        held_out = HeldOut() if old is None else HeldOut(old.known, old.kept_out)
-        held_out.meet(one.origin for one in truth)
-        return held_out
+        with self._lock:
+            truth = [replace(one, origin=self._origins.setdefault(one.frame, one.origin)) for one in truth]
+            self._split = HeldOut() if self._split is None else self._split
+            self._split.meet(one.origin for one in truth)
+            return truth, HeldOut(self._split.known, self._split.kept_out)
 
     def _old_accuracy(
         self,
@@ -230,9 +235,11 @@ class Model:
         self, truth: Sequence[FrameTruth], n_labels: int, picture: Callable[[int], np.ndarray], job: Job
     ) -> str:
         """Train a detector for the next update; the present one is used meanwhile. Returns how it ended, in words."""
-        kept_out = self._held_out(truth).kept_out
+        truth, held_out = self._divided(truth)
         complete = [t for t in truth if t.complete]
-        new = self._trained([t for t in complete if t.origin not in kept_out], n_labels, picture, job)
+        new = self._trained(
+            [t for t in complete if t.origin not in held_out.kept_out], n_labels, picture, job
+        )
         if new is None:
             return "Stopped; the detector is the old one."
         self._detectors += 1
@@ -297,6 +304,8 @@ class Model:
             OSError: it cannot be written. The model in memory is used all the same.
         """
         about = {"trained_on": self._trained_on, "known": sorted(self._known)}
+        with self._lock:
+            about["origins"] = sorted(self._origins.items())
         checkpoints.write(self.folder / f"{self.version:06d}", self.detector, self.learner, about)
 
     def _resume(self) -> None:
@@ -310,6 +319,7 @@ class Model:
             log.warning(self.problem)
             return
         self._trained_on, self._known = about["trained_on"], frozenset(about["known"])
+        self._origins, self._split = dict(about.get("origins", ())), self.learner.held_out
         self.version = int(folder.name)
 
 

@@ -20,6 +20,7 @@ __all__ = ["FrameTruth", "column_of", "label_of", "labelled", "truth_of"]
 
 WEIGHT = {"manual": 1.0, "confirmed": 1.0, "imported": 1.0, "propagated": 0.5}
 ANSWERS = ("manual", "confirmed", "imported")  # of fixations, by people
+DRAWN = ("manual", "imported")  # boxes that were carried from nowhere
 MOST_PROPAGATED = 200  # frames whose boxes a tracker made: neighbours teach little more
 
 
@@ -28,7 +29,8 @@ class FrameTruth:
     """One frame.
 
     Args:
-        frame: its number. origin: the keyframe that it was made from, itself if by hand.
+        frame: its number. origin: the frame that its boxes were carried from, confirmed since or not; itself if one was
+            made by hand.
         version: of the frame in the store.
         boxes: [M, 4]. columns: [M]. weights: [M].
         complete: somebody has confirmed that nothing is missing.
@@ -74,8 +76,9 @@ def truth_of(store: Any) -> list[FrameTruth]:
     some = np.unique(np.linspace(0, len(tracked) - 1, MOST_PROPAGATED).astype(int)) if tracked else []
     kept = [tracked[i] for i in some]
     frames = sorted({*by_hand, *confirmed, *answers, *kept})
+    origins = _Origins(boxes, by_hand)
     return [
-        _one(f, boxes.get(f, []), f in confirmed, versions.get(f, 0), by_hand, answers.get(f, []))
+        _one(f, boxes.get(f, []), f in confirmed, versions.get(f, 0), origins.of(f), answers.get(f, []))
         for f in frames
     ]
 
@@ -112,14 +115,13 @@ def _one(
     rows: list[dict[str, Any]],
     complete: bool,
     version: int,
-    by_hand: list[int],
+    origin: int,
     answers: list[tuple[float, float, int]],
 ) -> FrameTruth:
     sides = ("x_min", "y_min", "x_max", "y_max")
-    made = bool(rows) and not complete and all(row["source"] == "propagated" for row in rows)
     return FrameTruth(
         frame,
-        _nearest(by_hand, frame) if made else frame,
+        origin,
         version,
         np.array([[row[side] for side in sides] for row in rows], np.float32).reshape(-1, 4),
         np.array([column_of(row["label"]) for row in rows], np.int64),
@@ -136,6 +138,39 @@ def _answers(fixations: dict[str, list[Any]]) -> dict[int, list[tuple[float, flo
         if source in ANSWERS and frame >= 0 and x is not None and y is not None:
             found.setdefault(frame, []).append((x, y, column_of(label)))
     return found
+
+
+class _Origins:
+    """Where the boxes of frames come from: neighbours of a keyframe must not judge what has learnt it.
+
+    A carried box is on the track of the box that it was carried from, and stays on it when it is confirmed; a
+    prediction has a track of its own.
+
+    Args:
+        boxes: of each frame.
+        by_hand: frames with more than propagated boxes, in order.
+    """
+
+    def __init__(self, boxes: dict[int, list[dict[str, Any]]], by_hand: list[int]) -> None:
+        self._boxes, self._by_hand = boxes, by_hand
+        self._drawn: dict[int, list[int]] = {}  # frames of a track's boxes that were made by hand, in order
+        self._confirmed: dict[int, int] = {}  # first frame of a track's confirmed boxes
+        for frame in sorted(boxes):
+            for row in boxes[frame]:
+                if row["source"] in DRAWN:
+                    self._drawn.setdefault(row["track"], []).append(frame)
+                elif row["source"] == "confirmed":
+                    self._confirmed.setdefault(row["track"], frame)
+
+    def of(self, frame: int) -> int:
+        """The nearest frame in which a track was drawn; without one the first in which it was confirmed."""
+        rows = self._boxes.get(frame, [])
+        if not rows or any(row["source"] in DRAWN for row in rows):
+            return frame
+        tracks = {row["track"] for row in rows}
+        drawn = sorted({_nearest(self._drawn[track], frame) for track in tracks & set(self._drawn)})
+        confirmed = [self._confirmed[track] for track in tracks & set(self._confirmed)]
+        return _nearest(drawn, frame) if drawn else min(confirmed, default=_nearest(self._by_hand, frame))
 
 
 def _nearest(frames: list[int], frame: int) -> int:

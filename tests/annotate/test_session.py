@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from gazekit.annotate.project import Project
 from gazekit.annotate.review import flips, looked_at, review_order, review_score
 from gazekit.annotate.server import create_app
 from gazekit.annotate.session import AnnotationSession
-from gazekit.annotate.truth import labelled, truth_of
+from gazekit.annotate.truth import FrameTruth, labelled, truth_of
+from gazekit.annotate.worker import Job, Worker
 from gazekit.models.impn import Learner
 from gazekit.models.impn.detections import BACKGROUND, CANNOT_TELL
 
@@ -265,3 +267,47 @@ def test_predictions_of_a_label_that_is_gone_are_not_offered(session):
     session.act({"op": "label.merge", "label": 1, "into": "cup"}, "ada")
     assert {p["label"] for p in session.frame(100)["predictions"]} == {2}
     assert 1 not in set(session.fixations()["suggestion"])
+
+
+def test_confirmed_carried_frames_are_of_their_keyframe(session):
+    session.act({"op": "box.add", "frame": 20, "label": 1, "box": LEFT}, "ada")
+    session.act({"op": "boxes.copy_next", "frame": 20}, "ada")
+    (box,) = session.store.frame(20)["boxes"]
+    carried = [{"frame": f, "label": 1, "box": LEFT, "track": box["track"]} for f in (22, 23)]
+    session.act({"op": "boxes.put", "boxes": carried, "source": "propagated"}, "ada")
+    shown = [{"label": 1, "box": LEFT, "score": 0.9}]
+    session.act({"op": "frame.confirm", "frame": 50, "boxes": shown}, "ada")
+    track = session.store.frame(50)["boxes"][0]["track"]
+    carried = [{"frame": f, "label": 1, "box": LEFT, "track": track} for f in (51, 52)]
+    session.act({"op": "boxes.put", "boxes": carried, "source": "propagated"}, "ada")
+    for frame in (20, 22, 52):
+        session.act({"op": "frame.confirm", "frame": frame}, "ada")
+    origins = {one.frame: (one.origin, one.complete) for one in truth_of(session.store)}
+    assert origins == {20: (20, True), 21: (21, False), 22: (21, True), 23: (21, False),
+                       50: (50, True), 51: (50, False), 52: (50, True)}  # fmt: skip
+
+
+def test_detector_and_learner_hold_out_the_same_frames(tmp_path):
+    trained = set()
+
+    class Seeing(KnownBoxes):
+        def with_labels(self, labels):
+            return self
+
+        def fit(self, frames, boxes, labels, **told):
+            trained.update(int(frame[0, 0, 0]) for frame in frames)
+
+    def truth(frames):
+        sides, columns = np.array([LEFT, RIGHT], np.float32), np.array([0, 1])
+        return [FrameTruth(f, f, 1, sides, columns, np.ones(2, np.float32), True) for f in frames]
+
+    def picture(frame):
+        return np.full((240, 320, 3), frame, np.uint8)
+
+    model, job = Model(tmp_path, Seeing([LEFT, RIGHT]), Learner(2, 8)), Job(Worker("training"))
+    model.train_detector(truth(range(100, 120)), 2, picture, job)
+    assert len(trained) == 16
+    model.learn(truth(range(93, 120)), 2, [], picture, job)  # earlier frames came after it began
+    assert len(model.learner.held_out.kept_out) == 5 and not trained & model.learner.held_out.kept_out
+    model.learn([replace(one, origin=3) for one in truth(range(93, 120))], 2, [], picture, job)
+    assert 3 not in model.learner.held_out.known
