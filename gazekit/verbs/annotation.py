@@ -169,14 +169,16 @@ def _table(rows: pd.DataFrame, difficulty: str) -> list[str]:
 def _comparison(curves: pd.DataFrame, difficulty: str) -> list[str]:
     """What the graph head gains over each other model at the end, and the corrections that it needs."""
     others = [name for name in curves["model"].unique() if name != "graph"]
-    head = f"| graph minus | {' | '.join(TITLES.values())} | corrections to its last accuracy, share |"
-    lines = [f"## {difficulty}", "", head, "|---" * (len(TITLES) + 2) + "|"]
+    shares = "corrections to its last accuracy, share of all its own | share of its own until it first had it"
+    head = f"| graph minus | {' | '.join(TITLES.values())} | {shares} |"
+    lines = [f"## {difficulty}", "", head, "|---" * (len(TITLES) + 3) + "|"]
     for other in others:
         gains = compare(curves, "graph", other)
-        reach = corrections_to_reach(curves, "graph", other)["share"]
+        found = corrections_to_reach(curves, "graph", other)
+        reach, first = found["share"], found["share_of_first"]
         cells = [_cell(row.difference, row.low, row.high) for row in gains.itertuples()]
         missed = f" ({int(reach.isna().sum())} of {len(reach)} never)" if reach.isna().any() else ""
-        lines.append(f"| {other} | {' | '.join(cells)} | {reach.mean():.2f}{missed} |")
+        lines.append(f"| {other} | {' | '.join(cells)} | {reach.mean():.2f}{missed} | {first.mean():.2f} |")
     return [*lines, ""]
 
 

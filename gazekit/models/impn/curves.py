@@ -72,13 +72,16 @@ def corrections_to_reach(
 
     Returns:
         One row a seed: seed, level (the other's last), corrections of the model until then (NaN if it never gets
-        there), other_corrections (all of the other's), and their share.
+        there), other_corrections (all of the other's), and their share; other_first_corrections, those at which the
+        other first was as good as at its end (fewer where it stood still), and share_of_first.
     """
     rows = []
     for seed, group in curves.sort_values("frames").groupby("seed"):
         end = group[group["model"] == other].iloc[-1]
         mine = group[(group["model"] == model) & (group[metric] >= end[metric])]
         cost = float(mine["corrections"].iloc[0]) if len(mine) else float("nan")
+        theirs = group[(group["model"] == other) & (group[metric] >= end[metric])]
+        first = float(theirs["corrections"].iloc[0]) if len(theirs) else float("nan")
         rows.append(
             {
                 "seed": seed,
@@ -86,6 +89,8 @@ def corrections_to_reach(
                 "corrections": cost,
                 "other_corrections": end["corrections"],
                 "share": cost / end["corrections"],
+                "other_first_corrections": first,
+                "share_of_first": cost / first if first else float("nan"),
             }
         )
     return pd.DataFrame(rows)

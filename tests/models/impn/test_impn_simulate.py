@@ -143,6 +143,10 @@ def test_summaries_by_hand():
     cost = corrections_to_reach(curves, "a", "b")
     assert cost["level"].tolist() == [0.5, 0.5] and cost["other_corrections"].tolist() == [60, 60]
     assert cost["corrections"].tolist() == [60, 60]  # 0.35 and 0.45 after 30 are not yet enough
+    still = curves.copy()  # b is as good after 30 corrections as after 60
+    still.loc[(still["model"] == "b") & (still["frames"] == 10), "fixation_accuracy"] = 0.5
+    both = corrections_to_reach(still, "a", "b")
+    assert both["share"].tolist() == [1, 1] and both["share_of_first"].tolist() == [2, 2]
     never = corrections_to_reach(curves, "b", "a")
     assert never["share"].isna().all()
 
