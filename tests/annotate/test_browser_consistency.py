@@ -230,3 +230,54 @@ def test_an_edit_waits_for_its_frame_and_overwrites_nothing_unseen(server, tab):
     assert server.get("api/fixations")["label"][11] == 3
     assert [action["base_version"] for action in page.js("return sent")] == [0]
     page.click("conflict-drop")
+
+
+def test_propagated_boxes_show_in_frames_seen_before_and_can_be_edited(toy_project, served, tab):
+    server = served(toy_project(frames=(6,)))
+    page = tab(server.address)
+    page.keys("q")
+    page.go(8)
+    page.go(7)
+    assert page.boxes() == []
+    page.go(6)
+    page.js("gazekit.model.propagate({frame: 6, ids: null, stop_frame: 9})")
+    until(lambda: "carried to frame" in page.text("toasts"), "the end of it")
+    for frame in (7, 8):
+        page.go(frame)
+        assert {box["source"] for box in until(page.boxes, f"boxes of frame {frame}")} == {"propagated"}
+    page.keys("b", "\ue017")  # the first box, Delete
+    page.saved()
+    assert not page.find("conflict").is_displayed()
+    assert len(page.boxes()) == len(server.get("api/frames/8")["boxes"]) == len(server.get("api/frames/7")["boxes"]) - 1
+
+
+def test_what_is_told_before_a_tab_listens_is_not_missed(server, tab):
+    page = tab(server.address)
+    page.go(38)
+    assert page.boxes() == []
+    page.js(
+        "const {listen} = await import('/page/stream.js'), {version} = gazekit.model.project;"
+        "gazekit.model.heard = () => {};"  # what comes by the stream of now is not looked at
+        "window.late = () => listen(gazekit.model, () => 38, version)"
+    )
+    server.post("api/actions", {"author": "eve", "tab": "x", "op": "box.add", "frame": 38, "label": 3,
+                                   "box": [1, 1, 9, 9]})  # fmt: skip
+    assert page.boxes() == []
+    page.js("late()")
+    assert until(page.boxes, "the box made meanwhile")
+
+
+def test_everything_is_read_anew_when_the_server_says_reset(server, tab):
+    page = tab(server.address)
+    page.go(39)
+    page.js(
+        "const {listen} = await import('/page/stream.js'), {EventSource} = window;"
+        "gazekit.model.heard = () => {};"
+        "window.EventSource = class extends EventTarget { constructor() { super(); window.told = this } };"
+        "listen(gazekit.model, () => 39); window.EventSource = EventSource"
+    )
+    server.post("api/actions", {"author": "eve", "tab": "x", "op": "box.add", "frame": 39, "label": 3,
+                                   "box": [1, 1, 9, 9]})  # fmt: skip
+    assert page.boxes() == []
+    page.js("told.dispatchEvent(new MessageEvent('reset', {data: '{}', lastEventId: '1'}))")
+    assert until(page.boxes, "the box")

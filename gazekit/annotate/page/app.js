@@ -204,12 +204,16 @@ model.on("labels", () => { show(); queue.draw(); timeline.draw(); });
 model.on("outbox", () => showSaved(model));
 model.on("model", (status) => showModel(status));
 model.on("predictions", () => { queue.refresh(); timeline.refresh(); model.loadProject().catch(() => {}); });
-model.on("imported", async () => {
-  model.forget(undefined, shown.frame);
-  await model.loadProject();
-  await model.loadFixations();
+model.on("imported", () => model.anew(shown.frame).catch(() => {}));
+model.on("anew", () => {
   queue.refresh();
   timeline.refresh();
+});
+model.on("propagation", ({ state, message }) => {
+  if (state === "propagating") return;
+  model.anew(shown.frame).catch(() => {});
+  if (model.propagating && message) toast(message, { error: state === "failed" });
+  model.propagating = false;
 });
 model.on("saved", ({ edit, answer, ms }) => {
   saveMs.push(ms);

@@ -9,7 +9,7 @@ import { Outbox } from "./outbox.js";
 
 const KEEP_FRAMES = 400;
 
-/** Names of what listeners can hear: see `Model.emit`. @typedef {"frame" | "fixations" | "labels" | "outbox" | "model" | "predictions" | "refused" | "saved" | "went" | "imported"} Topic */
+/** Names of what listeners can hear: see `Model.emit`. @typedef {"frame" | "fixations" | "labels" | "outbox" | "model" | "predictions" | "refused" | "saved" | "went" | "imported" | "anew" | "propagation"} Topic */
 
 /** What a project is known by, whatever it is called and wherever it is served. @param {Project} project */
 const identity = (project) => encodeURIComponent(project.uuid ?? `${project.name} ${project.recording}`);
@@ -22,6 +22,8 @@ export class Model {
   /** @type {Outbox} */ outbox = /** @type {any} */ (null);
   /** @type {Map<number, FrameState>} */ #frames = new Map();
   /** @type {Map<number, Promise<FrameState>>} */ #asked = new Map();
+  /** @type {Map<number, number>} frame -> version that it has, as told before it came */ #told = new Map();
+  /** This page has started the propagation that runs. */ propagating = false;
   /** @type {Map<Topic, ((detail?: any) => void)[]>} */ #listeners = new Map();
 
   /** @param {string} tab @param {() => string} author */
@@ -46,7 +48,7 @@ export class Model {
     this.times = new Float64Array(await times.arrayBuffer());
     this.outbox = new Outbox({
       project: identity(this.project), tab: this.tab, author: this.author,
-      same: async () => identity(await get("/api/project")) === identity(this.project),
+      same: async () => this.is(await get("/api/project")),
       known: (frame) => this.#frames.get(frame),
       load: (frame) => this.frame(frame),
       onSaved: (edit, answer, ms) => this.#saved(edit, answer, ms),
@@ -63,6 +65,9 @@ export class Model {
 
   /** @param {number | null | undefined} id @returns {Label | undefined} */
   label(id) { return this.project.labels.find((label) => label.id === id); }
+
+  /** @param {Project} project */
+  is(project) { return identity(project) === identity(this.project); }
 
   async loadProject() {
     this.project = await get("/api/project");
@@ -107,17 +112,41 @@ export class Model {
     this.#frames.delete(state.frame);
     this.#frames.set(state.frame, newest);
     if (this.#frames.size > KEEP_FRAMES) this.#frames.delete(/** @type {number} */ (this.#frames.keys().next().value));
+    const told = this.#told.get(state.frame) ?? 0;
+    this.#told.delete(state.frame);
+    if (told > newest.version) this.#reload(state.frame);
     this.emit("frame", state.frame);
     return newest;
   }
 
   /** Asks again for frames that changed elsewhere. @param {number} [frame] all if not given @param {number} [keep] the frame shown */
   forget(frame, keep) {
-    const gone = frame === undefined ? [...this.#frames.keys()] : [frame];
+    const gone = frame === undefined ? new Set([...this.#frames.keys(), ...this.#asked.keys()]) : [frame];
     for (const index of gone) {
-      if (index === keep) get(`/api/frames/${index}`).then((state) => this.receive(state)).catch(() => {});
+      const asked = this.#asked.get(index); // its answer may be of before
+      if (asked) asked.catch(() => {}).then(() => this.#reload(index));
+      else if (index === keep) this.#reload(index);
       else this.#frames.delete(index);
     }
+  }
+
+  /** @param {number} frame */
+  #reload(frame) { get(`/api/frames/${frame}`).then((state) => this.receive(state)).catch(() => {}); }
+
+  /** A frame was changed, here or elsewhere. @param {number} frame @param {number} version @param {number} keep the frame shown */
+  heard(frame, version, keep) {
+    if ((this.#frames.get(frame)?.version ?? -1) >= version) return;
+    this.#told.set(frame, version);
+    const answered = this.#asked.has(frame) || this.outbox.waiting.some((edit) => edit.frame === frame);
+    if (!answered) this.forget(frame, keep); // else what comes is looked at then
+  }
+
+  /** Much may have changed: everything is read again. @param {number} keep the frame shown */
+  async anew(keep) {
+    this.forget(undefined, keep);
+    await this.loadProject();
+    await this.loadFixations();
+    this.emit("anew");
   }
 
   /** @param {Omit<Edit, "nonce" | "author" | "base_version"> & {base_version?: number | null}} edit */
@@ -179,5 +208,13 @@ export class Model {
   }
 
   /** @param {object} body @returns {Promise<any>} */
-  propagate(body) { return post("/api/propagate", { author: this.author(), tab: this.tab, ...body }); }
+  async propagate(body) {
+    this.propagating = true;
+    try {
+      return await post("/api/propagate", { author: this.author(), tab: this.tab, ...body });
+    } catch (error) {
+      this.propagating = false;
+      throw error;
+    }
+  }
 }
