@@ -248,7 +248,8 @@ def test_propagated_boxes_show_in_frames_seen_before_and_can_be_edited(toy_proje
     page.keys("b", "\ue017")  # the first box, Delete
     page.saved()
     assert not page.find("conflict").is_displayed()
-    assert len(page.boxes()) == len(server.get("api/frames/8")["boxes"]) == len(server.get("api/frames/7")["boxes"]) - 1
+    left, before = (len(server.get(f"api/frames/{frame}")["boxes"]) for frame in (8, 7))
+    assert len(page.boxes()) == left == before - 1
 
 
 def test_what_is_told_before_a_tab_listens_is_not_missed(server, tab):
