@@ -263,12 +263,12 @@ def test_small_saccades_stay_in_their_fixation_over_20_ms():
 
 
 def test_idt_passes_over_what_is_too_short():
-    xy = np.random.default_rng(0).normal(500, 1, (60_000, 2))
+    xy = np.random.default_rng(0).normal(500, 1, (600_000, 2))
     xy[::2] = np.nan
     xy[1000:1200] = 500
     start = time.perf_counter()
-    found = IDT().detect(Gaze(np.arange(60_000.0), xy), SCREEN)
-    assert time.perf_counter() - start < 0.3  # 0.8 s if each of 30,000 samples is looked at alone
+    found = IDT().detect(Gaze(np.arange(600_000.0), xy), SCREEN)
+    assert time.perf_counter() - start < 4  # 8 s if each of 300,000 samples is looked at alone
     assert found[["first", "last"]].to_numpy().tolist() == [[999, 1199]]
 
 

@@ -417,6 +417,6 @@ def test_an_hour_at_1000_hz(tmp_path: Path) -> None:
         file.write(f"END\t{t[-1]}\n")
     begin = time.perf_counter()
     recording = read(path)
-    assert time.perf_counter() - begin < 15  # 3 s on one core
+    assert time.perf_counter() - begin < 25  # 3 s on one core, as mne takes 26
     np.testing.assert_array_equal(recording.samples["x_px_left"], x)
     assert counts(recording) == [n // 300, 0, 0]

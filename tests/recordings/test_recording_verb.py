@@ -111,10 +111,10 @@ def test_no_two_recordings_have_one_name(tmp_path):
         path.touch()
     names = list(_names(paths).values())
     assert names == ["a_b~1", "b~2", "c_b_asc", "b_tsv"]
-    many = [Path(f"/s/{i}/gaze.asc") for i in range(3000)]
+    many = [Path(f"/s/{i}/gaze.asc") for i in range(10_000)]
     start = time.perf_counter()
     assert _names(many)[many[7]] == "7_gaze.asc"  # no file: nothing is known of an ending
-    assert time.perf_counter() - start < 1
+    assert time.perf_counter() - start < 10  # minutes if each is compared with all
 
 
 def test_a_degree_that_is_given_is_used_for_precision(files, capfd, tmp_path):
