@@ -179,6 +179,16 @@ class DisplacementBias(_Bias):
         if self.key_placed is not None:
             placed.append(self.key_placed[:, None])
             key_xy = torch.where(self.key_placed[..., None], key_xy, 0.0)
+        if (
+            self.query_features is None
+            and self.key_features is None
+            and not placed
+            and _few(query_xy, key_xy)
+        ):
+            offset = key_xy.unsqueeze(1) - query_xy.unsqueeze(2)
+            distance = _distance((offset * offset).sum(-1, keepdim=True))
+            hidden = gelu(torch.cat([offset, distance, distance.log1p()], -1) @ self.weight1 + self.bias1)
+            return (hidden @ self.weight2 + self.bias2).permute(0, 3, 1, 2)
         dx, dy, squared = _offsets(query_xy, key_xy)
         for there in placed:
             dx, dy, squared = (torch.where(there, x, 0.0) for x in (dx, dy, squared))
@@ -266,9 +276,13 @@ def _offsets(query_xy: Tensor, key_xy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return dx, dy, torch.addcmul(dx * dx, dy, dy)
 
 
+def _few(query_xy: Tensor, key_xy: Tensor) -> bool:
+    return query_xy.shape[1] * key_xy.shape[1] <= FEW_PAIRS
+
+
 def _squared(query_xy: Tensor, key_xy: Tensor) -> Tensor:
     """Squared distances [B, m, N]. Of few pairs the number of operations is what takes time, of many their planes."""
-    if query_xy.shape[1] * key_xy.shape[1] > FEW_PAIRS:
+    if not _few(query_xy, key_xy):
         return _offsets(query_xy, key_xy)[2]
     offset = key_xy.unsqueeze(1) - query_xy.unsqueeze(2)
     return (offset * offset).sum(-1)
