@@ -152,6 +152,7 @@ def test_what_files_say_is_no_markup(files, capfd):
         (("info", "nowhere"), "no recording at nowhere"),
         (("info", "empty"), "empty: no recording of a known format in this folder"),
         (("info", "notes.txt"), "this is no recording that gazekit knows"),
+        (("info", "notes.txt"), "say which columns it has: --format table --read 'columns={...}'"),
         (("events", "a.asc", "--screen", "10x10"), "a screen needs all of --screen WxH, --width-cm and"),
         (("events", "a.asc", *SCREEN, "--px-per-dva", "3"), "--screen and --px-per-dva both say"),
         (

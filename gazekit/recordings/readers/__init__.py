@@ -47,9 +47,10 @@ def recognise(path: str | Path) -> str:
             f"{path}: a folder of recordings, not one itself; open one of those in it, for instance: {names}"
         )
     known = "\n  ".join(f"{name}: {title}" for name, title in FORMATS.items())
-    raise RecordingError(
-        f"{path}: this is no recording that gazekit knows. Known formats (choose one with format=...):\n  {known}"
-    )
+    text = f"{path}: this is no recording that gazekit knows. Known formats (choose one with format=...):\n  {known}"
+    if path.suffix.lower() in (".csv", ".tsv", ".txt"):
+        text += "\nIf it is a table of gaze samples, say which columns it has: columns={...}"
+    raise RecordingError(text)
 
 
 def fitting(path: Path) -> str | None:
