@@ -82,7 +82,9 @@ def main(rest: list[str]) -> int:
         import fastapi  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as error:
-        raise ValueError(f"annotate needs {error.name}: pip install 'gazekit-attention[annotate]'") from error
+        raise ValueError(
+            f"annotate needs {error.name}: in the checkout run pip install -c constraints.txt -e '.[annotate]'"
+        ) from error
     return _serve(options)
 
 
