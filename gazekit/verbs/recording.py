@@ -76,7 +76,8 @@ def main(rest: list[str]) -> int:
         for warning in facts.get("warnings", ()):
             console.print(f"[yellow]warning[/] {escape(f'{path.name}: {warning}')}", soft_wrap=True)
     if results and out is not None:
-        console.print(f"written to {out}")
+        pages = ", a folder with report.md for each" if options.action == "report" else ""
+        console.print(f"written to {escape(str(out))}{pages}", soft_wrap=True)
     if found.others:
         names = ", ".join(p.name for p in found.others[:5]) + (", ..." if len(found.others) > 5 else "")
         console.print(f"{len(found.others)} other files were left alone: {escape(names)}")
