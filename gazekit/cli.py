@@ -81,6 +81,9 @@ def main(argv: list[str] | None = None) -> int | None:
     except BrokenPipeError:  # who reads it has seen enough, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to fail at the end
         return 1
+    except KeyboardInterrupt:
+        print(f"\ngazekit {verb}: interrupted", file=sys.stderr)
+        return 130
     except (ValueError, OSError) as error:
         return _fail(verb, error)
 

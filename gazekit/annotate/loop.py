@@ -58,7 +58,7 @@ class Loop:
 
     def status(self) -> dict[str, Any]:
         """`state` ("idle", "training", "failed"), `progress`, `version`, `accuracy` (AP on held-out frames or None),
-        `message`, `predicted` (frames with predictions of this version)."""
+        `message`."""
         worker = self.detecting if self.detecting.busy and not self.learning.busy else self.learning
         status = worker.status
         message = status.message or self.model.problem

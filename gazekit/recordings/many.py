@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from traceback import extract_tb
 from typing import Any
@@ -57,7 +59,9 @@ def _pooled(work: Callable, left: dict[int, Any], arguments: tuple, jobs: int) -
         running: dict[Future, int] = {}
         while True:
             for index, item in waiting:
-                running[pool.submit(_outcome, index, work, item, arguments)] = index
+                with _interrupts_kept():
+                    future = pool.submit(_outcome, index, work, item, arguments)
+                running[future] = index
                 if len(running) >= jobs:  # no more than can run: if one dies it is among these
                     break
             if not running:
@@ -81,9 +85,27 @@ def _alone(work: Callable, left: dict[int, Any], suspects: list[int], arguments:
         item = left.pop(index)
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             try:
-                yield pool.submit(_outcome, index, work, item, arguments).result()
+                with _interrupts_kept():
+                    future = pool.submit(_outcome, index, work, item, arguments)
+                yield future.result()
             except BrokenProcessPool:
                 yield Outcome(index, error="the process that read it died; is there enough memory?")
+
+
+@contextmanager
+def _interrupts_kept() -> Iterator[None]:
+    """Processes that begin meanwhile see no Ctrl-C, which a terminal sends to all: this one ends their work.
+
+    They inherit that the signal is blocked; one that comes meanwhile is delivered here afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _outcome(index: int, work: Callable, item: Any, arguments: tuple) -> Outcome:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -280,6 +281,38 @@ def test_who_stops_reading_hears_no_more(files):
         process.stdout.close()
         told = process.stderr.read().decode()
     assert "roken pipe" not in told and "Traceback" not in told
+
+
+def test_ctrl_c_ends_a_report_with_a_line_and_leaves_whole_files(files, tmp_path):
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "gazekit",
+            "recording",
+            "report",
+            files,
+            *SCREEN,
+            "--jobs",
+            "2",
+            "--out",
+            "out",
+        ],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("out/*/*.png")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the processes that read, too
+    told = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "Traceback" not in told
+    assert told.endswith("gazekit recording: interrupted\n")
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_a_report_leaves_out_an_empty_picture_and_says_why_there_is_no_heatmap(shared_data, tmp_path):

@@ -9,8 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from gazekit.metrics.functional import detection_ap
+from gazekit.metrics.functional.threads import one_thread
 from gazekit.models.impn import checkpoint
 from gazekit.models.impn.assignment import check_groups, labels_of_frames
 from gazekit.models.impn.detections import Detections, LabelledFrame, Predictions
@@ -51,18 +51,6 @@ class UpdateReport(NamedTuple):
     seconds: float
     steps: int
     reason: str
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The matrices are small: a second thread gains little, and where a browser or a decoder wants the cores too,
-    threads that wait for each other made an update of two seconds take half a minute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class Learner:
@@ -106,7 +94,7 @@ class Learner:
             torch.manual_seed(seed)
             self.net = make_net(n_labels, feature_size).eval()
 
-    @_one_thread()
+    @one_thread()
     def predict(self, found: Sequence[Detections]) -> list[Predictions]:
         """Labels of the detections of each frame, as `assignment.labels_of_frames` chooses them.
 
@@ -124,7 +112,7 @@ class Learner:
         graphs = (graph_of(part, self.n_labels, self.feature_size) for part in parts)
         return [prediction for graph in graphs for prediction in self._predictions(net, graph)]
 
-    @_one_thread()
+    @one_thread()  # shared with a browser or a decoder, an update of two seconds took half a minute
     def update(
         self,
         frames: Sequence[LabelledFrame],
