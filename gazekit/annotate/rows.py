@@ -96,14 +96,14 @@ class Rows:
         return {row["fixation"]: dict(row) for row in found}  # later ones, the smaller, replace earlier ones
 
     def put(self, table: str, row: Row, before: Row | bool | None = True) -> None:
-        """Write a row.
+        """Write a row; one that would differ in its time alone stays as it was first made.
 
         Args:
             before: what is there now, if the caller knows.
         """
         if before is True:
             before = self.get(table, row["id"])
-        if before != row:
+        if before is None or any(before[name] != row[name] for name in row if name != "t_unix_ms"):
             self._keep(table, row["id"], before, row)
             self.db.execute(_PUT[table], _VALUES[table](row))
 

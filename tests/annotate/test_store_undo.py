@@ -1,8 +1,8 @@
 """Undo and redo against a plain model, over restarts, and between people; and the state as the sum of its events."""
 
+import itertools
 import tempfile
 from copy import deepcopy
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -124,7 +124,7 @@ class Plain:
             for f in range(first, last + 1)
             if (track, f) in self.boxes and (self.boxes[track, f][3] or f in (first, last))
         ]
-        for a, b in pairwise(keys):
+        for a, b in itertools.pairwise(keys):
             left, right = self.boxes[track, a], self.boxes[track, b]
             for frame in set(range(a + 1, b)) - self.confirmed:
                 share = (frame - a) / (b - a)
@@ -284,6 +284,20 @@ def test_any_actions_and_undos_equal_a_plain_model_and_all_can_be_taken_back(tod
         assert tables(store) == start
         store.close()
         empty.close()
+
+
+def test_what_changes_nothing_is_no_step_to_take_back(tmp_path, monkeypatch):
+    times = itertools.count(1_000_000)
+    monkeypatch.setattr("gazekit.annotate.store._now", lambda: next(times))
+    with opened(tmp_path) as store:
+        made = store.act({"op": "box.add", "frame": 0, "label": "mug-left", "box": [0, 0, 9, 7]}, "ada")
+        was = store.frame(0)["boxes"]
+        store.act({"op": "box.update", "id": made["box"], "box": [0, 0, 9, 7]}, "ada")
+        store.act({"op": "fixation.label", "fixation": 1, "label": "mug-left"}, "ada")
+        store.act({"op": "fixation.label", "fixation": 1, "label": "mug-left"}, "ada")
+        assert store.frame(0)["boxes"] == was
+        assert store.undo("ada")["op"] == "fixation.label"
+        assert store.undo("ada")["op"] == "box.add"
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ada", "bob"]), steps), max_size=30))
