@@ -19,6 +19,7 @@ SMALL = {
     "detector_steps": 1,
     "head_steps": 2,
     "update_steps": 2,
+    "detector_update_steps": 1,
     "n_labelled": 4,
     "every": 2,
 }
@@ -50,9 +51,10 @@ def test_fit_writes_models_and_a_table(fitted):
 
 def test_evaluate_draws_the_curves_of_a_run(fitted, tmp_path):
     folder = tmp_path / "curves"
-    main(["evaluate", f"ckpt={fitted}", "+annotation.models=[graph,detector]", f"run_dir={folder}"])
+    models = ["graph", "detector", "whole detector", "graph on whole detector"]
+    main(["evaluate", f"ckpt={fitted}", f"+annotation.models=[{','.join(models)}]", f"run_dir={folder}"])
     curves = pd.read_csv(folder / "curves.csv")
-    assert sorted(curves["frames"].unique()) == [0, 2, 4] and set(curves["model"]) == {"graph", "detector"}
+    assert sorted(curves["frames"].unique()) == [0, 2, 4] and list(curves["model"].unique()) == models
     at_start = curves[curves["frames"] == 0].drop(columns="model")
     assert len(at_start.drop_duplicates()) == 1  # untrained heads are the detector
     assert (folder / "curves_easy.png").stat().st_size > 10_000

@@ -20,8 +20,8 @@ from gazekit.datasets.synthetic_egocentric import LABELS, make
 from gazekit.models.impn.baselines import MODELS
 from gazekit.models.impn.curves import TITLES, compare, corrections_to_reach, curves_figure, summary
 from gazekit.models.impn.detector import TinyDetector
-from gazekit.models.impn.egocentric import labelled_video, start_detector
-from gazekit.models.impn.simulate import LabelledVideo, simulate
+from gazekit.models.impn.egocentric import OnWholeDetector, WholeDetector, labelled_video, start_detector
+from gazekit.models.impn.simulate import LabelledVideo, Model, simulate
 
 __all__ = ["evaluate_annotation", "fit_annotation"]
 
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 FIT_MODELS = ("graph", "detector", "per box")
 UNTRAINED = "detector alone"
+ON_WHOLE = {"whole detector": False, "graph on whole detector": True}  # name: with a graph head
 
 
 def fit_annotation(cfg: DictConfig) -> pd.DataFrame:
@@ -91,13 +92,14 @@ def evaluate_annotation(cfg: DictConfig) -> pd.DataFrame:
             raise ValueError(
                 f"ckpt={run}: its detector knows {', '.join(detector.labels)}, not {', '.join(LABELS)}"
             )
-        seen, test_share = labelled_video(detector, _video(settings, difficulty, seed))
+        video = _video(settings, difficulty, seed)
+        seen, test_share = labelled_video(detector, video)
         n = min(settings.n_labelled, round(len(seen.detections) * (1 - test_share)))
         log.info("%s, seed %d: the annotator mends %d frames", difficulty, seed, n)
-        models = {name: MODELS[name] for name in settings.models}
+        whole = WholeDetector(detector, video, settings.detector_update_steps)
         curves = simulate(
             lambda _, seen=seen: seen,
-            models,
+            {name: _maker(name, whole) for name in settings.models},
             [seed],
             n,
             settings.every,
@@ -117,13 +119,20 @@ def evaluate_annotation(cfg: DictConfig) -> pd.DataFrame:
 
 
 def _videos(settings: DictConfig) -> Iterator[tuple[str, int]]:
-    if unknown := [name for name in settings.models if name not in MODELS]:
-        raise ValueError(f"annotation.models has {', '.join(unknown)}, expected some of: {', '.join(MODELS)}")
+    if unknown := [name for name in settings.models if name not in {**MODELS, **ON_WHOLE}]:
+        known = ", ".join({**MODELS, **ON_WHOLE})
+        raise ValueError(f"annotation.models has {', '.join(unknown)}, expected some of: {known}")
     return ((difficulty, int(seed)) for difficulty in settings.difficulties for seed in settings.seeds)
 
 
 def _video(settings: DictConfig, difficulty: str, seed: int):
     return make(settings.duration_s, difficulty, seed, labelled_s=settings.labelled_s)
+
+
+def _maker(name: str, whole: WholeDetector) -> Callable[[LabelledVideo, int], Model]:
+    if name in MODELS:
+        return MODELS[name]
+    return lambda video, seed: OnWholeDetector(whole, len(video.names), seed, ON_WHOLE[name])
 
 
 def _place(folder: Path, difficulty: str, seed: int) -> Path:
