@@ -41,6 +41,13 @@ def _impn(device: str) -> list[Case]:
     return cases(device)
 
 
+def _annotate(device: str) -> list[Case]:
+    """what an annotator waits for: a frame with its predictions, an action saved, the queue"""
+    from gazekit.bench.annotate import cases
+
+    return cases(device)
+
+
 def _kernels(device: str) -> list[Case]:
     """all operators of gazekit.kernels over their sizes; also one by one: kernels.ROOM"""
     return [case for room in ROOMS for case in _room(room, device)]
@@ -58,6 +65,7 @@ BENCHES: dict[str, Callable[[str], list[Case]]] = {
     "metrics": _metrics,
     "recordings": _recordings,
     "impn": _impn,
+    "annotate": _annotate,
     "kernels": _kernels,
 }
 """Name to a function that makes the cases for a device; `--help` shows the first line of its docstring."""

@@ -24,6 +24,7 @@ __all__ = ["Options", "main"]
 HELP = """gazekit annotate: label what people looked at in a video, with a model that learns from each correction
 
 usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
+       python -m gazekit annotate simulate=LABELS project=DIR recording=PATH [frames=N]
        python -m gazekit annotate simulate=RUN [KEY=VALUE ...]
 
   project=DIR         folder of the project: one file with every action, and the models. Made if it is not there
@@ -37,6 +38,10 @@ usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
 
 The page is then at the address that is printed; ? shows its keys. Everything is saved as it is done. Ctrl+C ends.
 
+  simulate=LABELS     no page: an annotator who knows the labels of a COCO, CVAT or Label Studio file works through the
+                      queue of a new project, and the model learns as it does for people: what would it have saved?
+  frames=N            of the queue, for simulate=LABELS; by default all
+
   simulate=RUN        no page: a simulated annotator corrects generated videos, from the detectors of a run folder of
                       `fit +experiment=impn`, and curves are drawn; settings as of `evaluate`, which does it
 
@@ -44,6 +49,7 @@ examples:
   python -m gazekit annotate recording=p01/ project=study/p01
   python -m gazekit annotate project=study/p01
   python -m gazekit annotate project=study/p01 host=0.0.0.0 port=8800
+  python -m gazekit annotate simulate=p01.json recording=p01/ project=trial frames=60
   python -m gazekit annotate simulate=outputs/impn/TIME run_dir=curves +annotation.every=5
 """
 
@@ -70,13 +76,8 @@ def main(rest: list[str]) -> int:
     if not rest or rest[0] in ("-h", "--help", "help"):
         print(HELP)
         return 0
-    if runs := [word.partition("=")[2] for word in rest if word.startswith("simulate=")]:
-        from gazekit.cli import main as gazekit
-
-        return (
-            gazekit(["evaluate", f"ckpt={runs[-1]}", *(w for w in rest if not w.startswith("simulate="))])
-            or 0
-        )
+    if simulated := [word.partition("=")[2] for word in rest if word.startswith("simulate=")]:
+        return _simulate(simulated[-1], [word for word in rest if not word.startswith("simulate=")])
     options = _options(_key_values(rest))
     try:
         import fastapi  # noqa: F401
@@ -86,6 +87,22 @@ def main(rest: list[str]) -> int:
             f"annotate needs {error.name}: in the checkout run pip install -c constraints.txt -e '.[annotate]'"
         ) from error
     return _serve(options)
+
+
+def _simulate(path: str, rest: list[str]) -> int:
+    """With a file of labels, or a run folder of `fit`."""
+    if not Path(path).is_file():
+        from gazekit.cli import main as gazekit
+
+        return gazekit(["evaluate", f"ckpt={path}", *rest]) or 0
+    from gazekit.verbs.simulate import simulate_labels
+
+    values = _key_values(rest)
+    frames = values.pop("frames", None)
+    if frames is not None and not (frames.isdecimal() and int(frames) > 0):
+        raise ValueError(f"frames={frames}: expected a number of frames from 1 on")
+    with closing(_project(_options(values))) as project:
+        return simulate_labels(Path(path), project, None if frames is None else int(frames))
 
 
 def _key_values(rest: Sequence[str]) -> dict[str, str]:

@@ -18,7 +18,16 @@ from gazekit.kernels.boxes import pairwise_iou
 from gazekit.metrics.functional import cohen_kappa, detection_ap, detection_ap_per_class
 from gazekit.models.impn.detections import Detections, LabelledFrame, Predictions
 
-__all__ = ["SECONDS", "Corrections", "LabelledVideo", "aoi_labels", "corrections", "simulate"]
+__all__ = [
+    "FITS",
+    "SECONDS",
+    "Corrections",
+    "LabelledVideo",
+    "aoi_labels",
+    "corrections",
+    "pairs_of",
+    "simulate",
+]
 
 SECONDS = {"confirm": 0.6, "relabel": 1.5, "move": 3.0, "add": 4.0, "delete": 0.8}
 """Modelled: one key; one key and a click; two clicks; two clicks and a key; one key."""
@@ -70,14 +79,25 @@ def corrections(said: Predictions, boxes: Tensor, labels: Tensor) -> Corrections
     Args:
         said: of the model; boxes [M, 4] and labels [M] are the truth.
     """
-    iou = pairwise_iou(said.boxes, boxes).nan_to_num(0.0)
+    mine, theirs, overlap = pairs_of(said.boxes, boxes)
+    wrong = int((said.label[mine] != labels[theirs]).sum())
+    moved = int((overlap < FITS).sum())
+    return Corrections(wrong, moved, len(boxes) - len(mine), len(said.boxes) - len(mine))
+
+
+def pairs_of(boxes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Boxes that stand for the same thing: the pairs with the largest sum of IoU, without those below 0.3.
+
+    Args:
+        boxes, truth: [n, 4] and [M, 4].
+    Returns:
+        Rows of `boxes`, rows of `truth`, and the IoU of each pair.
+    """
+    iou = pairwise_iou(boxes, truth).nan_to_num(0.0)
     mine, theirs = map(torch.as_tensor, linear_sum_assignment(iou.numpy(), maximize=True))
     overlap = iou[mine, theirs]
-    pair = overlap >= NEAR
-    wrong = said.label[mine[pair]] != labels[theirs[pair]]
-    pairs = int(pair.sum())
-    moved = int((overlap[pair] < FITS).sum())
-    return Corrections(int(wrong.sum()), moved, len(boxes) - pairs, len(said.boxes) - pairs)
+    near = overlap >= NEAR
+    return mine[near], theirs[near], overlap[near]
 
 
 def aoi_labels(xy_px: Tensor, boxes: Sequence[Tensor], labels: Sequence[Tensor]) -> Tensor:

@@ -1,0 +1,215 @@
+"""An annotator who knows the truth and works on a project as people do with the page: what would the loop have saved?
+
+For recordings that somebody has labelled already. Every action goes through the session, so that the project holds the
+same events as a person's; what each costs a person is modelled (`gazekit.models.impn.simulate.SECONDS`), not measured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from gazekit.annotate.labels import BACKGROUND_ID
+from gazekit.annotate.session import AnnotationSession
+from gazekit.models.impn.simulate import FITS, SECONDS, pairs_of
+from gazekit.recordings.aoi import BACKGROUND, MovingBox, map_fixations
+
+__all__ = ["annotate", "figure", "mend", "summary"]
+
+AUTHOR = "simulated"
+
+
+def annotate(
+    session: AnnotationSession,
+    truth: Sequence[MovingBox],
+    n_frames: int | None = None,
+    fits: float = FITS,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> pd.DataFrame:
+    """Walk the queue of frames, mend each, and let the model learn as it does for people, waiting for it each time.
+
+    Args:
+        session: of a project that nobody has worked on; labels that it lacks are added.
+        truth: the boxes of all frames.
+        n_frames: how many are mended; None: all of the queue.
+        fits: boxes with a lower IoU to the truth are moved.
+        progress: told frames done and their number.
+    Returns:
+        A row a mended frame: `frame`; `version` of the model (0: none yet); `relabel`, `move`, `add`, `delete`;
+        `corrections`, their sum; `annotator_s`, modelled, and `by_hand_s`, modelled for the same frame with nothing
+        shown; `open_right`, the share of fixations in frames not confirmed yet whose suggestion was right before this
+        frame was mended (one without a suggestion is not; NaN without fixations); `wait_s` for the model after it.
+    Raises:
+        ValueError: the project has boxes or confirmed frames already.
+    """
+    store = session.store
+    if store.stats()["boxes"] or store.confirmed_frames():
+        raise ValueError("the project has boxes already: simulate in a new one")
+    labels = _labels(session, truth)
+    every = [(labels[aoi.label], aoi.boxes_at(np.arange(session.project.n_frames))) for aoi in truth]
+    looked_at = _looked_at(session, truth, labels)
+    total = session.queue(kind="frame", limit=0)["total"]
+    total = total if n_frames is None else min(n_frames, total)
+    rows = []
+    for done in range(total):
+        progress(done, total)
+        frame = session.queue(kind="frame", limit=1)["items"][0]["frame"]
+        row = {"frame": frame, "version": session.model_status()["version"]}
+        row["open_right"] = _open_right(session, looked_at)
+        there = [(label, boxes[frame]) for label, boxes in every if np.isfinite(boxes[frame]).all()]
+        count = mend(session, frame, [box for _, box in there], [label for label, _ in there], fits)
+        row |= {kind: count[kind] for kind in ("relabel", "move", "add", "delete")}
+        row["corrections"] = count.total()
+        row["annotator_s"] = SECONDS["confirm"] + sum(SECONDS[kind] * n for kind, n in count.items())
+        row["by_hand_s"] = SECONDS["confirm"] + SECONDS["add"] * len(there)
+        start = time.perf_counter()
+        _settle(session)
+        rows.append(row | {"wait_s": time.perf_counter() - start})
+    progress(total, total)
+    return pd.DataFrame(rows)
+
+
+def mend(
+    session: AnnotationSession,
+    frame: int,
+    boxes: Sequence[Sequence[float]],
+    labels: Sequence[int],
+    fits: float = FITS,
+) -> Counter[str]:
+    """Put right what is shown in a frame, its boxes or else the predictions, and confirm it.
+
+    Args:
+        boxes, labels: [M, 4] and ids [M] of the truth.
+        fits: as in `annotate`.
+    Returns:
+        Number of actions of each kind of `SECONDS`, the confirmation left out.
+    """
+    state = session.frame(frame)
+    if state["predictions"] and not state["boxes"]:
+        shown = [
+            {"frame": frame, **{k: p[k] for k in ("label", "box", "score")}} for p in state["predictions"]
+        ]
+        session.act({"op": "boxes.put", "frame": frame, "boxes": shown, "source": "predicted"}, "model")
+    done: Counter[str] = Counter()
+    while step := _next(session.store.frame(frame)["boxes"], boxes, labels, fits):
+        kind, action = step
+        try:
+            session.act({"frame": frame, **action}, AUTHOR)
+        except ValueError:
+            if kind != "relabel":
+                raise
+            kind = "delete"  # an exclusive label that a box of another kind still has: drawn anew when it is free
+            session.act({"op": "box.delete", "frame": frame, "id": action["id"]}, AUTHOR)
+        done[kind] += 1
+    session.act({"op": "frame.confirm", "frame": frame}, AUTHOR)
+    return done
+
+
+def _next(
+    shown: list[dict[str, Any]], boxes: Sequence[Sequence[float]], labels: Sequence[int], fits: float
+) -> tuple[str, dict[str, Any]] | None:
+    """The next thing to do: a wrong box goes, labels are put right, then places, then what is missing is drawn."""
+    mine, theirs, overlap = pairs_of(_tensor([box["box"] for box in shown]), _tensor(boxes))
+    pairs = list(zip(mine.tolist(), theirs.tolist(), overlap.tolist(), strict=True))
+    if extra := sorted(set(range(len(shown))) - set(mine.tolist())):
+        return "delete", {"op": "box.delete", "id": shown[extra[0]]["id"]}
+    wrong = [(shown[i]["id"], labels[k]) for i, k, _ in pairs if shown[i]["label"] != labels[k]]
+    if wrong:
+        held = {box["label"] for box in shown}
+        number, label = min(wrong, key=lambda one: one[1] in held)  # a label that is free, if there is one
+        return "relabel", {"op": "box.update", "id": number, "label": label}
+    for i, k, iou in pairs:
+        if iou < fits - 1e-6:
+            return "move", {"op": "box.update", "id": shown[i]["id"], "box": list(boxes[k])}
+    if missing := sorted(set(range(len(boxes))) - set(theirs.tolist())):
+        return "add", {
+            "op": "box.add",
+            "track": "same",
+            "label": labels[missing[0]],
+            "box": list(boxes[missing[0]]),
+        }
+    return None
+
+
+def _tensor(boxes: Sequence[Sequence[float]]) -> torch.Tensor:
+    return torch.as_tensor(np.array(boxes, np.float64).reshape(-1, 4))
+
+
+def _labels(session: AnnotationSession, truth: Sequence[MovingBox]) -> dict[str, int]:
+    """Ids by name, new ones added in order of the truth."""
+    known = {label["name"]: label["id"] for label in session.store.labels()}
+    for name in dict.fromkeys(aoi.label for aoi in truth):
+        if name not in known:
+            known[name] = session.act({"op": "label.add", "name": name}, AUTHOR)["label"]
+    return known
+
+
+def _looked_at(
+    session: AnnotationSession, truth: Sequence[MovingBox], labels: dict[str, int]
+) -> dict[int, int]:
+    """Fixation to the label that is true."""
+    recording, table = session.project.recording, session.store.fixations()
+    if recording is None or not table["id"]:
+        return {}
+    names = map_fixations(recording.fixations(), truth, session.project.frame_t_ms)["aoi"]
+    ids = [BACKGROUND_ID if name == BACKGROUND else labels[name] for name in names]
+    return dict(zip(table["id"], ids, strict=True))
+
+
+def _open_right(session: AnnotationSession, looked_at: dict[int, int]) -> float:
+    confirmed, table = set(session.store.confirmed_frames()), session.fixations()
+    rows = zip(table["id"], table["frame"], table["suggestion"], strict=True)
+    right = [
+        said == looked_at[i] for i, frame, said in rows if frame >= 0 and frame not in confirmed and looked_at
+    ]
+    return float(np.mean(right)) if right else float("nan")
+
+
+def _settle(session: AnnotationSession) -> None:
+    """Until nothing is learnt, and frames with fixations have the predictions of the newest model."""
+    session.loop.wait()
+    frames, loop = [frame for frame in session.derived.rows if frame >= 0], session.loop
+    while loop.predicting.busy and any(
+        (found := loop.shown.get(frame)) is None or found.version != loop.model.version for frame in frames
+    ):
+        time.sleep(0.02)
+
+
+def summary(rows: pd.DataFrame) -> str:
+    """A few sentences of `annotate`'s table for people."""
+    tenth = max(1, len(rows) // 5)
+    first, last = (part["corrections"].mean() for part in (rows[:tenth], rows[-tenth:]))
+    with_model, alone = rows["annotator_s"].sum(), rows["by_hand_s"].sum()
+    return (
+        f"{len(rows)} frames, {rows['corrections'].sum()} corrections: {first:.1f} a frame in the first fifth, "
+        f"{last:.1f} in the last.\nModelled: {with_model / 60:.1f} min, without a model {alone / 60:.1f} min "
+        f"({1 - with_model / alone:.0%} saved), beside {rows['wait_s'].sum() / 60:.1f} min in which the model learnt.\n"
+        f"Of suggestions for fixations in frames not yet seen {rows['open_right'].iloc[-1]:.0%} were right at the end."
+    )
+
+
+def figure(rows: pd.DataFrame) -> Figure:
+    """Corrections of each frame and the share of right suggestions, by frames mended."""
+    fig = Figure(figsize=(9, 3.2), layout="constrained")
+    left, right = fig.subplots(1, 2)
+    number = np.arange(1, len(rows) + 1)
+    left.bar(number, rows["corrections"], color="#b8c4ce", width=1.0)
+    left.plot(
+        number, rows["corrections"].rolling(10, min_periods=1).mean(), color="#0072b2", label="mean of ten"
+    )
+    left.legend(frameon=False)
+    left.set(xlabel="frames mended", ylabel="corrections of the frame")
+    right.step(number, rows["open_right"], where="mid", color="#d55e00")
+    right.set(xlabel="frames mended", ylabel="right suggestions, frames to come", ylim=(0, 1))
+    for version in np.flatnonzero(np.diff(rows["version"], prepend=0)) + 1:
+        right.axvline(version, color="#bbbbbb", linewidth=0.8, zorder=0)  # a new model
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    return fig
