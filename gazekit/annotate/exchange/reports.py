@@ -19,13 +19,15 @@ __all__ = ["read", "write"]
 ANSWERS = ("manual", "confirmed")  # sources of what a person has said
 
 
-def write(project: Project, folder: Path) -> Path:
+def write(project: Project, folder: Path, reviewed_only: bool = False) -> Path:
     """The five tables of `to_csv`, from `Project.mapped_fixations`.
 
+    Args:
+        reviewed_only: see `Project.mapped_fixations`.
     Raises:
         ValueError: the recording has no fixations.
     """
-    mapped = project.mapped_fixations()
+    mapped = project.mapped_fixations(reviewed_only)
     if mapped.empty:
         raise ValueError(
             f"{project.name}: no fixations, so nothing to report; export coco, cvat or label_studio"
