@@ -41,23 +41,21 @@ def box_add(rows: Rows, action: Row) -> Row:
 
 def _track_of(rows: Rows, action: Row, label: int, frame: int) -> int:
     """The track that a new box goes on."""
-    track, told = action.get("track"), action.get("track") not in (None, "same")
+    track, at = action.get("track"), "track = ? AND frame = ?"
     if track == "same":
         query = "SELECT min(track), max(track) FROM boxes WHERE label = ?"
         track, last = rows.db.execute(query, (label,)).fetchone()
-        track = track if track == last else None
-    elif (
-        told
-        and rows.db.execute(
-            "SELECT 1 FROM boxes WHERE track = ? LIMIT 1", (whole(action, "track", 1),)
-        ).fetchone()
-        is None
-    ):
-        raise ValueError(f"box.add: no track {track}; leave track out for a new one")
-    there = rows.select("boxes", "track = ? AND frame = ?", (track, frame))
-    if there and told:
-        raise ValueError(f"box.add: track {track} has a box in frame {frame} already, box {there[0]['id']}")
-    return rows.new("tracks") if track is None or there else track
+        if track != last or rows.select("boxes", at, (track, frame)):
+            track = None
+    elif track is not None:
+        query, key = "SELECT 1 FROM boxes WHERE track = ? LIMIT 1", whole(action, "track", 1)
+        if rows.db.execute(query, (key,)).fetchone() is None:
+            raise ValueError(f"box.add: no track {track}; leave track out for a new one")
+        if there := rows.select("boxes", at, (track, frame)):
+            raise ValueError(
+                f"box.add: track {track} has a box in frame {frame} already, box {there[0]['id']}"
+            )
+    return rows.new("tracks") if track is None else track
 
 
 def box_update(rows: Rows, action: Row) -> Row:

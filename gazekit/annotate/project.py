@@ -105,8 +105,10 @@ class Project:
         store = Store(folder / _FILE)
         try:
             return Project(folder, store)
-        except BaseException:
+        except BaseException as error:
             store.close()
+            if isinstance(error, ValueError | TypeError):  # facts that are missing or no JSON
+                raise StoreError(f"{store.path}: it is damaged: put a copy back ({error})") from error
             raise
 
     def close(self) -> None:
