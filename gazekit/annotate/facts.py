@@ -77,18 +77,22 @@ def _recording(path: Path) -> tuple[dict[str, Any], list]:
     times = recording.frame_t_ms.tolist()
     facts = {"kind": "recording", "n_frames": len(times), "size_px": size, "frame_t_ms": times}
     facts["px_per_dva"] = None if recording.camera is None else recording.camera.px_per_dva
-    return facts | {"origin_ns": recording.origin_ns, "ids": ids}, _fixations(recording)
+    fixations, by = _fixations(recording)
+    return facts | {"origin_ns": recording.origin_ns, "ids": ids, "fixations_by": by}, fixations
 
 
-def _fixations(recording: Recording) -> list[tuple]:
-    """The tracker's fixations, of one eye; of `IVT` where it gave none and degrees are known."""
+def _fixations(recording: Recording) -> tuple[list[tuple], str]:
+    """The tracker's fixations, of one eye; of `IVT` where it gave none and degrees are known; and whose they are."""
+    by = f"of the tracker ({recording.tracker})"
     table = recording.fixations()
     eyes = sorted(set(table["eye"]))
     if len(eyes) > 1:
         table = table[table["eye"] == (recording.gaze().eye if recording.gaze().eye in eyes else eyes[0])]
     view = recording.screen or recording.camera
     if len(table) == 0 and view is not None and len(recording.samples):
-        table = IVT().detect(recording.gaze(), view)
+        detector = IVT()
+        by = f"found by I-VT above {detector.threshold_dva_s:g} deg/s"
+        table = detector.detect(recording.gaze(), view)
         table = table[table["kind"] == "fixation"]
     table = map_fixations(table, [], recording.frame_t_ms)
     numbers = range(1, len(table) + 1)
@@ -96,4 +100,4 @@ def _fixations(recording: Recording) -> list[tuple]:
         numbers = table["id"].tolist()
     columns = (table[name].tolist() for name in ("onset_ms", "offset_ms", "x_px", "y_px", "frame"))
     rows = zip(numbers, *columns, strict=True)
-    return [tuple(None if isinstance(v, float) and np.isnan(v) else v for v in row) for row in rows]
+    return [tuple(None if isinstance(v, float) and np.isnan(v) else v for v in row) for row in rows], by
