@@ -29,17 +29,33 @@ BY_HAND = ("manual", "confirmed", "imported")  # what a machine's answers never 
 
 
 def box_add(rows: Rows, action: Row) -> Row:
-    """{frame, label, box, track?}: a new box, on a new track if none is named."""
+    """{frame, label, box, track?}: a new box, on a new track if none is named.
+
+    track: "same" is the only track that has this label in the video, if it has no box in this frame; else a new one.
+    """
     frame, label = checked_frame(rows, action), checked_label(rows, action.get("label"), box=True)["id"]
-    track = action.get("track")
-    if track is None:
-        track = rows.new("tracks")
-    elif not rows.select("boxes", "track = ?", (whole(action, "track", 1),)):
-        raise ValueError(f"box.add: no track {track}; leave track out for a new one")
-    elif there := rows.select("boxes", "track = ? AND frame = ?", (track, frame)):
-        raise ValueError(f"box.add: track {track} has a box in frame {frame} already, box {there[0]['id']}")
+    track = _track_of(rows, action, label, frame)
     place = {"frame": frame, "track": track, "label": label, **checked_box(rows, action.get("box"))}
     return {"frame": frame, "box": by_hand(rows, {"id": rows.new("boxes"), **place})}
+
+
+def _track_of(rows: Rows, action: Row, label: int, frame: int) -> int:
+    """The track that a new box goes on."""
+    track, at = action.get("track"), "track = ? AND frame = ?"
+    if track == "same":
+        query = "SELECT min(track), max(track) FROM boxes WHERE label = ?"
+        track, last = rows.db.execute(query, (label,)).fetchone()
+        if track != last or rows.select("boxes", at, (track, frame)):
+            track = None
+    elif track is not None:
+        query, key = "SELECT 1 FROM boxes WHERE track = ? LIMIT 1", whole(action, "track", 1)
+        if rows.db.execute(query, (key,)).fetchone() is None:
+            raise ValueError(f"box.add: no track {track}; leave track out for a new one")
+        if there := rows.select("boxes", at, (track, frame)):
+            raise ValueError(
+                f"box.add: track {track} has a box in frame {frame} already, box {there[0]['id']}"
+            )
+    return rows.new("tracks") if track is None else track
 
 
 def box_update(rows: Rows, action: Row) -> Row:
@@ -114,9 +130,13 @@ def track_interpolate(rows: Rows, action: Row) -> Row:
     track, first, last = (whole(action, name) for name in ("track", "first", "last"))
     there = rows.select("boxes", "track = ? AND frame BETWEEN ? AND ?", (track, first, last))
     there = {row["frame"]: row for row in there}
-    if first >= last or not {first, last} <= set(there):
+    if first >= last:
+        raise ValueError(f"track.interpolate: last must be a later frame than first, got {first} and {last}")
+    if missing := [frame for frame in (first, last) if frame not in there]:
         raise ValueError(
-            f"track.interpolate: track {track} needs a box in frame {first} and in a later one, {last}"
+            f"track.interpolate: track {track} has no box in frame {missing[0]}. Boxes are filled in between two boxes "
+            "of one track, an earlier and a later one: draw the thing under the same label in both frames, or copy its "
+            "box on, and interpolate then"
         )
     keys = [there[f] for f in sorted(there) if there[f]["keyframe"] or f in (first, last)]
     skipped = {row["id"] for row in rows.select("confirmed", "id BETWEEN ? AND ?", (first, last))}

@@ -16,7 +16,7 @@ __all__ = ["export", "import_"]
 ENDINGS = {"coco": ".json", "cvat": ".xml", "label_studio": ".json"}  # of formats with one file
 
 
-def export(project: Project, model: Model, format: str, folder: Path) -> Path:
+def export(project: Project, model: Model, format: str, folder: Path, reviewed_only: bool = False) -> Path:
     """See `AnnotationSession.export`."""
     out = folder / "files"
     out.mkdir()
@@ -28,7 +28,8 @@ def export(project: Project, model: Model, format: str, folder: Path) -> Path:
             shutil.copy(file, out / file.name)
     else:
         name = f"{project.ids['folder']}-{format}"
-        exchange.export(project, format, out / (name + ENDINGS[format]) if format in ENDINGS else out)
+        file = out / (name + ENDINGS[format]) if format in ENDINGS else out
+        exchange.export(project, format, file, reviewed_only=reviewed_only)
     files = sorted(path for path in out.rglob("*") if path.is_file())
     if len(files) == 1:
         return files[0]

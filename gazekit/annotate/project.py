@@ -9,28 +9,27 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 
-from gazekit.annotate.pictures import ImageFolder, image_files
+from gazekit.annotate.facts import facts_of
+from gazekit.annotate.pictures import ImageFolder
 from gazekit.annotate.rows import Row
 from gazekit.annotate.schema import StoreError
 from gazekit.annotate.store import Store
-from gazekit.recordings import IVT, Recording, RecordingError
-from gazekit.recordings.aoi import BACKGROUND, map_fixations
-from gazekit.recordings.readers import recognise
+from gazekit.recordings import Recording, RecordingError
+from gazekit.recordings.aoi import BACKGROUND
 from gazekit.recordings.video import SceneVideo
 
-__all__ = ["Project"]
+__all__ = ["UNREVIEWED", "Project"]
 
 _FILE = "project.sqlite"
 _FACTS = ("kind", "recording", "name", "n_frames", "origin_ns", "px_per_dva", "ids")
-_VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 # From what a person has seen to what nobody has: where boxes say that nothing was looked at, the weakest speaks.
 _TRUST = ("manual", "confirmed", "imported", "propagated", "predicted")
+UNREVIEWED = _TRUST[3:]  # sources of labels that a machine gave and nobody has confirmed
 
 
 class Project:
@@ -84,7 +83,7 @@ class Project:
         folder, path = Path(folder).expanduser(), Path(recording).expanduser().resolve()
         if Project.exists(folder):
             raise FileExistsError(f"{folder} holds a project already: Project.open opens it")
-        facts, fixations = _video(path) or _images(path) or _recording(path)
+        facts, fixations = facts_of(path)
         facts |= {"recording": _reference(path, folder), "name": name or facts["ids"]["name"]}
         facts["uuid"] = str(uuid4())
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
@@ -106,8 +105,10 @@ class Project:
         store = Store(folder / _FILE)
         try:
             return Project(folder, store)
-        except BaseException:
+        except BaseException as error:
             store.close()
+            if isinstance(error, ValueError | TypeError):  # facts that are missing or no JSON
+                raise StoreError(f"{store.path}: it is damaged: put a copy back ({error})") from error
             raise
 
     def close(self) -> None:
@@ -186,9 +187,11 @@ class Project:
 
     # --- fixations
 
-    def mapped_fixations(self) -> pd.DataFrame:
+    def mapped_fixations(self, reviewed_only: bool = False) -> pd.DataFrame:
         """Every fixation with what it is on, as `gazekit.recordings.aoi.aoi_metrics` and `to_csv` take it.
 
+        Args:
+            reviewed_only: leave `aoi` "" where `source` is one of `UNREVIEWED`.
         Returns:
             `id`, `onset_ms`, `offset_ms`, `duration_ms`, `x_px`, `y_px`, `frame`, `aoi`, `source`, `confidence`. `aoi`
             is what a person has answered; else the label of the smallest box that holds the fixation in its frame;
@@ -216,6 +219,7 @@ class Project:
                 rows.append(_background(boxes.get(row.frame, []), row.frame in confirmed))
         table = table.drop(columns=["label", "source", "confidence"]).astype({"x_px": float, "y_px": float})
         table.insert(3, "duration_ms", table["offset_ms"] - table["onset_ms"])
+        rows = [("", "", np.nan) if reviewed_only and row[1] in UNREVIEWED else row for row in rows]
         table[["aoi", "source", "confidence"]] = pd.DataFrame(rows, columns=["aoi", "source", "confidence"])
         return table
 
@@ -230,74 +234,3 @@ def _background(boxes: list[Row], confirmed: bool) -> tuple[str, str, float]:
 
 def _reference(path: Path, folder: Path) -> dict[str, str]:
     return {"absolute": str(path), "relative": os.path.relpath(path, folder.resolve())}
-
-
-def _images(path: Path) -> tuple[dict[str, Any], list] | None:
-    if not path.is_dir() or not (files := image_files(path)) or _is_recording(path):
-        return None
-    with ImageFolder(path, files) as pictures:
-        size = pictures.size_px
-    ids = {"name": path.name, "recording": path.name, "section": "", "folder": path.name, "video": path.name}
-    times = [1000.0 * i for i in range(len(files))]
-    facts = {"kind": "images", "n_frames": len(files), "size_px": size, "frame_t_ms": times, "files": files}
-    return facts | {"origin_ns": 0, "ids": ids}, []
-
-
-def _is_recording(path: Path) -> bool:
-    try:
-        return bool(recognise(path))
-    except RecordingError:
-        return False
-
-
-def _video(path: Path) -> tuple[dict[str, Any], list] | None:
-    if not path.is_file() or path.suffix.lower() not in _VIDEOS:
-        return None
-    with SceneVideo(path) as video:
-        times, size = video.t_ms.tolist(), video.size_px
-    ids = {"name": path.stem, "recording": path.stem, "section": "", "folder": path.stem, "video": path.name}
-    facts = {"kind": "video", "n_frames": len(times), "size_px": size, "frame_t_ms": times}
-    return facts | {"origin_ns": 0, "ids": ids}, []
-
-
-def _recording(path: Path) -> tuple[dict[str, Any], list]:
-    recording = Recording.open(path)
-    if recording.video is None or recording.frame_t_ms is None:
-        raise RecordingError(
-            f"{path}: a recording without a scene video ({recording.tracker}), so without frames to label"
-        )
-    with SceneVideo(recording.video, recording.frame_t_ms) as video:
-        size = video.size_px
-    info = recording.info
-    template = info.get("template_data")
-    name = template.get("recording_name") if isinstance(template, dict) else None
-    ids = {
-        "name": str(name or path.name),
-        "recording": str(info.get("recording id") or info.get("recording_id") or path.name),
-        "section": str(info.get("section id") or ""),
-        "folder": path.name,
-        "video": f"{path.name}{recording.video.suffix}",
-    }
-    times = recording.frame_t_ms.tolist()
-    facts = {"kind": "recording", "n_frames": len(times), "size_px": size, "frame_t_ms": times}
-    facts["px_per_dva"] = None if recording.camera is None else recording.camera.px_per_dva
-    return facts | {"origin_ns": recording.origin_ns, "ids": ids}, _fixations(recording)
-
-
-def _fixations(recording: Recording) -> list[tuple]:
-    """The tracker's fixations, of one eye; of `IVT` where it gave none and degrees are known."""
-    table = recording.fixations()
-    eyes = sorted(set(table["eye"]))
-    if len(eyes) > 1:
-        table = table[table["eye"] == (recording.gaze().eye if recording.gaze().eye in eyes else eyes[0])]
-    view = recording.screen or recording.camera
-    if len(table) == 0 and view is not None and len(recording.samples):
-        table = IVT().detect(recording.gaze(), view)
-        table = table[table["kind"] == "fixation"]
-    table = map_fixations(table, [], recording.frame_t_ms)
-    numbers = range(1, len(table) + 1)
-    if "id" in table and table["id"].is_unique and pd.api.types.is_integer_dtype(table["id"]):
-        numbers = table["id"].tolist()
-    columns = (table[name].tolist() for name in ("onset_ms", "offset_ms", "x_px", "y_px", "frame"))
-    rows = zip(numbers, *columns, strict=True)
-    return [tuple(None if isinstance(v, float) and np.isnan(v) else v for v in row) for row in rows]

@@ -105,9 +105,14 @@ def _check_kind(path: Path, db: sqlite3.Connection, start: str) -> None:
         db.execute(f"PRAGMA user_version = {VERSION}")
         db.execute(f"PRAGMA application_id = {_APPLICATION}")
     elif db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
-        raise StoreError(f"{path}: a database, but not of an annotation project")
+        raise StoreError(
+            f"{path}: a database, but not of an annotation project: take another folder as project"
+        )
     elif version != VERSION:
-        raise StoreError(f"{path}: written in form {version}, this version of gazekit reads form {VERSION}")
+        raise StoreError(
+            f"{path}: written in form {version}, this version of gazekit reads form {VERSION}: "
+            "use the version that wrote it"
+        )
 
 
 def _statements(script: str) -> Iterator[str]:
@@ -127,7 +132,7 @@ def told(path: Path) -> Iterator[None]:
         yield
     except sqlite3.IntegrityError:
         raise
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite quotes what is damaged as it is
         text = str(error)
         if isinstance(error, sqlite3.ProgrammingError):
             reason = "the project was closed"
@@ -143,5 +148,7 @@ def told(path: Path) -> Iterator[None]:
         elif "readonly" in text or "unable to open" in text:
             reason = "it cannot be written; check the rights of file and folder"
         else:
-            reason = "it is damaged, or no project; restore a copy"
+            reason = (
+                "it is damaged, or not a file of gazekit: put a copy back, or take another folder as project"
+            )
         raise StoreError(f"{path}: {reason} ({text})") from error

@@ -192,9 +192,9 @@ def _reading(app: FastAPI, session: AnnotationSession) -> None:
         return JSONResponse(session.stats())
 
     @app.get("/api/stream")
-    async def stream(request: Request) -> StreamingResponse:
+    async def stream(request: Request, after: int | None = None) -> StreamingResponse:
         header = request.headers.get("last-event-id", "")
-        last_id = int(header) if header.isascii() and header.isdigit() else None
+        last_id = int(header) if header.isascii() and header.isdigit() else after
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(
             session.stream.follow(last_id), media_type="text/event-stream", headers=headers
@@ -229,8 +229,7 @@ def _who(body: dict[str, Any]) -> tuple[str, str]:
 def _model(app: FastAPI, session: AnnotationSession) -> None:
     @app.post("/api/model/update")
     def update() -> Any:
-        session.update()
-        return session.model_status()
+        return session.update()
 
     @app.post("/api/model/cancel")
     def cancel() -> Any:
@@ -257,10 +256,10 @@ def _integer(body: dict[str, Any], name: str) -> int:
 
 def _files(app: FastAPI, session: AnnotationSession) -> None:
     @app.get("/api/export/{format}")
-    def export(format: str) -> Response:
+    def export(format: str, reviewed_only: bool = False) -> Response:
         folder = tempfile.TemporaryDirectory(prefix="gazekit-export-")
         try:
-            file = session.export(format, Path(folder.name))
+            file = session.export(format, Path(folder.name), reviewed_only)
         except BaseException:
             folder.cleanup()
             raise
@@ -268,11 +267,15 @@ def _files(app: FastAPI, session: AnnotationSession) -> None:
         return FileResponse(file, filename=file.name, headers={"cache-control": "no-store"}, background=done)
 
     @app.post("/api/import/{format}")
-    async def import_(format: str, request: Request) -> Any:
+    async def import_(format: str, request: Request, name: str = "the file") -> Any:
         author, tab = _who(dict(request.query_params))
         with tempfile.TemporaryDirectory(prefix="gazekit-import-") as folder:
             file = Path(folder) / "upload"
             with file.open("wb") as out:
                 async for chunk in request.stream():
                     out.write(chunk)
-            return JSONResponse(await anyio.to_thread.run_sync(session.import_, format, file, author, tab))
+            try:
+                answer = await anyio.to_thread.run_sync(session.import_, format, file, author, tab)
+            except (ValueError, FileNotFoundError) as error:  # people know it by its own name
+                raise ValueError(str(error).replace(str(file), name[:200])) from error
+            return JSONResponse(answer)

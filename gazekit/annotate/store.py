@@ -186,7 +186,8 @@ class Store:
 
     def stats(self) -> Row:
         """Counts: `events`, `boxes`, `boxes_by_source`, `boxes_by_label` (id to count), `tracks`, `confirmed_frames`,
-        `fixations`, `answered_fixations`, `authors` (name to events), `actions_per_min` of people, over the last five
+        `fixations`, `answered_fixations`, `unreviewed_fixations` (their label rests on what a machine made and nobody
+        has confirmed), `authors` (name to events), `actions_per_min` of people, over the last five
         minutes or since the first action in them."""
         with self._reading() as rows:
             return views.stats(rows)

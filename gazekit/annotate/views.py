@@ -18,6 +18,18 @@ _COUNTS = {
     "confirmed_frames": "SELECT count(*) FROM confirmed",
     "fixations": "SELECT count(*) FROM fixations",
     "answered_fixations": "SELECT count(*) FROM answers",
+    # Those that `Project.mapped_fixations` has as "propagated" or "predicted".
+    "unreviewed_fixations": """
+        SELECT count(*) FROM fixations f LEFT JOIN answers a ON a.id = f.id WHERE coalesce(a.source, (
+            SELECT source FROM boxes b WHERE b.frame = f.frame AND x_min <= x_px AND x_px < x_max
+                AND y_min <= y_px AND y_px < y_max ORDER BY (x_max - x_min) * (y_max - y_min), track LIMIT 1
+        ), CASE
+            WHEN x_px IS NULL OR y_px IS NULL THEN ''
+            WHEN EXISTS (SELECT 1 FROM boxes b WHERE b.frame = f.frame AND source IN ('propagated', 'predicted'))
+                THEN 'predicted'
+            WHEN EXISTS (SELECT 1 FROM confirmed c WHERE c.id = f.frame) THEN ''
+            WHEN EXISTS (SELECT 1 FROM boxes b WHERE b.frame = f.frame) THEN 'predicted'
+        END) IN ('propagated', 'predicted')""",
 }
 _GROUPS = {
     "boxes_by_source": "SELECT source, count(*) FROM boxes GROUP BY source",

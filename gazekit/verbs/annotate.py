@@ -86,7 +86,12 @@ def main(rest: list[str]) -> int:
         raise ValueError(
             f"annotate needs {error.name}: in the checkout run pip install -c constraints.txt -e '.[annotate]'"
         ) from error
-    return _serve(options)
+    from gazekit.annotate.store import StoreError
+
+    try:
+        return _serve(options)
+    except StoreError as error:
+        raise ValueError(f"project={options.project}: {error}") from error
 
 
 def _simulate(path: str, rest: list[str]) -> int:
@@ -140,14 +145,19 @@ def _options(values: dict[str, str]) -> Options:
 
 
 def _serve(options: Options) -> int:
+    from gazekit.annotate.project import Project
     from gazekit.annotate.security import is_loopback
     from gazekit.annotate.server import serve
     from gazekit.annotate.session import AnnotationSession
 
     token = options.token or (None if is_loopback(options.host) else secrets.token_urlsafe(24))
     with ExitStack() as stack:
-        project = stack.enter_context(closing(_project(options)))
-        listening = stack.enter_context(_listening(options.host, options.port, project.store.meta("port")))
+        project = _there(options)
+        last = None if project is None else stack.enter_context(closing(project)).store.meta("port")
+        listening = stack.enter_context(_listening(options.host, options.port, last))
+        if project is None:  # not before it is sure that it can be served
+            project = Project.create(options.project, options.recording, options.name)
+            stack.enter_context(closing(project))
         port = listening.getsockname()[1]
         address = _address(options.host, port)
         stack.enter_context(_alone(Path(options.project), address))
@@ -159,23 +169,23 @@ def _serve(options: Options) -> int:
     return 0
 
 
-def _project(options: Options) -> Any:
-    """The project of the folder, or a new one."""
+def _there(options: Options) -> Any | None:
+    """The project of the folder; None where a new one is to be made."""
     from gazekit.annotate.project import Project
 
-    if Project.exists(options.project):
-        project = Project.open(options.project)
-        if options.recording is None or project.is_of(options.recording):
-            return project
-        project.close()
-        raise ValueError(
-            f"project={options.project} is of the recording {project.recording_path}, not of {options.recording}"
-        )
-    if options.recording is None:
-        raise ValueError(
-            f"no project in {options.project} yet: recording=PATH says what to annotate in a new one"
-        )
-    return Project.create(options.project, options.recording, options.name)
+    if not Project.exists(options.project):
+        if options.recording is None:
+            raise ValueError(
+                f"no project in {options.project} yet: recording=PATH says what to annotate in a new one"
+            )
+        return None
+    project = Project.open(options.project)
+    if options.recording is None or project.is_of(options.recording):
+        return project
+    project.close()
+    raise ValueError(
+        f"project={options.project} is of the recording {project.recording_path}, not of {options.recording}"
+    )
 
 
 def _listening(host: str, port: int, last: int | None = None) -> socket.socket:

@@ -84,7 +84,7 @@ def test_a_box_is_added_moved_relabelled_and_deleted(store):
         ({"op": "box.update", "id": 99, "box": BOX}, "no box 99"),
         ({"op": "box.delete", "id": 10**30}, "no box 1000"),
         ({"op": "track.delete", "track": 8}, "no track 8"),
-        ({"op": "track.interpolate", "track": 1, "first": 3, "last": 9}, "needs a box in frame 3"),
+        ({"op": "track.interpolate", "track": 1, "first": 3, "last": 9}, "track 1 has no box in frame 9"),
         ({"op": "boxes.copy_next", "frame": 99}, "got 100"),
         ({"op": "boxes.copy_next", "frame": 4, "ids": [1]}, "are not of frame 4"),
         ({"op": "boxes.put", "boxes": [], "source": "manual"}, "source must be"),

@@ -22,12 +22,18 @@ FORMATS = {
     "coco": "COCO JSON, every frame with boxes",
     "cvat": "CVAT for video 1.1, XML with keyframes",
     "label_studio": "Label Studio's video JSON with keyframes",
-    "fixations": "a folder of CSV tables: fixations with their AOI, metrics, transitions",
+    "fixations": "a folder of CSV tables: fixations with their AOI, metrics, transitions; a timeline; a methods text",
 }
 _FILES = {"coco": coco, "cvat": cvat, "label_studio": label_studio}
 
 
-def export(project: Project, format: str, out: str | Path, keyframe_step: int | None = None) -> Path:
+def export(
+    project: Project,
+    format: str,
+    out: str | Path,
+    keyframe_step: int | None = None,
+    reviewed_only: bool = False,
+) -> Path:
     """Write what the project holds.
 
     Args:
@@ -35,6 +41,8 @@ def export(project: Project, format: str, out: str | Path, keyframe_step: int | 
         out: the file, or for "fixations" the folder; what is there is replaced when all is written.
         keyframe_step: for CVAT and Label Studio: only the boxes of every n-th frame and those where a track begins,
             between which those tools interpolate. None: as many as it takes to have every box as it is.
+        reviewed_only: for "fixations": those whose label a machine gave and nobody has confirmed are without one, and
+            are counted in methods.md.
     Returns:
         `out`.
     Raises:
@@ -49,7 +57,9 @@ def export(project: Project, format: str, out: str | Path, keyframe_step: int | 
             f"keyframe_step is a number >= 1 for cvat and label_studio, got {keyframe_step} for {format}"
         )
     if format == "fixations":
-        return reports.write(project, out)
+        return reports.write(project, out, reviewed_only)
+    if reviewed_only:
+        raise ValueError(f"reviewed_only is for the format fixations, got {format}")
     step = () if format == "coco" else (keyframe_step,)
     content = _FILES[format].text(project, *step)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -5,36 +5,46 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from gazekit.annotate.checks import SOURCES
+from gazekit.annotate.exchange import methods
+from gazekit.annotate.exchange.trials import trial_metrics
 from gazekit.annotate.labels import CANNOT_TELL
 from gazekit.annotate.project import Project
 from gazekit.annotate.rows import Row
 from gazekit.recordings import RecordingError
 from gazekit.recordings.aoi import BACKGROUND, to_csv
 from gazekit.recordings.files import read_csv
+from gazekit.recordings.plots import plot_aoi_timeline
 
 __all__ = ["read", "write"]
 
 ANSWERS = ("manual", "confirmed")  # sources of what a person has said
 
 
-def write(project: Project, folder: Path) -> Path:
-    """The five tables of `to_csv`, from `Project.mapped_fixations`.
+def write(project: Project, folder: Path, reviewed_only: bool = False) -> Path:
+    """The five tables of `to_csv`, from `Project.mapped_fixations`, and beside them
 
+    `methods.md`, a paragraph for a paper; `timeline.png`, when each area was looked at; `aoi_metrics_trials.csv`, if
+    the recording has messages that begin and end trials: a row for each trial and area.
+
+    Args:
+        reviewed_only: see `Project.mapped_fixations`.
     Raises:
         ValueError: the recording has no fixations.
     """
-    mapped = project.mapped_fixations()
-    if mapped.empty:
+    every = project.mapped_fixations()
+    if every.empty:
         raise ValueError(
             f"{project.name}: no fixations, so nothing to report; export coco, cvat or label_studio"
         )
+    mapped = project.mapped_fixations(reviewed_only=True) if reviewed_only else every
     labels = [label["name"] for label in project.store.labels() if label["id"] > 0]
     if (mapped["aoi"] == CANNOT_TELL).any():
         labels.append(CANNOT_TELL)
     ids = project.ids
-    return to_csv(
+    to_csv(
         mapped,
         labels,
         folder,
@@ -44,6 +54,17 @@ def write(project: Project, folder: Path) -> Path:
         recording_name=ids["name"],
         section_id=ids["section"],
     )
+    (folder / "methods.md").write_text(methods.text(project, every, reviewed_only), encoding="utf-8")
+    _timeline(mapped, labels, folder / "timeline.png")
+    if len(trials := trial_metrics(project, mapped, labels)):
+        trials.to_csv(folder / "aoi_metrics_trials.csv", index=False, lineterminator="\n")
+    return folder
+
+
+def _timeline(mapped: pd.DataFrame, labels: list[str], file: Path) -> None:
+    figure = Figure(figsize=(10, 1 + 0.3 * (len(labels) + 1)), dpi=150, layout="constrained")
+    plot_aoi_timeline(figure.subplots(), mapped, labels)
+    figure.savefig(file)
 
 
 def read(project: Project, path: Path) -> Row:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from gazekit.recordings.aoi.shapes import BACKGROUND
 
-__all__ = ["aoi_metrics", "to_csv", "transition_entropy", "transitions", "visits"]
+__all__ = ["aoi_metrics", "cloud_metrics", "to_csv", "transition_entropy", "transitions", "visits"]
 
 
 def visits(mapped: pd.DataFrame) -> pd.DataFrame:
@@ -169,7 +169,7 @@ def to_csv(
             ["recording id", *fixations.columns]
         ],
         "aoi_fixations": _cloud_fixations(fixations, recording_id, section_id),
-        "aoi_metrics": _metrics_file(metrics, recording_id, recording_name),
+        "aoi_metrics": cloud_metrics(metrics, recording_id, recording_name),
         "transitions_fixation": _matrix_file(transitions(mapped, labels, "fixation", background=True)),
         "transitions_visits_no_background": _matrix_file(transitions(mapped, labels, "visit")),
     }
@@ -211,7 +211,8 @@ def _cloud_fixations(fixations: pd.DataFrame, recording_id: str, section_id: str
     )
 
 
-def _metrics_file(metrics: pd.DataFrame, recording_id: str, recording_name: str) -> pd.DataFrame:
+def cloud_metrics(metrics: pd.DataFrame, recording_id: str, recording_name: str) -> pd.DataFrame:
+    """`aoi_metrics` in the columns of `aoi_metrics.csv`; times of an AOI that was never looked at are empty."""
     metrics = metrics.copy()
     sums = ["total_duration_ms", "dwell_ms", "share"]
     metrics[sums] = metrics[sums].where(metrics["fixations"] > 0)
