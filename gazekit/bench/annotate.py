@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -125,13 +126,12 @@ def _served(project: Path) -> Callable[..., bytes]:
     address = server.stdout.readline().strip().rpartition("http://")[2].rstrip("/")
     if not address:
         raise ValueError("the annotation server did not start: is the extra annotate installed?")
-    connection = http.client.HTTPConnection(address, timeout=60)
-
     def ask(method: str, path: str, body: Any = None) -> bytes:
         text = None if body is None else json.dumps(body)
-        connection.request(method, path, text, {"content-type": "application/json"} if text else {})
-        answer = connection.getresponse()
-        data = answer.read()
+        with closing(http.client.HTTPConnection(address, timeout=60)) as connection:
+            connection.request(method, path, text, {"content-type": "application/json"} if text else {})
+            answer = connection.getresponse()
+            data = answer.read()
         if answer.status >= 400:
             raise ValueError(f"{method} {path}: {answer.status} {data[:200]!r}")
         return data

@@ -106,7 +106,11 @@ def _simulate(path: str, rest: list[str]) -> int:
     frames = values.pop("frames", None)
     if frames is not None and not (frames.isdecimal() and int(frames) > 0):
         raise ValueError(f"frames={frames}: expected a number of frames from 1 on")
-    with closing(_project(_options(values))) as project:
+    options = _options(values)
+    project = _there(options)
+    if project is None:
+        project = _created(options)
+    with closing(project):
         return simulate_labels(Path(path), project, None if frames is None else int(frames))
 
 
@@ -145,7 +149,6 @@ def _options(values: dict[str, str]) -> Options:
 
 
 def _serve(options: Options) -> int:
-    from gazekit.annotate.project import Project
     from gazekit.annotate.security import is_loopback
     from gazekit.annotate.server import serve
     from gazekit.annotate.session import AnnotationSession
@@ -156,8 +159,7 @@ def _serve(options: Options) -> int:
         last = None if project is None else stack.enter_context(closing(project)).store.meta("port")
         listening = stack.enter_context(_listening(options.host, options.port, last))
         if project is None:  # not before it is sure that it can be served
-            project = Project.create(options.project, options.recording, options.name)
-            stack.enter_context(closing(project))
+            project = stack.enter_context(closing(_created(options)))
         port = listening.getsockname()[1]
         address = _address(options.host, port)
         stack.enter_context(_alone(Path(options.project), address))
@@ -186,6 +188,12 @@ def _there(options: Options) -> Any | None:
     raise ValueError(
         f"project={options.project} is of the recording {project.recording_path}, not of {options.recording}"
     )
+
+
+def _created(options: Options) -> Any:
+    from gazekit.annotate.project import Project
+
+    return Project.create(options.project, options.recording, options.name)
 
 
 def _listening(host: str, port: int, last: int | None = None) -> socket.socket:

@@ -10,6 +10,7 @@ from gazekit.annotate.exchange import export
 from gazekit.annotate.project import Project
 from gazekit.annotate.session import AnnotationSession
 from gazekit.annotate.simulated import annotate, figure, mend, summary
+from gazekit.cli import main
 from gazekit.models.impn import Learner
 from gazekit.recordings.aoi import MovingBox, read_aois
 
@@ -127,3 +128,24 @@ def test_the_queue_is_walked_and_the_model_saves_corrections(project, opened):
     assert "0.0 in the last" in summary(rows) and len(figure(rows).axes) == 2
     with pytest.raises(ValueError, match="has boxes already"):
         annotate(session, truth)
+
+
+def test_the_verb_writes_a_table_and_a_picture(shared_data, tmp_path, capsys, monkeypatch):
+    toy = shared_data / "annotation_toy"
+    monkeypatch.setattr("gazekit.annotate.model.Model.wants_detector", lambda model, truth: False)
+    labels = toy / "exports/coco_ground_truth.json"
+    words = [
+        f"simulate={labels}",
+        f"recording={toy / 'neon_export/toy-0001'}",
+        f"project={tmp_path / 'trial'}",
+    ]
+    assert main(["annotate", *words, "frames=4"]) == 0
+    assert "4 frames, 20 corrections: 5.0 a frame" in capsys.readouterr().out
+    assert len((tmp_path / "trial/simulated.csv").read_text().splitlines()) == 5
+    assert (tmp_path / "trial/simulated.png").stat().st_size > 10_000
+    for words_, text in (
+        ([*words, "frames=0"], "frames=0: expected a number of frames from 1 on"),
+        (words, "has boxes already: simulate in a new one"),
+    ):
+        assert main(["annotate", *words_]) == 2
+        assert text in capsys.readouterr().err
