@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,10 @@ def open_frames(
 def ordered(
     questions: Sequence[Question], order: str, looks: Callable[[int], np.ndarray | None]
 ) -> Sequence[Question]:
-    """In one of `ORDERS`: as `review_order`, in time, by suggested label, or at random, always the same.
+    """In one of `ORDERS`: as `review_order`, in time, by suggested label, or at random.
+
+    The random order is the same for all projects of a recording, and what is answered changes nothing of it: its first
+    part is a sample that a second coder can be given too.
 
     Args:
         looks: what a frame looks like.
@@ -114,7 +118,7 @@ def ordered(
     if order == "label":
         return sorted(questions, key=lambda q: (q.label is None, q.label or 0))
     if order == "random":
-        return [questions[i] for i in np.random.default_rng(0).permutation(len(questions))]
+        return sorted(questions, key=lambda q: blake2b(b"%d" % q.id, digest_size=8).digest())
     if order != "time":
         raise ValueError(f"order must be one of {', '.join(ORDERS)}, got {order!r:.80}")
     return questions

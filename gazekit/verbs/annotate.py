@@ -24,6 +24,7 @@ __all__ = ["Options", "main"]
 HELP = """gazekit annotate: label what people looked at in a video, with a model that learns from each correction
 
 usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
+       python -m gazekit annotate compare=DIR project=DIR
        python -m gazekit annotate simulate=RUN [KEY=VALUE ...]
 
   project=DIR         folder of the project: one file with every action, and the models. Made if it is not there
@@ -37,6 +38,9 @@ usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
 
 The page is then at the address that is printed; ? shows its keys. Everything is saved as it is done. Ctrl+C ends.
 
+  compare=DIR         no page: how far the coders of two projects of one recording agree, over the fixations that both
+                      answered. Prints and writes agreement.csv and agreement_confusion.csv into the project's folder
+
   simulate=RUN        no page: a simulated annotator corrects generated videos, from the detectors of a run folder of
                       `fit +experiment=impn`, and curves are drawn; settings as of `evaluate`, which does it
 
@@ -44,6 +48,7 @@ examples:
   python -m gazekit annotate recording=p01/ project=study/p01
   python -m gazekit annotate project=study/p01
   python -m gazekit annotate project=study/p01 host=0.0.0.0 port=8800
+  python -m gazekit annotate compare=study/p01 project=study/p01-second
   python -m gazekit annotate simulate=outputs/impn/TIME run_dir=curves +annotation.every=5
 """
 
@@ -77,20 +82,26 @@ def main(rest: list[str]) -> int:
             gazekit(["evaluate", f"ckpt={runs[-1]}", *(w for w in rest if not w.startswith("simulate="))])
             or 0
         )
-    options = _options(_key_values(rest))
-    try:
-        import fastapi  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise ValueError(
-            f"annotate needs {error.name}: in the checkout run pip install -c constraints.txt -e '.[annotate]'"
-        ) from error
-    from gazekit.annotate.store import StoreError
+    values = _key_values(rest)
+    from gazekit.annotate.schema import StoreError
 
     try:
-        return _serve(options)
+        return _compare(values) if "compare" in values else _serve(_options(values))
     except StoreError as error:
-        raise ValueError(f"project={options.project}: {error}") from error
+        raise ValueError(str(error)) from error
+
+
+def _compare(values: dict[str, str]) -> int:
+    if set(values) != {"compare", "project"}:
+        raise ValueError(f"compare takes compare=DIR project=DIR and nothing else, got {', '.join(values)}")
+    from gazekit.annotate.agreement import compare
+    from gazekit.annotate.project import Project
+
+    with Project.open(values["compare"]) as first, Project.open(values["project"]) as second:
+        found = compare(first, second)
+        print(found)
+        print(f"\nwritten to {' and '.join(map(str, found.save(second.folder)))}")
+    return 0
 
 
 def _key_values(rest: Sequence[str]) -> dict[str, str]:
@@ -112,7 +123,9 @@ def _key_values(rest: Sequence[str]) -> dict[str, str]:
 def _options(values: dict[str, str]) -> Options:
     known = {field.name for field in fields(Options)}
     if unknown := sorted(set(values) - known):
-        raise ValueError(f"unknown {', '.join(unknown)}; expected {', '.join(sorted(known | {'simulate'}))}")
+        raise ValueError(
+            f"unknown {', '.join(unknown)}; expected {', '.join(sorted(known | {'compare', 'simulate'}))}"
+        )
     if not values.get("project"):
         raise ValueError("project=DIR is missing: the folder that keeps the labels, made if it is not there")
     typed: dict[str, Any] = dict(values)
@@ -128,6 +141,13 @@ def _options(values: dict[str, str]) -> Options:
 
 
 def _serve(options: Options) -> int:
+    try:
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise ValueError(
+            f"annotate needs {error.name}: in the checkout run pip install -c constraints.txt -e '.[annotate]'"
+        ) from error
     from gazekit.annotate.project import Project
     from gazekit.annotate.security import is_loopback
     from gazekit.annotate.server import serve
