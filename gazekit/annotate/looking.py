@@ -17,7 +17,7 @@ from gazekit.annotate.frames import Frames
 from gazekit.annotate.loop import Loop
 from gazekit.annotate.model import Model, Shown
 from gazekit.annotate.project import Project
-from gazekit.annotate.questions import open_fixations, open_frames, ordered
+from gazekit.annotate.questions import open_fixations, open_frames
 from gazekit.annotate.stream import Stream
 from gazekit.recordings.recording import Gaze, RecordingError
 
@@ -156,7 +156,7 @@ class Looking:
             kind: "fixation" or "frame".
             offset, limit: which part of it, at most 1000.
         Returns:
-            `total`, `items` of `Question.to_dict`.
+            `total`, `items` of `Questions.item`.
         Raises:
             ValueError: another order or kind, a part out of bounds.
         """
@@ -169,8 +169,8 @@ class Looking:
             confirmed = set(self.store.confirmed_frames())
             frames = [frame for frame in self._sampled() if frame not in confirmed]
             questions = open_frames(frames, questions, self.loop.shown.get)
-        chosen = ordered(questions, order, self._look)[offset : offset + limit]
-        return {"total": len(questions), "items": [question.to_dict() for question in chosen]}
+        chosen = questions.order(order, self._look)[offset : offset + limit]
+        return {"total": len(questions), "items": [questions.item(index) for index in chosen]}
 
     def _sampled(self) -> list[int]:
         frames = sorted(frame for frame in self.derived.rows if frame >= 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -12,74 +13,104 @@ from gazekit.annotate.model import Shown
 from gazekit.annotate.review import flips, review_order, review_score
 from gazekit.annotate.suggestions import Suggestion
 
-__all__ = ["ORDERS", "Question", "open_fixations", "open_frames", "ordered"]
+__all__ = ["ORDERS", "Questions", "open_fixations", "open_frames"]
 
 ORDERS = ("uncertainty", "time", "label", "random")
+_NONE = -2  # ids of labels are above
 
 
 @dataclass(frozen=True)
-class Question:
-    """A fixation or a frame that nobody has answered.
+class Questions:
+    """Fixations or frames that nobody has answered, in order of time; an hour has ten thousand.
 
     Args:
-        kind: "fixation" or "frame". id: of the fixation, or the frame's number. frame: where it is seen.
-        score: of `review_score`, NaN where nothing is known.
-        label: suggested, None if none is.
-        near: the ring of gaze touches another area. flip: the label differs from both neighbours'.
-        margin: p1 - p2, NaN where unknown.
+        kind: "fixation" or "frame".
+        id: [N] of the fixations, or the frames' numbers. frame: [N] where they are seen.
+        label: [N] suggested, -2 if none is.
+        margin: [N] p1 - p2, NaN where unknown.
+        near: [N] bool, the ring of gaze touches another area. flip: [N] bool, the label differs from both neighbours'.
     """
 
     kind: str
-    id: int
-    frame: int
-    score: float
-    label: int | None
-    near: bool
-    flip: bool
-    margin: float
+    id: np.ndarray
+    frame: np.ndarray
+    label: np.ndarray
+    margin: np.ndarray
+    near: np.ndarray
+    flip: np.ndarray
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON: `kind`, `id`, `frame`, `score` (None where unknown), `why` in words."""
-        known = not np.isnan(self.score)
+    def __len__(self) -> int:
+        return len(self.id)
+
+    @property
+    def score(self) -> np.ndarray:
+        """[N] of `review_score`."""
+        return review_score(self.margin, self.near, self.flip)
+
+    def order(self, order: str, looks: Callable[[int], np.ndarray | None]) -> np.ndarray:
+        """[N] indices in one of `ORDERS`: as `review_order`, in time, by suggested label (none last), or at random.
+
+        The random order is the same for all projects of a recording, and what is answered changes nothing of it: its
+        first part is a sample that a second coder can be given too.
+
+        Args:
+            looks: what a frame looks like.
+        Raises:
+            ValueError: another order.
+        """
+        if order == "uncertainty":
+            return review_order(self.score, lambda i: looks(int(self.frame[i])))
+        if order == "label":
+            return np.lexsort((self.label, self.label == _NONE))
+        if order == "random":
+            keys = [blake2b(b"%d" % number, digest_size=8).digest() for number in self.id.tolist()]
+            return np.argsort(np.array(keys, "S8"), kind="stable")
+        if order != "time":
+            raise ValueError(f"order must be one of {', '.join(ORDERS)}, got {order!r:.80}")
+        return np.arange(len(self))
+
+    def item(self, index: int) -> dict[str, Any]:
+        """One as JSON: `kind`, `id`, `frame`, `score` (None where unknown), `why` in words."""
+        score, margin = float(self.score[index]), float(self.margin[index])
         reasons = [
-            f"{100 * (1 - self.margin):.0f} % unsure" if known else "nothing is known yet",
-            "gaze is near two areas" * self.near,
-            "differs from both neighbours" * self.flip,
+            "nothing is known yet" if np.isnan(score) else f"{100 * (1 - margin):.0f} % unsure",
+            "gaze is near two areas" * bool(self.near[index]),
+            "differs from both neighbours" * bool(self.flip[index]),
         ]
         return {
             "kind": self.kind,
-            "id": self.id,
-            "frame": self.frame,
-            "score": round(self.score, 4) if known else None,
+            "id": int(self.id[index]),
+            "frame": int(self.frame[index]),
+            "score": None if np.isnan(score) else round(score, 4),
             "why": ", ".join(filter(None, reasons)),
         }
 
 
-def open_fixations(table: dict[str, list[Any]], suggested: Sequence[Suggestion]) -> list[Question]:
-    """Fixations without an answer, in order of time.
+def open_fixations(table: dict[str, list[Any]], suggested: Sequence[Suggestion]) -> Questions:
+    """Fixations without an answer.
 
     Args:
         table: `Store.fixations`.
         suggested: of each.
     """
     answers = table["label"]
-    label = [s.label if answer is None else answer for s, answer in zip(suggested, answers, strict=True)]
-    flip = flips(label).tolist()
-    score = review_score(
-        np.array([s.margin for s in suggested]),
-        np.array([s.near for s in suggested], bool),
-        np.array(flip, bool),
-    ).tolist()
-    return [
-        Question("fixation", table["id"][i], table["frame"][i], score[i], label[i], s.near, flip[i], s.margin)
-        for i, s in enumerate(suggested)
-        if answers[i] is None
-    ]
+    said = [s.label if answer is None else answer for s, answer in zip(suggested, answers, strict=True)]
+    label = np.array([_NONE if one is None else one for one in said], np.int64)
+    columns = {
+        "id": np.array(table["id"], np.int64),
+        "frame": np.array(table["frame"], np.int64),
+        "label": label,
+        "margin": np.array([s.margin for s in suggested], np.float64),
+        "near": np.array([s.near for s in suggested], bool),
+        "flip": flips(label),
+    }
+    is_open = np.array([answer is None for answer in answers], bool)
+    return Questions("fixation", **{name: column[is_open] for name, column in columns.items()})
 
 
 def open_frames(
-    frames: Sequence[int], fixations: Sequence[Question], shown: Callable[[int], Shown | None]
-) -> list[Question]:
+    frames: Sequence[int], fixations: Questions, shown: Callable[[int], Shown | None]
+) -> Questions:
     """Frames that nobody has confirmed; each is as uncertain as the most uncertain box in it.
 
     Args:
@@ -87,34 +118,11 @@ def open_frames(
         fixations: open ones, which say where gaze makes a frame matter.
         shown: predictions of a frame, None where there are none.
     """
-    near = {question.frame for question in fixations if question.near}
-    flip = {question.frame for question in fixations if question.flip}
-    found = []
-    for frame in frames:
-        said = shown(frame)
-        margin = np.nan if said is None else float(min(said.margin, default=1.0))
-        score = float(review_score(np.array(margin), np.array(frame in near), np.array(frame in flip)))
-        found.append(Question("frame", frame, frame, score, None, frame in near, frame in flip, margin))
-    return found
-
-
-def ordered(
-    questions: Sequence[Question], order: str, looks: Callable[[int], np.ndarray | None]
-) -> Sequence[Question]:
-    """In one of `ORDERS`: as `review_order`, in time, by suggested label, or at random, always the same.
-
-    Args:
-        looks: what a frame looks like.
-    Raises:
-        ValueError: another order.
-    """
-    if order == "uncertainty":
-        score = np.array([question.score for question in questions])
-        return [questions[i] for i in review_order(score, lambda i: looks(questions[i].frame))]
-    if order == "label":
-        return sorted(questions, key=lambda q: (q.label is None, q.label or 0))
-    if order == "random":
-        return [questions[i] for i in np.random.default_rng(0).permutation(len(questions))]
-    if order != "time":
-        raise ValueError(f"order must be one of {', '.join(ORDERS)}, got {order!r:.80}")
-    return questions
+    number = np.array(frames, np.int64)
+    margin = [
+        np.nan if (said := shown(f)) is None else min(said.margin.tolist(), default=1.0) for f in frames
+    ]
+    near, flip = (np.isin(number, fixations.frame[which]) for which in (fixations.near, fixations.flip))
+    return Questions(
+        "frame", number, number, np.full(len(number), _NONE), np.array(margin, np.float64), near, flip
+    )

@@ -47,13 +47,15 @@ def looked_at(
     return index, len(touched) > 1 or (index < 0 and bool(touched))
 
 
-def flips(labels: Sequence[int | None]) -> np.ndarray:
-    """[N] bool: the label differs from those of both neighbours, all three known (None = unknown)."""
-    known = np.array([-1 if label is None else label for label in labels], np.int64)
-    found = np.zeros(len(known), bool)
-    if len(known) > 2:
-        before, here, after = known[:-2], known[1:-1], known[2:]
-        found[1:-1] = (here != before) & (here != after) & (np.minimum(np.minimum(before, here), after) >= 0)
+def flips(labels: np.ndarray) -> np.ndarray:
+    """[N] bool: the label differs from those of both neighbours, all three known.
+
+    Args:
+        labels: [N] ids; below zero is none ("cannot tell" is no thing to have looked at).
+    """
+    found = np.zeros(len(labels), bool)
+    differ = (labels[1:] != labels[:-1]) & (np.minimum(labels[1:], labels[:-1]) >= 0)
+    found[1:-1] = differ[:-1] & differ[1:]
     return found
 
 
@@ -75,15 +77,16 @@ def review_order(
     score = np.asarray(score, np.float64)
     unknown = np.isnan(score)
     order = np.lexsort((np.arange(len(score)), np.where(unknown, np.inf, -score)))
-    kept: list[np.ndarray] = []
     worth = np.where(unknown, -1.0, score)
-    for index in order[:ROUND]:
-        seen = look(int(index))
-        if seen is None:
-            continue
-        unit = seen / max(float(np.linalg.norm(seen)), 1e-12)
-        if kept and float((np.stack(kept) @ unit).max()) > SIMILAR:
-            worth[index] *= AGAIN
-        else:
-            kept.append(unit)
+    seen = {int(index): one for index in order[:ROUND] if (one := look(int(index))) is not None}
+    size = len(next(iter(seen.values()), ()))
+    seen = {index: one for index, one in seen.items() if len(one) == size}  # not of another detector
+    units = np.array([one / max(float(np.linalg.norm(one)), 1e-12) for one in seen.values()]).reshape(
+        len(seen), size
+    )
+    alike = units @ units.T > SIMILAR
+    kept = np.zeros(len(seen), bool)
+    for row, index in enumerate(seen):
+        kept[row] = not (alike[row] & kept).any()
+        worth[index] *= 1.0 if kept[row] else AGAIN
     return np.lexsort((np.arange(len(score)), -worth))

@@ -24,6 +24,7 @@ __all__ = ["Options", "main"]
 HELP = """gazekit annotate: label what people looked at in a video, with a model that learns from each correction
 
 usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
+       python -m gazekit annotate compare=DIR project=DIR
        python -m gazekit annotate simulate=LABELS project=DIR recording=PATH [frames=N]
        python -m gazekit annotate simulate=RUN [KEY=VALUE ...]
 
@@ -38,6 +39,9 @@ usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
 
 The page is then at the address that is printed; ? shows its keys. Everything is saved as it is done. Ctrl+C ends.
 
+  compare=DIR         no page: how far the coders of two projects of one recording agree, over the fixations that both
+                      answered. Prints and writes agreement.csv and agreement_confusion.csv into the project's folder
+
   simulate=LABELS     no page: an annotator who knows the labels of a COCO, CVAT or Label Studio file works through the
                       queue of a new project, and the model learns as it does for people: what would it have saved?
   frames=N            of the queue, for simulate=LABELS; by default all
@@ -49,7 +53,11 @@ examples:
   python -m gazekit annotate recording=p01/ project=study/p01
   python -m gazekit annotate project=study/p01
   python -m gazekit annotate project=study/p01 host=0.0.0.0 port=8800
+<<<<<<< HEAD
   python -m gazekit annotate simulate=p01.json recording=p01/ project=trial frames=60
+=======
+  python -m gazekit annotate compare=study/p01 project=study/p01-second
+>>>>>>> loopserver
   python -m gazekit annotate simulate=outputs/impn/TIME run_dir=curves +annotation.every=5
 """
 
@@ -78,20 +86,26 @@ def main(rest: list[str]) -> int:
         return 0
     if simulated := [word.partition("=")[2] for word in rest if word.startswith("simulate=")]:
         return _simulate(simulated[-1], [word for word in rest if not word.startswith("simulate=")])
-    options = _options(_key_values(rest))
-    try:
-        import fastapi  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise ValueError(
-            f"annotate needs {error.name}: in the checkout run pip install -c constraints.txt -e '.[annotate]'"
-        ) from error
-    from gazekit.annotate.store import StoreError
+    values = _key_values(rest)
+    from gazekit.annotate.schema import StoreError
 
     try:
-        return _serve(options)
+        return _compare(values) if "compare" in values else _serve(_options(values))
     except StoreError as error:
-        raise ValueError(f"project={options.project}: {error}") from error
+        raise ValueError(str(error)) from error
+
+
+def _compare(values: dict[str, str]) -> int:
+    if set(values) != {"compare", "project"}:
+        raise ValueError(f"compare takes compare=DIR project=DIR and nothing else, got {', '.join(values)}")
+    from gazekit.annotate.agreement import compare
+    from gazekit.annotate.project import Project
+
+    with Project.open(values["compare"]) as first, Project.open(values["project"]) as second:
+        found = compare(first, second)
+        print(found)
+        print(f"\nwritten to {' and '.join(map(str, found.save(second.folder)))}")
+    return 0
 
 
 def _simulate(path: str, rest: list[str]) -> int:
@@ -133,7 +147,9 @@ def _key_values(rest: Sequence[str]) -> dict[str, str]:
 def _options(values: dict[str, str]) -> Options:
     known = {field.name for field in fields(Options)}
     if unknown := sorted(set(values) - known):
-        raise ValueError(f"unknown {', '.join(unknown)}; expected {', '.join(sorted(known | {'simulate'}))}")
+        raise ValueError(
+            f"unknown {', '.join(unknown)}; expected {', '.join(sorted(known | {'compare', 'simulate'}))}"
+        )
     if not values.get("project"):
         raise ValueError("project=DIR is missing: the folder that keeps the labels, made if it is not there")
     typed: dict[str, Any] = dict(values)
@@ -149,6 +165,13 @@ def _options(values: dict[str, str]) -> Options:
 
 
 def _serve(options: Options) -> int:
+    try:
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise ValueError(
+            f"annotate needs {error.name}: in the checkout run pip install -c constraints.txt -e '.[annotate]'"
+        ) from error
     from gazekit.annotate.security import is_loopback
     from gazekit.annotate.server import serve
     from gazekit.annotate.session import AnnotationSession

@@ -9,11 +9,13 @@ import pytest
 from fake_model import KnownBoxes
 from starlette.testclient import TestClient
 
-from gazekit.annotate.model import Model
+from gazekit.annotate.model import Model, Shown
 from gazekit.annotate.project import Project
+from gazekit.annotate.questions import ORDERS, open_fixations, open_frames
 from gazekit.annotate.review import flips, looked_at, review_order, review_score
 from gazekit.annotate.server import create_app
 from gazekit.annotate.session import AnnotationSession
+from gazekit.annotate.suggestions import Suggestion
 from gazekit.annotate.truth import FrameTruth, labelled, truth_of
 from gazekit.annotate.worker import Job, Worker
 from gazekit.models.impn import Learner
@@ -233,8 +235,10 @@ def test_smallest_box_half_open_and_ring():
 
 
 def test_scores_and_flips():
-    assert flips([1, 2, 1, 1, None, 1, 3]).tolist() == [False, True, False, False, False, False, False]
-    assert flips([1, 2]).tolist() == [False, False]
+    found = flips(np.array([1, 2, 1, 1, -2, 1, 3, -1, 0, 1, 0]))
+    assert np.flatnonzero(found).tolist() == [1, 9]
+    for few in ([], [1], [1, 2]):
+        assert not flips(np.array(few, int)).any()
     score = review_score(np.array([1.0, 0.2, np.nan]), np.array([0, 1, 1]), np.array([0, 1, 0]))
     assert score[:2].tolist() == [0.0, pytest.approx(1.8)] and np.isnan(score[2])
 
@@ -244,6 +248,56 @@ def test_what_looks_alike_is_worth_half():
     score = np.array([1.0, 0.9, 0.5, 0.1, np.nan])
     assert review_order(score).tolist() == [0, 1, 2, 3, 4]
     assert review_order(score, lambda i: looks[i]).tolist() == [0, 2, 1, 3, 4]
+
+
+def test_looks_of_another_detector_are_not_compared():
+    looks = [np.ones(3), np.ones(5), np.ones(3), None]
+    assert review_order(np.array([1.0, 0.9, 0.8, 0.7]), lambda i: looks[i]).tolist() == [0, 1, 3, 2]
+
+
+def test_an_hour_is_in_order_at_once():
+    rng, n = np.random.default_rng(0), 10_800
+    ids, frames = [*range(1, n + 1)], np.sort(rng.choice(108_000, n, replace=False)).tolist()
+    suggested = [
+        Suggestion(int(k), 0.5, float(m), m < 0.1)
+        for k, m in zip(rng.integers(0, 5, n), rng.random(n), strict=True)
+    ]
+    table = {"id": ids, "frame": frames, "label": [None if i % 5 else 1 for i in ids]}
+    said = Shown(1, np.zeros((4, 4)), (1, 2, 3, 1), np.ones(4), rng.random(4), rng.random(64))
+    start = time.perf_counter()
+    fixations = open_fixations(table, suggested)
+    found = open_frames(frames, fixations, lambda frame: said)
+    for order in ORDERS:
+        assert sorted(found.order(order, lambda frame: said.look).tolist()) == [*range(n)]
+    assert len(fixations) == n - n // 5 and time.perf_counter() - start < 1  # 0.1 s without others at work
+
+
+def test_the_queue_is_as_by_hand():
+    table = {"id": [1, 2, 3, 4], "frame": [5, 5, 8, 9], "label": [None, None, None, 2]}
+    suggested = [
+        Suggestion(2, 0.9, 0.8),
+        Suggestion(1, 0.6, 0.3, True),
+        Suggestion(2, 0.9, 0.7),
+        Suggestion(),
+    ]
+    fixations = open_fixations(table, suggested)
+    assert fixations.score.tolist() == pytest.approx([0.2, 0.7 + 0.5 + 0.5, 0.3])
+    assert fixations.order("uncertainty", lambda frame: None).tolist() == [1, 2, 0]
+    assert fixations.order("label", lambda frame: None).tolist() == [1, 0, 2]
+    assert fixations.item(1)["why"] == "70 % unsure, gaze is near two areas, differs from both neighbours"
+    shown = {
+        5: Shown(1, np.zeros((2, 4)), (1, 2), np.ones(2), np.array([0.9, 0.25])),
+        8: Shown(1, np.zeros((0, 4)), (), np.ones(0), np.ones(0)),
+    }
+    frames = open_frames([5, 8, 9], fixations, shown.get)
+    assert frames.score[:2].tolist() == pytest.approx([0.75 + 1, 0]) and np.isnan(frames.score[2])
+    assert frames.item(2) == {
+        "kind": "frame",
+        "id": 9,
+        "frame": 9,
+        "score": None,
+        "why": "nothing is known yet",
+    }
 
 
 def test_an_answer_labels_the_detection_it_lies_on(session):
