@@ -22,7 +22,7 @@ def test_predictions_change_by_themselves_when_the_model_has_learned(toy_project
     page.keys("r")
     until(lambda: page.js(state) == "training", "learning")
     page.go(18)
-    page.js("gazekit.annotator.draw([10, 10, 40, 40])")  # labels do not wait for the model
+    page.js("gazekit.boxes.draw([10, 10, 40, 40])")  # labels do not wait for the model
     page.saved(5)
     page.chord(CTRL, "z")  # goes to the frame that it changes
     page.saved(5)
