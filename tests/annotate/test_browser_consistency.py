@@ -257,9 +257,10 @@ def test_what_is_told_before_a_tab_listens_is_not_missed(server, tab):
     page.go(38)
     assert page.boxes() == []
     page.js(
-        "const {listen} = await import('/page/stream.js'), {version} = gazekit.model.project;"
+        "const {listen} = await import('/page/stream.js'), {version} = gazekit.model.project, {heard} = gazekit.model;"
         "gazekit.model.heard = () => {};"  # what comes by the stream of now is not looked at
-        "window.late = () => listen(gazekit.model, () => 38, version)"
+        "window.late = () => {"
+        " Object.assign(gazekit.model, {heard}); gazekit.model.project.version = version; listen(gazekit.model) }"
     )
     server.post("api/actions", {"author": "eve", "tab": "x", "op": "box.add", "frame": 38, "label": 3,
                                    "box": [1, 1, 9, 9]})  # fmt: skip
@@ -275,7 +276,7 @@ def test_everything_is_read_anew_when_the_server_says_reset(server, tab):
         "const {listen} = await import('/page/stream.js'), {EventSource} = window;"
         "gazekit.model.heard = () => {};"
         "window.EventSource = class extends EventTarget { constructor() { super(); window.told = this } };"
-        "listen(gazekit.model, () => 39); window.EventSource = EventSource"
+        "listen(gazekit.model); window.EventSource = EventSource"
     )
     server.post("api/actions", {"author": "eve", "tab": "x", "op": "box.add", "frame": 39, "label": 3,
                                    "box": [1, 1, 9, 9]})  # fmt: skip

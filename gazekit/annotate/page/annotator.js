@@ -9,7 +9,7 @@ import { askLabel } from "./dialogs.js";
 import { told, toast } from "./dom.js";
 
 export class Annotator {
-  /** Fixations labelled in this sitting; whether the suggestion was taken, null where there was none. @type {{accepted: boolean | null, at: number}[]} */ labelled = [];
+  /** Fixations labelled in this sitting; whether the suggestion was taken, null where there was none or an answer already. @type {{accepted: boolean | null, at: number}[]} */ labelled = [];
   /** This page has asked the model to learn, and will be told how that ended. */ updating = false;
 
   /** @param {Model} model @param {Shown} shown @param {Boxes} boxes @param {Going} going */
@@ -47,11 +47,11 @@ export class Annotator {
     const k = fixation === null ? undefined : this.model.place.get(fixation);
     if (fixation === null || k === undefined) return toast("No fixation in this frame: S goes to the next one.");
     const { suggestion, frame, confidence, label: labels } = this.model.fixations;
-    const accepted = suggestion[k] === null ? null : suggestion[k] === label;
-    this.labelled.push({ accepted, at: performance.now() });
+    const right = suggestion[k] === label;
+    this.labelled.push({ accepted: suggestion[k] === null || labels[k] !== null ? null : right, at: performance.now() });
     this.model.act({
-      op: accepted ? "fixation.confirm" : "fixation.label", fixation, label, frame: frame[k] < 0 ? null : frame[k], seen: labels[k],
-      ...(accepted && confidence[k] !== null ? { confidence: confidence[k] } : {}),
+      op: right ? "fixation.confirm" : "fixation.label", fixation, label, frame: frame[k] < 0 ? null : frame[k], seen: labels[k],
+      ...(right && confidence[k] !== null ? { confidence: confidence[k] } : {}),
     });
     this.going.advance();
   }

@@ -83,7 +83,7 @@ function show() {
   for (const [id, pressed] of Object.entries({
     "mode-fixation": mode === "fixation", "mode-box": mode === "box", "toggle-gaze": shown.gaze, "toggle-heat": shown.heat, "new-box": shown.drawing, play: shown.playing,
   })) byId(id).setAttribute("aria-pressed", pressed);
-  const where = `frame ${frame} · ${clock(model.times[frame], true)}`;
+  const where = `frame ${frame} · ${model.project.n_frames} frames · ${clock(model.times[frame], true)}`;
   byId("frame-chip").textContent = where;
   byId("timeline").setAttribute("aria-valuenow", frame);
   byId("timeline").setAttribute("aria-valuetext", where);
@@ -178,7 +178,7 @@ model.on("refused", (/** @type {{edit: Edit, reason: string}} */ { edit, reason 
 });
 
 byId("project").textContent = model.project.name;
-byId("project").title = `${model.project.recording} · ${model.project.n_frames} frames`;
+byId("project").title = `${model.project.name}: ${model.project.recording}`;
 showAuthor();
 document.title = `${model.project.name} · gazekit annotate`;
 byId("timeline").setAttribute("aria-valuemax", model.project.n_frames - 1);
@@ -197,7 +197,6 @@ if (model.project.problem) toast(model.project.problem, { error: true });
 await queue.refresh();
 listen(model);
 if (!queue.pick(0)) going.go(0);
-byId("stage").focus({ preventScroll: true });
 /** For measuring, and for the curious. */
 Object.assign(window, { gazekit: { model, shown, going, boxes, tracks, annotator, stage, timeline, queue, saveMs, stepMs: going.stepMs } });
 document.body.dataset.ready = "true";

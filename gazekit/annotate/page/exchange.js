@@ -12,38 +12,45 @@ const FORMATS = [
   ["cvat", "CVAT for video", "tracks with keyframes, XML 1.1", true],
   ["label_studio", "Label Studio", "video rectangles, JSON", true],
   ["fixations", "Fixations and reports", "label of each fixation, dwell times, transitions, CSV", false],
-  ["model", "Trained model", "what was learned here, to find the same objects in other recordings, safetensors", false],
+  ["model", "Trained model", "begins other projects with the same objects: gazekit annotate model=FILE", false],
 ];
 
 /** Files to take along. @param {Model} model */
 export async function showExport(model) {
   await model.outbox.idle();
   await model.loadStats();
-  const word = element("p", { class: "note", role: "status", "data-testid": "export-word" }, `Everything that is saved up to now. ${unreviewed(model)}`);
+  const word = element("p", { class: "note", role: "status", "data-testid": "export-word" }, "Everything that is saved up to now.");
+  const reviewed = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox", "data-testid": "reviewed-only" }));
   const untrained = !model.project.model.version;
   const rows = FORMATS.map(([format, name, text]) => element("button", {
-    type: "button", class: "format", "data-testid": `export-${format}`, disabled: format === "model" && untrained, onclick: () => take(model, format, name, word),
+    type: "button", class: "format", "data-testid": `export-${format}`, disabled: format === "model" && untrained,
+    onclick: () => take(format, name, format === "fixations" && reviewed.checked, word),
   }, element("b", {}, name), element("span", {}, format === "model" && untrained ? "nothing is learned yet" : text)));
-  await ask("Export", [word, ...rows], null);
+  await ask("Export", [word, ...rows, ...unreviewed(model, reviewed)], null);
 }
 
-/** @param {Model} model @param {string} format @param {string} name @param {HTMLElement} word */
-async function take(model, format, name, word) {
+/** @param {string} format @param {string} name @param {boolean} reviewedOnly @param {HTMLElement} word says how it went */
+async function take(format, name, reviewedOnly, word) {
   word.textContent = `${name}: being made…`;
   word.classList.remove("bad");
   try {
-    const file = await download(`/api/export/${format}`);
-    word.textContent = `${file} is in your downloads. ${format === "fixations" ? unreviewed(model) : ""}`;
+    const file = await download(`/api/export/${format}${reviewedOnly ? "?reviewed_only=true" : ""}`);
+    word.textContent = `${file} is in your downloads.`;
   } catch (error) {
     word.classList.add("bad");
     word.textContent = `${name} was not exported: ${/** @type {Error} */ (error).message}`;
   }
 }
 
-/** How much of what is exported nobody has looked at. @param {Model} model */
-function unreviewed({ stats, fixations }) {
+/** How much of what is exported nobody has looked at, and whether to leave it out. @param {Model} model @param {HTMLInputElement} reviewed */
+function unreviewed({ stats, fixations }, reviewed) {
   const count = stats.unreviewed_fixations;
-  return count ? `${count} of ${fixations.id.length} fixations rest on propagated or predicted boxes that nobody has reviewed.` : "";
+  if (!count) return [];
+  const all = fixations.id.length;
+  return [
+    element("p", { class: "note warn", "data-testid": "unreviewed" }, `${count} of ${all} fixations ${count > 1 ? "rest" : "rests"} on propagated or predicted boxes that nobody has reviewed.`),
+    element("label", { class: "check" }, reviewed, "leave these without a label in “Fixations and reports”"),
+  ];
 }
 
 /** Labels from elsewhere; one action, which can be undone. @param {Model} model @param {() => void} undo */
@@ -55,10 +62,11 @@ export async function showImport(model, undo) {
     element("p", { class: "note" }, "The import is one action: Undo takes it back whole."),
   ], "Import");
   if (!answer || !(await mayReplace(model))) return;
-  const who = `author=${encodeURIComponent(model.author())}&tab=${encodeURIComponent(model.tab)}`;
+  const file = /** @type {File} */ (answer.get("file"));
+  const how = new URLSearchParams({ author: model.author(), tab: model.tab, name: file.name });
   try {
-    const { summary } = await call("POST", `/api/import/${answer.get("format")}?${who}`, /** @type {File} */ (answer.get("file")), IMPORT_MS);
-    toast(summary ?? "Imported.", { action: "Undo", onAction: undo, stays: true });
+    const { summary } = await call("POST", `/api/import/${answer.get("format")}?${how}`, file, IMPORT_MS);
+    toast(summary, { action: "Undo", onAction: undo, stays: true });
     model.anew().catch(() => {});
   } catch (error) {
     const text = error instanceof Refused && error.status === 413 ? "the file is too large." : /** @type {Error} */ (error).message;

@@ -53,7 +53,7 @@ export function showBoxes(model, boxes, gestures) {
     rows.push(element("li", {}, coloured(element("div", { class: "box guess" }, element("i", { class: "swatch" }),
       element("span", { class: "name" }, label?.name ?? "?"), element("span", { class: "count", title: "predicted" }, element("span", { class: "long" }, "predicted"), ` ${Math.round(100 * guess.score)} %`)), colourOf(label))));
   }
-  if (state && !rows.length) rows.push(element("li", { class: "note" }, "No box in this frame. Drag on the frame to draw one."));
+  if (state && !rows.length) rows.push(element("li", { class: "note" }, "No box in this frame: N draws one."));
   keepFocus(byId("boxes"), rows);
 }
 

@@ -185,7 +185,7 @@ export class Queue {
       const swatch = document.createElement("i");
       swatch.style.background = colourOf(label);
       title.prepend(swatch);
-      if (!why.textContent) why.textContent = label.name;
+      if (this.#done(item) || !why.textContent) why.textContent = label.name;
     }
     text.append(title, time, why);
     return text;

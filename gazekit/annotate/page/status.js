@@ -23,16 +23,16 @@ export function showSaved(model) {
 
 /** @param {Model} model @param {Annotator} annotator */
 export function showProgress(model, annotator) {
-  const { done, total, text } = annotator.shown.mode === "box" ? frames(model) : fixations(model);
+  const { done, total, text } = annotator.shown.mode === "box" ? frames(model) : fixations(model, annotator.labelled);
   byId("progress-fill").style.width = `${total ? Math.min(100, (100 * done) / total) : 0}%`;
-  byId("progress-text").textContent = text + rate(annotator.labelled);
+  byId("progress-text").textContent = text;
   byId("queue-note").textContent = advice(annotator.labelled);
 }
 
-/** @param {Model} model */
-function fixations({ fixations: { label, source } }) {
+/** @param {Model} model @param {{at: number}[]} labelled */
+function fixations({ fixations: { label, source } }, labelled) {
   const done = label.filter((value, k) => value !== null && ["manual", "confirmed", "imported"].includes(source[k] ?? "")).length;
-  return { done, total: label.length, text: label.length ? `${done} of ${label.length} fixations` : "no fixations" };
+  return { done, total: label.length, text: label.length ? `${done} of ${label.length} fixations${rate(labelled)}` : "no fixations" };
 }
 
 /** @param {Model} model */

@@ -5,6 +5,7 @@
 /** @import { Shown } from "./shown.js" */
 import { byId, coloured, element } from "./dom.js";
 import { colourOf } from "./draw.js";
+import { BACKGROUND } from "./model.js";
 
 /** @typedef {{what: string, hint: string, label?: Label}} Line */
 
@@ -25,10 +26,10 @@ export function showSuggestion(model, shown, boxes) {
 function ofBoxes(model, shown, boxes) {
   const { selected, next } = boxes;
   const guesses = boxes.guesses.length;
-  if (shown.drawing) return next ? { what: `Draw: ${next.name}`, hint: "a digit changes the label", label: next } : { what: "No label yet", hint: "L adds one" };
-  if (selected) return { what: model.label(selected.label)?.name ?? "?", hint: "selected · a digit relabels it, N draws the next", label: model.label(selected.label) };
+  if (shown.drawing) return next ? { what: `Draw: ${next.name}`, hint: "two clicks or a drag · digits change the label", label: next } : { what: "No label yet", hint: "L adds one" };
+  if (selected) return { what: model.label(selected.label)?.name ?? "?", hint: "digits relabel it · N draws another", label: model.label(selected.label) };
   if (guesses) return { what: guesses > 1 ? `${guesses} predicted boxes` : "1 predicted box", hint: guesses > 1 ? "Enter takes them" : "Enter takes it" };
-  return next ? { what: `Next box: ${next.name}`, hint: "drag to draw, a digit changes the label", label: next } : { what: "No label yet", hint: "L adds one" };
+  return next ? { what: `Next box: ${next.name}`, hint: "drag to draw it · digits change the label", label: next } : { what: "No label yet", hint: "L adds one" };
 }
 
 /** @param {Model} model @param {Shown} shown @returns {Line} */
@@ -38,6 +39,6 @@ function ofFixation(model, shown) {
   if (k === undefined) return { what: "", hint: "" };
   const known = model.label(label[k] ?? suggestion[k]);
   if (label[k] !== null) return { what: known?.name ?? "?", hint: source[k] === "confirmed" ? "confirmed" : "labelled", label: known };
-  if (!known) return { what: "Looked at what?", hint: "press a label’s key" };
+  if (!known) return { what: "Looked at what?", hint: model.labels.some((own) => own.id > BACKGROUND) ? "press a label’s key" : "L adds a label, 0 is background" };
   return { what: `${known.name}?`, hint: `${confidence[k] === null ? "" : `${Math.round(100 * Number(confidence[k]))} % · `}Enter, or another key`, label: known };
 }
