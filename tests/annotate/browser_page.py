@@ -183,6 +183,16 @@ class Page:
         """Click an element."""
         self.find(testid).click()
 
+    def import_file(self, format: str, file: Path, replace: str = "dialog-ok") -> None:
+        """Import labels into a project that has boxes, and say whether they are replaced."""
+        self.click("import")
+        self.find("import-format").send_keys(format)
+        self.find("import-file").send_keys(str(file))
+        self.click("dialog-ok")
+        asked = "return document.querySelector('dialog[open]')?.textContent.includes('Replace boxes?')"
+        until(lambda: self.js(asked), "the question")
+        self.click(replace)
+
     def go(self, frame: int) -> None:
         """Show a frame."""
         self.js("gazekit.going.go(arguments[0])", frame)

@@ -16,7 +16,7 @@ export function ask(title, body, ok, { danger = false } = {}) {
     const form = /** @type {HTMLFormElement} */ (element("form", { method: "dialog" },
       element("header", {}, element("h2", { id: "dialog-title" }, title), element("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: () => dialog.close() }, "×")),
       element("div", { class: "dialog-body" }, ...body),
-      element("footer", {}, element("button", { type: "button", onclick: () => dialog.close() }, ok ? "Cancel" : "Close"),
+      element("footer", {}, element("button", { type: "button", "data-testid": "dialog-cancel", onclick: () => dialog.close() }, ok ? "Cancel" : "Close"),
         ok ? element("button", { class: danger ? "primary danger" : "primary", value: "ok", "data-testid": "dialog-ok" }, ok) : null)));
     dialog.replaceChildren(form);
     dialog.returnValue = "";
