@@ -139,8 +139,8 @@ class Page:
     def settled(self) -> None:
         """The frame and its boxes are shown."""
         shown = (
-            "const {model, annotator, stage} = gazekit;"
-            "return Boolean(model.view(annotator.shown.frame)?.predictions && stage.picture)"
+            "const {model, shown, stage} = gazekit;"
+            "return Boolean(model.view(shown.frame)?.predictions && stage.picture)"
         )
         until(lambda: self.js(shown), "the frame")
 
@@ -183,10 +183,20 @@ class Page:
         """Click an element."""
         self.find(testid).click()
 
+    def import_file(self, format: str, file: Path, replace: str = "dialog-ok") -> None:
+        """Import labels into a project that has boxes, and say whether they are replaced."""
+        self.click("import")
+        self.find("import-format").send_keys(format)
+        self.find("import-file").send_keys(str(file))
+        self.click("dialog-ok")
+        asked = "return document.querySelector('dialog[open]')?.textContent.includes('Replace boxes?')"
+        until(lambda: self.js(asked), "the question")
+        self.click(replace)
+
     def go(self, frame: int) -> None:
         """Show a frame."""
-        self.js("gazekit.annotate; gazekit.annotator.go(arguments[0])", frame)
-        until(lambda: self.js("return gazekit.annotator.shown.frame") == frame, f"frame {frame}")
+        self.js("gazekit.going.go(arguments[0])", frame)
+        until(lambda: self.js("return gazekit.shown.frame") == frame, f"frame {frame}")
         self.settled()
 
     def drag(self, *scene_xy: tuple[float, float]) -> None:
@@ -208,7 +218,7 @@ class Page:
 
     def boxes(self) -> list[dict[str, Any]]:
         """Boxes as shown, the edits that wait included."""
-        return self.js("return gazekit.model.view(gazekit.annotator.shown.frame).boxes")
+        return self.js("return gazekit.model.view(gazekit.shown.frame).boxes")
 
     def errors(self) -> list[str]:
         """What went wrong in the browser since the last look, refused connections aside."""

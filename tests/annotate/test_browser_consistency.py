@@ -30,7 +30,7 @@ def test_a_change_in_one_tab_is_seen_in_the_other_without_reload(server, tab):
     one.keys("b", "3")
     one.saved()
     until(lambda: two.boxes()[0]["label"] == 3, "the other tab's label")
-    one.js("gazekit.annotator.setMode('fixation'); gazekit.annotator.goFixation(9)")
+    one.js("gazekit.annotator.setMode('fixation'); gazekit.going.goFixation(9)")
     one.keys("2")
     one.saved()
     until(lambda: two.js("return gazekit.model.fixations.label[8]") == 2, "the other tab's fixation")
@@ -44,12 +44,12 @@ def test_two_tabs_in_conflict_see_both_versions_and_nothing_is_lost(server, tab,
         page.go(6)
     box = one.boxes()[2]
     _offline(two, True)
-    two.js("gazekit.annotator.select(gazekit.model.view(6).boxes[2])")
+    two.js("gazekit.boxes.select(gazekit.model.view(6).boxes[2])")
     two.chord("\ue00a", "\ue014")  # Alt and the arrow to the right
-    two.js("gazekit.annotator.draw([5, 5, 25, 20])")
+    two.js("gazekit.boxes.draw([5, 5, 25, 20])")
     assert "offline" in until(lambda: "offline" in two.text("saved") and two.text("saved"), "offline")
     assert "2 waiting" in two.text("saved")
-    one.js("gazekit.annotator.select(gazekit.model.view(6).boxes[2])")
+    one.js("gazekit.boxes.select(gazekit.model.view(6).boxes[2])")
     one.keys("6" if box["label"] == 3 else "3")
     one.saved()
     theirs = server.get("api/frames/6")
@@ -71,7 +71,7 @@ def test_two_tabs_in_conflict_see_both_versions_and_nothing_is_lost(server, tab,
 
 def test_a_fixation_is_not_in_conflict_with_boxes_of_its_frame(server, tab):
     page = tab(server.address)
-    page.js("gazekit.annotator.goFixation(5)")
+    page.js("gazekit.going.goFixation(5)")
     page.settled()
     known = page.js("return gazekit.model.view(40).version")
     page.js("gazekit.model.receive = (state) => state")  # this tab hears nothing any more
@@ -115,7 +115,7 @@ def test_edits_made_offline_survive_a_closed_tab(toy_project, served, tab):
     page = tab(server.address)
     page.go(10)
     server.kill()
-    page.js("gazekit.annotator.setMode('box'); gazekit.annotator.draw([10, 10, 50, 50])")
+    page.js("gazekit.annotator.setMode('box'); gazekit.boxes.draw([10, 10, 50, 50])")
     until(lambda: "offline" in page.text("saved"), "offline")
     page.driver.switch_to.new_window("tab")
     other = page.driver.current_window_handle
@@ -161,7 +161,7 @@ def test_edits_are_kept_while_the_server_does_not_let_the_page_in(server, tab, s
     page.go(32)
     before = len(page.boxes())
     page.js(_ANSWERS, "/api/actions", status, "a token is needed")
-    page.js("gazekit.annotator.setMode('box'); gazekit.annotator.draw([10, 10, 50, 50])")
+    page.js("gazekit.annotator.setMode('box'); gazekit.boxes.draw([10, 10, 50, 50])")
     until(lambda: "not let in · 1 waiting" in page.text("saved"), "that it is refused")
     assert "a token is needed" in page.text("toasts")
     page.js("window.fetch = window.real")
@@ -173,7 +173,7 @@ def test_edits_wait_while_another_project_is_open_at_the_address(server, tab):
     page = tab(server.address)
     page.go(33)
     page.js(_ANSWERS, "/api/actions", 503, "restarting")
-    page.js("gazekit.annotator.setMode('box'); gazekit.annotator.draw([10, 10, 50, 50])")
+    page.js("gazekit.annotator.setMode('box'); gazekit.boxes.draw([10, 10, 50, 50])")
     until(lambda: "offline" in page.text("saved"), "offline")
     page.js(
         "window.fetch = (path, what) => path === '/api/project'"
@@ -257,9 +257,10 @@ def test_what_is_told_before_a_tab_listens_is_not_missed(server, tab):
     page.go(38)
     assert page.boxes() == []
     page.js(
-        "const {listen} = await import('/page/stream.js'), {version} = gazekit.model.project;"
+        "const {listen} = await import('/page/stream.js'), {version} = gazekit.model.project, {heard} = gazekit.model;"
         "gazekit.model.heard = () => {};"  # what comes by the stream of now is not looked at
-        "window.late = () => listen(gazekit.model, () => 38, version)"
+        "window.late = () => {"
+        " Object.assign(gazekit.model, {heard}); gazekit.model.project.version = version; listen(gazekit.model) }"
     )
     server.post("api/actions", {"author": "eve", "tab": "x", "op": "box.add", "frame": 38, "label": 3,
                                    "box": [1, 1, 9, 9]})  # fmt: skip
@@ -275,7 +276,7 @@ def test_everything_is_read_anew_when_the_server_says_reset(server, tab):
         "const {listen} = await import('/page/stream.js'), {EventSource} = window;"
         "gazekit.model.heard = () => {};"
         "window.EventSource = class extends EventTarget { constructor() { super(); window.told = this } };"
-        "listen(gazekit.model, () => 39); window.EventSource = EventSource"
+        "listen(gazekit.model); window.EventSource = EventSource"
     )
     server.post("api/actions", {"author": "eve", "tab": "x", "op": "box.add", "frame": 39, "label": 3,
                                    "box": [1, 1, 9, 9]})  # fmt: skip

@@ -1,16 +1,6 @@
 /** Questions to the user. Each resolves to what was chosen, or null. */
 /** @import { Label } from "./types.js" */
-/** @import { Model } from "./model.js" */
-import { call, Refused } from "./api.js";
-import { byId, element, toast } from "./dom.js";
-
-/** @type {[string, string, string, boolean][]} format, name, what it holds, can be read too */
-const FORMATS = [
-  ["coco", "COCO", "boxes and labels of all frames, JSON", true],
-  ["cvat", "CVAT for video", "tracks with keyframes, XML 1.1", true],
-  ["label_studio", "Label Studio", "video rectangles, JSON", true],
-  ["fixations", "Fixations and reports", "label of each fixation, dwell times, transitions, CSV", false],
-];
+import { byId, element } from "./dom.js";
 
 /**
  * @param {string} title
@@ -19,14 +9,14 @@ const FORMATS = [
  * @param {{danger?: boolean}} [look]
  * @returns {Promise<FormData | null>}
  */
-function ask(title, body, ok, { danger = false } = {}) {
+export function ask(title, body, ok, { danger = false } = {}) {
   const dialog = /** @type {HTMLDialogElement} */ (byId("dialog"));
   if (dialog.open) dialog.close();
   return new Promise((resolve) => {
     const form = /** @type {HTMLFormElement} */ (element("form", { method: "dialog" },
       element("header", {}, element("h2", { id: "dialog-title" }, title), element("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: () => dialog.close() }, "×")),
       element("div", { class: "dialog-body" }, ...body),
-      element("footer", {}, element("button", { type: "button", onclick: () => dialog.close() }, ok ? "Cancel" : "Close"),
+      element("footer", {}, element("button", { type: "button", "data-testid": "dialog-cancel", onclick: () => dialog.close() }, ok ? "Cancel" : "Close"),
         ok ? element("button", { class: danger ? "primary danger" : "primary", value: "ok", "data-testid": "dialog-ok" }, ok) : null)));
     dialog.replaceChildren(form);
     dialog.returnValue = "";
@@ -39,7 +29,7 @@ function ask(title, body, ok, { danger = false } = {}) {
 }
 
 /** @param {string} text @param {Node} input */
-const field = (text, input) => element("label", { class: "field" }, element("span", {}, text), input);
+export const field = (text, input) => element("label", { class: "field" }, element("span", {}, text), input);
 
 /** @param {string} title @param {string} text @param {string} ok */
 export const sure = async (title, text, ok) => (await ask(title, [element("p", {}, text)], ok, { danger: true })) !== null;
@@ -70,32 +60,4 @@ export async function askLabel(label, labels) {
   if (!answer) return null;
   const into = String(answer.get("into") ?? "");
   return { name: String(answer.get("name") ?? label.name).trim(), colour: String(answer.get("colour")), group: String(answer.get("group") ?? label.group ?? "").trim(), into: into === "" ? null : Number(into) };
-}
-
-/** Files to take along. @param {Model} model */
-export async function showExport(model) {
-  await model.outbox.idle();
-  const links = FORMATS.map(([format, name, text]) => element("a", { class: "format", href: `/api/export/${format}`, download: true, "data-testid": `export-${format}` },
-    element("b", {}, name), element("span", {}, text)));
-  await ask("Export", [element("p", { class: "note" }, "Everything that is saved up to now."), ...links], null);
-}
-
-/** Labels from elsewhere; one action, which can be undone. @param {Model} model */
-export async function showImport(model) {
-  const formats = FORMATS.filter(([, , , readable]) => readable);
-  const answer = await ask("Import labels", [
-    field("Format", element("select", { name: "format", "data-testid": "import-format" }, ...formats.map(([format, name]) => element("option", { value: format }, name)))),
-    field("File", element("input", { type: "file", name: "file", required: true, accept: ".json,.xml", "data-testid": "import-file" })),
-    element("p", { class: "note" }, "The import is one action: Undo takes it back whole."),
-  ], "Import");
-  if (!answer) return;
-  const who = `author=${encodeURIComponent(model.author())}&tab=${encodeURIComponent(model.tab)}`;
-  try {
-    await call("POST", `/api/import/${answer.get("format")}?${who}`, /** @type {File} */ (answer.get("file")), "json", 300000);
-    toast("Imported.");
-    model.emit("imported");
-  } catch (error) {
-    const text = error instanceof Refused && error.status === 413 ? "The file is too large." : /** @type {Error} */ (error).message;
-    toast(`Not imported: ${text}`, { error: true });
-  }
 }

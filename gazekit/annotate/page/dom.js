@@ -29,11 +29,11 @@ export function coloured(node, colour) {
 const TOAST_MS = 6000;
 
 /**
- * A short message in the corner; errors stay until they are closed.
+ * A short message beside the stage; errors, and what `stays`, are there until closed.
  * @param {string} text
- * @param {{error?: boolean, action?: string, onAction?: () => void}} [options]
+ * @param {{error?: boolean, stays?: boolean, action?: string, onAction?: () => void}} [options]
  */
-export function toast(text, { error = false, action, onAction } = {}) {
+export function toast(text, { error = false, stays = error, action, onAction } = {}) {
   const list = byId("toasts");
   const close = () => box.remove();
   const box = element("div", { class: error ? "toast error" : "toast", role: error ? "alert" : "status" },
@@ -44,5 +44,22 @@ export function toast(text, { error = false, action, onAction } = {}) {
   if (same) same.remove();
   list.append(box);
   while (list.children.length > 4) list.firstElementChild.remove();
-  if (!error) setTimeout(close, TOAST_MS);
+  if (!stays) setTimeout(close, TOAST_MS);
+}
+
+/**
+ * What a request answers; why not, if it fails, is said.
+ * @param {Promise<any>} promise
+ * @param {string} [done] said when it has succeeded
+ * @returns {Promise<any>} undefined if it failed
+ */
+export async function told(promise, done) {
+  try {
+    const answer = await promise;
+    if (done) toast(done);
+    return answer;
+  } catch (error) {
+    toast(/** @type {Error} */ (error).message, { error: true });
+    return undefined;
+  }
 }

@@ -3,6 +3,7 @@
 import { isGuess } from "./edits.js";
 
 export const HANDLE_PX = 9;
+const NAME_PX = 18;
 const NO_LABEL = "#9aa0a6";
 
 /** A canvas that fits its place on the page at the screen's own pixels. @param {HTMLCanvasElement} canvas */
@@ -24,10 +25,11 @@ export const themed = (name) => getComputedStyle(document.documentElement).getPr
 /** @param {Label | undefined} label */
 export const colourOf = (label) => label?.colour ?? NO_LABEL;
 
-/** Black or white, whichever reads better on a colour. @param {string} hex */
-export function inkOn(hex) {
-  const [r, g, b] = [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16) / 255);
-  return 0.299 * r + 0.587 * g + 0.114 * b > 0.6 ? "#16181d" : "#ffffff";
+/** Black or white, whichever has the larger contrast (WCAG 2) on a colour. @param {string} hex */
+function inkOn(hex) {
+  const [r, g, b] = [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16) / 255).map((s) => (s <= 0.04045 ? s / 12.92 : ((s + 0.055) / 1.055) ** 2.4));
+  const luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  return (luminance + 0.05) ** 2 > 1.05 * 0.05 ? "#000000" : "#ffffff";
 }
 
 /**
@@ -71,13 +73,21 @@ function drawName(context, item, label, px, dashed) {
   const colour = colourOf(label);
   context.font = `600 ${12 * px}px system-ui, sans-serif`;
   const wide = context.measureText(text).width + 10 * px;
-  const [x0, y0] = item.box;
-  const top = y0 - 18 * px < 0 ? y0 : y0 - 18 * px;
+  const [x, y] = inView(context, item.box, wide, NAME_PX * px, px);
   context.fillStyle = colour;
-  context.fillRect(x0 - px, top, wide, 18 * px);
+  context.fillRect(x, y, wide, NAME_PX * px);
   context.fillStyle = inkOn(colour);
   context.textBaseline = "middle";
-  context.fillText(text, x0 + 4 * px, top + 9.5 * px);
+  context.fillText(text, x + 5 * px, y + 9.5 * px);
+}
+
+/** Above a box, unless a side of the canvas is in the way. @param {CanvasRenderingContext2D} context @param {Box} box @param {number} wide @param {number} high @param {number} px @returns {[number, number]} left, top */
+function inView(context, [x0, y0, x1], wide, high, px) {
+  const { a, e, f } = context.getTransform();
+  const left = -e / a;
+  const right = (context.canvas.width - e) / a;
+  const x = x1 < left || x0 > right ? x0 : Math.max(left, Math.min(x0 - px, right - wide));
+  return [x, y0 - high < -f / a ? y0 : y0 - high];
 }
 
 /** Corners and sides to pull at. @param {Box} box @returns {[string, number, number][]} */

@@ -20,7 +20,7 @@ function changed(boxes, edit) {
   switch (edit.op) {
     case "box.add":
       return [...boxes, {
-        id: edit.temp ?? edit.nonce, track: edit.track ?? edit.temp ?? edit.nonce, label: edit.label ?? 0,
+        id: edit.temp ?? edit.nonce, track: typeof edit.track === "number" ? edit.track : edit.temp ?? edit.nonce, label: edit.label ?? 0,
         box: edit.box ?? [0, 0, 1, 1], source: "manual", score: null, keyframe: true,
       }];
     case "box.update":

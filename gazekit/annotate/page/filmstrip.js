@@ -1,7 +1,7 @@
 /** Small pictures of what comes before and after: neighbouring fixations, or neighbouring frames. */
 /** @import { Model } from "./model.js" */
 import { frameUrl } from "./api.js";
-import { clock } from "./timeline.js";
+import { clock } from "./time.js";
 import { colourOf } from "./draw.js";
 
 const SLOT_PX = 104;

@@ -19,6 +19,7 @@ const TABLE = [
     ["background", "0", "background: none of the objects"],
     ["cannot", "X", "cannot tell"],
     ["confirm", "Enter", "the suggestion, or this frame, is right; go to the next"],
+    ["add-label", "L", "add a label"],
     ["uncertain", "U", "go to the most uncertain"],
     ["mode", "Q", "fixations or boxes"],
   ]],
@@ -35,7 +36,7 @@ const TABLE = [
     ["play", "Space", "play or pause"],
   ]],
   ["Boxes", [
-    ["new-box", "N", "new box: two clicks, or a drag"],
+    ["new-box", "N", "new box: two clicks, or a drag; digits choose its label"],
     ["box-at-gaze", "Shift+N", "new box around the gaze, to be moved by keys"],
     ["next-box", "B", "select the next box"],
     ["previous-box", "Shift+B", "select the previous box"],

@@ -8,8 +8,10 @@ import { apply } from "./edits.js";
 import { Outbox } from "./outbox.js";
 
 const KEEP_FRAMES = 400;
+/** Label of what is none of the objects; own labels have larger numbers, "cannot tell" a smaller one. */
+export const BACKGROUND = 0;
 
-/** Names of what listeners can hear: see `Model.emit`. @typedef {"frame" | "fixations" | "labels" | "outbox" | "model" | "predictions" | "refused" | "saved" | "went" | "imported" | "anew" | "propagation"} Topic */
+/** Names of what listeners can hear: see `Model.emit`. @typedef {"frame" | "fixations" | "labels" | "outbox" | "model" | "predictions" | "refused" | "saved" | "went" | "nothing" | "stats" | "anew" | "propagation"} Topic */
 
 /** What a project is known by, whatever it is called and wherever it is served. @param {Project} project */
 const identity = (project) => encodeURIComponent(project.uuid ?? `${project.name} ${project.recording}`);
@@ -23,6 +25,8 @@ export class Model {
   /** @type {Map<number, FrameState>} */ #frames = new Map();
   /** @type {Map<number, Promise<FrameState>>} */ #asked = new Map();
   /** @type {Map<number, number>} frame -> version that it has, as told before it came */ #told = new Map();
+  /** The frame on the stage: asked for again when it has changed, never left without its state. */ shown = 0;
+  /** @type {Record<string, any>} counts of the project */ stats = {};
   /** This page has started the propagation that runs. */ propagating = false;
   /** @type {Map<Topic, ((detail?: any) => void)[]>} */ #listeners = new Map();
 
@@ -56,12 +60,12 @@ export class Model {
       unchanged: (edit) => this.#unchanged(edit),
       onChange: () => this.emit("outbox"),
     });
-    await this.loadFixations();
+    await Promise.all([this.loadFixations(), this.loadStats()]);
     await this.outbox.restore();
   }
 
   /** The study's own labels first, then background and "cannot tell". */
-  get labels() { return [...this.project.labels].sort((a, b) => Number(a.id <= 0) - Number(b.id <= 0)); }
+  get labels() { return [...this.project.labels].sort((a, b) => Number(a.id <= BACKGROUND) - Number(b.id <= BACKGROUND)); }
 
   /** @param {number | null | undefined} id @returns {Label | undefined} */
   label(id) { return this.project.labels.find((label) => label.id === id); }
@@ -73,6 +77,11 @@ export class Model {
     this.project = await get("/api/project");
     this.emit("labels");
     this.emit("model", this.project.model);
+  }
+
+  async loadStats() {
+    this.stats = await get("/api/stats").catch(() => this.stats);
+    this.emit("stats");
   }
 
   async loadFixations() {
@@ -119,13 +128,13 @@ export class Model {
     return newest;
   }
 
-  /** Asks again for frames that changed elsewhere. @param {number} [frame] all if not given @param {number} [keep] the frame shown */
-  forget(frame, keep) {
+  /** Asks again for frames that changed, once they are looked at. @param {number} [frame] all if not given */
+  forget(frame) {
     const gone = frame === undefined ? new Set([...this.#frames.keys(), ...this.#asked.keys()]) : [frame];
     for (const index of gone) {
       const asked = this.#asked.get(index); // its answer may be of before
       if (asked) asked.catch(() => {}).then(() => this.#reload(index));
-      else if (index === keep) this.#reload(index);
+      else if (index === this.shown) this.#reload(index);
       else this.#frames.delete(index);
     }
   }
@@ -133,19 +142,18 @@ export class Model {
   /** @param {number} frame */
   #reload(frame) { get(`/api/frames/${frame}`).then((state) => this.receive(state)).catch(() => {}); }
 
-  /** A frame was changed, here or elsewhere. @param {number} frame @param {number} version @param {number} keep the frame shown */
-  heard(frame, version, keep) {
+  /** A frame was changed, here or elsewhere. @param {number} frame @param {number} version */
+  heard(frame, version) {
     if ((this.#frames.get(frame)?.version ?? -1) >= version) return;
     this.#told.set(frame, version);
     const answered = this.#asked.has(frame) || this.outbox.waiting.some((edit) => edit.frame === frame);
-    if (!answered) this.forget(frame, keep); // else what comes is looked at then
+    if (!answered) this.forget(frame); // else what comes is looked at then
   }
 
-  /** Much may have changed: everything is read again. @param {number} keep the frame shown */
-  async anew(keep) {
-    this.forget(undefined, keep);
-    await this.loadProject();
-    await this.loadFixations();
+  /** Much may have changed: everything is read again. */
+  async anew() {
+    this.forget();
+    await Promise.all([this.loadProject(), this.loadFixations(), this.loadStats()]);
     this.emit("anew");
   }
 
@@ -172,20 +180,18 @@ export class Model {
   #saved(edit, answer, ms) {
     if (answer.state) this.receive(answer.state);
     if (edit.op.startsWith("label.")) this.loadProject();
-    if (["boxes.copy_next", "track.delete", "track.interpolate", "undo", "redo", "label.merge"].includes(edit.op)) {
-      this.forget(undefined, answer.frame ?? undefined);
-    }
+    if (["boxes.copy_next", "track.delete", "track.interpolate", "label.merge"].includes(edit.op)) this.forget();
+    if (edit.op === "frame.confirm") this.loadStats();
     if (edit.op === "undo" || edit.op === "redo") {
-      this.loadProject();
-      this.loadFixations();
-      this.emit("went", answer);
+      if (!answer.nothing) this.anew().catch(() => {});
+      this.emit(answer.nothing ? "nothing" : "went", answer.nothing ? edit.op : answer);
     }
     this.emit("saved", { edit, answer, ms });
   }
 
   /** @param {Edit} edit @param {string} reason empty for a conflict */
   #refused(edit, reason) {
-    if (edit.frame !== null) this.forget(edit.frame, edit.frame);
+    if (edit.frame !== null) this.forget(edit.frame);
     if (edit.fixation !== undefined) this.loadFixations();
     this.emit("refused", { edit, reason });
   }

@@ -1,5 +1,6 @@
 /** Labels, and the boxes of the frame shown. */
 /** @import { Label, LabelledBox } from "./types.js" */
+/** @import { Boxes } from "./boxes.js" */
 /** @import { Model } from "./model.js" */
 import { colourOf } from "./draw.js";
 import { byId, coloured, element } from "./dom.js";
@@ -10,7 +11,7 @@ const SOURCES = { manual: "by hand", confirmed: "confirmed", propagated: "propag
 
 /**
  * @param {Model} model
- * @param {number | null} active what the next box gets, or what the fixation has
+ * @param {number | null | undefined} active what the fixation or the selected box has, or the next box gets
  * @param {{onPick: (label: Label) => void, onEdit: (label: Label) => void}} gestures
  */
 export function showLabels(model, active, gestures) {
@@ -29,13 +30,11 @@ export function showLabels(model, active, gestures) {
 
 /**
  * @param {Model} model
- * @param {number} frame
- * @param {LabelledBox["id"] | null} selected
+ * @param {Boxes} boxes
  * @param {{onSelect: (box: LabelledBox) => void, onDelete: (box: LabelledBox) => void}} gestures
  */
-export function showBoxes(model, frame, selected, gestures) {
-  const state = model.view(frame);
-  const guesses = state && !state.confirmed && !state.boxes.length ? state.predictions ?? [] : [];
+export function showBoxes(model, boxes, gestures) {
+  const { view: state, guesses } = boxes;
   byId("boxes-title").textContent = state ? `Boxes · ${state.boxes.length}` : "Boxes";
   byId("confirm").hidden = !state || (!state.boxes.length && !guesses.length);
   byId("confirm").textContent = state?.confirmed ? "Confirmed ✓" : guesses.length ? "Take all" : "Confirm";
@@ -44,7 +43,7 @@ export function showBoxes(model, frame, selected, gestures) {
     const label = model.label(box.label);
     const score = isGuess(box) && box.score !== null && box.score !== undefined ? ` ${Math.round(100 * box.score)} %` : "";
     return element("li", {},
-      coloured(element("button", { type: "button", class: isGuess(box) ? "box guess" : "box", "aria-pressed": box.id === selected, "data-box": box.id, onclick: () => gestures.onSelect(box) },
+      coloured(element("button", { type: "button", class: isGuess(box) ? "box guess" : "box", "aria-pressed": box.id === boxes.selected?.id, "data-box": box.id, onclick: () => gestures.onSelect(box) },
         element("i", { class: "swatch" }), element("span", { class: "name" }, label?.name ?? "?"),
         box.keyframe ? element("span", { class: "key", title: "keyframe" }, "◆") : null, element("span", { class: "count", title: `${SOURCES[box.source]}${box.author ? ` by ${box.author}` : ""}` }, element("span", { class: score && "long" }, SOURCES[box.source]), score)), colourOf(label)),
       element("button", { type: "button", class: "quiet edit", "aria-label": `Delete box ${label?.name} in this frame`, title: "Delete in this frame (Delete)", onclick: () => gestures.onDelete(box) }, "×"));
@@ -54,7 +53,7 @@ export function showBoxes(model, frame, selected, gestures) {
     rows.push(element("li", {}, coloured(element("div", { class: "box guess" }, element("i", { class: "swatch" }),
       element("span", { class: "name" }, label?.name ?? "?"), element("span", { class: "count", title: "predicted" }, element("span", { class: "long" }, "predicted"), ` ${Math.round(100 * guess.score)} %`)), colourOf(label))));
   }
-  if (state && !rows.length) rows.push(element("li", { class: "note" }, "No box in this frame. Drag on the frame to draw one."));
+  if (state && !rows.length) rows.push(element("li", { class: "note" }, "No box in this frame: N draws one."));
   keepFocus(byId("boxes"), rows);
 }
 

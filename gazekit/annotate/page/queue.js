@@ -2,7 +2,7 @@
 /** @import { QueueItem } from "./types.js" */
 /** @import { Model } from "./model.js" */
 import { get, frameUrl } from "./api.js";
-import { clock } from "./timeline.js";
+import { clock } from "./time.js";
 import { colourOf } from "./draw.js";
 
 const ROW_PX = 52;
@@ -126,6 +126,7 @@ export class Queue {
     const rows = [];
     for (let place = first; place <= last; place++) rows.push(this.#row(place));
     this.rows.replaceChildren(...rows);
+    this.list.setAttribute("aria-activedescendant", this.current === null ? "" : `queue-${this.current}`);
     clearTimeout(this.#settle); // pictures only once the scrolling rests
     this.#settle = setTimeout(() => {
       for (const image of this.rows.querySelectorAll("img")) image.src = /** @type {string} */ (image.dataset.src);
@@ -138,6 +139,7 @@ export class Queue {
   #row(place) {
     const row = document.createElement("div");
     row.className = "queue-row";
+    row.id = `queue-${place}`;
     row.dataset.place = String(place);
     row.style.transform = `translateY(${place * ROW_PX}px)`;
     row.setAttribute("role", "option");
@@ -183,7 +185,7 @@ export class Queue {
       const swatch = document.createElement("i");
       swatch.style.background = colourOf(label);
       title.prepend(swatch);
-      if (!why.textContent) why.textContent = label.name;
+      if (this.#done(item) || !why.textContent) why.textContent = label.name;
     }
     text.append(title, time, why);
     return text;

@@ -1,59 +1,34 @@
-/** The stage: one frame with everything laid over it, zoomed and panned. Pointers become edits by way of callbacks. */
+/** The stage: one frame with everything laid over it, zoomed and panned. What a pointer does on it is in pointer.js. */
 /** @import { Box, FrameState, LabelledBox } from "./types.js" */
+/** @import { Boxes } from "./boxes.js" */
 /** @import { Model } from "./model.js" */
-import { drawBox, drawGaze, drawHeat, fitted, HANDLE_PX, handles } from "./draw.js";
+/** @import { Gestures } from "./pointer.js" */
+/** @import { Shown } from "./shown.js" */
+import { drawBox, drawGaze, drawHeat, fitted } from "./draw.js";
+import { ordered, Pointer } from "./pointer.js";
 
-const MIN_BOX_PX = 3;
 const MAX_ZOOM = 40;
 const HEAT_MS = 1000;
-
-/**
- * @typedef {object} Shown what the stage draws
- * @property {"fixation" | "box"} mode
- * @property {number} frame
- * @property {number | null} fixation
- * @property {number | string | null} selected
- * @property {boolean} drawing the next two clicks, or a drag, make a box
- * @property {boolean} gaze
- * @property {boolean} heat
- * @property {boolean} hidden
- * @property {number} label of a box being drawn
- *
- * @typedef {object} Gestures
- * @property {(box: Box) => void} onDraw
- * @property {(id: number | string, box: Box) => void} onChange a box was moved or resized
- * @property {(box: LabelledBox | null) => void} onSelect
- * @property {() => void} onDrawn drawing has ended, with or without a box
- *
- * @typedef {{kind: "pan", x: number, y: number} | {kind: "draw", box: Box, clicks: boolean} | {kind: "move" | "resize", id: number | string, handle: string, from: [number, number], start: Box, box: Box}} Drag
- */
 
 export class Stage {
   /** @type {HTMLImageElement | null} */ picture = null;
   view = { scale: 1, x: 0, y: 0 };
-  /** @type {Drag | null} */ #drag = null;
   #fit = true;
   #asked = false;
-  /** @type {[number, number] | null} */ #pointer = null;
 
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {Model} model
    * @param {Shown} shown
+   * @param {Boxes} boxes
    * @param {Gestures} gestures
    */
-  constructor(canvas, model, shown, gestures) {
+  constructor(canvas, model, shown, boxes, gestures) {
     this.canvas = canvas;
     this.model = model;
     this.shown = shown;
-    this.gestures = gestures;
-    canvas.addEventListener("pointerdown", (event) => this.#down(event));
-    canvas.addEventListener("pointermove", (event) => this.#move(event));
-    canvas.addEventListener("pointerup", () => this.#up());
-    canvas.addEventListener("pointercancel", () => this.cancel());
-    canvas.addEventListener("pointerleave", () => { this.#pointer = null; this.draw(); });
-    canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
-    canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+    this.boxes = boxes;
+    this.pointer = new Pointer(this, gestures);
     new ResizeObserver(() => { if (this.#fit) this.fit(); else this.draw(); }).observe(canvas);
   }
 
@@ -79,12 +54,14 @@ export class Stage {
     this.draw();
   }
 
-  /** Gives up what is being drawn or dragged. */
-  cancel() {
-    if (this.#drag?.kind === "draw") this.gestures.onDrawn();
-    this.#drag = null;
-    this.draw();
+  /** Moves the view. @param {number} dx @param {number} dy */
+  pan(dx, dy) {
+    this.view = { ...this.view, x: this.view.x + dx, y: this.view.y + dy };
+    this.#fit = false;
   }
+
+  /** Gives up what is being drawn or dragged. */
+  cancel() { this.pointer.cancel(); }
 
   /** Draws once before the next repaint, however often it is asked. */
   draw() {
@@ -117,12 +94,10 @@ export class Stage {
   /** @param {CanvasRenderingContext2D} context @param {FrameState} state */
   #paintBoxes(context, state) {
     const { scale } = this.view;
-    if (!state.confirmed && !state.boxes.length) {
-      for (const item of state.predictions ?? []) drawBox(context, item, this.model.label(item.label), { scale, faint: true });
-    }
-    const drag = this.#drag;
-    const ordered = [...state.boxes].sort((a, b) => Number(a.id === this.shown.selected) - Number(b.id === this.shown.selected));
-    for (const box of ordered) {
+    for (const item of this.boxes.guesses) drawBox(context, item, this.model.label(item.label), { scale, faint: true });
+    const { drag } = this.pointer;
+    const selectedLast = [...state.boxes].sort((a, b) => Number(a.id === this.shown.selected) - Number(b.id === this.shown.selected));
+    for (const box of selectedLast) {
       const dragged = drag && "id" in drag && drag.id === box.id ? { ...box, box: drag.box } : box;
       drawBox(context, dragged, this.model.label(box.label), { scale, selected: box.id === this.shown.selected });
     }
@@ -132,7 +107,7 @@ export class Stage {
   #paintGaze(context, state) {
     const { fixations, place, project } = this.model;
     const k = this.shown.fixation === null ? undefined : place.get(this.shown.fixation);
-    const gaze = state.gaze ?? [];
+    const gaze = (state.gaze ?? []).filter(([, x]) => x !== null);
     const onFixation = k !== undefined && fixations.frame[k] === this.shown.frame;
     /** @type {[number, number] | null} */
     const centre = onFixation ? [fixations.x_px[k], fixations.y_px[k]]
@@ -150,12 +125,14 @@ export class Stage {
 
   /** @param {CanvasRenderingContext2D} context @param {number} w @param {number} h */
   #paintTool(context, w, h) {
-    const px = 1 / this.view.scale;
-    if (this.#drag?.kind === "draw") {
-      const item = { label: this.shown.label, box: ordered(this.#drag.box), score: 1 };
-      drawBox(context, item, this.model.label(this.shown.label), { scale: this.view.scale, named: false });
-    } else if (this.shown.drawing && this.#pointer) {
-      const [x, y] = this.#scene(...this.#pointer);
+    const { drag, at } = this.pointer;
+    if (drag?.kind === "draw") {
+      const label = this.boxes.next;
+      const item = { label: label?.id ?? 0, box: ordered(drag.box), score: 1 };
+      drawBox(context, item, label, { scale: this.view.scale, named: false });
+    } else if (this.shown.drawing && at) {
+      const px = 1 / this.view.scale;
+      const [x, y] = this.scene(...at);
       context.strokeStyle = "rgba(255, 255, 255, 0.8)";
       context.lineWidth = px;
       context.setLineDash([4 * px, 4 * px]);
@@ -168,7 +145,7 @@ export class Stage {
   }
 
   /** @param {number} x on the canvas @param {number} y @returns {[number, number]} scene pixels, in the frame */
-  #scene(x, y) {
+  scene(x, y) {
     const [w, h] = this.model.project.size_px;
     const clip = (/** @type {number} */ value, /** @type {number} */ most) => Math.max(0, Math.min(most, value));
     return [clip((x - this.view.x) / this.view.scale, w), clip((y - this.view.y) / this.view.scale, h)];
@@ -176,109 +153,11 @@ export class Stage {
 
   /** The smallest box at a point. @param {number} x scene pixels @param {number} y @returns {LabelledBox | null} */
   boxAt(x, y) {
-    const boxes = this.shown.hidden ? [] : this.model.view(this.shown.frame)?.boxes ?? [];
+    const boxes = this.shown.hidden ? [] : this.boxes.view?.boxes ?? [];
     const holding = boxes.filter(({ box: [x0, y0, x1, y1] }) => x >= x0 && x < x1 && y >= y0 && y < y1);
     return holding.sort((a, b) => area(a.box) - area(b.box))[0] ?? null;
   }
-
-  /** @param {PointerEvent} event */
-  #down(event) {
-    this.canvas.focus({ preventScroll: true });
-    this.canvas.setPointerCapture(event.pointerId);
-    const [x, y] = this.#scene(event.offsetX, event.offsetY);
-    if (event.button !== 0 || event.shiftKey) {
-      this.#drag = { kind: "pan", x: event.offsetX, y: event.offsetY };
-    } else if (this.#drag?.kind === "draw") { // the second click
-      this.#drag.box[2] = x;
-      this.#drag.box[3] = y;
-      this.#drag.clicks = false;
-    } else if (this.shown.drawing) {
-      this.#drag = { kind: "draw", box: [x, y, x, y], clicks: true };
-    } else this.#grab(x, y, event);
-    this.draw();
-  }
-
-  /** @param {number} x @param {number} y @param {PointerEvent} event */
-  #grab(x, y, event) {
-    const selected = this.model.view(this.shown.frame)?.boxes.find((box) => box.id === this.shown.selected);
-    const reach = (HANDLE_PX + 3) / this.view.scale;
-    const handle = this.shown.mode === "box" && selected && handles(selected.box).find(([, hx, hy]) => Math.abs(hx - x) < reach && Math.abs(hy - y) < reach);
-    if (handle) {
-      this.#drag = { kind: "resize", id: selected.id, handle: handle[0], from: [x, y], start: selected.box, box: selected.box };
-      return;
-    }
-    const hit = this.boxAt(x, y);
-    this.gestures.onSelect(hit);
-    if (this.shown.mode === "fixation") this.#drag = { kind: "pan", x: event.offsetX, y: event.offsetY };
-    else if (hit) this.#drag = { kind: "move", id: hit.id, handle: "nesw", from: [x, y], start: hit.box, box: hit.box };
-    else this.#drag = { kind: "draw", box: [x, y, x, y], clicks: false };
-  }
-
-  /** @param {PointerEvent} event */
-  #move(event) {
-    this.#pointer = [event.offsetX, event.offsetY];
-    const [x, y] = this.#scene(event.offsetX, event.offsetY);
-    const drag = this.#drag;
-    if (drag?.kind === "pan") {
-      this.view = { ...this.view, x: this.view.x + event.offsetX - drag.x, y: this.view.y + event.offsetY - drag.y };
-      drag.x = event.offsetX;
-      drag.y = event.offsetY;
-      this.#fit = false;
-    } else if (drag?.kind === "draw") {
-      drag.box[2] = x;
-      drag.box[3] = y;
-    } else if (drag?.kind === "move") drag.box = this.#moved(drag.start, x - drag.from[0], y - drag.from[1]);
-    else if (drag?.kind === "resize") drag.box = resized(drag.start, drag.handle, x, y);
-    this.#cursor(x, y);
-    if (drag || this.shown.drawing) this.draw();
-  }
-
-  #up() {
-    const drag = this.#drag;
-    if (!drag) return;
-    if (drag.kind === "draw") {
-      const box = ordered(drag.box);
-      const large = Math.min(box[2] - box[0], box[3] - box[1]) * this.view.scale >= MIN_BOX_PX;
-      if (!large && drag.clicks) return; // the first of two clicks
-      this.#drag = null;
-      if (large) this.gestures.onDraw(box);
-      this.gestures.onDrawn();
-    } else {
-      this.#drag = null;
-      if (drag.kind !== "pan" && drag.box !== drag.start) this.gestures.onChange(drag.id, ordered(drag.box));
-    }
-    this.draw();
-  }
-
-  /** @param {Box} box @param {number} dx @param {number} dy @returns {Box} whole, in the frame */
-  #moved([x0, y0, x1, y1], dx, dy) {
-    const [w, h] = this.model.project.size_px;
-    const mx = Math.max(-x0, Math.min(w - x1, dx));
-    const my = Math.max(-y0, Math.min(h - y1, dy));
-    return [x0 + mx, y0 + my, x1 + mx, y1 + my];
-  }
-
-  /** @param {number} x @param {number} y */
-  #cursor(x, y) {
-    const over = this.boxAt(x, y);
-    this.canvas.style.cursor = this.shown.drawing ? "crosshair" : this.#drag?.kind === "pan" ? "grabbing"
-      : this.shown.mode === "fixation" ? (over ? "pointer" : "grab") : over ? "move" : "crosshair";
-  }
-
-  /** @param {WheelEvent} event */
-  #wheel(event) {
-    event.preventDefault();
-    this.zoom(Math.exp(-event.deltaY * 0.0015), event.offsetX, event.offsetY);
-  }
 }
-
-/** @param {Box} box @returns {Box} */
-const ordered = ([x0, y0, x1, y1]) => [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)];
-
-/** @param {Box} box @param {string} handle @param {number} x @param {number} y @returns {Box} */
-const resized = ([x0, y0, x1, y1], handle, x, y) => [
-  handle.includes("w") ? x : x0, handle.includes("n") ? y : y0, handle.includes("e") ? x : x1, handle.includes("s") ? y : y1,
-];
 
 /** @param {Box} box */
 const area = ([x0, y0, x1, y1]) => (x1 - x0) * (y1 - y0);

@@ -3,6 +3,7 @@
 /** @import { Annotator } from "./annotator.js" */
 /** @import { Model } from "./model.js" */
 import { byId, toast } from "./dom.js";
+import { left } from "./time.js";
 
 const RATE_WINDOW_MS = 120000;
 const ADVICE = 40;
@@ -22,19 +23,41 @@ export function showSaved(model) {
 
 /** @param {Model} model @param {Annotator} annotator */
 export function showProgress(model, annotator) {
-  const { label, source } = model.fixations;
+  const { done, total, text } = annotator.shown.mode === "box" ? frames(model) : fixations(model, annotator.labelled);
+  byId("progress-fill").style.width = `${total ? Math.min(100, (100 * done) / total) : 0}%`;
+  byId("progress-text").textContent = text;
+  byId("queue-note").textContent = advice(annotator.labelled);
+}
+
+/** @param {Model} model @param {{at: number}[]} labelled */
+function fixations({ fixations: { label, source } }, labelled) {
   const done = label.filter((value, k) => value !== null && ["manual", "confirmed", "imported"].includes(source[k] ?? "")).length;
-  const total = label.length;
-  byId("progress-fill").style.width = `${total ? (100 * done) / total : 0}%`;
+  return { done, total: label.length, text: label.length ? `${done} of ${label.length} fixations${rate(labelled)}` : "no fixations" };
+}
+
+/** @param {Model} model */
+function frames({ stats }) {
+  const done = stats.confirmed_frames ?? 0;
+  const total = stats.confirmed_of ?? 0;
+  return { done, total, text: total ? `${done} of ${total} frames confirmed` : `${done} frames confirmed` };
+}
+
+/** @param {{at: number}[]} labelled @returns {string} */
+function rate(labelled) {
   const now = performance.now();
-  const recent = annotator.labelled.filter(({ at }) => now - at < RATE_WINDOW_MS);
-  const minutes = recent.length > 1 ? Math.max(0.25, (now - recent[0].at) / 60000) : 1;
-  const rate = recent.length > 1 ? ` · ${(recent.length / minutes).toFixed(0)} labels/min` : "";
-  byId("progress-text").textContent = `${done} of ${total} fixations${rate}`;
-  const last = annotator.labelled.slice(-ADVICE);
-  const right = last.filter(({ accepted }) => accepted).length;
-  byId("queue-note").textContent = last.length < 5 ? "" : `${right} of the last ${last.length} suggestions were right`
-    + (last.length === ADVICE && right >= 0.95 * ADVICE ? ": the rest may need only a look." : ".");
+  const recent = labelled.filter(({ at }) => now - at < RATE_WINDOW_MS);
+  if (recent.length < 2) return "";
+  const minutes = Math.max(0.25, (now - recent[0].at) / 60000);
+  return ` · ${(recent.length / minutes).toFixed(0)} labels/min`;
+}
+
+/** Whether it is time to stop. @param {{accepted: boolean | null}[]} labelled @returns {string} */
+function advice(labelled) {
+  const suggested = labelled.filter(({ accepted }) => accepted !== null).slice(-ADVICE);
+  if (suggested.length < 5) return "";
+  const right = suggested.filter(({ accepted }) => accepted).length;
+  const rest = suggested.length === ADVICE && right >= 0.95 * ADVICE ? ": the rest may need only a look." : ".";
+  return `${right} of the last ${suggested.length} suggestions were right${rest}`;
 }
 
 /** @type {number[]} */
@@ -52,11 +75,16 @@ export function showModel(status) {
   box.dataset.state = status.state;
   box.dataset.version = String(status.version ?? 0);
   const accuracy = typeof status.accuracy === "number" ? ` · ${Math.round(100 * status.accuracy)} AP` : "";
-  const text = status.state === "training" ? `learning ${Math.round(100 * (status.progress ?? 0))} %`
-    : status.state === "failed" ? "learning failed" : status.version ? `model ${status.version}${accuracy}` : "model: nothing learned yet";
+  const training = status.state === "training";
+  const text = training ? `learning ${Math.round(100 * (status.progress ?? 0))} %`
+    : status.state === "failed" ? "learning failed" : status.version ? `model ${status.version}${accuracy}` : "nothing learned yet";
   byId("model-text").textContent = text;
   box.title = status.message || (accuracy ? "Average precision (of 100) on confirmed frames that the model never learns from." : "The model learns from what you confirm.");
-  byId("model-update").textContent = status.state === "training" ? "Stop" : "Update";
+  byId("model-update").hidden = training;
+  byId("training").hidden = !training;
+  byId("training-what").textContent = status.message || "Learning from what was confirmed";
+  byId("training-bar").value = status.progress ?? 0;
+  byId("training-left").textContent = left(status.eta_s);
   if (status.state === "idle" && typeof status.accuracy === "number" && curve.at(-1) !== status.accuracy) curve.push(status.accuracy);
   showCurve(curve.slice(-12));
 }

@@ -23,7 +23,7 @@
  * @property {boolean} confirmed
  * @property {LabelledBox[]} boxes
  * @property {Prediction[]} [predictions]
- * @property {[number, number, number][]} [gaze] t_ms, x_px, y_px
+ * @property {[number, number, number][]} [gaze] t_ms, x_px, y_px; x and y are null where the tracker lost the eye
  * @property {number[]} [fixations]
  *
  * @typedef {object} Label
@@ -65,7 +65,8 @@
  * @property {number} [progress]
  * @property {number} [version]
  * @property {number | null} [accuracy]
- * @property {string} [message]
+ * @property {string} [message] what is learnt, how it ended, why it failed
+ * @property {number | null} [eta_s] about how long still
  *
  * @typedef {object} Edit an action as it waits to be sent
  * @property {string} nonce unique; a repeated one is not done twice
@@ -74,7 +75,7 @@
  * @property {number | null} base_version null until the frame is known
  * @property {string} author
  * @property {Id} [id]
- * @property {Id} [track]
+ * @property {Id | "same"} [track] "same": the one that this label is on already
  * @property {Id} [temp] the page's own id of a box not yet saved
  * @property {number} [label]
  * @property {Box} [box]

@@ -1,0 +1,134 @@
+/** Boxes of the frame shown: drawn, selected, moved, relabelled, deleted, confirmed. */
+/** @import { Box, Edit, FrameState, Id, Label, LabelledBox } from "./types.js" */
+/** @import { Model } from "./model.js" */
+/** @import { Shown } from "./shown.js" */
+import { toast } from "./dom.js";
+import { BACKGROUND } from "./model.js";
+import { moved } from "./pointer.js";
+
+export const SELECT_FIRST = "Select a box first: B.";
+
+export class Boxes {
+  /**
+   * @param {Model} model
+   * @param {Shown} shown
+   * @param {() => void} onShow
+   */
+  constructor(model, shown, onShow) {
+    this.model = model;
+    this.shown = shown;
+    this.onShow = onShow;
+  }
+
+  /** @returns {FrameState | undefined} */
+  get view() { return this.model.view(this.shown.frame); }
+
+  /** @returns {LabelledBox | undefined} */
+  get selected() { return this.view?.boxes.find((box) => box.id === this.shown.selected); }
+
+  /** Predictions that stand for boxes as long as nobody has made or confirmed any here. */
+  get guesses() {
+    const { view } = this;
+    return view && !view.confirmed && !view.boxes.length ? view.predictions ?? [] : [];
+  }
+
+  /** Label of the next box: as picked, or the first one; of look-alikes one that the frame lacks. @returns {Label | undefined} */
+  get next() {
+    const own = this.model.labels.filter((label) => label.id > BACKGROUND);
+    const picked = own.find((label) => label.id === this.shown.label) ?? own[0];
+    const there = new Set(this.view?.boxes.map((box) => box.label));
+    if (!picked?.group || !there.has(picked.id)) return picked;
+    const lacking = own.filter((label) => !there.has(label.id));
+    return lacking.find((label) => label.group === picked.group) ?? lacking[0] ?? picked;
+  }
+
+  /** @param {Partial<Edit> & {op: string}} edit in the frame shown */
+  edit(edit) { this.model.act({ ...edit, frame: this.shown.frame }); }
+
+  /** @param {LabelledBox | null} box */
+  select(box) {
+    this.shown.selected = box?.id ?? null;
+    this.onShow();
+  }
+
+  /** @param {number} direction */
+  selectNext(direction) {
+    const boxes = this.view?.boxes ?? [];
+    if (!boxes.length) return toast("No box in this frame.");
+    const here = boxes.findIndex((box) => box.id === this.shown.selected);
+    this.select(boxes[(here + direction + boxes.length + (here < 0 && direction < 0 ? 1 : 0)) % boxes.length]);
+  }
+
+  /** The selected box gets the label, or the next one if none is selected. @param {Label} label */
+  pick(label) {
+    if (label.id <= BACKGROUND) return toast(`A box is around one of your own labels; “${label.name}” is for fixations.`);
+    if (this.shown.selected !== null) this.edit({ op: "box.update", id: this.shown.selected, label: label.id });
+    this.shown.label = label.id;
+    this.onShow();
+  }
+
+  /** The next two clicks, or a drag, make a new box; once more: no longer. */
+  startDrawing() {
+    this.shown.drawing = !this.shown.drawing;
+    this.shown.selected = null;
+    this.onShow();
+  }
+
+  /** @param {Box} box */
+  draw(box) {
+    const label = this.next;
+    if (!label) return toast("Add a label first: L.", { error: true });
+    const temp = `new-${Math.random().toString(36).slice(2)}`;
+    this.edit({ op: "box.add", temp, track: "same", label: label.id, box: /** @type {Box} */ (box.map(cents)) });
+    this.shown.selected = temp;
+    this.onShow();
+  }
+
+  drawAtGaze() {
+    const [w, h] = this.model.project.size_px;
+    const samples = (this.view?.gaze ?? []).filter(([, x]) => x !== null);
+    const [, x, y] = samples[samples.length >> 1] ?? [0, w / 2, h / 2];
+    this.draw([Math.max(0, x - w / 10), Math.max(0, y - h / 10), Math.min(w, x + w / 10), Math.min(h, y + h / 10)]);
+  }
+
+  /** @param {Id} id @param {Box} box */
+  change(id, box) {
+    const old = this.view?.boxes.find((candidate) => candidate.id === id);
+    const changed = /** @type {Box} */ (box.map(cents));
+    if (!old || changed.every((side, k) => Math.abs(side - old.box[k]) < 0.01)) return;
+    if (changed[2] - changed[0] < 1 || changed[3] - changed[1] < 1) return toast("A box is at least 1 px wide and high.");
+    this.edit({ op: "box.update", id, box: changed });
+  }
+
+  /** @param {number} dx @param {number} dy @param {boolean} stretch */
+  nudge(dx, dy, stretch) {
+    const { selected } = this;
+    if (!selected) return toast(SELECT_FIRST);
+    const size = this.model.project.size_px;
+    const [x0, y0, x1, y1] = selected.box;
+    this.change(selected.id, stretch ? [x0, y0, Math.min(size[0], x1 + dx), Math.min(size[1], y1 + dy)] : moved(selected.box, dx, dy, size));
+  }
+
+  /** @param {LabelledBox | undefined} [box] */
+  remove(box = this.selected) {
+    if (!box) return toast(SELECT_FIRST);
+    this.edit({ op: "box.delete", id: box.id });
+    this.shown.selected = null;
+    this.onShow();
+  }
+
+  /** All boxes of the frame are right; where there are none, the predicted ones that are shown. @returns {Promise<boolean>} whether it is confirmed */
+  async confirm() {
+    const state = await this.model.frame(this.shown.frame).catch(() => null);
+    if (!state) {
+      toast("This frame is not here yet: nothing was confirmed.", { error: true });
+      return false;
+    }
+    const boxes = this.guesses.map(({ label, box, score }) => ({ label, box, score }));
+    if (!this.view?.confirmed) this.edit({ op: "frame.confirm", ...(boxes.length ? { boxes } : {}) });
+    return true;
+  }
+}
+
+/** @param {number} value to a hundredth of a pixel */
+const cents = (value) => Math.round(value * 100) / 100;

@@ -1,0 +1,137 @@
+/** Going about: frames, fixations, the queue, playing. */
+/** @import { QueueItem } from "./types.js" */
+/** @import { Model } from "./model.js" */
+/** @import { Pictures } from "./pictures.js" */
+/** @import { Queue } from "./queue.js" */
+/** @import { Shown } from "./shown.js" */
+/** @import { Stage } from "./stage.js" */
+import { toast } from "./dom.js";
+
+const SECOND_MS = 1000;
+
+export class Going {
+  /** @type {Stage} */ stage = /** @type {any} */ (null);
+  /** @type {Queue} */ queue = /** @type {any} */ (null);
+  /** Milliseconds from a step to the frame with its boxes on the stage. @type {number[]} */ stepMs = [];
+  #direction = 1;
+
+  /**
+   * @param {Model} model
+   * @param {Pictures} pictures
+   * @param {Shown} shown
+   * @param {() => void} onShow something other than boxes has changed
+   */
+  constructor(model, pictures, shown, onShow) {
+    this.model = model;
+    this.pictures = pictures;
+    this.shown = shown;
+    this.onShow = onShow;
+  }
+
+  /** @param {number} frame @param {number | null} [fixation] */
+  async go(frame, fixation = this.#fixationIn(frame)) {
+    const started = performance.now();
+    const next = Math.max(0, Math.min(this.model.project.n_frames - 1, frame));
+    if (next !== this.shown.frame) {
+      this.#direction = Math.sign(next - this.shown.frame);
+      this.shown.selected = null;
+      this.stage.cancel();
+    }
+    Object.assign(this.shown, { frame: next, fixation });
+    this.model.shown = next;
+    this.onShow();
+    try {
+      const [picture] = await Promise.all([this.pictures.get(next), this.model.frame(next)]);
+      if (this.shown.frame !== next) return;
+      this.stage.picture = picture;
+      this.onShow();
+      requestAnimationFrame(() => { this.stepMs.push(performance.now() - started); });
+      this.#ahead(next);
+    } catch (error) {
+      if (this.shown.frame === next && !this.model.outbox.offline) toast(`Frame ${next} could not be shown: ${/** @type {Error} */ (error).message}`, { error: true });
+    }
+  }
+
+  /** Fetches what comes next that way. @param {number} frame */
+  #ahead(frame) {
+    this.pictures.ahead(frame, this.#direction);
+    for (const near of [frame + this.#direction, frame + 2 * this.#direction]) {
+      if (near >= 0 && near < this.model.project.n_frames) this.model.frame(near).catch(() => {});
+    }
+  }
+
+  /** The fixation that a frame falls into. @param {number} frame @returns {number | null} */
+  #fixationIn(frame) {
+    const { id, onset_ms, offset_ms, frame: frames } = this.model.fixations;
+    const t = this.model.times[frame];
+    const exact = frames.indexOf(frame);
+    if (exact >= 0) return id[exact];
+    const k = onset_ms.findLastIndex((onset) => onset <= t);
+    return k >= 0 && offset_ms[k] >= t ? id[k] : null;
+  }
+
+  /** @param {number} id */
+  goFixation(id) {
+    const k = this.model.place.get(id);
+    if (k === undefined) return;
+    this.queue.follow("fixation", id);
+    this.go(Math.max(0, this.model.fixations.frame[k]), id);
+  }
+
+  /** @param {QueueItem} item */
+  goItem(item) {
+    if (item.kind === "fixation") this.goFixation(item.id);
+    else this.go(item.frame);
+  }
+
+  /** @param {number} frames */
+  step(frames) { this.go(this.shown.frame + frames); }
+
+  /** @param {number} seconds */
+  skip(seconds) { this.go(this.model.frameAt(this.model.times[this.shown.frame] + seconds * SECOND_MS)); }
+
+  /** @param {number} direction @param {boolean} [open] only those without a label */
+  nextFixation(direction, open = false) {
+    const { id, label, frame } = this.model.fixations;
+    const here = this.shown.fixation === null ? undefined : this.model.place.get(this.shown.fixation);
+    let k = here === undefined ? this.#nearest(direction, frame) : here + direction;
+    while (open && k >= 0 && k < id.length && label[k] !== null) k += direction;
+    if (k >= 0 && k < id.length) this.goFixation(id[k]);
+    else toast(open ? "No fixation without a label that way." : "No fixation that way.");
+  }
+
+  /** @param {number} direction @param {number[]} frames */
+  #nearest(direction, frames) {
+    const after = frames.findIndex((frame) => frame > this.shown.frame);
+    if (direction > 0) return after < 0 ? frames.length : after;
+    return (after < 0 ? frames.length : after) - 1;
+  }
+
+  async uncertain() {
+    await this.queue.refresh({ order: "uncertainty" });
+    this.queue.current = null;
+    if (!this.queue.next()) toast("Nothing left in the queue.");
+  }
+
+  /** To the next item of the queue that is still to do. */
+  async advance() {
+    if (this.queue.next() || this.shown.mode !== "fixation" || !this.model.fixations.label.includes(null)) return;
+    await this.queue.refresh();
+    this.queue.next();
+  }
+
+  play() {
+    this.shown.playing = !this.shown.playing;
+    this.onShow();
+    if (!this.shown.playing) return;
+    const started = performance.now() - this.model.times[this.shown.frame];
+    const tick = async () => {
+      if (!this.shown.playing) return;
+      const due = this.model.frameAt(performance.now() - started);
+      if (due >= this.model.project.n_frames - 1) this.shown.playing = false;
+      if (due > this.shown.frame) await this.go(due);
+      requestAnimationFrame(tick);
+    };
+    tick();
+  }
+}

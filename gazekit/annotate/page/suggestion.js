@@ -1,0 +1,44 @@
+/** The line under the stage: what is known or guessed here, and the key that takes it; in box mode what will be drawn. */
+/** @import { Label } from "./types.js" */
+/** @import { Boxes } from "./boxes.js" */
+/** @import { Model } from "./model.js" */
+/** @import { Shown } from "./shown.js" */
+import { byId, coloured, element } from "./dom.js";
+import { colourOf } from "./draw.js";
+import { BACKGROUND } from "./model.js";
+
+/** @typedef {{what: string, hint: string, label?: Label}} Line */
+
+/** @param {Model} model @param {Shown} shown @param {Boxes} boxes */
+export function showSuggestion(model, shown, boxes) {
+  const { what, hint, label } = shown.mode === "box" ? ofBoxes(model, shown, boxes) : ofFixation(model, shown);
+  const line = byId("suggestion");
+  const key = JSON.stringify([what, hint, label?.id, label?.colour]);
+  if (line.dataset.key === key) return;
+  line.dataset.key = key;
+  coloured(line, label ? colourOf(label) : "transparent");
+  line.title = [what, hint].filter(Boolean).join(" · ");
+  line.replaceChildren(...(what ? [label ? element("i", { class: "swatch" }) : null, element("b", {}, what), element("span", {}, hint)].filter((part) => part !== null) : []));
+  byId("announce").textContent = `Frame ${shown.frame}. ${what} ${hint}`;
+}
+
+/** @param {Model} model @param {Shown} shown @param {Boxes} boxes @returns {Line} */
+function ofBoxes(model, shown, boxes) {
+  const { selected, next } = boxes;
+  const guesses = boxes.guesses.length;
+  if (shown.drawing) return next ? { what: `Draw: ${next.name}`, hint: "two clicks or a drag · digits change the label", label: next } : { what: "No label yet", hint: "L adds one" };
+  if (selected) return { what: model.label(selected.label)?.name ?? "?", hint: "digits relabel it · N draws another", label: model.label(selected.label) };
+  if (guesses) return { what: guesses > 1 ? `${guesses} predicted boxes` : "1 predicted box", hint: guesses > 1 ? "Enter takes them" : "Enter takes it" };
+  return next ? { what: `Next box: ${next.name}`, hint: "drag to draw it · digits change the label", label: next } : { what: "No label yet", hint: "L adds one" };
+}
+
+/** @param {Model} model @param {Shown} shown @returns {Line} */
+function ofFixation(model, shown) {
+  const { label, suggestion, confidence, source } = model.fixations;
+  const k = shown.fixation === null ? undefined : model.place.get(shown.fixation);
+  if (k === undefined) return { what: "", hint: "" };
+  const known = model.label(label[k] ?? suggestion[k]);
+  if (label[k] !== null) return { what: known?.name ?? "?", hint: source[k] === "confirmed" ? "confirmed" : "labelled", label: known };
+  if (!known) return { what: "Looked at what?", hint: model.labels.some((own) => own.id > BACKGROUND) ? "press a label’s key" : "L adds a label, 0 is background" };
+  return { what: `${known.name}?`, hint: `${confidence[k] === null ? "" : `${Math.round(100 * Number(confidence[k]))} % · `}Enter, or another key`, label: known };
+}
