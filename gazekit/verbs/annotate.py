@@ -29,6 +29,10 @@ usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
   project=DIR         folder of the project: one file with every action, and the models. Made if it is not there
   recording=PATH      an eye tracker's recording, or a folder of images; needed for a new project
   name=TEXT           of a new project; by default the recording's
+  model=PATH          of a new project: the model of another project (its folder, or what it exported as .zip), with its
+                      labels; it predicts from the first frame
+  detector=FOLDER     RT-DETRv2 or D-FINE of the package transformers, as save_pretrained writes it, is trained instead
+                      of the small detector that begins with nothing; detector=tiny takes that one again. Kept
   host=127.0.0.1      address to listen on. Any other than this machine's own (127.0.0.1, ::1, localhost) needs the
                       token that is printed, and is not encrypted: use it within a network that you trust
   port=0              0 takes the project's last one, or another if that is not free
@@ -55,6 +59,8 @@ class Options:
     project: str
     recording: str | None = None
     name: str | None = None
+    model: str | None = None
+    detector: str | None = None
     host: str = "127.0.0.1"
     port: int = 0
     token: str | None = None
@@ -143,14 +149,30 @@ def _serve(options: Options) -> int:
 
 
 def _project(options: Options) -> Any:
-    """The project of the folder, or a new one."""
+    """The project of the folder, or a new one, with what is kept of the options."""
+    kept = {}
+    if options.detector is not None:
+        from gazekit.annotate.beginnings import checked
+
+        kept["detector"] = checked(options.detector)
+    project = _opened(options)
+    if kept:
+        project.store.describe(kept)
+    return project
+
+
+def _opened(options: Options) -> Any:
     from gazekit.annotate.project import Project
 
+    source = None if options.model is None else str(Path(options.model).expanduser().resolve())
     if Project.exists(options.project):
         project = Project.open(options.project)
-        if options.recording is None or project.is_of(options.recording):
+        fits = options.recording is None or project.is_of(options.recording)
+        if fits and source in (None, project.store.meta("model")):
             return project
         project.close()
+        if fits:
+            raise ValueError(f"project={options.project} is there already; model= begins a new one")
         raise ValueError(
             f"project={options.project} is of the recording {project.recording_path}, not of {options.recording}"
         )
@@ -158,7 +180,15 @@ def _project(options: Options) -> Any:
         raise ValueError(
             f"no project in {options.project} yet: recording=PATH says what to annotate in a new one"
         )
-    return Project.create(options.project, options.recording, options.name)
+    if source is None:
+        return Project.create(options.project, options.recording, options.name)
+    from gazekit.annotate import taking
+
+    taken = taking.read(source)
+    project = Project.create(options.project, options.recording, options.name)
+    taking.begin_with(taken, project)
+    project.store.describe({"model": source})
+    return project
 
 
 def _listening(host: str, port: int, last: int | None = None) -> socket.socket:
