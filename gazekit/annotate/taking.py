@@ -1,7 +1,7 @@
 """A model taken along: that of another project, a checkpoint of one, or its export, begins a new project.
 
-Labels come with it, by name, with colours and groups, so that detector and graph predict from the first frame on. Frames
-that were held out are of the other recording and are forgotten.
+Labels come with it, by name, with colours and groups, so that detector and graph predict from the first frame on. Which
+frames were held out is forgotten: they are of the other recording.
 """
 
 from __future__ import annotations
