@@ -33,6 +33,8 @@ usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
                       labels; it predicts from the first frame
   detector=FOLDER     RT-DETRv2 or D-FINE of the package transformers, as save_pretrained writes it, is trained instead
                       of the small detector that begins with nothing; detector=tiny takes that one again. Kept
+  propagator=FOLDER   SAM 2 for video of transformers carries boxes, instead of the motion of points; propagator=flow
+                      takes that one again. Kept
   host=127.0.0.1      address to listen on. Any other than this machine's own (127.0.0.1, ::1, localhost) needs the
                       token that is printed, and is not encrypted: use it within a network that you trust
   port=0              0 takes the project's last one, or another if that is not free
@@ -61,6 +63,7 @@ class Options:
     name: str | None = None
     model: str | None = None
     detector: str | None = None
+    propagator: str | None = None
     host: str = "127.0.0.1"
     port: int = 0
     token: str | None = None
@@ -150,11 +153,13 @@ def _serve(options: Options) -> int:
 
 def _project(options: Options) -> Any:
     """The project of the folder, or a new one, with what is kept of the options."""
+    from gazekit.annotate import beginnings, propagators
+
     kept = {}
     if options.detector is not None:
-        from gazekit.annotate.beginnings import checked
-
-        kept["detector"] = checked(options.detector)
+        kept["detector"] = beginnings.checked(options.detector)
+    if options.propagator is not None:
+        kept["propagator"] = propagators.checked(options.propagator)
     project = _opened(options)
     if kept:
         project.store.describe(kept)

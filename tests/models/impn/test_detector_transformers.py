@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tiny_transformers import write_detector
 
 from gazekit.models.impn.detector import Detector, TinyDetector, load
@@ -156,6 +156,13 @@ def test_cut_weights_are_refused(folder, tmp_path):
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:5000])
     with pytest.raises(ValueError, match=r"model\.safetensors cannot be read"):
+        TransformersDetector(["cup"], tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    gone = next(name for name in weights if "encoder" in name)
+    save_file(
+        {name: value for name, value in weights.items() if name != gone}, tmp_path / "model.safetensors"
+    )
+    with pytest.raises(ValueError, match=f"model.safetensors lacks {re.escape(gone)}"):
         TransformersDetector(["cup"], tmp_path)
 
 

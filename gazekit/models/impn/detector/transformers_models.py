@@ -25,6 +25,7 @@ __all__ = [
     "from_folder",
     "from_settings",
     "hide_our_kernels",
+    "import_transformers",
     "with_labels",
 ]
 
@@ -54,7 +55,7 @@ def check_folder(folder: Path) -> None:
         FileNotFoundError: no such folder, or no weights in it.
         ValueError: a model of another type.
     """
-    _transformers()
+    import_transformers()
     if not (folder / "config.json").is_file() or not (folder / "model.safetensors").is_file():
         raise FileNotFoundError(
             f"{folder} must hold config.json and model.safetensors of RT-DETRv2 or D-FINE; nothing is downloaded"
@@ -79,17 +80,22 @@ def from_folder(folder: Path, labels: Sequence[str], seed: int) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            model = AutoModelForObjectDetection.from_pretrained(
+            model, told = AutoModelForObjectDetection.from_pretrained(
                 str(folder),
                 local_files_only=True,
                 use_safetensors=True,
                 trust_remote_code=False,
                 ignore_mismatched_sizes=True,
                 dtype=torch.float32,
+                output_loading_info=True,
                 **_names(labels),
             )
         except (SafetensorError, RuntimeError) as error:
             raise ValueError(f"{folder / 'model.safetensors'} cannot be read: {error}") from error
+    if told["missing_keys"]:  # they would be random
+        raise ValueError(
+            f"{folder / 'model.safetensors'} lacks {', '.join(sorted(told['missing_keys'])[:3])}"
+        )
     return model.eval().requires_grad_(False)
 
 
@@ -100,7 +106,7 @@ def from_settings(settings: dict[str, Any], weights: dict[str, Tensor]) -> Any:
         ImportError: transformers is not installed.
         ValueError: a configuration that is none, or of another type; weights that are not all of it.
     """
-    transformers = _transformers()
+    transformers = import_transformers()
     _check_kind(settings)
     config_class, model_class = (getattr(transformers, name) for name in KINDS[settings["model_type"]])
     try:
@@ -138,7 +144,8 @@ def with_labels(model: Any, labels: Sequence[str]) -> Any:
     return grown.to(model.device).eval().requires_grad_(False)
 
 
-def _transformers() -> Any:
+def import_transformers() -> Any:
+    """The package, or ImportError that says how to get it."""
     hide_our_kernels()
     try:
         import transformers
