@@ -34,19 +34,19 @@ def latest(folder: Path) -> Path | None:
 
 
 def read(folder: Path) -> tuple[Any, Any, dict[str, Any]]:
-    """`TinyDetector`, `Learner`, and what `write` was told about them.
+    """Detector, `Learner`, and what `write` was told about them.
 
     Raises:
         OSError, ValueError: a file is missing or damaged.
+        ImportError: the detector needs the package transformers.
     """
     from gazekit.models.impn import Learner
-    from gazekit.models.impn.detector import TinyDetector
+    from gazekit.models.impn.detector import load
 
     about = json.loads((folder / "about.json").read_text())
     if not isinstance(about, dict) or {"trained_on", "known"} - set(about):
         raise ValueError(f"{folder / 'about.json'} lacks trained_on or known")
-    detector = TinyDetector.load(folder / "detector.safetensors")
-    return detector, Learner.load(folder / "learner.safetensors"), about
+    return load(folder / "detector.safetensors"), Learner.load(folder / "learner.safetensors"), about
 
 
 def _all(folder: Path) -> list[Path]:

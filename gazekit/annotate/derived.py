@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gazekit.annotate.labels import BACKGROUND_ID
-from gazekit.annotate.model import Shown
+from gazekit.annotate.shown import Shown
 from gazekit.annotate.store import Store
 from gazekit.annotate.stream import Stream
 from gazekit.annotate.suggestions import Areas, Suggestion, Suggestions

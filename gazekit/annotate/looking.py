@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gazekit.annotate import timeline
+from gazekit.annotate.beginnings import beginning
 from gazekit.annotate.derived import Derived
 from gazekit.annotate.frames import Frames
 from gazekit.annotate.loop import Loop
@@ -42,7 +43,8 @@ class Looking:
         self.derived = Derived(
             self.store, self.stream, lambda frame: self._of_labels(self.loop.shown.get(frame)), self.ring_px
         )
-        model, first = Model(project.checkpoints, detector, learner), sorted(self.derived.rows)
+        model = Model(project.checkpoints, detector, learner, beginning(project))
+        first = sorted(self.derived.rows)
         self.loop = Loop(project, model, self.frames, self.stream, first, self.derived.refresh)
         self._tracks: tuple[Any, list[dict[str, Any]]] = (None, [])
         self.derived.refresh(self.derived.rows)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from gazekit.annotate.frames import Frames
-from gazekit.annotate.model import Model, Shown
+from gazekit.annotate.model import Model
+from gazekit.annotate.shown import Shown
 from gazekit.annotate.stream import Stream
 from gazekit.annotate.truth import FrameTruth, column_of, truth_of
 from gazekit.annotate.worker import Job, Status, Worker
@@ -57,8 +58,8 @@ class Loop:
             self.predicting.start(self._predict)
 
     def status(self) -> dict[str, Any]:
-        """`state` ("idle", "training", "failed"), `progress`, `version`, `accuracy` (AP on held-out frames or None),
-        `message`."""
+        """`state` ("idle", "training", "failed"), `progress`, `eta_s` (or None), `version`, `accuracy` (AP on held-out
+        frames or None), `message`."""
         worker = self.detecting if self.detecting.busy and not self.learning.busy else self.learning
         status = worker.status
         message = status.message or self.model.problem
@@ -138,6 +139,7 @@ class Loop:
             if label["group"]:
                 groups.setdefault(label["group"], []).append(column_of(label["id"]))
         n_labels = max((label["id"] for label in labels), default=0)
+        self.model.labels = labels
         return truth_of(self._project.store), n_labels, list(groups.values())
 
     def _predict(self, job: Job) -> str:

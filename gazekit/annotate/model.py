@@ -10,53 +10,26 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from gazekit.annotate import checkpoints
-from gazekit.annotate.frames import ByteCache
+from gazekit.annotate.beginnings import TINY, new_detector
+from gazekit.annotate.found import Found
+from gazekit.annotate.lessons import left_out, readable, teach
+from gazekit.annotate.shown import Shown
 from gazekit.annotate.truth import FrameTruth, label_of, labelled
 from gazekit.annotate.worker import Job
 
-__all__ = ["Model", "Shown"]
+__all__ = ["Model"]
 
 log = logging.getLogger(__name__)
-FIRST, MOST = 4, 200  # confirmed frames for a first detector, and that one is trained on
-LONG_SIDE_PX = 640  # of pictures kept while the detector is trained
-DETECTIONS_BYTES = 96 << 20
+FIRST = 4  # confirmed frames for a first detector
 TOLERATED_AP = 0.01
 LEAST_SCORE = 0.2  # of what is shown and suggested
-
-
-@dataclass(frozen=True)
-class Shown:
-    """Predictions of one frame.
-
-    Args:
-        version: of the model.
-        boxes: [n, 4]. labels: [n] ids. score: [n]. margin: [n] p1 - p2.
-        look: [D] mean feature of what was detected, or None.
-    """
-
-    version: int
-    boxes: np.ndarray
-    labels: tuple[int, ...]
-    score: np.ndarray
-    margin: np.ndarray
-    look: np.ndarray | None = None
-
-    def only(self, kept: Sequence[bool]) -> Shown:
-        """Some of them, by [n] bool."""
-        if all(kept):
-            return self
-        mask = np.array(kept, bool)
-        labels = tuple(label for label, stays in zip(self.labels, kept, strict=True) if stays)
-        boxes, score, margin = (part[mask] for part in (self.boxes, self.score, self.margin))
-        return Shown(self.version, boxes, labels, score, margin, self.look)
 
 
 class Model:
@@ -65,7 +38,10 @@ class Model:
     Args:
         folder: of checkpoints.
         detector, learner: to start from; None: those of the last checkpoint, or none yet.
-        make_detector: of names of labels, a new detector; `TinyDetector` by default.
+        beginning: what a new detector is, as `beginnings.checked` returns it. If the checkpoint's began as another
+            one, a new one is trained when there are enough confirmed frames.
+    Attributes:
+        labels: `Store.labels()` of the last update, kept with the checkpoint for those who take it along.
     """
 
     def __init__(
@@ -73,20 +49,16 @@ class Model:
         folder: Path,
         detector: Any = None,
         learner: Any = None,
-        make_detector: Callable[[Sequence[str]], Any] | None = None,
+        beginning: str = TINY,
     ) -> None:
-        self.folder, self.detector, self.learner, self.make_detector = (
-            folder,
-            detector,
-            learner,
-            make_detector,
-        )
+        self.folder, self.detector, self.learner, self.beginning = folder, detector, learner, beginning
         self.version, self.problem = 0, ""
-        self._found = ByteCache(DETECTIONS_BYTES, _bytes_of)
+        self.labels: list[dict[str, Any]] = []
+        self._found = Found()
         self._detector_version = 0
         self._detectors = 0  # trained so far, each with a number
         self._new: tuple[Any, int] | None = None  # a detector that no learner has been trained on yet
-        self._trained_on, self._known = 0, frozenset[int]()
+        self._trained_on, self._known, self._began = 0, frozenset[int](), beginning
         self._learnt: dict[int, tuple[int, int]] = {}  # frame: (version of it, number of the update)
         self._origins: dict[int, int] = {}  # of each frame as it was first met: a frame never changes sides
         self._split: Any = getattr(learner, "held_out", None)
@@ -100,17 +72,6 @@ class Model:
         return self.detector is not None and self.learner is not None
 
     # --- predicting
-
-    def _detected(
-        self, detector: Any, key: int, frame: int, picture: Callable[[int], np.ndarray], keep: bool
-    ) -> Any:
-        """What a detector finds in a frame, once."""
-        found = self._found.get((key, frame))
-        if found is None:
-            found = detector.detect([picture(frame)])[0]
-            if keep:
-                self._found.put((key, frame), found)
-        return found
 
     def predict(self, frame: int, picture: Callable[[int], np.ndarray], keep: bool = True) -> Shown:
         """What the model says of a frame.
@@ -126,7 +87,7 @@ class Model:
                 self.detector,
                 self._detector_version,
             )
-        found = self._detected(detector, key, frame, picture, keep)
+        found = self._found.of(detector, key, frame, picture, keep)
         said = learner.predict([found])[0]
         look = found.features.mean(0).numpy().astype(np.float32) if keep and len(found.features) else None
         arrays = [part.numpy().astype(np.float32) for part in (said.boxes, said.score, said.margin)]
@@ -155,7 +116,7 @@ class Model:
             return f"The detector learns from {FIRST} confirmed frames; there are {len(complete)}.", None
         learner = self._grown(None if new is not None else self.learner, detector, n_labels, exclusive)
         learner.held_out = held_out
-        frames = self._labelled_frames(truth, detector, key, learner.updates, picture, job)
+        frames, damaged = self._labelled_frames(truth, detector, key, learner.updates, picture, job)
         if job.should_stop():
             return "Stopped; the model is the old one.", None
         job.progress(0.5, f"learning from {len(frames)} frames")
@@ -164,7 +125,8 @@ class Model:
         )
         if job.should_stop():
             return report.reason, _known(report.held_out_before)
-        accuracy, reason = report.held_out_after if report.accepted else report.held_out_before, report.reason
+        accuracy = report.held_out_after if report.accepted else report.held_out_before
+        reason = report.reason + left_out(damaged)
         self._new = None
         if new is not None and self.ready:
             old = self._old_accuracy(truth, n_labels, exclusive, held_out, picture, job)
@@ -201,7 +163,7 @@ class Model:
         judged = [one for one in truth if one.origin in held_out.kept_out and one.complete]
         learner = self._grown(self.learner, self.detector, n_labels, exclusive)
         learner.held_out = held_out
-        frames = self._labelled_frames(judged, self.detector, self._detector_version, 0, picture, job)
+        frames, _ = self._labelled_frames(judged, self.detector, self._detector_version, 0, picture, job)
         return learner.update(frames, steps=0).held_out_before
 
     def _labelled_frames(
@@ -212,24 +174,30 @@ class Model:
         updates: int,
         picture: Callable[[int], np.ndarray],
         job: Job,
-    ) -> list[Any]:
+    ) -> tuple[list[Any], list[int]]:
+        """What the learner takes, and the numbers of damaged frames."""
+        found, damaged = readable(
+            truth,
+            lambda frame: self._found.of(detector, key, frame, picture),
+            job,
+            "looking at labelled frames",
+            share=0.5,
+        )
         frames = []
-        for done, one in enumerate(truth):
-            if job.should_stop():
-                break
-            job.progress(0.5 * done / len(truth), "looking at labelled frames" if done == 0 else None)
+        for one, detections in found:
             version, update = self._learnt.get(one.frame, (-1, updates))
-            found = self._detected(detector, key, one.frame, picture, True)
-            frames.append(labelled(one, found, updates - update if version == one.version else 0))
-        return frames
+            frames.append(labelled(one, detections, updates - update if version == one.version else 0))
+        return frames, damaged
 
     def wants_detector(self, truth: Sequence[FrameTruth]) -> bool:
-        """Whether a new detector is worth its training: enough frames at last, twice as many, or a new label."""
+        """Whether a new detector is worth its training: enough frames at last, twice as many, a new label, or it is to
+        begin as another one."""
         complete = [t for t in truth if t.complete]
         seen = _columns(complete)
         if len(complete) < FIRST or not seen or self._new is not None:
             return False
-        return self._trained_on == 0 or len(complete) >= 2 * self._trained_on or not seen <= self._known
+        more = len(complete) >= 2 * self._trained_on or not seen <= self._known
+        return self._trained_on == 0 or more or self._began != self.beginning
 
     def train_detector(
         self, truth: Sequence[FrameTruth], n_labels: int, picture: Callable[[int], np.ndarray], job: Job
@@ -237,47 +205,20 @@ class Model:
         """Train a detector for the next update; the present one is used meanwhile. Returns how it ended, in words."""
         truth, held_out = self._divided(truth)
         complete = [t for t in truth if t.complete]
-        new = self._trained(
-            [t for t in complete if t.origin not in held_out.kept_out], n_labels, picture, job
-        )
-        if new is None:
+        new, began = self._unlearnt_detector(n_labels), self.beginning
+        damaged = teach(new, [t for t in complete if t.origin not in held_out.kept_out], picture, job)
+        if job.should_stop():
             return "Stopped; the detector is the old one."
         self._detectors += 1
         self._new = (new, self._detectors)
-        self._trained_on, self._known = len(complete), _columns(complete)
-        return "The detector has learnt."
+        self._trained_on, self._known, self._began = len(complete), _columns(complete), began
+        return "The detector has learnt." + left_out(damaged)
 
-    def _trained(
-        self, complete: list[FrameTruth], n_labels: int, picture: Callable[[int], np.ndarray], job: Job
-    ) -> Any | None:
-        """A new detector, or the present one that has learnt more; None if stopped."""
-        names = [f"label {label_of(column)}" for column in range(n_labels)]
-        detector = self._new_detector(names) if self.detector is None else self.detector.with_labels(names)
-        picked = [complete[i] for i in np.unique(np.linspace(0, len(complete) - 1, MOST).astype(int))]
-        pictures, boxes = [], []
-        for done, one in enumerate(picked):
-            if job.should_stop():
-                return None
-            job.progress(done / len(picked), "reading confirmed frames" if done == 0 else None)
-            small, scale = _shrunk(picture(one.frame))
-            pictures.append(small)
-            boxes.append(one.boxes * scale)
-        job.progress(0.0, f"the detector learns from {len(picked)} confirmed frames")
-        detector.fit(
-            pictures,
-            boxes,
-            [one.columns for one in picked],
-            should_stop=job.should_stop,
-            progress=job.progress,
-        )
-        return None if job.should_stop() else detector
-
-    def _new_detector(self, names: Sequence[str]) -> Any:
-        if self.make_detector is not None:
-            return self.make_detector(names)
-        from gazekit.models.impn.detector import TinyDetector
-
-        return TinyDetector(names)
+    def _unlearnt_detector(self, n_labels: int) -> Any:
+        """A new one, or a copy of the present one that learns on."""
+        known = () if self.detector is None or self._began != self.beginning else self.detector.labels
+        names = [*known, *(f"label {label_of(column)}" for column in range(len(known), n_labels))]
+        return self.detector.with_labels(names) if known else new_detector(names, self.beginning)
 
     @staticmethod
     def _grown(learner: Any, detector: Any, n_labels: int, exclusive: Sequence[Sequence[int]]) -> Any:
@@ -303,7 +244,8 @@ class Model:
         Raises:
             OSError: it cannot be written. The model in memory is used all the same.
         """
-        about = {"trained_on": self._trained_on, "known": sorted(self._known)}
+        about = {"trained_on": self._trained_on, "known": sorted(self._known), "began": self._began}
+        about["labels"] = self.labels
         with self._lock:
             about["origins"] = sorted(self._origins.items())
         checkpoints.write(self.folder / f"{self.version:06d}", self.detector, self.learner, about)
@@ -312,15 +254,16 @@ class Model:
         folder = checkpoints.latest(self.folder)
         if folder is None:
             return
+        self.version = int(folder.name)  # also of one that cannot be read: the next one comes after it
         try:
             self.detector, self.learner, about = checkpoints.read(folder)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ImportError) as error:
             self.problem = f"The model of {folder.name} cannot be read, a new one is learnt: {error}"
             log.warning(self.problem)
             return
         self._trained_on, self._known = about["trained_on"], frozenset(about["known"])
+        self._began = about.get("began", TINY)
         self._origins, self._split = dict(about.get("origins", ())), self.learner.held_out
-        self.version = int(folder.name)
 
 
 def _known(value: float) -> float | None:
@@ -329,14 +272,3 @@ def _known(value: float) -> float | None:
 
 def _columns(truth: Sequence[FrameTruth]) -> frozenset[int]:
     return frozenset(column for one in truth for column in one.columns.tolist() if column >= 0)
-
-
-def _shrunk(picture: np.ndarray) -> tuple[np.ndarray, float]:
-    scale = min(1.0, LONG_SIDE_PX / max(picture.shape[:2]))
-    if scale == 1.0:
-        return picture, scale
-    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale
-
-
-def _bytes_of(found: Any) -> int:
-    return sum(part.nbytes for part in (found.boxes, found.probs, found.features))

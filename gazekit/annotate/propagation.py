@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-__all__ = ["Propagated", "Tracker", "propagate"]
+__all__ = ["Frames", "Propagated", "Tracker", "journey", "propagate"]
 
 LONG_SIDE_PX = 640  # points are followed in pictures no larger
 _LUCAS_KANADE = {"winSize": (15, 15), "maxLevel": 4}
@@ -90,6 +90,14 @@ def propagate(
     Raises:
         ValueError: boxes that are empty or not finite, a step of 0. IndexError: frames that the video lacks.
     """
+    boxes, way = journey(video, frame, boxes, stop_frame, step)
+    return _follow(video, frame, boxes, way, tracker or Tracker())
+
+
+def journey(
+    video: Frames, frame: int, boxes: np.ndarray, stop_frame: int, step: int
+) -> tuple[np.ndarray, range]:
+    """[M, 4] boxes and the frames that they are to be carried to, checked; raises as `propagate`."""
     boxes = np.array(boxes, np.float64).reshape(-1, 4)
     if not (np.isfinite(boxes).all() and (boxes[:, :2] < boxes[:, 2:]).all()):
         raise ValueError(f"boxes must be finite, x_min < x_max and y_min < y_max, got {boxes.tolist()}")
@@ -99,7 +107,7 @@ def propagate(
     for number in (frame, *way[-1:]):
         if not 0 <= number < len(video):
             raise IndexError(f"the video has frames 0 to {len(video) - 1}, got {number}")
-    return _follow(video, frame, boxes, way, tracker or Tracker())
+    return boxes, way
 
 
 def _follow(

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gazekit.annotate.model import Shown
 from gazekit.annotate.review import flips, review_order, review_score
+from gazekit.annotate.shown import Shown
 from gazekit.annotate.suggestions import Suggestion
 
 __all__ = ["ORDERS", "Questions", "open_fixations", "open_frames"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gazekit.annotate.actions import BY_HAND
-from gazekit.annotate.propagation import propagate
+from gazekit.annotate.propagators import propagator_of
 from gazekit.annotate.worker import Job, Status, Worker
 
 __all__ = ["Tracking"]
@@ -22,7 +22,7 @@ class Tracking:
     """
 
     def __init__(self, session: Any) -> None:
-        self._session = session
+        self._session, self._propagate = session, None
         self.worker = Worker("propagating", self._tell)
 
     def start(self, frame: int, stop_frame: int, ids: list[int] | None, author: str, tab: str) -> None:
@@ -65,9 +65,11 @@ class Tracking:
         way = 1 if stop_frame > frame else -1
         ends = [self._end(box["track"], frame, stop_frame, way) for box in chosen]
         found: list[dict[str, Any]] = []
+        if self._propagate is None:
+            self._propagate = propagator_of(self._session.project)
         with closing(self._session.project.pictures()) as pictures:
             first = np.array([box["box"] for box in chosen])
-            for one in propagate(pictures, frame, first, max(ends, key=lambda end: way * end), way):
+            for one in self._propagate(pictures, frame, first, max(ends, key=lambda end: way * end), way):
                 for box, end, sides, score in zip(chosen, ends, one.boxes, one.confidence, strict=True):
                     if score > 0 and way * one.frame < way * end:
                         place = {"frame": one.frame, "track": box["track"], "label": box["label"]}

@@ -13,6 +13,7 @@ __all__ = ["Job", "Status", "Worker"]
 
 log = logging.getLogger(__name__)
 TOLD_EVERY_S = 0.2
+KNOWN_AFTER_S = 1.0  # before that, what is left is a guess
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Status:
         state: "idle", the word of the running job ("training"), or "failed".
         progress: 0 to 1 of the running job.
         message: what is being done, how it ended, or why it failed.
+        eta_s: seconds that are left if it goes on as it went, None where unknown.
     """
 
     state: str = "idle"
     progress: float = 0.0
     message: str = ""
+    eta_s: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -39,18 +42,29 @@ class Job:
 
     def __init__(self, worker: Worker) -> None:
         self._worker, self._stop, self._told = worker, threading.Event(), 0.0
+        self._since, self._from = time.monotonic(), 0.0  # when and at what share the present part of it began
 
     def should_stop(self) -> bool:
         """True once the job was cancelled: return soon, what was reached so far may be kept."""
         return self._stop.is_set()
 
     def progress(self, share: float, message: str | None = None) -> None:
-        """Tell how much is done, 0 to 1; more often than every 0.2 s is not passed on."""
+        """Tell how much is done, 0 to 1; a message begins another part of the work, which may take another time.
+
+        More often than every 0.2 s is not passed on.
+        """
         now = time.monotonic()
+        if message is not None:
+            self._since, self._from = now, share
         if now - self._told >= TOLD_EVERY_S or message is not None:
             self._told = now
             text = self._worker.status.message if message is None else message
-            self._worker._tell(Status(self._worker.word, min(max(float(share), 0.0), 1.0), text))
+            share = min(max(float(share), 0.0), 1.0)
+            self._worker._tell(Status(self._worker.word, share, text, self._eta_s(now, share)))
+
+    def _eta_s(self, now: float, share: float) -> float | None:
+        took, done = now - self._since, share - self._from
+        return round(took * (1 - share) / done, 1) if took >= KNOWN_AFTER_S and done > 0 else None
 
 
 class Worker:

@@ -126,6 +126,7 @@ def _served(project: Path) -> Callable[..., bytes]:
     address = server.stdout.readline().strip().rpartition("http://")[2].rstrip("/")
     if not address:
         raise ValueError("the annotation server did not start: is the extra annotate installed?")
+
     def ask(method: str, path: str, body: Any = None) -> bytes:
         text = None if body is None else json.dumps(body)
         with closing(http.client.HTTPConnection(address, timeout=60)) as connection:

@@ -31,6 +31,12 @@ usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
   project=DIR         folder of the project: one file with every action, and the models. Made if it is not there
   recording=PATH      an eye tracker's recording, or a folder of images; needed for a new project
   name=TEXT           of a new project; by default the recording's
+  model=PATH          of a new project: the model of another project (its folder, or what it exported as .zip), with its
+                      labels; it predicts from the first frame
+  detector=FOLDER     RT-DETRv2 or D-FINE of the package transformers, as save_pretrained writes it, is trained instead
+                      of the small detector that begins with nothing; detector=tiny takes that one again. Kept
+  propagator=FOLDER   SAM 2 for video of transformers carries boxes, instead of the motion of points; propagator=flow
+                      takes that one again. Kept
   host=127.0.0.1      address to listen on. Any other than this machine's own (127.0.0.1, ::1, localhost) needs the
                       token that is printed, and is not encrypted: use it within a network that you trust
   port=0              0 takes the project's last one, or another if that is not free
@@ -69,6 +75,9 @@ class Options:
     project: str
     recording: str | None = None
     name: str | None = None
+    model: str | None = None
+    detector: str | None = None
+    propagator: str | None = None
     host: str = "127.0.0.1"
     port: int = 0
     token: str | None = None
@@ -114,6 +123,7 @@ def _simulate(path: str, rest: list[str]) -> int:
         from gazekit.cli import main as gazekit
 
         return gazekit(["evaluate", f"ckpt={path}", *rest]) or 0
+    from gazekit.annotate import opening
     from gazekit.verbs.simulate import simulate_labels
 
     values = _key_values(rest)
@@ -121,10 +131,12 @@ def _simulate(path: str, rest: list[str]) -> int:
     if frames is not None and not (frames.isdecimal() and int(frames) > 0):
         raise ValueError(f"frames={frames}: expected a number of frames from 1 on")
     options = _options(values)
-    project = _there(options)
+    kept = opening.kept(options.detector, options.propagator)
+    project = opening.there(options.project, options.recording, options.model)
     if project is None:
-        project = _created(options)
+        project = opening.created(options.project, options.recording, options.model, options.name)
     with closing(project):
+        project.store.describe(kept)
         return simulate_labels(Path(path), project, None if frames is None else int(frames))
 
 
@@ -172,51 +184,30 @@ def _serve(options: Options) -> int:
         raise ValueError(
             f"annotate needs {error.name}: in the checkout run pip install -c constraints.txt -e '.[annotate]'"
         ) from error
+    from gazekit.annotate import opening
     from gazekit.annotate.security import is_loopback
     from gazekit.annotate.server import serve
     from gazekit.annotate.session import AnnotationSession
 
+    kept = opening.kept(options.detector, options.propagator)
     token = options.token or (None if is_loopback(options.host) else secrets.token_urlsafe(24))
     with ExitStack() as stack:
-        project = _there(options)
+        project = opening.there(options.project, options.recording, options.model)
         last = None if project is None else stack.enter_context(closing(project)).store.meta("port")
         listening = stack.enter_context(_listening(options.host, options.port, last))
         if project is None:  # not before it is sure that it can be served
-            project = stack.enter_context(closing(_created(options)))
+            project = opening.created(options.project, options.recording, options.model, options.name)
+            stack.enter_context(closing(project))
         port = listening.getsockname()[1]
         address = _address(options.host, port)
         stack.enter_context(_alone(Path(options.project), address))
-        project.store.describe({"port": port})  # pages that wait for the server to come back look there
+        # pages that wait for the server to come back look at the last port
+        project.store.describe({**kept, "port": port})
         session = stack.enter_context(closing(AnnotationSession(project)))
         shown = address if token is None else f"{address}?token={token}"
         serve(session, listening, options.host, token, ready=lambda: _tell(shown, options.open_browser))
     print("Everything is saved.", file=sys.stderr)
     return 0
-
-
-def _there(options: Options) -> Any | None:
-    """The project of the folder; None where a new one is to be made."""
-    from gazekit.annotate.project import Project
-
-    if not Project.exists(options.project):
-        if options.recording is None:
-            raise ValueError(
-                f"no project in {options.project} yet: recording=PATH says what to annotate in a new one"
-            )
-        return None
-    project = Project.open(options.project)
-    if options.recording is None or project.is_of(options.recording):
-        return project
-    project.close()
-    raise ValueError(
-        f"project={options.project} is of the recording {project.recording_path}, not of {options.recording}"
-    )
-
-
-def _created(options: Options) -> Any:
-    from gazekit.annotate.project import Project
-
-    return Project.create(options.project, options.recording, options.name)
 
 
 def _listening(host: str, port: int, last: int | None = None) -> socket.socket:

@@ -91,3 +91,21 @@ def test_only_the_last_job_asked_for_meanwhile_follows(worker):
     go.set()
     assert worker.wait(5)
     assert ran == ["first", "third"]
+
+
+def test_what_is_left_is_told_for_each_part(worker, told, monkeypatch):
+    """Ten seconds for the first quarter leave thirty; another part goes at its own pace."""
+    now = [100.0]
+    monkeypatch.setattr("gazekit.annotate.worker.time.monotonic", lambda: now[0])
+
+    def work(job):
+        for seconds, share, message in ((0, 0.0, "reading"), (0.5, 0.01, None), (9.5, 0.25, None),
+                                        (5, 0.5, "learning"), (2, 0.75, None), (2, 1.0, None)):  # fmt: skip
+            now[0] += seconds
+            job.progress(share, message)
+        return ""
+
+    worker.start(work)
+    assert worker.wait(5)
+    assert [s.eta_s for s in told] == [None, None, None, 30.0, None, 2.0, 0.0, None]
+    assert told[3].to_dict()["eta_s"] == 30.0

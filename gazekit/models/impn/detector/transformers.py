@@ -9,35 +9,41 @@ from __future__ import annotations
 
 import copy
 import json
-import sys
+import re
 import time
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
-import gazekit.kernels
 from gazekit.kernels.boxes import nms
 from gazekit.models.impn.detections import Detections
+from gazekit.models.impn.detector import transformers_models as models
 from gazekit.models.impn.detector.tiny import LEAST_SCORE, MOST, OVERLAP
 from gazekit.models.impn.detector.training import BATCH, FitReport, checked_picture, checked_truth
 
-__all__ = ["KINDS", "TransformersDetector"]
+__all__ = ["TIERS", "TransformersDetector"]
 
-KINDS = ("rt_detr_v2", "d_fine")
-"""Model types that are known to work here."""
+FORMAT = "gazekit.transformers_detector.1"
+_HEADS = "class_embed|bbox_embed|enc_score_head|enc_bbox_head|pre_bbox_head|lqe_layers"
+TIERS = {
+    "heads": (200, {_HEADS: 5e-5}),
+    "all": (300, {"backbone(?!.*embedder)": 1e-5, "^(?!.*backbone)": 1e-4}),
+}
+"""What learns: steps, and rates of the weights whose names a pattern is found in; "all" is all but the stem."""
 
 
 class TransformersDetector:
-    """A detector of `KINDS`. Its decoder's last hidden states are the features.
+    """A detector of `transformers_models.KINDS`. Its decoder's last hidden states are the features.
 
     These models give every label its own probability s_c. Here the probability of the background is 1 - max s, and
-    max s is shared among the labels as their s.
+    max s is shared among the labels as their s. It runs on a GPU where there is one.
 
     Args:
         labels: names. Where the folder's model knows the same names in this order its class layers are kept, else
@@ -48,17 +54,25 @@ class TransformersDetector:
     Raises:
         ImportError: transformers is not installed.
         FileNotFoundError: no such folder, or no weights in it.
-        ValueError: a model of another type; no label, or one twice.
+        ValueError: a model of another type, damaged weights; no label, or one twice; a side not of 32 to 2048 px.
     """
 
     def __init__(
         self, labels: Sequence[str], folder: str | Path, *, side_px: int = 640, seed: int = 0
     ) -> None:
-        self.labels, self.folder, self.side_px, self.seed = tuple(labels), Path(folder), side_px, seed
+        self._set(labels, side_px, seed)
+        self._use(models.from_folder(Path(folder), self.labels, seed))
+
+    def _set(self, labels: Sequence[str], side_px: int, seed: int) -> None:
+        self.labels, self.side_px, self.seed = tuple(labels), side_px, seed
         if not self.labels or len(set(self.labels)) < len(self.labels):
             raise ValueError(f"labels must be at least one name, each once, got {list(self.labels)}")
-        self.model = _load(self.folder, self.labels, seed)
-        self.feature_size = int(self.model.config.d_model)
+        if not 32 <= side_px <= 2048:
+            raise ValueError(f"side_px must be 32 to 2048, got {side_px}")
+
+    def _use(self, model: Any) -> None:
+        self.model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+        self.feature_size = int(model.config.d_model)
 
     @torch.no_grad()
     def detect(self, frames: Sequence[np.ndarray]) -> list[Detections]:
@@ -67,7 +81,8 @@ class TransformersDetector:
         for start in range(0, len(frames), BATCH):
             batch = [checked_picture(frames[i], i) for i in range(start, min(start + BATCH, len(frames)))]
             out = model(pixel_values=self._tensor(batch))
-            for frame, *parts in zip(batch, out.logits, out.pred_boxes, out.last_hidden_state, strict=True):
+            columns = (part.cpu() for part in (out.logits, out.pred_boxes, out.last_hidden_state))
+            for frame, *parts in zip(batch, *columns, strict=True):
                 found.append(_detections(*parts, (float(frame.shape[1]), float(frame.shape[0]))))
         return found
 
@@ -76,38 +91,47 @@ class TransformersDetector:
         frames: Sequence[np.ndarray],
         boxes: Sequence[np.ndarray | Tensor],
         labels: Sequence[np.ndarray | Tensor],
-        steps: int = 200,
+        steps: int | None = None,
         should_stop: Callable[[], bool] = lambda: False,
         progress: Callable[[float], None] = lambda share: None,
         *,
-        learning_rate: float = 1e-4,
+        tier: str | None = None,
     ) -> FitReport:
-        """Fine-tune all but the backbone with the model's own loss; otherwise as `TinyDetector.fit`.
+        """Fine-tune with the model's own loss; otherwise as `TinyDetector.fit`.
 
         Deviation: frames with a box that nobody can tell are left out, as these losses cannot ignore a region.
+
+        Args:
+            steps: batches of four frames; None: the tier's.
+            tier: of `TIERS`: "heads", those of classes and boxes; or "all", which takes a GPU. None: what the machine
+                is good for.
+        Raises:
+            As `TinyDetector.fit`; ValueError: another tier, no frame whose boxes can all be told.
         """
+        tier = tier or ("all" if self.model.device.type == "cuda" else "heads")
+        if tier not in TIERS:
+            raise ValueError(f"tier must be one of {', '.join(TIERS)}, got {tier!r}")
+        steps = TIERS[tier][0] if steps is None else steps
         truth = checked_truth(len(frames), boxes, labels, len(self.labels))
         usable = [i for i, own in enumerate(truth) if not len(own.ignored)]
         if not usable or steps < 1:
             raise ValueError(
                 f"expected a frame whose boxes can all be told, and a step at least; got {len(usable)}, {steps}"
             )
-        model, losses, started = copy.deepcopy(self.model).train(), [], time.perf_counter()
-        for name, weights in model.named_parameters():
-            weights.requires_grad_("backbone" not in name)
-        learnt = [weights for weights in model.parameters() if weights.requires_grad]
-        optimizer = torch.optim.AdamW(learnt, learning_rate, weight_decay=1e-4)
+        model, losses, started = copy.deepcopy(self.model), [], time.perf_counter()
+        groups = _learning(model, TIERS[tier][1])
+        optimizer = torch.optim.AdamW(groups, weight_decay=1e-4)
         draw = np.random.default_rng((self.seed, 1))
         for step in range(steps):
             if should_stop():
                 break
             chosen = draw.permutation(usable)[:BATCH]
             batch = [checked_picture(frames[i], i) for i in chosen]
-            targets = [_target(truth[i], frame) for i, frame in zip(chosen, batch, strict=True)]
+            targets = [_target(truth[i], frame, model.device) for i, frame in zip(chosen, batch, strict=True)]
             loss = model(pixel_values=self._tensor(batch), labels=targets).loss
             optimizer.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(learnt, 0.1)
+            torch.nn.utils.clip_grad_norm_([one for group in groups for one in group["params"]], 0.1)
             optimizer.step()
             losses.append(loss.item())
             progress((step + 1) / steps)
@@ -117,8 +141,7 @@ class TransformersDetector:
         return FitReport(len(losses), time.perf_counter() - started, *means)
 
     def with_labels(self, labels: Sequence[str]) -> TransformersDetector:
-        """A detector with more labels from the folder's weights: what was learnt since is for the old ones only, so
-        fit it anew.
+        """The same detector with more labels, which it has yet to learn; what it learnt for the old ones stays.
 
         Raises:
             ValueError: names that do not begin with the present ones.
@@ -126,66 +149,83 @@ class TransformersDetector:
         labels = tuple(labels)
         if labels[: len(self.labels)] != self.labels:
             raise ValueError(f"labels are only appended: {list(labels)} must begin with {list(self.labels)}")
-        return TransformersDetector(labels, self.folder, side_px=self.side_px, seed=self.seed)
+        grown = copy.copy(self)
+        grown._set(labels, self.side_px, self.seed)
+        grown.model = models.with_labels(self.model, labels)
+        return grown
 
     def save(self, path: str | Path) -> None:
-        """Write a folder that the class can be made from again."""
-        self.model.save_pretrained(str(path))
+        """Write weights and settings as one safetensors file: nothing of it can run when it is read.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        about = {
+            "format": FORMAT,
+            "labels": json.dumps(self.labels),
+            "settings": json.dumps({"side_px": self.side_px, "seed": self.seed}),
+            "config": self.model.config.to_json_string(use_diff=False),
+        }
+        # layers that share their weights are written one by one
+        weights = {name: value.cpu().clone() for name, value in self.model.state_dict().items()}
+        try:
+            save_file(weights, str(path), about)
+        except SafetensorError as error:  # it has no better name for a full disk
+            raise OSError(f"{path} cannot be written: {error}") from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> TransformersDetector:
+        """Read what `save` wrote; the folder that it began with is not needed.
+
+        Raises:
+            ImportError: transformers is not installed.
+            FileNotFoundError: no such file. ValueError: a damaged file, or one of something else.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"no file {path}")
+        try:
+            with safe_open(str(path), "pt") as file:
+                about = file.metadata() or {}
+                if about.get("format") != FORMAT:
+                    raise ValueError(f"its format is {about.get('format')!r}, expected {FORMAT!r}")
+                weights = {name: file.get_tensor(name) for name in file.keys()}
+            detector = cls.__new__(cls)
+            detector._set(json.loads(about["labels"]), **json.loads(about["settings"]))
+            detector._use(models.from_settings(json.loads(about["config"]), weights))
+            if detector.model.config.num_labels != len(detector.labels):
+                raise ValueError(f"it has other labels than {list(detector.labels)}")
+        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path} is no detector that TransformersDetector.save wrote: {error}"
+            ) from error
+        return detector
 
     def _tensor(self, frames: list[np.ndarray]) -> Tensor:
         size = (self.side_px, self.side_px)
         pictures = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
-        return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+        return torch.from_numpy(pictures).to(self.model.device).permute(0, 3, 1, 2).float() / 255
 
 
-def hide_our_kernels() -> None:
-    """Before transformers is imported: it takes any package `kernels` for one that it knows, and in a checkout Python
-    may find our folder of that name."""
-    spec = find_spec("kernels")
-    if spec is not None and spec.origin == gazekit.kernels.__file__:
-        sys.modules["kernels"] = None
+def _learning(model: nn.Module, rates: dict[str, float]) -> list[dict[str, Any]]:
+    """Groups for an optimiser of the weights that learn; the others are frozen, and so are statistics of batches,
+    which are a handful of frames."""
+    model.train()
+    for part in model.modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            part.eval()
+    groups = []
+    for pattern, rate in rates.items():
+        weights = [one for name, one in model.named_parameters() if re.search(pattern, name)]
+        groups.append({"params": [one.requires_grad_() for one in weights], "lr": rate})
+    return groups
 
 
-def _load(folder: Path, labels: tuple[str, ...], seed: int) -> Any:
-    hide_our_kernels()
-    try:
-        from transformers import AutoModelForObjectDetection
-    except ImportError as error:
-        raise ImportError(
-            "TransformersDetector needs the package transformers: pip install transformers"
-        ) from error
-    if not (folder / "config.json").is_file() or not (folder / "model.safetensors").is_file():
-        raise FileNotFoundError(
-            f"{folder} must hold config.json and model.safetensors of RT-DETRv2 or D-FINE; nothing is downloaded"
-        )
-    try:
-        config = json.loads((folder / "config.json").read_text())
-        kind = config.get("model_type")
-    except (ValueError, AttributeError) as error:
-        raise ValueError(f"{folder / 'config.json'}: no JSON object ({error})") from error
-    if kind not in KINDS:
-        raise ValueError(
-            f"{folder / 'config.json'}: model_type must be one of {', '.join(KINDS)}, got {kind!r}"
-        )
-    names = {"id2label": dict(enumerate(labels)), "label2id": {name: k for k, name in enumerate(labels)}}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = AutoModelForObjectDetection.from_pretrained(
-            str(folder),
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            ignore_mismatched_sizes=True,
-            **names,
-        )
-    return model.eval().requires_grad_(False)
-
-
-def _target(truth: Any, frame: np.ndarray) -> dict[str, Tensor]:
+def _target(truth: Any, frame: np.ndarray, device: torch.device) -> dict[str, Tensor]:
     """Boxes as shares of the picture: middle and sides."""
     size = truth.boxes.new_tensor([frame.shape[1], frame.shape[0]])
     low, high = truth.boxes[:, :2] / size, truth.boxes[:, 2:] / size
-    return {"class_labels": truth.labels, "boxes": torch.cat([(low + high) / 2, high - low], 1)}
+    boxes = torch.cat([(low + high) / 2, high - low], 1)
+    return {"class_labels": truth.labels.to(device), "boxes": boxes.to(device)}
 
 
 def _detections(logits: Tensor, shares: Tensor, hidden: Tensor, size_px: tuple[float, float]) -> Detections:

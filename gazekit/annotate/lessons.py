@@ -1,0 +1,91 @@
+"""What detector and learner learn from: the labelled frames whose pictures can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+
+from gazekit.annotate.truth import FrameTruth
+from gazekit.annotate.worker import Job
+from gazekit.recordings.recording import RecordingError
+
+__all__ = ["left_out", "readable", "teach"]
+
+MOST = 200  # confirmed frames that a detector is trained on
+LONG_SIDE_PX = 640  # of pictures kept while it is trained
+Thing = TypeVar("Thing")
+
+
+def readable(
+    truth: Sequence[FrameTruth], read: Callable[[int], Thing], job: Job, message: str, share: float = 1.0
+) -> tuple[list[tuple[FrameTruth, Thing]], list[int]]:
+    """Frames, each with what `read` makes of it, and the numbers of those that are damaged.
+
+    Args:
+        message: what the job says it is doing.
+        share: of the job's work; stopped, it returns what there is.
+    Raises:
+        RecordingError, OSError: none can be read.
+    """
+    found, damaged, problem = [], [], None
+    for done, one in enumerate(truth):
+        if job.should_stop():
+            break
+        job.progress(share * done / len(truth), message if done == 0 else None)
+        try:
+            found.append((one, read(one.frame)))
+        except (RecordingError, OSError) as error:
+            damaged.append(one.frame)
+            problem = error
+    if problem is not None and not found:
+        raise problem
+    return found, damaged
+
+
+def left_out(damaged: Sequence[int]) -> str:
+    """A sentence on frames that cannot be read, with a space before it; "" without any."""
+    if not damaged:
+        return ""
+    some = ", ".join(map(str, damaged[:3])) + (", ..." if len(damaged) > 3 else "")
+    one = len(damaged) == 1
+    what = (
+        "1 labelled frame cannot be read and was"
+        if one
+        else f"{len(damaged)} labelled frames cannot be read and were"
+    )
+    return f" {what} left out: {some}."
+
+
+def teach(
+    detector: Any, truth: Sequence[FrameTruth], picture: Callable[[int], np.ndarray], job: Job
+) -> list[int]:
+    """Train a detector on frames, spread evenly if there are more than 200. Stopped, it is trained in part or not.
+
+    Returns:
+        The numbers of damaged frames, which are left out.
+    Raises:
+        RecordingError, OSError: none can be read.
+    """
+    picked = [truth[i] for i in np.unique(np.linspace(0, len(truth) - 1, MOST).astype(int))]
+    lessons, damaged = readable(picked, lambda i: _shrunk(picture(i)), job, "reading confirmed frames")
+    if job.should_stop():
+        return damaged
+    job.progress(0.0, f"the detector learns from {len(lessons)} confirmed frames")
+    detector.fit(
+        [small for _, (small, _) in lessons],
+        [one.boxes * scale for one, (_, scale) in lessons],
+        [one.columns for one, _ in lessons],
+        should_stop=job.should_stop,
+        progress=job.progress,
+    )
+    return damaged
+
+
+def _shrunk(picture: np.ndarray) -> tuple[np.ndarray, float]:
+    scale = min(1.0, LONG_SIDE_PX / max(picture.shape[:2]))
+    if scale == 1.0:
+        return picture, scale
+    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale

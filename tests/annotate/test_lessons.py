@@ -1,0 +1,92 @@
+"""What the model learns from: damaged frames are left out and said, never in the way."""
+
+import numpy as np
+import pytest
+from fake_model import KnownBoxes
+
+from gazekit.annotate.lessons import LONG_SIDE_PX, MOST, left_out, readable, teach
+from gazekit.annotate.model import Model
+from gazekit.annotate.truth import FrameTruth
+from gazekit.annotate.worker import Job, Worker
+from gazekit.models.impn import Learner
+from gazekit.recordings.recording import RecordingError
+
+LEFT, RIGHT = [20, 40, 120, 140], [180, 40, 280, 140]
+
+
+@pytest.fixture
+def job():
+    return Job(Worker("training"))
+
+
+def truth(frames):
+    sides, columns = np.array([LEFT, RIGHT], np.float32), np.array([0, 1])
+    return [FrameTruth(f, f, 1, sides, columns, np.ones(2, np.float32), True) for f in frames]
+
+
+def damaged(*frames, error=RecordingError):
+    def picture(frame):
+        if frame in frames:
+            raise error(f"frame {frame} is cut")
+        return np.full((240, 320, 3), frame, np.uint8)
+
+    return picture
+
+
+class Pupil(KnownBoxes):
+    """Remembers what it was taught."""
+
+    def fit(self, frames, boxes, labels, **told):
+        self.taught = [(frame, box, label) for frame, box, label in zip(frames, boxes, labels, strict=True)]
+
+
+def test_an_update_leaves_damaged_frames_out(tmp_path, job):
+    model = Model(tmp_path, KnownBoxes([LEFT, RIGHT]), Learner(2, 8))
+    told, _ = model.learn(truth(range(12)), 2, [], damaged(7, error=OSError), job)
+    assert told.startswith("Learnt") and told.endswith("1 labelled frame cannot be read and was left out: 7.")
+    assert model.version == 1
+    told, _ = model.learn(truth(range(12)), 2, [], damaged(), job)  # it is whole again, or the disk is back
+    assert "left out" not in told
+
+
+def test_a_detector_is_taught_the_others(tmp_path, job):
+    model = Model(tmp_path, Pupil([LEFT, RIGHT]), Learner(2, 8))
+    pupil = Pupil([LEFT, RIGHT])
+    model.detector.with_labels = lambda labels: pupil
+    told = model.train_detector(truth(range(100, 112)), 2, damaged(101, 102), job)
+    assert told == "The detector has learnt. 2 labelled frames cannot be read and were left out: 101, 102."
+    seen = {int(frame[0, 0, 0]) for frame, _, _ in pupil.taught}
+    assert seen < set(range(100, 112)) - {101, 102} and len(seen) >= 7  # a fifth is held out
+
+
+def test_a_recording_that_is_gone_is_a_failure(tmp_path, job):
+    model = Model(tmp_path, KnownBoxes([LEFT, RIGHT]), Learner(2, 8))
+    with pytest.raises(RecordingError, match="frame 2 is cut"):
+        model.learn(truth(range(3)), 2, [], damaged(*range(3)), job)
+    assert model.version == 0
+
+
+def test_a_mistake_of_ours_is_no_damaged_frame(job):
+    with pytest.raises(ZeroDivisionError):
+        readable(truth(range(3)), lambda frame: 1 / frame, job, "")
+
+
+def test_large_pictures_are_kept_small_and_boxes_with_them(job):
+    pupil = Pupil([LEFT])
+    assert teach(pupil, truth(range(3)), lambda frame: np.zeros((960, 1280, 3), np.uint8), job) == []
+    frame, boxes, _ = pupil.taught[0]
+    assert frame.shape == (480, LONG_SIDE_PX, 3) and boxes.tolist() == (np.array([LEFT, RIGHT]) / 2).tolist()
+
+
+def test_many_frames_are_thinned_evenly(job):
+    pupil = Pupil([LEFT])
+    teach(pupil, truth(range(1000)), lambda frame: np.full((4, 4, 3), frame // 4, np.uint8), job)
+    kept = [int(frame[0, 0, 0]) for frame, _, _ in pupil.taught]
+    assert len(kept) == MOST and kept[0] == 0 and kept[-1] == 249 and max(np.diff(kept)) <= 2
+
+
+def test_numbers_of_many_damaged_frames_are_not_all_said():
+    assert left_out([]) == ""
+    assert left_out([4, 5, 6, 7]).endswith(
+        "4 labelled frames cannot be read and were left out: 4, 5, 6, ...."
+    )

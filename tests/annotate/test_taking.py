@@ -1,0 +1,182 @@
+"""A model of another project begins a new one: labels by name, predictions from the first frame, nothing believed."""
+
+import json
+import shutil
+import zipfile
+
+import pytest
+
+from gazekit.annotate import checkpoints, opening, taking
+from gazekit.annotate.project import Project
+from gazekit.annotate.session import AnnotationSession
+from gazekit.models.impn import Learner
+from gazekit.models.impn.detector import TinyDetector
+
+COLOURS = {"cup-left": "#112233", "book": "#445566", "cup-right": "#778899"}
+
+
+@pytest.fixture
+def recording(shared_data):
+    return shared_data / "annotation_toy" / "neon_export" / "toy-0001"
+
+
+@pytest.fixture
+def old(recording, tmp_path):
+    """A project with a model of four columns, of which the third has been merged away."""
+    with Project.create(tmp_path / "old", recording) as project:
+        for name in ("cup-left", "cup-right", "mistake", "book"):
+            colour = {"colour": COLOURS[name]} if name in COLOURS else {}
+            project.store.act({"op": "label.add", "name": name} | colour, "ada")
+        project.store.act({"op": "label.merge", "label": "mistake", "into": "book"}, "ada")
+        session = AnnotationSession(
+            project, TinyDetector([f"label {k}" for k in range(1, 5)]), Learner(4, 128, [[0, 1]])
+        )
+        session.loop.model.labels = [label for label in project.store.labels() if label["id"] > 0]
+        session.loop.model.learner.held_out.meet(range(20))
+        session.loop.model.version = 3
+        session.loop.model.save()
+        session.close()
+    return tmp_path / "old"
+
+
+def exported(old, folder):
+    with Project.open(old) as project:
+        session = AnnotationSession(project)
+        folder.mkdir()
+        path = session.export("model", folder)
+        session.close()
+    return path
+
+
+@pytest.mark.parametrize("kind", ["project", "checkpoint", "export"])
+def test_labels_and_model_come_along(old, recording, tmp_path, kind):
+    source = {"project": old, "checkpoint": old / "checkpoints" / "000003"}.get(kind)
+    source = exported(old, tmp_path / "out") if source is None else source
+    taken = taking.read(source)
+    with Project.create(tmp_path / "new", recording) as project:
+        taking.begin_with(taken, project)
+        labels = {label["name"]: label for label in project.store.labels() if label["id"] > 0}
+        assert {name: label["colour"] for name, label in labels.items()} == COLOURS
+        assert {name: label["id"] for name, label in labels.items()} == {
+            "cup-left": 1,
+            "cup-right": 2,
+            "book": 4,
+        }
+        assert labels["cup-left"]["group"] == labels["cup-right"]["group"] == "cup"
+        session = AnnotationSession(project)
+        assert session.model_status()["version"] == 1 and session.loop.model.ready
+        assert session.loop.model.learner.exclusive == ((0, 1),)
+        assert not session.loop.model.learner.held_out.known  # frames of another recording
+        assert session.frame(0)["predictions"] is not None and session.loop.shown[0].version == 1
+        session.act({"op": "label.add", "name": "new"}, "ada")
+        assert {label["name"]: label["id"] for label in project.store.labels()}["new"] == 5
+        session.close()
+
+
+def test_a_renamed_label_comes_by_its_name_of_today(old):
+    with Project.open(old) as project:
+        project.store.act({"op": "label.update", "label": "book", "name": "magazine"}, "ada")
+    assert {label["name"] for label in taking.read(old).labels.values()} == {
+        "cup-left",
+        "cup-right",
+        "magazine",
+    }
+
+
+def test_only_a_new_project_begins_with_it(old, recording, tmp_path):
+    taken = taking.read(old)
+    with Project.create(tmp_path / "new", recording) as project:
+        project.store.act({"op": "label.add", "name": "mine"}, "ada")
+        with pytest.raises(ValueError, match="is for a new project"):
+            taking.begin_with(taken, project)
+
+
+def test_options_of_the_shell(old, recording, tmp_path):
+    words = (str(tmp_path / "new"), str(recording), str(old))
+    assert opening.there(*words) is None
+    opening.created(*words).close()
+    with opening.there(*words) as project:  # the same words again open it
+        assert {label["name"] for label in project.store.labels()} > set(COLOURS)
+        assert checkpoints.latest(project.checkpoints).name == "000001"
+    with pytest.raises(ValueError, match="model= begins a new one"):
+        opening.there(str(old), *words[1:])
+    with pytest.raises(FileNotFoundError, match="no such project, checkpoint or export"):
+        opening.created(str(tmp_path / "third"), str(recording), str(tmp_path / "gone"))
+    assert not (tmp_path / "third").exists()  # nothing is made before the model could be read
+
+
+def test_what_holds_no_model_is_refused(recording, tmp_path):
+    Project.create(tmp_path / "empty", recording).close()
+    with pytest.raises(ValueError, match="has no model yet"):
+        taking.read(tmp_path / "empty")
+    with pytest.raises(ValueError, match="cannot be taken along"):
+        taking.read(recording)
+    (tmp_path / "text.zip").write_text("no zip")
+    with pytest.raises(ValueError, match=r"no readable \.zip"):
+        taking.read(tmp_path / "text.zip")
+
+
+def members(old):
+    folder = old / "checkpoints" / "000003"
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def packed(path, files, method=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_hostile_exports_are_refused(old, tmp_path):
+    good = members(old)
+    assert taking.read(packed(tmp_path / "good.zip", good)).labels
+    for number, (change, said) in enumerate(
+        (
+            ({"../evil.txt": b"x"}, "expected about.json"),
+            ({"/etc/evil": b"x"}, "expected about.json"),
+            ({"sub/about.json": b"{}"}, "expected about.json"),
+            ({"about.json": b" " * ((1 << 20) + 1)}, r"about\.json has 1048577 bytes, at most 1048576"),
+            ({"about.json": b"[]"}, "lacks trained_on"),
+            ({"about.json": b"\xff\xfe"}, "cannot be taken along"),
+            ({"learner.safetensors": good["learner.safetensors"][:-9]}, "damaged"),
+            ({"detector.safetensors": b""}, "cannot be taken along"),
+        )
+    ):
+        path = packed(tmp_path / f"{number}.zip", good | change)
+        with pytest.raises(ValueError, match=said):
+            taking.read(path)
+    assert not list(tmp_path.rglob("evil*"))
+    whole = (tmp_path / "good.zip").read_bytes()
+    for length in range(0, len(whole), len(whole) // 23):
+        (tmp_path / "cut.zip").write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="cannot be taken along"):
+            taking.read(tmp_path / "cut.zip")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        None,
+        [],
+        [{"id": 9, "name": "cup", "colour": "#112233", "group": ""}],
+        [{"id": 1, "name": 7, "colour": "#112233", "group": ""}],
+        [{"id": 1, "name": "cup", "colour": "red", "group": ""}],
+        [{"id": k, "name": "cup", "colour": "#112233", "group": ""} for k in (1, 2)],
+        [{"id": 1, "name": name, "colour": "#112233", "group": ""} for name in ("cup", "pen")],
+        ["cup"],
+    ],
+)
+def test_labels_of_an_export_are_checked(old, tmp_path, labels):
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(old / "checkpoints" / "000003", folder)
+    about = json.loads((folder / "about.json").read_text())
+    (folder / "about.json").write_text(json.dumps(about | {"labels": labels}))
+    with pytest.raises(ValueError, match="labels"):
+        taking.read(folder)
+
+
+def test_detector_and_learner_must_belong_together(old, tmp_path):
+    Learner(4, 8).save(old / "checkpoints" / "000003" / "learner.safetensors")
+    with pytest.raises(ValueError, match="do not belong together"):
+        taking.read(old)

@@ -1,0 +1,135 @@
+"""RT-DETRv2 and D-FINE in the annotation loop: begun from a folder, trained, kept in checkpoints, taken along."""
+
+import shutil
+
+import numpy as np
+import pytest
+from tiny_transformers import write_detector
+
+from gazekit.annotate import beginnings, taking
+from gazekit.annotate.model import Model
+from gazekit.annotate.project import Project
+from gazekit.annotate.session import AnnotationSession
+from gazekit.annotate.truth import FrameTruth
+from gazekit.annotate.worker import Job, Worker
+from gazekit.models.impn import Learner
+from gazekit.models.impn.detector import TinyDetector
+from gazekit.models.impn.detector.transformers import TIERS, TransformersDetector
+from gazekit.models.impn.detector.transformers_models import KINDS
+from gazekit.verbs.annotate import _options, _project
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+LEFT, RIGHT = [10, 20, 60, 70], [90, 20, 140, 70]
+
+
+@pytest.fixture(scope="module", params=sorted(KINDS))
+def folder(request, tmp_path_factory):
+    return write_detector(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def rt_detr(tmp_path_factory):
+    return write_detector("rt_detr_v2", tmp_path_factory.mktemp("rt_detr_v2"))
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Two steps at 64 px."""
+    monkeypatch.setattr(beginnings, "SIDE_PX_CPU", 64)
+    monkeypatch.setattr(beginnings, "SIDE_PX", 64)
+    for tier, (_, rates) in TIERS.items():
+        monkeypatch.setitem(TIERS, tier, (2, rates))
+
+
+def truth(frames, columns=(0, 1)):
+    sides, columns = np.array([LEFT, RIGHT], np.float32), np.array(columns)
+    return [FrameTruth(f, f, 1, sides, columns, np.ones(2, np.float32), True) for f in frames]
+
+
+def picture(frame):
+    return np.random.default_rng(frame).integers(0, 255, (90, 160, 3), dtype=np.uint8)
+
+
+def test_it_is_trained_kept_and_grown(folder, tmp_path, quick):
+    began = tmp_path / "weights"
+    shutil.copytree(folder, began)
+    job = Job(Worker("training"))
+    model = Model(tmp_path / "checkpoints", beginning=beginnings.checked(str(began)))
+    assert model.wants_detector(truth(range(6)))
+    assert model.train_detector(truth(range(6)), 2, picture, job) == "The detector has learnt."
+    told, _ = model.learn(truth(range(6)), 2, [], picture, job)
+    assert told.startswith("Learnt") and isinstance(model.detector, TransformersDetector)
+    said = model.predict(3, picture)
+
+    shutil.rmtree(began)  # the checkpoint has it all
+    again = Model(tmp_path / "checkpoints", beginning=str(began))
+    assert again.ready and not again.problem and isinstance(again.detector, TransformersDetector)
+    same = again.predict(3, picture)
+    np.testing.assert_array_equal(same.boxes, said.boxes)
+    np.testing.assert_array_equal(same.score, said.score)
+    assert not again.wants_detector(truth(range(7)))
+    assert again.wants_detector(truth(range(7), (0, 2)))  # a new label is learnt by what is there
+    assert again.train_detector(truth(range(7), (0, 2)), 3, picture, job) == "The detector has learnt."
+    again.learn(truth(range(7), (0, 2)), 3, [], picture, job)
+    assert again.detector.labels == ("label 1", "label 2", "label 3") and again.version == 2
+
+
+def test_another_beginning_trains_a_new_one(rt_detr, tmp_path, quick):
+    job = Job(Worker("training"))
+    model = Model(tmp_path, TinyDetector(["label 1", "label 2"]))
+    model._trained_on, model._known, model.learner = (
+        6,
+        frozenset([0, 1]),
+        Learner(2, TinyDetector.feature_size),
+    )
+    model.save()
+    other = Model(tmp_path, beginning=beginnings.checked(str(rt_detr)))
+    assert isinstance(other.detector, TinyDetector) and other.wants_detector(truth(range(6)))
+    other.train_detector(truth(range(6)), 2, picture, job)
+    assert not other.wants_detector(truth(range(6)))
+    assert isinstance(other._new[0], TransformersDetector)
+
+
+def test_the_shell_keeps_it(rt_detr, shared_data, tmp_path):
+    recording = shared_data / "annotation_toy" / "neon_export" / "toy-0001"
+    values = {"project": str(tmp_path / "p"), "recording": str(recording)}
+    with _project(_options(values | {"detector": str(rt_detr)})) as project:
+        assert beginnings.beginning(project) == str(rt_detr)
+    with _project(_options({"project": values["project"]})) as project:
+        session = AnnotationSession(project)
+        assert session.loop.model.beginning == str(rt_detr)
+        session.close()
+    with _project(_options(values | {"detector": "tiny"})) as project:
+        assert beginnings.beginning(project) == "tiny"
+    with pytest.raises(FileNotFoundError, match=r"must hold config\.json"):
+        _project(
+            _options({"project": str(tmp_path / "q"), "recording": str(recording), "detector": str(tmp_path)})
+        )
+    assert not (tmp_path / "q").exists()
+
+
+def test_it_is_taken_along(rt_detr, shared_data, tmp_path, quick):
+    model, job = Model(tmp_path / "checkpoints", beginning=str(rt_detr)), Job(Worker("training"))
+    model.labels = [
+        {"id": k, "name": name, "colour": "#112233", "group": ""} for k, name in ((1, "cup"), (2, "pen"))
+    ]
+    model.train_detector(truth(range(6)), 2, picture, job)
+    model.learn(truth(range(6)), 2, [], picture, job)
+    recording = shared_data / "annotation_toy" / "neon_export" / "toy-0001"
+    with Project.create(tmp_path / "new", recording) as project:
+        taking.begin_with(taking.read(tmp_path / "checkpoints" / "000001"), project)
+        taken = Model(project.checkpoints)
+    assert taken.ready and isinstance(taken.detector, TransformersDetector)
+    np.testing.assert_array_equal(taken.predict(3, picture).boxes, model.predict(3, picture).boxes)
+
+
+def test_without_transformers_it_is_said(rt_detr, tmp_path, monkeypatch, quick):
+    model, job = Model(tmp_path, beginning=str(rt_detr)), Job(Worker("training"))
+    model.train_detector(truth(range(6)), 2, picture, job)
+    model.learn(truth(range(6)), 2, [], picture, job)
+    monkeypatch.setitem(__import__("sys").modules, "transformers", None)
+    without = Model(tmp_path, beginning=str(rt_detr))
+    assert not without.ready and "pip install transformers" in without.problem
+    assert without.version == 1  # the next one does not hide behind it
+    with pytest.raises(ValueError, match="pip install transformers"):
+        beginnings.checked(str(rt_detr))
