@@ -49,7 +49,7 @@ def test_fit_writes_models_and_a_table(fitted):
     assert kept["task"] == "annotation" and "trainer" not in kept and "model" not in kept
 
 
-def test_evaluate_draws_the_curves_of_a_run(fitted, tmp_path):
+def test_evaluate_draws_the_curves_of_a_run_and_goes_on_where_it_stopped(fitted, tmp_path, monkeypatch):
     folder = tmp_path / "curves"
     models = ["graph", "detector", "whole detector", "graph on whole detector"]
     main(["evaluate", f"ckpt={fitted}", f"+annotation.models=[{','.join(models)}]", f"run_dir={folder}"])
@@ -59,6 +59,10 @@ def test_evaluate_draws_the_curves_of_a_run(fitted, tmp_path):
     assert len(at_start.drop_duplicates()) == 1  # untrained heads are the detector
     assert (folder / "curves_easy.png").stat().st_size > 10_000
     assert "| detector |" in (folder / "report.md").read_text()
+    before = (folder / "curves.csv").read_bytes()
+    monkeypatch.setattr("gazekit.verbs.annotation._curves", None)  # what is there is not made again
+    main(["evaluate", f"ckpt={fitted}", f"+annotation.models=[{','.join(models)}]", f"run_dir={folder}"])
+    assert (folder / "curves.csv").read_bytes() == before
 
 
 def test_what_is_wrong_is_said(fitted, tmp_path, capsys):

@@ -74,6 +74,8 @@ def evaluate_annotation(cfg: DictConfig) -> pd.DataFrame:
 
     `annotation` of the run's `config.yaml` holds; what the command line gives as `+annotation.KEY=` replaces it.
 
+    Each video's curves are written when they are done: the same command with the same `run_dir=` goes on from there.
+
     Raises:
         FileNotFoundError: a detector of the run is absent. ValueError: it does not fit this version.
     """
@@ -84,30 +86,13 @@ def evaluate_annotation(cfg: DictConfig) -> pd.DataFrame:
             f"ckpt={run} is no run of fit +experiment=impn; of other runs give the best.ckpt in the folder"
         )
     settings = OmegaConf.merge(saved.annotation, cfg.get("annotation", {}))
-    OmegaConf.save(OmegaConf.create({"ckpt": str(run), "annotation": settings}), folder / "config.yaml")
+    again = _same_config(folder, {"ckpt": str(run), "annotation": settings})
     parts = []
     for difficulty, seed in _videos(settings):
-        detector = TinyDetector.load(_place(run, difficulty, seed) / "detector.safetensors")
-        if detector.labels != LABELS:
-            raise ValueError(
-                f"ckpt={run}: its detector knows {', '.join(detector.labels)}, not {', '.join(LABELS)}"
-            )
-        video = _video(settings, difficulty, seed)
-        seen, test_share = labelled_video(detector, video)
-        n = min(settings.n_labelled, round(len(seen.detections) * (1 - test_share)))
-        log.info("%s, seed %d: the annotator mends %d frames", difficulty, seed, n)
-        whole = WholeDetector(detector, video, settings.detector_update_steps)
-        curves = simulate(
-            lambda _, seen=seen: seen,
-            {name: _maker(name, whole) for name in settings.models},
-            [seed],
-            n,
-            settings.every,
-            settings.update_steps,
-            test_share,
-            log.info,
-        )
-        parts.append(curves.assign(difficulty=difficulty))
+        part = folder / f"curves_{difficulty}_{seed}.csv"
+        if not (again and part.is_file()):
+            _curves(settings, run, difficulty, seed).to_csv(part, index=False)
+        parts.append(pd.read_csv(part))
     curves = pd.concat(parts, ignore_index=True)
     curves.to_csv(folder / "curves.csv", index=False)
     lines = []
@@ -116,6 +101,32 @@ def evaluate_annotation(cfg: DictConfig) -> pd.DataFrame:
         lines += [*_comparison(own, difficulty), f"![curves](curves_{difficulty}.png)", ""]
     _write(folder, f"Simulated annotator, from the detectors of {run.name}", lines)
     return curves
+
+
+def _same_config(folder: Path, config: dict) -> bool:
+    """Whether the folder was begun with this; it is written there."""
+    path, config = folder / "config.yaml", OmegaConf.create(config)
+    same = path.is_file() and OmegaConf.load(path) == config
+    OmegaConf.save(config, path)
+    return same
+
+
+def _curves(settings: DictConfig, run: Path, difficulty: str, seed: int) -> pd.DataFrame:
+    detector = TinyDetector.load(_place(run, difficulty, seed) / "detector.safetensors")
+    if detector.labels != LABELS:
+        raise ValueError(
+            f"ckpt={run}: its detector knows {', '.join(detector.labels)}, not {', '.join(LABELS)}"
+        )
+    video = _video(settings, difficulty, seed)
+    seen, test_share = labelled_video(detector, video)
+    n = min(settings.n_labelled, round(len(seen.detections) * (1 - test_share)))
+    log.info("%s, seed %d: the annotator mends %d frames", difficulty, seed, n)
+    whole = WholeDetector(detector, video, settings.detector_update_steps)
+    models = {name: _maker(name, whole) for name in settings.models}
+    curves = simulate(
+        lambda _: seen, models, [seed], n, settings.every, settings.update_steps, test_share, log.info
+    )
+    return curves.assign(difficulty=difficulty)
 
 
 def _videos(settings: DictConfig) -> Iterator[tuple[str, int]]:

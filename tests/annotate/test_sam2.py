@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from gazekit.annotate import propagators
+from gazekit.annotate import opening, propagators
 from gazekit.annotate.project import Project
 from gazekit.annotate.propagation import Propagated, propagate
 from gazekit.annotate.sam2 import Sam2Propagator, box_of_mask
 from gazekit.annotate.session import AnnotationSession
 from gazekit.models.impn.detector.transformers_models import hide_our_kernels
-from gazekit.verbs.annotate import _options, _project
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # transformers and what it imports warn of their own code
 SIDE, SIZE = 64, (96, 128)  # of the model's pictures; height and width of the video's
@@ -252,10 +251,9 @@ def test_other_folders_are_refused(folder, tmp_path, monkeypatch):
 
 def test_a_project_keeps_its_propagator(folder, shared_data, tmp_path, monkeypatch):
     recording = shared_data / "annotation_toy" / "neon_export" / "toy-0001"
-    values = {"project": str(tmp_path / "p"), "recording": str(recording)}
-    with _project(_options(values)) as project:
+    with Project.create(tmp_path / "p", recording) as project:
         assert propagators.propagator_of(project) is propagate
-    _project(_options(values | {"propagator": str(folder)})).close()
+        project.store.describe(opening.kept(None, str(folder)))
     made = []
 
     class Fake:
@@ -278,5 +276,6 @@ def test_a_project_keeps_its_propagator(folder, shared_data, tmp_path, monkeypat
         assert (box["box"], box["score"], box["source"]) == ([11, 11, 41, 41], 0.75, "propagated")
         assert made == [str(folder)]  # its weights are read once
         session.close()
-    with _project(_options({"project": values["project"], "propagator": "flow"})) as project:
+    with Project.open(tmp_path / "p") as project:
+        project.store.describe(opening.kept(None, "flow"))
         assert propagators.propagator_of(project) is propagate
