@@ -155,12 +155,12 @@ def _serve(options: Options) -> int:
 
     token = options.token or (None if is_loopback(options.host) else secrets.token_urlsafe(24))
     with ExitStack() as stack:
-        project = _there(options)
-        last = None if project is None else stack.enter_context(closing(project)).store.meta("port")
-        listening = stack.enter_context(_listening(options.host, options.port, last))
-        if project is None:  # not before it is sure that it can be served
-            project = Project.create(options.project, options.recording, options.name)
-            stack.enter_context(closing(project))
+        new = not Project.exists(options.project)  # and not made before it is sure that it can be served
+        listening = stack.enter_context(_listening(options.host, options.port)) if new else None
+        project = stack.enter_context(closing(_project(options)))
+        if listening is None:
+            last = project.store.meta("port")
+            listening = stack.enter_context(_listening(options.host, options.port, last))
         port = listening.getsockname()[1]
         address = _address(options.host, port)
         stack.enter_context(_alone(Path(options.project), address))
@@ -172,23 +172,23 @@ def _serve(options: Options) -> int:
     return 0
 
 
-def _there(options: Options) -> Any | None:
-    """The project of the folder; None where a new one is to be made."""
+def _project(options: Options) -> Any:
+    """The project of the folder, or a new one."""
     from gazekit.annotate.project import Project
 
-    if not Project.exists(options.project):
-        if options.recording is None:
-            raise ValueError(
-                f"no project in {options.project} yet: recording=PATH says what to annotate in a new one"
-            )
-        return None
-    project = Project.open(options.project)
-    if options.recording is None or project.is_of(options.recording):
-        return project
-    project.close()
-    raise ValueError(
-        f"project={options.project} is of the recording {project.recording_path}, not of {options.recording}"
-    )
+    if Project.exists(options.project):
+        project = Project.open(options.project)
+        if options.recording is None or project.is_of(options.recording):
+            return project
+        project.close()
+        raise ValueError(
+            f"project={options.project} is of the recording {project.recording_path}, not of {options.recording}"
+        )
+    if options.recording is None:
+        raise ValueError(
+            f"no project in {options.project} yet: recording=PATH says what to annotate in a new one"
+        )
+    return Project.create(options.project, options.recording, options.name)
 
 
 def _listening(host: str, port: int, last: int | None = None) -> socket.socket:
