@@ -108,7 +108,7 @@ class AnnotationSession(Looking):
         confirmed = stats["confirmed_frames"]
         if not boxes:
             return "Nothing to learn from yet: draw boxes and confirm frames."
-        if self.loop.model.ready or confirmed >= FIRST:
+        if self.loop.model.detector is not None or confirmed >= FIRST:
             return ""
         done = "none is" if confirmed == 0 else f"{confirmed} {'is' if confirmed == 1 else 'are'}"
         return (
