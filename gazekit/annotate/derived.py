@@ -92,8 +92,8 @@ class Derived:
         row = self._row[fixation]
         suggested = self._suggestions.of[row].label
         if suggested is not None and self._fixations["label"][row] is None:
-            name = next(one["name"] for one in self._store.labels() if one["id"] == suggested)
-            self.taken.append(label in (None, suggested, name))
+            names = [one["name"] for one in self._store.labels() if one["id"] == suggested]
+            self.taken.append(label in (None, suggested, *names))
 
     def follow(self) -> None:
         """Bring what is derived up to the store's last event, and tell pages."""

@@ -62,7 +62,7 @@ class AnnotationSession(Looking):
         if action["op"] == "frame.confirm":
             self._unlearnt += 1
             if self._unlearnt >= UPDATE_EVERY:
-                self.update()
+                self._learn()
         return self._with_state(answer)
 
     def undo(self, author: str, tab: str = "", nonce: str | None = None) -> dict[str, Any] | None:
@@ -91,12 +91,15 @@ class AnnotationSession(Looking):
         Returns:
             `started`, whether there is something to learn from, and `message`, what is learnt or what is missing.
         """
-        self._unlearnt = 0
         missing = self._missing()
-        self.loop.update()
+        self._learn()
         if wait:
             self.loop.wait()
         return {"started": not missing, "message": missing or "The model learns from all that is labelled."}
+
+    def _learn(self) -> None:
+        self._unlearnt = 0
+        self.loop.update()
 
     def _missing(self) -> str:
         """What people have to do before a model can learn, "" if nothing."""
@@ -105,7 +108,7 @@ class AnnotationSession(Looking):
         confirmed = stats["confirmed_frames"]
         if not boxes:
             return "Nothing to learn from yet: draw boxes and confirm frames."
-        if self.loop.model.ready or confirmed >= FIRST:
+        if self.loop.model.detector is not None or confirmed >= FIRST:
             return ""
         done = "none is" if confirmed == 0 else f"{confirmed} {'is' if confirmed == 1 else 'are'}"
         return (

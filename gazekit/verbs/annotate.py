@@ -59,11 +59,7 @@ examples:
   python -m gazekit annotate recording=p01/ project=study/p01
   python -m gazekit annotate project=study/p01
   python -m gazekit annotate project=study/p01 host=0.0.0.0 port=8800
-<<<<<<< HEAD
   python -m gazekit annotate simulate=p01.json recording=p01/ project=trial frames=60
-=======
-  python -m gazekit annotate compare=study/p01 project=study/p01-second
->>>>>>> loopserver
   python -m gazekit annotate simulate=outputs/impn/TIME run_dir=curves +annotation.every=5
 """
 

@@ -103,10 +103,10 @@ def test_it_listens_on_loopback_and_ends_when_told_though_pages_listen(recording
 
 
 def test_events_resume_after_the_last_one_seen(recording, tmp_path):
-    def listen(port, n, **headers):
+    def listen(port, n, query="", **headers):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         with contextlib.closing(connection):
-            connection.request("GET", "/api/stream", headers=headers)
+            connection.request("GET", f"/api/stream{query}", headers=headers)
             answer, found = connection.getresponse(), []
             ready.set()
             while len(found) < n:
@@ -131,6 +131,37 @@ def test_events_resume_after_the_last_one_seen(recording, tmp_path):
         again = listen(port, 3, **{"Last-Event-ID": first["id"]})
         assert [int(event["id"]) for event in again[1:]] == [int(first["id"]) + 1, int(first["id"]) + 2]
         assert listen(port, 2, **{"Last-Event-ID": "17"})[1]["event"] == "reset"
+        assert listen(port, 3, f"?after={first['id']}")[1:] == again[1:]
+        newer = {"Last-Event-ID": again[1]["id"]}  # of a browser that reconnects: the address is the old one
+        assert listen(port, 2, f"?after={first['id']}", **newer)[1] == again[2]
+        assert [listen(port, 2, f"?after={odd}")[1]["event"] for odd in (-1, 0, 10**30)] == ["reset"] * 3
+        assert ask(port, "GET", "/api/stream?after=now")[0] == 422
+
+
+def test_six_pages_that_listen_keep_nobody_waiting(recording, tmp_path):
+    with (
+        served(f"recording={recording}", f"project={tmp_path / 'p'}") as (_, port, _),
+        contextlib.ExitStack() as stack,
+    ):
+        pages = []
+        for _ in range(6):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            stack.enter_context(contextlib.closing(connection))
+            connection.request("GET", "/api/stream")
+            pages.append(connection.getresponse())
+            assert pages[-1].readline().startswith(b"retry")
+        start = time.perf_counter()
+        ask(port, "POST", "/api/actions", {"author": "a", "op": "label.add", "name": "book"})
+        for frame in range(20):
+            action = {"author": "a", "op": "box.add", "frame": frame, "label": 1, "box": [0, 0, 9, 9]}
+            assert ask(port, "POST", "/api/actions", action)[0] == 200
+            assert ask(port, "GET", f"/api/frames/{frame}.jpg?width=80")[0] == 200
+        assert time.perf_counter() - start < 10
+        for page in pages:
+            told = b""
+            while b'"frame": 19' not in told:
+                told += page.readline()
+            assert told.count(b"event: frame") == 20 and told.count(b"event: labels") == 1
 
 
 def test_others_need_the_printed_token(recording, tmp_path):

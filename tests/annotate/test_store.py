@@ -343,7 +343,9 @@ def test_every_action_of_the_contract_is_there():
 
 def test_files_that_are_no_store_are_told(tmp_path):
     (tmp_path / "text.sqlite").write_text("no database " * 1000)
-    with pytest.raises(StoreError, match=r"text\.sqlite: it is damaged, or no project"):
+    with pytest.raises(
+        StoreError, match=r"text\.sqlite: it is damaged, or not a file of gazekit: put a copy back"
+    ):
         Store(tmp_path / "text.sqlite")
     with pytest.raises(StoreError, match="no folder"):
         Store(tmp_path / "nowhere" / "p.sqlite")

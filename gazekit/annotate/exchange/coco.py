@@ -131,7 +131,7 @@ def _label(category: Row) -> Row:
         else ""
     )
     return {
-        "name": str(category["name"]),
+        "name": category["name"],
         "supercategory": above,
         "group": group if isinstance(group, str) else None,
     }

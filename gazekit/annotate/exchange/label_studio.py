@@ -77,7 +77,7 @@ def read(project: Project, path: Path) -> Row:
         where = f"{path}, result {result.get('id')!r}"
         count = result["value"].get("framesCount")
         check_size(project, where, count if isinstance(count, int) else None, None)
-        origin = _SOURCES.get(result.get("origin"), "imported")
+        origin = _SOURCES.get(str(result.get("origin")), "imported")
         keys = {key["frame"] - 1: _how(key, origin) for key in result["value"]["sequence"]}
         boxes += frames_between(project, where, number, box, keys)
     return {"labels": [{"name": name} for name in dict.fromkeys(box.label for box in moving)], "boxes": boxes}

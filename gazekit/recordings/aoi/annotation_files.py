@@ -84,7 +84,9 @@ def coco_boxes(path: Path) -> list[tuple[str, dict[str, Any], str, list[float], 
             raise RecordingError(f"{path}: COCO JSON has a list of objects {key!r}, found {found[:200]}")
     try:
         images = {image["id"]: image for image in content["images"]}
-        labels = {category["id"]: str(category["name"]) for category in content["categories"]}
+        labels = {category["id"]: category["name"] for category in content["categories"]}
+        if strange := [name for name in labels.values() if not isinstance(name, str)]:
+            raise TypeError(f"a name is {strange[0]!r:.40}")
     except (KeyError, TypeError) as error:
         raise RecordingError(f"{path}: images need an id, categories an id and a name ({error})") from error
     found = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -124,6 +123,7 @@ def moving_box(
 
 
 def finite(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no finite number")
+    """A number that a picture can have, up to 10^12."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e12:
+        raise ValueError(f"{value!r:.40} is no finite number")
     return float(value)
