@@ -193,6 +193,19 @@ class Page:
         until(lambda: self.js(asked), "the question")
         self.click(replace)
 
+    def press(self, selector: str) -> None:
+        """Click what is at the place of an element, however often that is drawn anew."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        x, y = self.js(
+            "const {left, top, width, height} = document.querySelector(arguments[0]).getBoundingClientRect();"
+            "return [left + width / 2, top + height / 2].map(Math.round)",
+            selector,
+        )
+        chain = ActionChains(self.driver, duration=20)
+        chain.w3c_actions.pointer_action.move_to_location(x, y).click()
+        chain.perform()
+
     def go(self, frame: int) -> None:
         """Show a frame."""
         self.js("gazekit.going.go(arguments[0])", frame)

@@ -275,7 +275,8 @@ def test_everything_is_read_anew_when_the_server_says_reset(server, tab):
     page.js(
         "const {listen} = await import('/page/stream.js'), {EventSource} = window;"
         "gazekit.model.heard = () => {};"
-        "window.EventSource = class extends EventTarget { constructor() { super(); window.told = this } };"
+        "window.EventSource = class extends EventTarget {"
+        " constructor() { super(); window.told = this } close() {} };"
         "listen(gazekit.model); window.EventSource = EventSource"
     )
     server.post("api/actions", {"author": "eve", "tab": "x", "op": "box.add", "frame": 39, "label": 3,

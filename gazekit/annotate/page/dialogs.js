@@ -22,7 +22,7 @@ export function ask(title, body, ok, { danger = false } = {}) {
     dialog.returnValue = "";
     dialog.onclose = () => resolve(dialog.returnValue === "ok" ? new FormData(form) : null);
     dialog.showModal();
-    const input = form.querySelector("input, select");
+    const input = form.querySelector(".field input, .field select, .format");
     if (input instanceof HTMLElement) input.focus();
     if (input instanceof HTMLInputElement && ["text", "number"].includes(input.type)) input.select();
   });

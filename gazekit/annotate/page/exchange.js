@@ -12,7 +12,7 @@ const FORMATS = [
   ["cvat", "CVAT for video", "tracks with keyframes, XML 1.1", true],
   ["label_studio", "Label Studio", "video rectangles, JSON", true],
   ["fixations", "Fixations and reports", "label of each fixation, dwell times, transitions, CSV", false],
-  ["model", "Trained model", "begins other projects with the same objects: gazekit annotate model=FILE", false],
+  ["model", "Trained model", "begins other projects: gazekit annotate model=FILE", false],
 ];
 
 /** Files to take along. @param {Model} model */

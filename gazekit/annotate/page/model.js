@@ -2,7 +2,7 @@
  * What the page knows of the project: the server's truth as last told, and over it the edits that still wait.
  * It tells its listeners what changed; it draws nothing.
  */
-/** @import { Edit, FrameState, Fixations, Label, Project, Source, Track } from "./types.js" */
+/** @import { Edit, FrameState, Fixations, Label, Project, Track } from "./types.js" */
 import { get, post } from "./api.js";
 import { apply } from "./edits.js";
 import { Outbox } from "./outbox.js";

@@ -179,6 +179,7 @@ export class Queue {
     const why = document.createElement("span");
     why.className = "why";
     why.textContent = item.why ?? "";
+    text.title = item.why ?? "";
     const k = item.kind === "fixation" ? this.model.place.get(item.id) : undefined;
     const label = k === undefined ? undefined : this.model.label(this.model.fixations.label[k] ?? this.model.fixations.suggestion[k]);
     if (label) {
