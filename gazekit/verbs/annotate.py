@@ -191,8 +191,12 @@ def _opened(options: Options) -> Any:
 
     taken = taking.read(source)
     project = Project.create(options.project, options.recording, options.name)
-    taking.begin_with(taken, project)
-    project.store.describe({"model": source})
+    try:
+        taking.begin_with(taken, project)
+        project.store.describe({"model": source})
+    except BaseException:
+        project.close()
+        raise
     return project
 
 
