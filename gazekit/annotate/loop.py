@@ -148,8 +148,16 @@ class Loop:
         rest = (frame for frame in range(len(self._project.frame_t_ms)) if frame not in first)
         with closing(_Reader(self._project.pictures)) as pictures:
             self._predict_some(self._first, version, pictures, True, job)
+            if not job.should_stop() and self.model.version == version:
+                self._keep_found()
             self._predict_some(rest, version, pictures, False, job)
         return ""
+
+    def _keep_found(self) -> None:
+        try:
+            self.model.keep_found(self._first)
+        except OSError as error:  # a restart will take longer
+            log.warning("what was detected is not kept: %s", error)
 
     def _predict_some(
         self, frames: Iterable[int], version: int, pictures: Callable[[int], np.ndarray], keep: bool, job: Job

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ __all__ = ["Model"]
 
 log = logging.getLogger(__name__)
 FIRST = 4  # confirmed frames for a first detector
+FOUND = "detections.safetensors"  # beside the checkpoints: no part of a model
 TOLERATED_AP = 0.01
 LEAST_SCORE = 0.2  # of what is shown and suggested
 
@@ -250,6 +251,16 @@ class Model:
             about["origins"] = sorted(self._origins.items())
         checkpoints.write(self.folder / f"{self.version:06d}", self.detector, self.learner, about)
 
+    def keep_found(self, frames: Iterable[int]) -> None:
+        """Write what the detector found in these frames, so that a restart need not look again.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with self._lock:
+            key, version = self._detector_version, self.version
+        self._found.save(self.folder / FOUND, key, frames, f"{version:06d}")
+
     def _resume(self) -> None:
         folder = checkpoints.latest(self.folder)
         if folder is None:
@@ -262,6 +273,7 @@ class Model:
             log.warning(self.problem)
             return
         self._trained_on, self._known = about["trained_on"], frozenset(about["known"])
+        self._found.load(self.folder / FOUND, self._detector_version, folder.name)
         self._began = about.get("began", TINY)
         self._origins, self._split = dict(about.get("origins", ())), self.learner.held_out
 

@@ -57,9 +57,13 @@ def created(folder: str, recording: str, model: str | None = None, name: str | N
     """
     taken = None if model is None else taking.read(_resolved(model))
     project = Project.create(folder, recording, name)
-    if taken is not None:
-        taking.begin_with(taken, project)
-        project.store.describe({"model": _resolved(model)})
+    try:
+        if taken is not None:
+            taking.begin_with(taken, project)
+            project.store.describe({"model": _resolved(model)})
+    except BaseException:
+        project.close()
+        raise
     return project
 
 

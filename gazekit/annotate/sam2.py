@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from gazekit.annotate.propagation import Frames, Propagated, journey
-from gazekit.models.impn.detector.transformers_models import import_transformers
+from gazekit.models.impn.detector.transformers_models import import_transformers, quiet
 
 __all__ = ["Sam2Propagator", "box_of_mask", "check_folder"]
 
@@ -66,13 +66,14 @@ class Sam2Propagator:
         from transformers import Sam2VideoModel
 
         try:
-            model, told = Sam2VideoModel.from_pretrained(
-                str(folder),
-                local_files_only=True,
-                use_safetensors=True,
-                dtype=torch.float32,
-                output_loading_info=True,
-            )
+            with quiet():
+                model, told = Sam2VideoModel.from_pretrained(
+                    str(folder),
+                    local_files_only=True,
+                    use_safetensors=True,
+                    dtype=torch.float32,
+                    output_loading_info=True,
+                )
         except (SafetensorError, RuntimeError) as error:
             raise ValueError(f"{folder / 'model.safetensors'} cannot be read: {error}") from error
         if told["missing_keys"]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from gazekit.annotate import checkpoints
 from gazekit.annotate.beginnings import beginning
+from gazekit.annotate.labels import BACKGROUND, CANNOT_TELL
 from gazekit.annotate.model import FIRST
 from gazekit.annotate.project import Project
 
@@ -96,7 +97,7 @@ def _read(folder: Path, labels: list[dict[str, Any]] | None = None) -> Taken:
     labels = about.get("labels") if labels is None else [label for label in labels if label["id"] > 0]
     if not isinstance(labels, list) or not all(_is_label(label, learner.n_labels) for label in labels):
         raise ValueError("about.json must say labels: a list of {id, name, colour, group}, ids from 1")
-    ids, names = ({label[key] for label in labels} for key in ("id", "name"))
+    ids, names = {label["id"] for label in labels}, {label["name"].strip().casefold() for label in labels}
     if not labels or len(ids) < len(labels) or len(names) < len(labels):
         raise ValueError(f"its labels must be one at least, each once, got {sorted(names)}")
     if detector.feature_size != learner.feature_size or len(detector.labels) > learner.n_labels:
@@ -112,6 +113,7 @@ def _is_label(label: Any, most: int) -> bool:
         and all(isinstance(label.get(key), str) for key in ("name", "colour", "group"))
         and re.fullmatch(r"#[0-9a-f]{6}", label["colour"]) is not None
         and 0 < len(label["name"].strip()) <= 100
+        and label["name"].strip().casefold() not in (BACKGROUND, CANNOT_TELL)
     )
 
 

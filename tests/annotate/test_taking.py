@@ -164,6 +164,8 @@ def test_hostile_exports_are_refused(old, tmp_path):
         [{"id": 1, "name": "cup", "colour": "red", "group": ""}],
         [{"id": k, "name": "cup", "colour": "#112233", "group": ""} for k in (1, 2)],
         [{"id": 1, "name": name, "colour": "#112233", "group": ""} for name in ("cup", "pen")],
+        [{"id": 1, "name": "Background", "colour": "#112233", "group": ""}],
+        [{"id": k, "name": name, "colour": "#112233", "group": ""} for k, name in ((1, "cup"), (2, "Cup "))],
         ["cup"],
     ],
 )

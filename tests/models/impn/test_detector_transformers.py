@@ -75,6 +75,15 @@ def test_detects_learns_and_comes_back(folder, tmp_path, tier):
             torch.testing.assert_close(part, same, atol=0, rtol=0)
 
 
+def test_loading_is_quiet(folder, capfd):
+    from transformers.utils import logging
+
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    TransformersDetector(["cup", "pen", "book", "mug"], folder, side_px=64)
+    assert capfd.readouterr() == ("", "")
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+
+
 def test_a_folder_of_its_own_class_layers_keeps_them(folder, tmp_path):
     learnt = TransformersDetector(["cup", "pen"], folder, side_px=64)
     learnt.model.save_pretrained(tmp_path)

@@ -10,7 +10,8 @@ import copy
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ __all__ = [
     "from_settings",
     "hide_our_kernels",
     "import_transformers",
+    "quiet",
     "with_labels",
 ]
 
@@ -77,7 +79,7 @@ def from_folder(folder: Path, labels: Sequence[str], seed: int) -> Any:
     from safetensors import SafetensorError
     from transformers import AutoModelForObjectDetection
 
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(seed)
         try:
             model, told = AutoModelForObjectDetection.from_pretrained(
@@ -154,6 +156,22 @@ def import_transformers() -> Any:
             "RT-DETRv2, D-FINE and SAM 2 need the package transformers: pip install transformers"
         ) from error
     return transformers
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars and warnings of transformers meanwhile: what matters is raised."""
+    from transformers.utils import logging
+
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _check_kind(settings: Any) -> None:
