@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_transformers import write_detector
 
-from gazekit.annotate import beginnings, taking
+from gazekit.annotate import beginnings, opening, taking
 from gazekit.annotate.model import Model
 from gazekit.annotate.project import Project
 from gazekit.annotate.session import AnnotationSession
@@ -16,7 +16,6 @@ from gazekit.models.impn import Learner
 from gazekit.models.impn.detector import TinyDetector
 from gazekit.models.impn.detector.transformers import TIERS, TransformersDetector
 from gazekit.models.impn.detector.transformers_models import KINDS
-from gazekit.verbs.annotate import _options, _project
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 LEFT, RIGHT = [10, 20, 60, 70], [90, 20, 140, 70]
@@ -90,22 +89,19 @@ def test_another_beginning_trains_a_new_one(rt_detr, tmp_path, quick):
     assert isinstance(other._new[0], TransformersDetector)
 
 
-def test_the_shell_keeps_it(rt_detr, shared_data, tmp_path):
-    recording = shared_data / "annotation_toy" / "neon_export" / "toy-0001"
-    values = {"project": str(tmp_path / "p"), "recording": str(recording)}
-    with _project(_options(values | {"detector": str(rt_detr)})) as project:
+def test_a_project_keeps_it(rt_detr, shared_data, tmp_path):
+    recording = str(shared_data / "annotation_toy" / "neon_export" / "toy-0001")
+    with opening.created(str(tmp_path / "p"), recording) as project:
+        project.store.describe(opening.kept(str(rt_detr), None))
+    with opening.there(str(tmp_path / "p"), recording) as project:
         assert beginnings.beginning(project) == str(rt_detr)
-    with _project(_options({"project": values["project"]})) as project:
         session = AnnotationSession(project)
         assert session.loop.model.beginning == str(rt_detr)
         session.close()
-    with _project(_options(values | {"detector": "tiny"})) as project:
+        project.store.describe(opening.kept("tiny", None))
         assert beginnings.beginning(project) == "tiny"
     with pytest.raises(FileNotFoundError, match=r"must hold config\.json"):
-        _project(
-            _options({"project": str(tmp_path / "q"), "recording": str(recording), "detector": str(tmp_path)})
-        )
-    assert not (tmp_path / "q").exists()
+        opening.kept(str(tmp_path), None)
 
 
 def test_it_is_taken_along(rt_detr, shared_data, tmp_path, quick):
