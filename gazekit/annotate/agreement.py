@@ -74,8 +74,14 @@ def compare(first: Project, second: Project) -> Agreement:
             f"{first.folder} and {second.folder} are not of one recording: their fixations differ "
             f"({len(times[0])} and {len(times[1])})"
         )
+    if times[0].empty:
+        raise ValueError(
+            f"{first.folder}: the recording has no fixations, so there are no answers to compare"
+        )
     names = list(dict.fromkeys(name for project in (first, second) for name in _names(project).values()))
-    codes = np.stack([table["label"].map({name: i for i, name in enumerate(names)}) for table in answers])
+    codes = np.stack(
+        [table["label"].map({name: i for i, name in enumerate(names)}).astype(float) for table in answers]
+    )
     given = ~np.isnan(codes)
     a, b = codes[:, given.all(0)].astype(np.int64)
     confusion = np.zeros((len(names), len(names)), np.int64)

@@ -23,7 +23,7 @@ from gazekit.recordings import Recording, RecordingError
 from gazekit.recordings.aoi import BACKGROUND
 from gazekit.recordings.video import SceneVideo
 
-__all__ = ["UNREVIEWED", "Project"]
+__all__ = ["UNREVIEWED", "Project", "reviewed"]
 
 _FILE = "project.sqlite"
 _FACTS = ("kind", "recording", "name", "n_frames", "origin_ns", "px_per_dva", "ids")
@@ -193,18 +193,19 @@ class Project:
         Args:
             reviewed_only: leave `aoi` "" where `source` is one of `UNREVIEWED`.
         Returns:
-            `id`, `onset_ms`, `offset_ms`, `duration_ms`, `x_px`, `y_px`, `frame`, `aoi`, `source`, `confidence`. `aoi`
-            is what a person has answered; else the label of the smallest box that holds the fixation in its frame;
-            else "background" if the frame is confirmed or has any box; else "": nobody has looked there yet.
+            `id`, `onset_ms`, `offset_ms`, `duration_ms`, `x_px`, `y_px`, `frame`, `aoi`, `source`, `confidence`,
+            `answered` (whether there is an answer for the fixation itself). `aoi` is what a person has answered; else
+            the label of the smallest box that holds the fixation in its frame; else "background" if the frame is
+            confirmed or has any box; else "": nobody has looked there yet.
             `source` is the answer's or the box's. Background is "confirmed" in a confirmed frame; in another one nobody
             has said that no box is missing, so it is "predicted", or "propagated" if such boxes are the least sure.
             `confidence` is the box's score, 1 for what has none; for background the least of the frame's scores, NaN
             where it has none and is not confirmed; NaN with `aoi` "".
         """
-        table = pd.DataFrame(self.store.fixations())
-        names = {label["id"]: label["name"] for label in self.store.labels()}
-        held, boxes = self.store.boxes_of_fixations()
-        confirmed = set(self.store.confirmed_frames())
+        now = self.store.looked_at()
+        table, names = pd.DataFrame(now["fixations"]), {label["id"]: label["name"] for label in now["labels"]}
+        held, boxes, confirmed = now["held"], now["boxes"], now["confirmed"]
+        answered = table["label"].notna()
         rows = []
         for row in table.itertuples():
             if not pd.isna(row.label):
@@ -219,9 +220,16 @@ class Project:
                 rows.append(_background(boxes.get(row.frame, []), row.frame in confirmed))
         table = table.drop(columns=["label", "source", "confidence"]).astype({"x_px": float, "y_px": float})
         table.insert(3, "duration_ms", table["offset_ms"] - table["onset_ms"])
-        rows = [("", "", np.nan) if reviewed_only and row[1] in UNREVIEWED else row for row in rows]
         table[["aoi", "source", "confidence"]] = pd.DataFrame(rows, columns=["aoi", "source", "confidence"])
-        return table
+        table["answered"] = answered
+        return reviewed(table) if reviewed_only else table
+
+
+def reviewed(mapped: pd.DataFrame) -> pd.DataFrame:
+    """`Project.mapped_fixations` without the labels that nobody has reviewed."""
+    seen = ~mapped["source"].isin(UNREVIEWED)
+    texts = {name: mapped[name].where(seen, "") for name in ("aoi", "source")}
+    return mapped.assign(**texts, confidence=mapped["confidence"].where(seen))
 
 
 def _background(boxes: list[Row], confirmed: bool) -> tuple[str, str, float]:

@@ -16,14 +16,13 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from gazekit.annotate.labels import BACKGROUND_ID
+from gazekit.annotate.authors import MODEL, SIMULATED
+from gazekit.annotate.labels import BACKGROUND_ID, stem
 from gazekit.annotate.session import AnnotationSession
 from gazekit.models.impn.simulate import FITS, SECONDS, pairs_of
 from gazekit.recordings.aoi import BACKGROUND, MovingBox, map_fixations
 
 __all__ = ["annotate", "figure", "mend", "summary"]
-
-AUTHOR = "simulated"
 
 
 def annotate(
@@ -96,19 +95,19 @@ def mend(
         shown = [
             {"frame": frame, **{k: p[k] for k in ("label", "box", "score")}} for p in state["predictions"]
         ]
-        session.act({"op": "boxes.put", "frame": frame, "boxes": shown, "source": "predicted"}, "model")
+        session.act({"op": "boxes.put", "frame": frame, "boxes": shown, "source": "predicted"}, MODEL)
     done: Counter[str] = Counter()
     while step := _next(session.store.frame(frame)["boxes"], boxes, labels, fits):
         kind, action = step
         try:
-            session.act({"frame": frame, **action}, AUTHOR)
+            session.act({"frame": frame, **action}, SIMULATED)
         except ValueError:
             if kind != "relabel":
                 raise
             kind = "delete"  # an exclusive label that a box of another kind still has: drawn anew when it is free
-            session.act({"op": "box.delete", "frame": frame, "id": action["id"]}, AUTHOR)
+            session.act({"op": "box.delete", "frame": frame, "id": action["id"]}, SIMULATED)
         done[kind] += 1
-    session.act({"op": "frame.confirm", "frame": frame}, AUTHOR)
+    session.act({"op": "frame.confirm", "frame": frame}, SIMULATED)
     return done
 
 
@@ -143,11 +142,14 @@ def _tensor(boxes: Sequence[Sequence[float]]) -> torch.Tensor:
 
 
 def _labels(session: AnnotationSession, truth: Sequence[MovingBox]) -> dict[str, int]:
-    """Ids by name, new ones added in order of the truth."""
+    """Ids by name. New ones come in order of the truth, exclusive as names say unless the truth has two in a frame."""
     known = {label["name"]: label["id"] for label in session.store.labels()}
+    frames = np.arange(session.project.n_frames)
     for name in dict.fromkeys(aoi.label for aoi in truth):
         if name not in known:
-            known[name] = session.act({"op": "label.add", "name": name}, AUTHOR)["label"]
+            there = [np.isfinite(aoi.boxes_at(frames)).all(1) for aoi in truth if aoi.label == name]
+            group = "" if np.sum(there, 0).max(initial=0) > 1 else stem(name)
+            known[name] = session.act({"op": "label.add", "name": name, "group": group}, SIMULATED)["label"]
     return known
 
 
@@ -155,20 +157,16 @@ def _looked_at(
     session: AnnotationSession, truth: Sequence[MovingBox], labels: dict[str, int]
 ) -> dict[int, int]:
     """Fixation to the label that is true."""
-    recording, table = session.project.recording, session.store.fixations()
-    if recording is None or not table["id"]:
-        return {}
-    names = map_fixations(recording.fixations(), truth, session.project.frame_t_ms)["aoi"]
-    ids = [BACKGROUND_ID if name == BACKGROUND else labels[name] for name in names]
-    return dict(zip(table["id"], ids, strict=True))
+    table = pd.DataFrame(session.store.fixations()).astype({"x_px": float, "y_px": float})
+    mapped = map_fixations(table, truth, session.project.frame_t_ms)
+    known = labels | {BACKGROUND: BACKGROUND_ID}
+    return {row.id: known[row.aoi] for row in mapped.itertuples() if row.aoi in known}
 
 
 def _open_right(session: AnnotationSession, looked_at: dict[int, int]) -> float:
     confirmed, table = set(session.store.confirmed_frames()), session.fixations()
     rows = zip(table["id"], table["frame"], table["suggestion"], strict=True)
-    right = [
-        said == looked_at[i] for i, frame, said in rows if frame >= 0 and frame not in confirmed and looked_at
-    ]
+    right = [said == looked_at[i] for i, frame, said in rows if i in looked_at and frame not in confirmed]
     return float(np.mean(right)) if right else float("nan")
 
 
@@ -184,14 +182,20 @@ def _settle(session: AnnotationSession) -> None:
 
 def summary(rows: pd.DataFrame) -> str:
     """A few sentences of `annotate`'s table for people."""
-    tenth = max(1, len(rows) // 5)
-    first, last = (part["corrections"].mean() for part in (rows[:tenth], rows[-tenth:]))
+    fifth = max(1, len(rows) // 5)
+    first, last = (part["corrections"].mean() for part in (rows[:fifth], rows[-fifth:]))
     with_model, alone = rows["annotator_s"].sum(), rows["by_hand_s"].sum()
+    right = rows["open_right"].dropna()
+    known = (
+        f"\nOf suggestions for fixations in frames not yet seen {right.iloc[-1]:.0%} were right at the end."
+        if len(right)
+        else ""
+    )
     return (
         f"{len(rows)} frames, {rows['corrections'].sum()} corrections: {first:.1f} a frame in the first fifth, "
         f"{last:.1f} in the last.\nModelled: {with_model / 60:.1f} min, without a model {alone / 60:.1f} min "
-        f"({1 - with_model / alone:.0%} saved), beside {rows['wait_s'].sum() / 60:.1f} min in which the model learnt.\n"
-        f"Of suggestions for fixations in frames not yet seen {rows['open_right'].iloc[-1]:.0%} were right at the end."
+        f"({1 - with_model / alone:.0%} saved), beside {rows['wait_s'].sum() / 60:.1f} min in which the model learnt."
+        f"{known}"
     )
 
 

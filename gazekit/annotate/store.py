@@ -139,13 +139,16 @@ class Store:
             confirmed = [row["id"] for row in rows.select("confirmed")]
             return {"labels": views.labels(rows), "boxes": views.boxes(rows), "confirmed": confirmed}
 
-    def boxes_of_fixations(self) -> tuple[dict[int, Row], dict[int, list[Row]]]:
-        """The smallest box that holds each fixation, by its id; and by frame all boxes of frames with fixations."""
+    def looked_at(self) -> Row:
+        """Of one moment: `fixations` and `labels` as the functions of these names give them, `held`, the smallest box
+        that holds each fixation, by its id, `boxes` of each frame with fixations, and the set of `confirmed` frames."""
         with self._reading() as rows:
             every: dict[int, list[Row]] = {}
             for box in rows.select("boxes", "frame IN (SELECT frame FROM fixations)"):
                 every.setdefault(box["frame"], []).append(box)
-            return rows.held(), every
+            confirmed = {row["id"] for row in rows.select("confirmed")}
+            told = {"fixations": views.fixations(rows), "labels": views.labels(rows)}
+            return {**told, "held": rows.held(), "boxes": every, "confirmed": confirmed}
 
     def labels(self) -> list[Row]:
         """`id`, `name`, `colour`, `group` (exclusive in a frame if not ""), `key`; in order of id.

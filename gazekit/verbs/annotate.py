@@ -115,7 +115,10 @@ def _compare(values: dict[str, str]) -> int:
 
 def _simulate(path: str, rest: list[str]) -> int:
     """With a file of labels, or a run folder of `fit`."""
-    if not Path(path).is_file():
+    path = os.path.expanduser(path)
+    if not Path(path).exists():
+        raise ValueError(f"simulate={path}: no such file of labels or run folder")
+    if Path(path).is_dir():
         from gazekit.cli import main as gazekit
 
         return gazekit(["evaluate", f"ckpt={path}", *rest]) or 0
@@ -161,6 +164,9 @@ def _options(values: dict[str, str]) -> Options:
     if not values.get("project"):
         raise ValueError("project=DIR is missing: the folder that keeps the labels, made if it is not there")
     typed: dict[str, Any] = dict(values)
+    for name in ("project", "recording", "model", "detector", "propagator"):
+        if name in values:
+            typed[name] = os.path.expanduser(values[name])  # shells leave the ~ of KEY=~/... as it is
     if "port" in values:
         if not values["port"].isdecimal() or int(values["port"]) > 65535:
             raise ValueError(f"port={values['port']}: expected a number from 0 to 65535")

@@ -86,12 +86,14 @@ def evaluate_annotation(cfg: DictConfig) -> pd.DataFrame:
             f"ckpt={run} is no run of fit +experiment=impn; of other runs give the best.ckpt in the folder"
         )
     settings = OmegaConf.merge(saved.annotation, cfg.get("annotation", {}))
-    again = _same_config(folder, {"ckpt": str(run), "annotation": settings})
+    _begin(folder, {"ckpt": str(run), "annotation": settings})
     parts = []
     for difficulty, seed in _videos(settings):
         part = folder / f"curves_{difficulty}_{seed}.csv"
-        if not (again and part.is_file()):
-            _curves(settings, run, difficulty, seed).to_csv(part, index=False)
+        if not part.is_file():
+            unfinished = part.with_suffix(".part")
+            _curves(settings, run, difficulty, seed).to_csv(unfinished, index=False)
+            unfinished.replace(part)
         parts.append(pd.read_csv(part))
     curves = pd.concat(parts, ignore_index=True)
     curves.to_csv(folder / "curves.csv", index=False)
@@ -103,12 +105,13 @@ def evaluate_annotation(cfg: DictConfig) -> pd.DataFrame:
     return curves
 
 
-def _same_config(folder: Path, config: dict) -> bool:
-    """Whether the folder was begun with this; it is written there."""
+def _begin(folder: Path, config: dict) -> None:
+    """Write the configuration; curves that were made with another one go."""
     path, config = folder / "config.yaml", OmegaConf.create(config)
-    same = path.is_file() and OmegaConf.load(path) == config
+    if not path.is_file() or OmegaConf.load(path) != config:
+        for stale in folder.glob("curves_*_*.csv"):
+            stale.unlink()
     OmegaConf.save(config, path)
-    return same
 
 
 def _curves(settings: DictConfig, run: Path, difficulty: str, seed: int) -> pd.DataFrame:

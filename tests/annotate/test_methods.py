@@ -2,6 +2,7 @@
 
 import io
 import re
+import threading
 import zipfile
 
 import cv2
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
+from gazekit.annotate.authors import SIMULATED, TAKEN_ALONG
 from gazekit.annotate.exchange import export, import_
 from gazekit.annotate.exchange.trials import trials_of
 from gazekit.annotate.project import Project
@@ -49,7 +51,7 @@ KINDS = {
     "labelled by hand": 1,
     "labelled by confirming a suggestion": 1,
     "in a box drawn or corrected by hand": 1,
-    "in a box that was made by a machine and confirmed": 1,
+    "in a box made by a machine and confirmed by a person": 1,
     "in a box that was propagated from another frame and that nobody has reviewed": 1,
     "in a box that the model predicted and that nobody has reviewed": 1,
     "outside all boxes of a frame that a person has confirmed": 1,
@@ -70,6 +72,34 @@ def test_every_fixation_is_told_by_what_its_label_rests_on(project, tmp_path):
     assert (
         "3 of 14 fixations (21.4 %) have a label in the tables that rests on what nobody has reviewed" in text
     )
+
+
+def test_who_is_no_person_is_not_counted_as_one(project, tmp_path):
+    project.store.act({"op": "label.add", "name": "pen"}, TAKEN_ALONG)
+    project.store.act({"op": "fixation.label", "fixation": 1, "label": 1}, SIMULATED)
+    text = (export(project, "fixations", tmp_path / "out") / "methods.md").read_text()
+    assert "1 person annotated, and a simulated annotator; frames confirmed" in text
+
+
+def test_tables_are_of_one_moment_while_labels_are_merged(project, tmp_path):
+    mix(project)
+    ended = threading.Event()
+
+    def merge():
+        while not ended.is_set():
+            project.store.act({"op": "label.add", "name": "pen"}, "bob")
+            project.store.act({"op": "label.merge", "label": "book", "into": "pen"}, "bob")
+            project.store.act({"op": "label.update", "label": "pen", "name": "book"}, "bob")
+
+    other = threading.Thread(target=merge)
+    other.start()
+    try:
+        for _ in range(60):
+            mapped = project.mapped_fixations()
+            assert set(mapped["aoi"]) <= {"book", "pen", "background", ""}
+    finally:
+        ended.set()
+        other.join()
 
 
 def test_reviewed_only_leaves_out_what_nobody_has_reviewed(project, tmp_path):
@@ -133,7 +163,8 @@ def test_a_trial_counts_from_its_start(project, shared_data, tmp_path):
 
 def test_messages_that_are_no_pair_are_no_trial():
     texts = ["recording.begin", "search_start", "search_start", "x", "search_end", "search_end", "Search start",
-             "walk.begin", "search-stop", "Search end", "walk.stop", "end", "start", "recording.end"]  # fmt: skip
+             "walk.begin", "search-stop", "Search end", "walk.stop", "end", "start", "recording.end",
+             "Week start", "Weekend"]  # fmt: skip
     found = trials_of(pd.DataFrame({"t_ms": np.arange(len(texts)) * 10.0, "text": texts}))
     assert found.to_dict("records") == [
         {"trial": "search", "number": 1, "onset_ms": 20.0, "offset_ms": 40.0},

@@ -108,3 +108,12 @@ def test_both_coders_are_given_the_same_random_sample(projects):
         orders.append(whole)
         session.close()
     assert orders[0] == orders[1] != sorted(orders[0])
+
+
+def test_without_fixations_there_is_nothing_to_compare(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "0.png"), np.zeros((20, 30, 3), np.uint8))
+    with Project.create(tmp_path / "a", folder) as a, Project.create(tmp_path / "b", folder) as b:
+        with pytest.raises(ValueError, match="has no fixations"):
+            compare(a, b)

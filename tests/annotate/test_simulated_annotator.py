@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 from fake_model import KnownBoxes
@@ -144,8 +145,31 @@ def test_the_verb_writes_a_table_and_a_picture(shared_data, tmp_path, capsys, mo
     assert len((tmp_path / "trial/simulated.csv").read_text().splitlines()) == 5
     assert (tmp_path / "trial/simulated.png").stat().st_size > 10_000
     for words_, text in (
+        (["simulate=gone.json", *words[1:]], "simulate=gone.json: no such file of labels or run folder"),
         ([*words, "frames=0"], "frames=0: expected a number of frames from 1 on"),
         (words, "has boxes already: simulate in a new one"),
     ):
         assert main(["annotate", *words_]) == 2
         assert text in capsys.readouterr().err
+
+
+def test_twins_by_name_that_are_there_twice_are_not_exclusive_and_frames_without_fixations_are_labelled(
+    tmp_path, opened
+):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(3):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((200, 300, 3), 90, np.uint8))
+    truth = [MovingBox("cup-left", np.arange(3), np.tile(box, (3, 1))) for box in (LEFT, RIGHT)]
+    with Project.create(tmp_path / "pictures_project", folder) as project:
+        rows = annotate(opened(project), truth)
+        assert len(rows) and (rows["add"] == 2).all() and rows["open_right"].isna().all()
+        assert "right at the end" not in summary(rows)
+
+
+def test_fixations_that_the_project_found_itself_are_scored(project, truth, opened):
+    table = project.store.fixations()
+    with project.store._writing("") as rows:
+        rows.db.execute("DELETE FROM fixations WHERE id > 5")  # not those of the recording
+    rows = annotate(opened(project), truth, n_frames=2)
+    assert len(table["id"]) > 5 and (rows["open_right"] == 0).all()

@@ -8,6 +8,7 @@ import pandas as pd
 
 from gazekit import __version__
 from gazekit.annotate import checkpoints
+from gazekit.annotate.authors import NO_PERSON, SIMULATED
 from gazekit.annotate.project import UNREVIEWED, Project
 from gazekit.recordings.aoi import BACKGROUND
 
@@ -19,8 +20,11 @@ _WORDS = {
     ("answer", "confirmed"): "labelled by confirming a suggestion",
     ("answer", "imported"): "labelled in an imported file",
     ("box", "manual"): "in a box drawn or corrected by hand, or interpolated between such boxes",
-    ("box", "confirmed"): "in a box that was made by a machine and confirmed by a person",
-    ("box", "imported"): "in a box of an imported file",
+    (
+        "box",
+        "confirmed",
+    ): "in a box made by a machine and confirmed by a person, or interpolated between such boxes",
+    ("box", "imported"): "in a box of an imported file, or interpolated between such boxes",
     ("background", "reviewed"): "outside all boxes of a frame that a person has confirmed (background)",
     ("answer", "unreviewed"): "labelled in an imported file that names a machine as the source",
     ("box", "propagated"): "in a box that was propagated from another frame and that nobody has reviewed",
@@ -37,8 +41,7 @@ def text(project: Project, mapped: pd.DataFrame, reviewed_only: bool) -> str:
         mapped: `Project.mapped_fixations()`, of all fixations.
         reviewed_only: labels that nobody has reviewed are not in the tables beside.
     """
-    answered = pd.Series(project.store.fixations()["label"]).notna()
-    counts = Counter(map(_kind, mapped["aoi"], mapped["source"], answered))
+    counts = Counter(map(_kind, mapped["aoi"], mapped["source"], mapped["answered"]))
     shares = [
         f"{counts[kind]} ({100 * counts[kind] / len(mapped):.1f} %) {words}"
         for kind, words in _WORDS.items()
@@ -74,19 +77,22 @@ def _made(project: Project, fixations: int) -> list[str]:
     """Sentences on recording, mapping, people and model."""
     stats, checkpoint = project.store.stats(), checkpoints.latest(project.checkpoints)
     seconds = (project.frame_t_ms[-1] - project.frame_t_ms[0]) / 1000
-    people, found = len(set(stats["authors"]) - {"model"}), project.store.meta("fixations_by")
+    authors, found = set(stats["authors"]), project.store.meta("fixations_by")
+    people, simulated = len(authors - NO_PERSON), ", and a simulated annotator" * (SIMULATED in authors)
     model = "no model was trained"
     if checkpoint is not None:
         from gazekit.annotate.model import LEAST_SCORE  # and torch with it
 
         number = int(checkpoint.name)
         model = f"the model is I-MPN-style, version {number}, and suggests from a score of {LEAST_SCORE} on"
+        if project.store.meta("model") is not None:
+            model += "; it began as the model of another project"
     return [
         f"What was looked at in the recording {project.name} ({seconds:.1f} s, {project.n_frames} video frames, "
         f"{fixations} fixations{f' {found}' if found else ''}) was annotated with gazekit {__version__}.",
         "A fixation belongs to the last video frame at or before its middle, and there to the smallest box that holds "
         "its position; outside all boxes it is background. An answer that a person gave for the fixation itself comes "
         "first.",
-        f"{people} {'person' if people == 1 else 'people'} annotated; frames confirmed as "
+        f"{people} {'person' if people == 1 else 'people'} annotated{simulated}; frames confirmed as "
         f"complete: {stats['confirmed_frames']}; boxes: {stats['boxes']}; {model}.",
     ]

@@ -11,7 +11,7 @@ from gazekit.annotate.checks import SOURCES
 from gazekit.annotate.exchange import methods
 from gazekit.annotate.exchange.trials import trial_metrics
 from gazekit.annotate.labels import CANNOT_TELL
-from gazekit.annotate.project import Project
+from gazekit.annotate.project import Project, reviewed
 from gazekit.annotate.rows import Row
 from gazekit.recordings import RecordingError
 from gazekit.recordings.aoi import BACKGROUND, to_csv
@@ -39,10 +39,9 @@ def write(project: Project, folder: Path, reviewed_only: bool = False) -> Path:
         raise ValueError(
             f"{project.name}: no fixations, so nothing to report; export coco, cvat or label_studio"
         )
-    mapped = project.mapped_fixations(reviewed_only=True) if reviewed_only else every
+    mapped = reviewed(every) if reviewed_only else every
     labels = [label["name"] for label in project.store.labels() if label["id"] > 0]
-    if (mapped["aoi"] == CANNOT_TELL).any():
-        labels.append(CANNOT_TELL)
+    labels += sorted(set(mapped["aoi"]) - {*labels, BACKGROUND, ""})  # "cannot tell", if somebody said so
     ids = project.ids
     to_csv(
         mapped,

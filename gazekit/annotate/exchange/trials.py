@@ -17,11 +17,13 @@ __all__ = ["trial_metrics", "trials_of"]
 
 log = logging.getLogger(__name__)
 
-_PAIR = re.compile(r"(?i)(.+?)[._ -]?(?:(start|begin)|(?:end|stop))")
+_PAIR = re.compile(r"(?i)(.+?)[._ -](?:(start|begin)|(?:end|stop))")
 
 
 def trials_of(messages: pd.DataFrame) -> pd.DataFrame:
     """Stretches from a message that ends in "start" or "begin" to the next one of the same name with "end" or "stop".
+
+    Between name and ending is a point, a space, "_" or "-": "Weekend" ends nothing.
 
     Args:
         messages: `t_ms`, `text`, in order of time.
