@@ -67,6 +67,14 @@ class Derived:
                 self._suggestions.of
             )
 
+    def predicted(self) -> dict[int, tuple[int, float]]:
+        """Label (id) and confidence of the fixations that nobody has answered and only the model says something of."""
+        table, suggested = self.table()
+        rows = zip(table["id"], table["label"], suggested, strict=True)
+        return {
+            i: (said.label, said.confidence) for i, label, said in rows if label is None and said.by_model
+        }
+
     def fixations_in(self, frame: int) -> list[int]:
         """Ids."""
         return [self._fixations["id"][row] for row in self.rows.get(frame, [])]

@@ -11,7 +11,7 @@ import pandas as pd
 from gazekit.annotate.pictures import ImageFolder, image_files
 from gazekit.recordings import IVT, Recording, RecordingError
 from gazekit.recordings.aoi import map_fixations
-from gazekit.recordings.readers import recognise
+from gazekit.recordings.readers import fitting, recognise
 from gazekit.recordings.video import SceneVideo
 
 __all__ = ["facts_of"]
@@ -57,7 +57,13 @@ def _video(path: Path) -> tuple[dict[str, Any], list] | None:
 
 
 def _recording(path: Path) -> tuple[dict[str, Any], list]:
-    recording = Recording.open(path)
+    try:
+        recording = Recording.open(path)
+    except RecordingError as error:
+        if fitting(path) is not None:
+            raise
+        hint = "To be annotated it must be of a format that is recognised; a video or a folder of images will do too."
+        raise RecordingError(f"{error}\n{hint}") from error
     if recording.video is None or recording.frame_t_ms is None:
         raise RecordingError(
             f"{path}: a recording without a scene video ({recording.tracker}), so without frames to label"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from gazekit.annotate import checkpoints, exchange
@@ -16,7 +18,14 @@ __all__ = ["export", "import_"]
 ENDINGS = {"coco": ".json", "cvat": ".xml", "label_studio": ".json"}  # of formats with one file
 
 
-def export(project: Project, model: Model, format: str, folder: Path, reviewed_only: bool = False) -> Path:
+def export(
+    project: Project,
+    model: Model,
+    format: str,
+    folder: Path,
+    reviewed_only: bool = False,
+    predicted: Mapping[int, tuple[int, float]] = MappingProxyType({}),
+) -> Path:
     """See `AnnotationSession.export`."""
     out = folder / "files"
     out.mkdir()
@@ -29,7 +38,7 @@ def export(project: Project, model: Model, format: str, folder: Path, reviewed_o
     else:
         name = f"{project.ids['folder']}-{format}"
         file = out / (name + ENDINGS[format]) if format in ENDINGS else out
-        exchange.export(project, format, file, reviewed_only=reviewed_only)
+        exchange.export(project, format, file, reviewed_only=reviewed_only, predicted=predicted)
     files = sorted(path for path in out.rglob("*") if path.is_file())
     if len(files) == 1:
         return files[0]

@@ -144,7 +144,9 @@ class Looking:
         taken = list(self.derived.taken)
         share = sum(taken) / len(taken) if taken else None
         more = {"accepted": share, "accepted_of": len(taken), "held_out": list(map(list, self.loop.history))}
-        return self.store.stats() | {"confirmed_of": len(asked)} | more
+        stats = self.store.stats()
+        stats["unreviewed_fixations"] += len(self.derived.predicted())
+        return stats | {"confirmed_of": len(asked)} | more
 
     def queue(
         self, order: str = "uncertainty", kind: str = "fixation", offset: int = 0, limit: int = 50

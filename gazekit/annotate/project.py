@@ -7,8 +7,10 @@ once and its labels can be seen and exported while the recording is elsewhere.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from uuid import uuid4
 
 import numpy as np
@@ -187,16 +189,21 @@ class Project:
 
     # --- fixations
 
-    def mapped_fixations(self, reviewed_only: bool = False) -> pd.DataFrame:
+    def mapped_fixations(
+        self,
+        reviewed_only: bool = False,
+        predicted: Mapping[int, tuple[int, float]] = MappingProxyType({}),
+    ) -> pd.DataFrame:
         """Every fixation with what it is on, as `gazekit.recordings.aoi.aoi_metrics` and `to_csv` take it.
 
         Args:
             reviewed_only: leave `aoi` "" where `source` is one of `UNREVIEWED`.
+            predicted: label (id) and confidence of fixations by a model, for those of which nothing else is known.
         Returns:
             `id`, `onset_ms`, `offset_ms`, `duration_ms`, `x_px`, `y_px`, `frame`, `aoi`, `source`, `confidence`,
             `answered` (whether there is an answer for the fixation itself). `aoi` is what a person has answered; else
             the label of the smallest box that holds the fixation in its frame; else "background" if the frame is
-            confirmed or has any box; else "": nobody has looked there yet.
+            confirmed or has any box; else what is predicted; else "": nobody has looked there yet.
             `source` is the answer's or the box's. Background is "confirmed" in a confirmed frame; in another one nobody
             has said that no box is missing, so it is "predicted", or "propagated" if such boxes are the least sure.
             `confidence` is the box's score, 1 for what has none; for background the least of the frame's scores, NaN
@@ -215,7 +222,9 @@ class Project:
                     (names[box["label"]], box["source"], 1.0 if box["score"] is None else box["score"])
                 )
             elif pd.isna(row.x_px) or pd.isna(row.y_px) or not (row.frame in boxes or row.frame in confirmed):
-                rows.append(("", "", np.nan))
+                label, confidence = predicted.get(row.id, (None, np.nan))
+                known = label in names  # and not merged away since
+                rows.append((names[label], "predicted", confidence) if known else ("", "", np.nan))
             else:
                 rows.append(_background(boxes.get(row.frame, []), row.frame in confirmed))
         table = table.drop(columns=["label", "source", "confidence"]).astype({"x_px": float, "y_px": float})

@@ -136,11 +136,13 @@ class AnnotationSession(Looking):
 
         Args:
             format: of `gazekit.annotate.exchange`, or "model".
-            reviewed_only: see `gazekit.annotate.exchange.export`.
+            reviewed_only: see `gazekit.annotate.exchange.export`. Otherwise fixations of which only the model says
+                something have its label, with the source "predicted".
         Raises:
             ValueError: an unknown format, no model yet, reviewed_only of a format without fixations.
         """
-        return files.export(self.project, self.loop.model, format, folder, reviewed_only)
+        predicted = self.derived.predicted()
+        return files.export(self.project, self.loop.model, format, folder, reviewed_only, predicted)
 
     def import_(self, format: str, path: Path, author: str, tab: str = "") -> dict[str, Any]:
         """Read labels of another tool's file as one action that can be undone; `summary` of the answer says in words

@@ -196,6 +196,10 @@ def _serve(options: Options) -> int:
     with ExitStack() as stack:
         project = opening.there(options.project, options.recording, options.model)
         last = None if project is None else stack.enter_context(closing(project)).store.meta("port")
+        if project is not None and options.name not in (None, project.name):
+            raise ValueError(
+                f"name={options.name}: project={options.project} is there already, as {project.name!r}"
+            )
         listening = stack.enter_context(_listening(options.host, options.port, last))
         if project is None:  # not before it is sure that it can be served
             project = opening.created(options.project, options.recording, options.model, options.name)

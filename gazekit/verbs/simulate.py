@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from gazekit.annotate.exchange import check_labels
 from gazekit.annotate.project import Project
 from gazekit.annotate.session import AnnotationSession
 from gazekit.annotate.simulated import annotate, figure, summary
@@ -24,8 +25,9 @@ def simulate_labels(labels: Path, project: Project, n_frames: int | None) -> int
         project: that nobody has worked on.
         n_frames: how many frames are mended; None: all of the queue.
     Raises:
-        ValueError, OSError: a file that is none of these, a project with boxes.
+        ValueError, OSError: a file that is none of these or of another video, a project with boxes.
     """
+    check_labels(project, labels)
     truth = read_aois(labels, project.size_px)
     columns = (TextColumn("frames mended"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with closing(AnnotationSession(project)) as session, Progress(*columns) as bar:

@@ -74,6 +74,26 @@ def test_every_fixation_is_told_by_what_its_label_rests_on(project, tmp_path):
     )
 
 
+def test_what_only_the_model_says_is_in_the_tables_as_predicted(project, tmp_path):
+    project.store.act({"op": "fixation.label", "fixation": 4, "label": 1}, "ada")
+    said = {1: (1, 0.8), 2: (0, 0.6), 3: (99, 0.9), 4: (0, 0.9)}  # 99 was merged away, 4 is answered
+    out = export(project, "fixations", tmp_path / "out", predicted=said)
+    table = pd.read_csv(out / "fixation_aoi.csv").set_index("fixation id")[
+        ["aoi label", "source", "confidence"]
+    ]
+    assert table.loc[1].tolist() == ["book", "predicted", 0.8]
+    assert table.loc[2].tolist() == ["background", "predicted", 0.6]
+    assert table.loc[3].isna().all() and table.loc[4].tolist() == ["book", "manual", 1.0]
+    text = (out / "methods.md").read_text()
+    assert "1 (7.1 %) in a box that the model predicted" in text
+    assert "1 (7.1 %) outside all boxes of a frame that nobody has confirmed" in text
+    assert (
+        "2 of 14 fixations (14.3 %) have a label in the tables that rests on what nobody has reviewed" in text
+    )
+    out = export(project, "fixations", tmp_path / "seen", reviewed_only=True, predicted=said)
+    assert pd.read_csv(out / "fixation_aoi.csv")["aoi label"].notna().sum() == 1
+
+
 def test_who_is_no_person_is_not_counted_as_one(project, tmp_path):
     project.store.act({"op": "label.add", "name": "pen"}, TAKEN_ALONG)
     project.store.act({"op": "fixation.label", "fixation": 1, "label": 1}, SIMULATED)

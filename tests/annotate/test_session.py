@@ -2,9 +2,11 @@
 
 import threading
 import time
+import zipfile
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from fake_model import KnownBoxes
 from starlette.testclient import TestClient
@@ -64,6 +66,20 @@ def test_corrections_change_predictions_of_other_frames(session):
     assert {"model", "predictions", "frame"} <= set(names)
     assert session.stats()["held_out"][0][0] == 9
     assert sorted(session.loop.shown) == [*range(150)]
+
+
+def test_what_the_model_says_of_fixations_is_exported_as_predicted_and_counted(session, tmp_path):
+    session.loop.predicting.wait(30)
+    label_frames(session, range(0, 45, 5))
+    session.update(wait=True)
+    assert session.loop.predicting.wait(30)
+    session.act({"op": "fixation.label", "fixation": 2, "label": 1}, "ada")
+    said = session.derived.predicted()
+    assert said and 2 not in said
+    with zipfile.ZipFile(session.export("fixations", tmp_path)) as archive:
+        table = pd.read_csv(archive.open("fixation_aoi.csv")).set_index("fixation id")
+    assert set(table.index[table["source"] == "predicted"]) == set(said)
+    assert session.stats()["unreviewed_fixations"] == len(said)
 
 
 def test_fixation_frames_are_predicted_first(session):

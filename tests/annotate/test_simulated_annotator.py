@@ -140,12 +140,17 @@ def test_the_verb_writes_a_table_and_a_picture(shared_data, tmp_path, capsys, mo
         f"recording={toy / 'neon_export/toy-0001'}",
         f"project={tmp_path / 'trial'}",
     ]
+    other = tmp_path / "other.json"
+    other.write_text(
+        labels.read_text().replace('"width": 320', '"width": 300').replace('"width":320', '"width":300')
+    )
     assert main(["annotate", *words, "frames=4"]) == 0
     assert "4 frames, 20 corrections: 5.0 a frame" in capsys.readouterr().out
     assert len((tmp_path / "trial/simulated.csv").read_text().splitlines()) == 5
     assert (tmp_path / "trial/simulated.png").stat().st_size > 10_000
     for words_, text in (
         (["simulate=gone.json", *words[1:]], "simulate=gone.json: no such file of labels or run folder"),
+        ([f"simulate={other}", *words[1:]], "of a video of 300 x 240 px, this one has 320 x 240"),
         ([*words, "frames=0"], "frames=0: expected a number of frames from 1 on"),
         (words, "has boxes already: simulate in a new one"),
     ):

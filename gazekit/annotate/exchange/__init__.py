@@ -10,13 +10,16 @@ and Label Studio have no place for confirmed frames, and Label Studio none for l
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from gazekit.annotate.exchange import coco, cvat, label_studio, reports
 from gazekit.annotate.project import Project
+from gazekit.recordings.files import read_text
 
-__all__ = ["FORMATS", "export", "import_"]
+__all__ = ["FORMATS", "check_labels", "export", "import_"]
 
 FORMATS = {
     "coco": "COCO JSON, every frame with boxes",
@@ -33,6 +36,7 @@ def export(
     out: str | Path,
     keyframe_step: int | None = None,
     reviewed_only: bool = False,
+    predicted: Mapping[int, tuple[int, float]] = MappingProxyType({}),
 ) -> Path:
     """Write what the project holds.
 
@@ -43,6 +47,8 @@ def export(
             between which those tools interpolate. None: as many as it takes to have every box as it is.
         reviewed_only: for "fixations": those whose label a machine gave and nobody has confirmed are without one, and
             are counted in methods.md.
+        predicted: for "fixations": label (id) and confidence that the model gives to fixations of which the project
+            knows nothing, as an `AnnotationSession` has them.
     Returns:
         `out`.
     Raises:
@@ -57,7 +63,7 @@ def export(
             f"keyframe_step is a number >= 1 for cvat and label_studio, got {keyframe_step} for {format}"
         )
     if format == "fixations":
-        return reports.write(project, out, reviewed_only)
+        return reports.write(project, out, reviewed_only, predicted)
     if reviewed_only:
         raise ValueError(f"reviewed_only is for the format fixations, got {format}")
     step = () if format == "coco" else (keyframe_step,)
@@ -70,6 +76,16 @@ def export(
     finally:
         part.unlink(missing_ok=True)
     return out
+
+
+def check_labels(project: Project, path: str | Path) -> None:
+    """Whether a file of one of the three other tools could be imported; nothing is changed.
+
+    Raises:
+        FileNotFoundError: no such file. ValueError: a file that is broken, or of another video.
+    """
+    start = read_text(Path(path))[0].lstrip()[:1]
+    _FILES[{"<": "cvat", "[": "label_studio"}.get(start, "coco")].read(project, Path(path))
 
 
 def import_(

@@ -30,7 +30,7 @@ _WORDS = {
     ("box", "propagated"): "in a box that was propagated from another frame and that nobody has reviewed",
     ("box", "predicted"): "in a box that the model predicted and that nobody has reviewed",
     ("background", "unreviewed"): "outside all boxes of a frame that nobody has confirmed (background)",
-    ("none", ""): "without a label: no position, or a frame that nobody has looked at",
+    ("none", ""): "without a label: no position, or a frame without boxes, predictions or confirmation",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -23,18 +24,20 @@ __all__ = ["read", "write"]
 ANSWERS = ("manual", "confirmed")  # sources of what a person has said
 
 
-def write(project: Project, folder: Path, reviewed_only: bool = False) -> Path:
+def write(
+    project: Project, folder: Path, reviewed_only: bool, predicted: Mapping[int, tuple[int, float]]
+) -> Path:
     """The five tables of `to_csv`, from `Project.mapped_fixations`, and beside them
 
     `methods.md`, a paragraph for a paper; `timeline.png`, when each area was looked at; `aoi_metrics_trials.csv`, if
     the recording has messages that begin and end trials: a row for each trial and area.
 
     Args:
-        reviewed_only: see `Project.mapped_fixations`.
+        reviewed_only, predicted: see `Project.mapped_fixations`.
     Raises:
         ValueError: the recording has no fixations.
     """
-    every = project.mapped_fixations()
+    every = project.mapped_fixations(predicted=predicted)
     if every.empty:
         raise ValueError(
             f"{project.name}: no fixations, so nothing to report; export coco, cvat or label_studio"

@@ -163,12 +163,12 @@ class Learner:
             return report(False, math.nan, done, "Learning diverged; the model is the old one.")
         after = self._ap(net.eval(), *judged)
         change = f"AP on {len(judges)} held-out frames {100 * before:.1f} -> {100 * after:.1f}"
-        if len(judges) >= LEAST_JUDGES and after < before - TOLERATED_AP:
+        enough = len(judges) >= LEAST_JUDGES
+        if enough and after < before - TOLERATED_AP:
             return report(False, after, done, f"Worse, so the old model stays: {change}.")
         self.net, self.updates = net, self.updates + 1
-        return report(
-            True, after, done, f"Learnt: {change}." if judges else "Learnt; nothing is held out yet."
-        )
+        few = f"Learnt; {len(judges)} of {LEAST_JUDGES} frames that it takes to judge a model are held out so far."
+        return report(True, after, done, f"Learnt: {change}." if enough else few)
 
     def _learn(
         self,
