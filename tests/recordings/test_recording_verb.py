@@ -302,6 +302,9 @@ def test_ctrl_c_ends_a_report_with_a_line_and_leaves_whole_files(files, tmp_path
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # programs in the background ignore it
     )
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("out/*/*.png")):
