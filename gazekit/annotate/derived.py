@@ -6,7 +6,6 @@ It is brought up to date from the store's events, whoever wrote them, and pages 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -20,7 +19,6 @@ from gazekit.annotate.suggestions import Areas, Suggestion, Suggestions
 
 __all__ = ["Derived"]
 
-RECENT = 40  # suggestions that tell whether it is time to stop
 MANY = 200  # changed frames from which pages read all anew, instead of each
 SURE = {"manual": 1.0, "confirmed": 1.0, "imported": 1.0}  # of boxes that people made
 
@@ -33,7 +31,6 @@ class Derived:
         shown: predictions of a frame that there are, or None.
         ring_px: radius of gaze accuracy.
     Attributes:
-        taken: of the last 40 suggestions that somebody has answered, whether the answer was the suggestion.
         seen: the last event that is in it.
     """
 
@@ -42,7 +39,6 @@ class Derived:
     ) -> None:
         self._store, self._stream, self._shown = store, stream, shown
         self._lock = threading.RLock()
-        self.taken = deque[bool](maxlen=RECENT)
         self.seen = store.stats()["events"]  # ids count up from 1, and no event is ever removed
         self._fixations = store.fixations()
         self._row = {number: row for row, number in enumerate(self._fixations["id"])}
@@ -88,20 +84,6 @@ class Derived:
         if fixation not in self._row:
             raise ValueError(f"no fixation {fixation}")
         return self._suggestions.of[self._row[fixation]]
-
-    def count_taken(self, fixation: int, label: int | str | None) -> None:
-        """Note whether an answer is the suggestion; before `follow` of it.
-
-        What had an answer already was not asked, and where nothing is suggested there is nothing to take.
-
-        Args:
-            label: id or name; None: the suggestion was confirmed.
-        """
-        row = self._row[fixation]
-        suggested = self._suggestions.of[row].label
-        if suggested is not None and self._fixations["label"][row] is None:
-            names = [one["name"] for one in self._store.labels() if one["id"] == suggested]
-            self.taken.append(label in (None, suggested, *names))
 
     def follow(self) -> None:
         """Bring what is derived up to the store's last event, and tell pages."""
@@ -152,4 +134,8 @@ class Derived:
             sides = np.array([b["box"] for b in boxes]).reshape(-1, 4)
             return Areas(sides, [b["label"] for b in boxes], sure, np.abs(2 * sure - 1))
         shown = self._shown(frame)
-        return None if shown is None else Areas(shown.boxes, shown.labels, shown.score, shown.margin)
+        return (
+            None
+            if shown is None
+            else Areas(shown.boxes, shown.labels, shown.score, shown.margin, by_model=True)
+        )

@@ -34,8 +34,8 @@ def boxes_import(rows: Rows, action: Row) -> Row:
     [{fixation, label, source, confidence}]. replace: false adds the boxes on new tracks to those that are there.
 
     The answer tells `boxes`, `frames`, `answers` of the file; `replaced_boxes`, those that were here and are others now
-    or gone, `replaced_confirmed` of these in `confirmed_frames`; `replaced_answers`; `new_labels`, names; and
-    `summary`, all this in words.
+    or gone, `replaced_confirmed` of these in `confirmed_frames`; `reopened_frames`, confirmed before and no more;
+    `replaced_answers`; `new_labels`, names; and `summary`, all this in words.
     """
     for name in ("labels", "answers"):
         if not isinstance(action.get(name), list | None):
@@ -54,7 +54,7 @@ def boxes_import(rows: Rows, action: Row) -> Row:
     frames = None if action.get("frames") is None else frames
     changed, replaced = _boxes(rows, boxes, frames if replace else set())
     confirmed = {row["id"] for row in rows.select("confirmed")}
-    _confirm(rows, changed, checked_frames(rows, action, "confirmed"))
+    reopened = _confirm(rows, changed, checked_frames(rows, action, "confirmed"))
     answers = action.get("answers") or []
     told = {
         "boxes": len(boxes),
@@ -63,6 +63,7 @@ def boxes_import(rows: Rows, action: Row) -> Row:
         "replaced_boxes": len(replaced),
         "replaced_confirmed": sum(frame in confirmed for frame in replaced),
         "confirmed_frames": len(confirmed & set(replaced)),
+        "reopened_frames": reopened,
         "replaced_answers": sum(_answer(rows, answer) for answer in answers),
         "new_labels": made,
     }
@@ -82,6 +83,12 @@ def _summary(told: Row) -> str:
     if told["replaced_confirmed"]:
         text[-1] += (
             f", {told['replaced_confirmed']} of them in {_count(told['confirmed_frames'], 'confirmed frame')}"
+        )
+    if told["reopened_frames"]:
+        count = told["reopened_frames"]
+        text.append(
+            f"{_count(count, 'frame')} that {_were(count)} confirmed {'has' if count == 1 else 'have'} other boxes now "
+            f"and {'is' if count == 1 else 'are'} to be confirmed again"
         )
     if told["replaced_answers"]:
         changed = told["replaced_answers"]
@@ -170,12 +177,15 @@ def _boxes(rows: Rows, boxes: list[Row], frames: set[int] | None) -> tuple[set[i
     return changed, replaced
 
 
-def _confirm(rows: Rows, changed: set[int], confirmed: set[int]) -> None:
+def _confirm(rows: Rows, changed: set[int], confirmed: set[int]) -> int:
+    """Confirm what the file does; how many frames were confirmed, changed, and are confirmed no more."""
     there = {row["id"]: row for row in rows.select("confirmed")}
-    for frame in changed & set(there) - confirmed:
+    reopened = changed & set(there) - confirmed
+    for frame in reopened:
         rows.drop("confirmed", there[frame])
     for frame in confirmed - set(there):
         rows.put("confirmed", {"id": frame, "author": rows.author, "t_unix_ms": rows.t_unix_ms}, None)
+    return len(reopened)
 
 
 def _answer(rows: Rows, answer: Any) -> bool:

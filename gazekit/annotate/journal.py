@@ -73,12 +73,14 @@ def undoable(rows: Rows, event: int) -> None:
         rows.db.execute("INSERT INTO undo VALUES (?, ?, 1, ?)", (event, rows.author, event))
 
 
-def step(rows: Rows, op: str, **told: Any) -> Row | None:
-    """`Store.undo` or `Store.redo`."""
+def step(rows: Rows, op: str, only: int | None = None, **told: Any) -> Row | None:
+    """`Store.undo` or `Store.redo`; `only`: of this event."""
     order, done = ("DESC", 1) if op == "undo" else ("ASC", 0)
     query = f"SELECT event, last FROM undo WHERE author = ? AND done = ? ORDER BY event {order}"
     first: Conflict | None = None
     for event, last in rows.db.execute(query, (rows.author, done)).fetchall():
+        if only not in (None, event):
+            continue
         rows.db.execute("SAVEPOINT step")
         try:
             return _take_back(rows, op, event, last, told)

@@ -85,10 +85,12 @@ class Looking:
         return self.project.frame_t_ms
 
     def fixations(self) -> dict[str, list[Any]]:
-        """Columns of `Store.fixations`, with `suggestion` (label id) and its `confidence`, None where unknown."""
+        """Columns of `Store.fixations`, with `suggestion` (label id) and its `confidence`, None where unknown, and
+        `by_model`, whether it was read from the model's predictions rather than from boxes that are kept."""
         found, suggested = self.derived.table()
         found["suggestion"] = [s.label for s in suggested]
         found["confidence"] = [_known(s.confidence) for s in suggested]
+        found["by_model"] = [s.by_model for s in suggested]
         return found
 
     def suggestion(self, fixation: int) -> dict[str, Any]:
@@ -137,16 +139,13 @@ class Looking:
         """`Store.stats`, and
 
         `confirmed_of`: frames that the queue asks for in all, with those that were confirmed beside it;
-        `accepted`: share of the last `accepted_of` suggestions that people took, None before any;
         `held_out`: [[confirmed frames, AP], ...] of all updates since the session began.
         """
         asked = {*self._sampled(), *self.store.confirmed_frames()}
-        taken = list(self.derived.taken)
-        share = sum(taken) / len(taken) if taken else None
-        more = {"accepted": share, "accepted_of": len(taken), "held_out": list(map(list, self.loop.history))}
+        more = {"confirmed_of": len(asked), "held_out": list(map(list, self.loop.history))}
         stats = self.store.stats()
         stats["unreviewed_fixations"] += len(self.derived.predicted())
-        return stats | {"confirmed_of": len(asked)} | more
+        return stats | more
 
     def queue(
         self, order: str = "uncertainty", kind: str = "fixation", offset: int = 0, limit: int = 50

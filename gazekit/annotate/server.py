@@ -209,7 +209,8 @@ def _acting(app: FastAPI, session: AnnotationSession) -> None:
 
     @app.post("/api/undo")
     def undo(body: dict[str, Any] = Body()) -> Any:  # noqa: B008
-        return JSONResponse(session.undo(*_who(body), nonce=body.get("nonce")) or {"nothing": True})
+        event = None if body.get("event") is None else _integer(body, "event")
+        return JSONResponse(session.undo(*_who(body), body.get("nonce"), event) or {"nothing": True})
 
     @app.post("/api/redo")
     def redo(body: dict[str, Any] = Body()) -> Any:  # noqa: B008

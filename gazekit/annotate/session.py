@@ -56,8 +56,6 @@ class AnnotationSession(Looking):
             Conflict, ValueError, StoreError: as `Store.act`.
         """
         answer = self.store.act(action, author, tab)
-        if action["op"] in ("fixation.label", "fixation.confirm"):
-            self.derived.count_taken(action["fixation"], action.get("label"))
         self.derived.follow()
         if action["op"] == "frame.confirm":
             self._unlearnt += 1
@@ -65,9 +63,11 @@ class AnnotationSession(Looking):
                 self._learn()
         return self._with_state(answer)
 
-    def undo(self, author: str, tab: str = "", nonce: str | None = None) -> dict[str, Any] | None:
+    def undo(
+        self, author: str, tab: str = "", nonce: str | None = None, event: int | None = None
+    ) -> dict[str, Any] | None:
         """`Store.undo`, as `act`."""
-        return self._stepped(self.store.undo(author, tab, nonce))
+        return self._stepped(self.store.undo(author, tab, nonce, event))
 
     def redo(self, author: str, tab: str = "", nonce: str | None = None) -> dict[str, Any] | None:
         """`Store.redo`, as `act`."""

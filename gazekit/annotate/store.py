@@ -96,10 +96,13 @@ class Store:
             undoable(rows, answer["event"])
             return answer
 
-    def undo(self, author: str, tab: str = "", nonce: str | None = None) -> Row | None:
+    def undo(
+        self, author: str, tab: str = "", nonce: str | None = None, event: int | None = None
+    ) -> Row | None:
         """Take back the author's last action that can be taken back, however long ago; as an event of its own.
 
-        One whose result somebody has changed since is passed over, and can be taken back once that was.
+        One whose result somebody has changed since is passed over, and can be taken back once that was. With `event`,
+        that action of the author is taken back and none other.
 
         Returns:
             `event`, `undoes` (the action's event), `op`, `frame`, `fixation` of the action; None without any.
@@ -109,7 +112,7 @@ class Store:
         """
         _check_who(author, tab, nonce)
         with self._writing(author) as rows:
-            return answered(rows, nonce) or step(rows, "undo", tab=tab, nonce=nonce)
+            return answered(rows, nonce) or step(rows, "undo", event, tab=tab, nonce=nonce)
 
     def redo(self, author: str, tab: str = "", nonce: str | None = None) -> Row | None:
         """Take back an undo, unless the author has acted since; as `undo`."""

@@ -21,12 +21,14 @@ class Areas:
         labels: [N] ids of labels.
         score: [N] probability of each label.
         margin: [N] its distance to the second best, p1 - p2.
+        by_model: they are predictions, not boxes that are kept.
     """
 
     boxes: np.ndarray
     labels: Sequence[int]
     score: np.ndarray
     margin: np.ndarray
+    by_model: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,14 @@ class Suggestion:
         confidence: probability of the label, NaN where unknown.
         margin: p1 - p2, NaN where unknown.
         near: the ring of gaze accuracy touches another area too.
+        by_model: it was read from the model's predictions.
     """
 
     label: int | None = None
     confidence: float = float("nan")
     margin: float = float("nan")
     near: bool = False
+    by_model: bool = False
 
 
 class Suggestions:
@@ -81,9 +85,8 @@ class Suggestions:
     def _read(self, xy: np.ndarray, areas: Areas) -> Suggestion:
         index, near = looked_at(xy, areas.boxes, areas.labels, self._ring)
         if index >= 0:
-            return Suggestion(
-                areas.labels[index], float(areas.score[index]), float(areas.margin[index]), near
-            )
+            score, margin = float(areas.score[index]), float(areas.margin[index])
+            return Suggestion(areas.labels[index], score, margin, near, areas.by_model)
         if not np.isfinite(xy).all():
             return Suggestion()
         # In no box: as sure as the best box within the ring is not there.
@@ -94,4 +97,4 @@ class Suggestions:
                 (float(s) for s, (x0, y0, x1, y1) in zip(areas.score, reach, strict=True)
                  if x0 <= xy[0] <= x1 and y0 <= xy[1] <= y1), default=0.0,
             )  # fmt: skip
-        return Suggestion(self._background, 1.0 - best, abs(1.0 - 2.0 * best), near)
+        return Suggestion(self._background, 1.0 - best, abs(1.0 - 2.0 * best), near, areas.by_model)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from browser_page import until
-from selenium_keys import CTRL, ENTER, ESCAPE
+from selenium_keys import CTRL, ENTER, ESCAPE, RIGHT
 
 FOCUSED = "return document.activeElement.id"
 
@@ -145,14 +145,27 @@ def test_frames_are_counted_from_zero_and_progress_is_of_the_mode(server, tab):
     until(lambda: page.text("progress") == f"1 of {asked} frames confirmed", "the frame")
 
 
-def test_only_suggestions_that_were_shown_are_counted(server, tab):
+def test_only_suggestions_of_the_model_are_counted(server, tab):
     page = tab(server.address)
+    note = "return document.getElementById('queue-note').textContent"
     page.js("gazekit.going.goFixation(7)")
     for key in "1230x1":
         page.keys(key)
     page.saved()
     assert page.js("return gazekit.annotator.labelled.length") == 6
-    assert page.js("return document.getElementById('queue-note').textContent") == ""
+    assert page.js(note) == ""
+    takes = (  # as if all were open, with a suggestion; Enter takes five of them
+        "const {fixations} = gazekit.model, all = fixations.id.length;"
+        "Object.assign(fixations, {label: Array(all).fill(null), suggestion: Array(all).fill(3),"
+        " by_model: Array(all).fill(arguments[0])});"
+        "gazekit.model.outbox.add = () => {};"
+        "for (const id of fixations.id.slice(0, 5)) { gazekit.shown.fixation = id; gazekit.annotator.labelFixation(3) }"
+    )
+    page.js(takes, False)  # boxes drawn by hand
+    assert page.js("return gazekit.annotator.labelled.length") == 11
+    assert page.js(note) == ""
+    page.js(takes, True)
+    assert page.js(note) == "5 of the model’s last 5 suggestions were right."
 
 
 def test_messages_do_not_cover_the_video(server, tab):
@@ -190,9 +203,56 @@ def test_an_import_asks_before_it_replaces_and_says_what_it_did(server, tab, tmp
     told = until(lambda: "mported" in page.text("toasts") and page.text("toasts"), "what it did")
     assert "2 boxes" in told and "1 frame" in told
     until(lambda: len(page.boxes()) == 2, "the boxes")
-    page.press("#toasts button:not(.quiet)")  # Undo
+    page.js("gazekit.model.act({op: 'box.add', frame: 50, temp: 'a', label: 3, box: [5, 5, 25, 25]})")
+    page.saved()
+    page.press("#toasts button:not(.quiet)")  # Undo: of the import, not of what was done since
     page.saved()
     until(lambda: len(page.boxes()) == 5, "the boxes from before")
+    assert len(server.get("api/frames/50")["boxes"]) == 1
+
+
+def test_an_import_asks_where_frames_without_boxes_are_confirmed(
+    toy_project, served, tab, tmp_path, shared_data
+):
+    server = served(toy_project())
+    page = tab(server.address)
+    page.go(6)
+    page.js("gazekit.model.act({op: 'frame.confirm', frame: 6})")
+    page.saved()
+    file = shared_data / "annotation_toy" / "exports" / "coco_ground_truth.json"
+    page.import_file("COCO", file)  # it waits for the question
+    told = until(lambda: "mported" in page.text("toasts") and page.text("toasts"), "what it did")
+    assert "1 frame that was confirmed has other boxes now" in told
+    assert server.get("api/stats")["confirmed_frames"] == 0
+
+
+def test_enter_confirms_no_frame_but_the_one_it_was_pressed_in(server, tab):
+    page = tab(server.address)
+    page.keys("q")
+    page.js(
+        "const real = window.fetch; window.held = [];"
+        "window.fetch = (path, what) => path === '/api/frames/70'"
+        " ? new Promise((resolve) => held.push(() => resolve(real(path, what)))) : real(path, what);"
+        "gazekit.going.go(70)"
+    )
+    page.keys(ENTER, RIGHT)
+    page.settled()
+    assert page.js("return gazekit.shown.frame") == 71
+    page.js("for (const answer of held) answer()")
+    until(lambda: "before frame 70 was here: it was not confirmed" in page.text("toasts"), "why not")
+    page.saved()
+    assert [server.get(f"api/frames/{frame}")["confirmed"] for frame in (70, 71)] == [False, False]
+
+
+def test_drawing_anew_leaves_the_focus(server, tab):
+    page = tab(server.address)
+    page.go(6)
+    for selector in ("#labels [data-label='2']", "#boxes [data-box]", "#export", "#new-label-name"):
+        page.js("document.querySelector(arguments[0]).focus()", selector)
+        page.js("await gazekit.model.anew()")
+        page.js("for (const topic of ['fixations', 'labels', 'stats', 'anew']) gazekit.model.emit(topic)")
+        page.js("gazekit.model.emit('frame', 6)")
+        assert page.js("return document.activeElement.matches(arguments[0])", selector), selector
 
 
 def test_the_export_says_what_nobody_has_reviewed_and_that_no_model_is_learned(server, tab):

@@ -67,10 +67,26 @@ def test_what_was_here_and_is_gone_is_counted(project):
     answer = project.store.act(action, "bob")
     assert answer["summary"] == (
         "Imported 1 box in 1 frame, 2 answers; 3 boxes that were here before were replaced or removed, 2 of them in "
-        "1 confirmed frame; 1 answer that was here before was replaced; 1 new label: cup. Undo takes it back."
+        "1 confirmed frame; 1 frame that was confirmed has other boxes now and is to be confirmed again; 1 answer that "
+        "was here before was replaced; 1 new label: cup. Undo takes it back."
     )
     names = ("replaced_boxes", "replaced_confirmed", "confirmed_frames", "replaced_answers", "changed_frames")
     assert [answer[name] for name in names] == [3, 2, 1, 1, 2]
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_confirmations_that_go_are_told_also_where_there_was_no_box(project, replace):
+    for frame in range(5):
+        project.store.act({"op": "frame.confirm", "frame": frame}, "ada")
+    box = {"track": 1, "label": "mug", "box": [1, 1, 9, 9], "source": "imported"}
+    action = {"op": "boxes.import", "labels": [{"name": "mug"}], "confirmed": [1], "replace": replace}
+    answer = project.store.act(action | {"boxes": [{"frame": frame, **box} for frame in range(4)]}, "bob")
+    assert project.store.confirmed_frames() == [1, 4]
+    assert answer["reopened_frames"] == 3
+    assert answer["summary"] == (
+        "Imported 4 boxes in 4 frames; 3 frames that were confirmed have other boxes now and are to be confirmed "
+        "again; 1 new label: mug. Undo takes it back."
+    )
 
 
 def test_what_changes_nothing_replaces_nothing(project, golden, tmp_path):

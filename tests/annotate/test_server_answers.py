@@ -11,6 +11,7 @@ from gazekit.annotate.model import FIRST
 from gazekit.annotate.project import UNREVIEWED, Project
 from gazekit.annotate.server import create_app
 from gazekit.annotate.session import AnnotationSession
+from gazekit.annotate.shown import Shown
 from gazekit.models.impn import Learner
 
 BOX = [20, 40, 120, 140]
@@ -77,27 +78,31 @@ def test_confirmed_frames_are_told_of_all_that_the_queue_asks_for(client, sessio
     assert (stats["confirmed_frames"], stats["confirmed_of"]) == (2, frames + 1)
 
 
-def test_only_open_questions_with_a_suggestion_count_as_taken_or_not(session):
-    def counted():
-        stats = session.stats()
-        return stats["accepted"], stats["accepted_of"]
-
-    session.act({"op": "fixation.label", "fixation": 1, "label": 1}, "ada")  # nothing was suggested
-    assert counted() == (None, 0)
-    fixations = session.fixations()
-    for row in (1, 2):
-        x, y, frame = (fixations[name][row] for name in ("x_px", "y_px", "frame"))
-        box = [x - 5, y - 5, x + 5, y + 5]
-        session.act({"op": "box.add", "frame": frame, "label": 1, "box": box}, "ada")
-    session.act({"op": "fixation.confirm", "fixation": 2}, "ada")
-    assert counted() == (1.0, 1)
-    session.act({"op": "fixation.label", "fixation": 2, "label": 0}, "ada")  # it had an answer already
-    assert counted() == (1.0, 1)
-    session.act({"op": "fixation.label", "fixation": 3, "label": "background"}, "ada")
-    assert counted() == (0.5, 2)
-    session.undo("ada")
-    session.act({"op": "fixation.label", "fixation": 3, "label": "cup"}, "ada")
-    assert counted() == (pytest.approx(2 / 3), 3)
+def test_only_what_the_model_predicts_is_told_as_its_suggestion(project):
+    store, found = project.store, project.store.fixations()
+    frames = found["frame"][:4]
+    for row, (frame, size) in enumerate(zip(frames[:2], (5, 0), strict=True)):
+        x, y = found["x_px"][row], found["y_px"][row]
+        box = [x - 5, y - 5, x + 5, y + 5] if size else BOX
+        store.act({"op": "box.add", "frame": frame, "label": 1, "box": box}, "ada")
+    store.act({"op": "frame.confirm", "frame": frames[2]}, "ada")
+    session = AnnotationSession(project)
+    nothing = Shown(1, np.zeros((0, 4)), (), np.zeros(0), np.zeros(0))
+    session.loop.shown |= dict.fromkeys(frames[:3], nothing)
+    session.derived.refresh(session.derived.rows)
+    assert [session.fixations()[name][:4] for name in ("suggestion", "by_model")] == [
+        [1, 0, 0, None],
+        [False] * 4,
+    ]
+    session.loop.shown[frames[3]] = nothing
+    session.derived.refresh(session.derived.rows)
+    assert [session.fixations()[name][3] for name in ("suggestion", "by_model")] == [0, True]
+    x, y = found["x_px"][3], found["y_px"][3]
+    around, sure = np.array([[x - 5, y - 5, x + 5, y + 5]]), np.array([0.9])
+    session.loop.shown[frames[3]] = Shown(1, around, (1,), sure, sure)
+    session.derived.refresh(session.derived.rows)
+    assert [session.fixations()[name][3] for name in ("suggestion", "by_model")] == [1, True]
+    session.close()
 
 
 boxes = st.tuples(

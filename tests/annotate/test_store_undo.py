@@ -390,3 +390,20 @@ def test_what_another_has_confirmed_too_stays_confirmed(store):
     assert store.frame(1)["confirmed"]
     assert store.undo("bob")["op"] == "frame.confirm" and store.frame(1)["confirmed"]
     assert store.undo("ada")["op"] == "frame.confirm" and not store.frame(1)["confirmed"]
+
+
+def test_one_action_is_taken_back_whatever_was_done_since(store):
+    store.act({"op": "label.add", "name": "book"}, "ada")
+    first, second = (
+        store.act({"op": "box.add", "frame": frame, "label": "book", "box": [1, 1, 9, 9]}, "ada")
+        for frame in (1, 2)
+    )
+    assert store.undo("bob", event=first["event"]) is None  # another's
+    assert store.undo("ada", event=first["event"])["undoes"] == first["event"]
+    assert store.frame(1)["boxes"] == [] and len(store.frame(2)["boxes"]) == 1
+    assert store.undo("ada", event=first["event"]) is None  # once
+    assert store.undo("ada")["undoes"] == second["event"]
+    again = store.act({"op": "box.add", "frame": 1, "label": "book", "box": [1, 1, 9, 9]}, "ada")
+    store.act({"op": "box.update", "id": again["box"], "box": [2, 2, 9, 9]}, "bob")
+    with pytest.raises(Conflict):
+        store.undo("ada", event=again["event"])

@@ -9,7 +9,7 @@ import { askLabel } from "./dialogs.js";
 import { told, toast } from "./dom.js";
 
 export class Annotator {
-  /** Fixations labelled in this sitting; whether the suggestion was taken, null where there was none or an answer already. @type {{accepted: boolean | null, at: number}[]} */ labelled = [];
+  /** Fixations labelled in this sitting; whether the model's suggestion was taken, null where it made none or there was an answer already. @type {{accepted: boolean | null, at: number}[]} */ labelled = [];
   /** This page has asked the model to learn, and will be told how that ended. */ updating = false;
 
   /** @param {Model} model @param {Shown} shown @param {Boxes} boxes @param {Going} going */
@@ -46,9 +46,9 @@ export class Annotator {
     const { fixation } = this.shown;
     const k = fixation === null ? undefined : this.model.place.get(fixation);
     if (fixation === null || k === undefined) return toast("No fixation in this frame: S goes to the next one.");
-    const { suggestion, frame, confidence, label: labels } = this.model.fixations;
+    const { suggestion, frame, confidence, by_model, label: labels } = this.model.fixations;
     const right = suggestion[k] === label;
-    this.labelled.push({ accepted: suggestion[k] === null || labels[k] !== null ? null : right, at: performance.now() });
+    this.labelled.push({ accepted: by_model[k] && labels[k] === null ? right : null, at: performance.now() });
     this.model.act({
       op: right ? "fixation.confirm" : "fixation.label", fixation, label, frame: frame[k] < 0 ? null : frame[k], seen: labels[k],
       ...(right && confidence[k] !== null ? { confidence: confidence[k] } : {}),

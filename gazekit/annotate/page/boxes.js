@@ -119,7 +119,12 @@ export class Boxes {
 
   /** All boxes of the frame are right; where there are none, the predicted ones that are shown. @returns {Promise<boolean>} whether it is confirmed */
   async confirm() {
-    const state = await this.model.frame(this.shown.frame).catch(() => null);
+    const { frame } = this.shown;
+    const state = await this.model.frame(frame).catch(() => null);
+    if (this.shown.frame !== frame) { // what is in it was never seen
+      if (!this.model.view(frame)?.confirmed) toast(`You went on before frame ${frame} was here: it was not confirmed.`, { error: true });
+      return false;
+    }
     if (!state) {
       toast("This frame is not here yet: nothing was confirmed.", { error: true });
       return false;

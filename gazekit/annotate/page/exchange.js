@@ -53,8 +53,8 @@ function unreviewed({ stats, fixations }, reviewed) {
   ];
 }
 
-/** Labels from elsewhere; one action, which can be undone. @param {Model} model @param {() => void} undo */
-export async function showImport(model, undo) {
+/** Labels from elsewhere; one action, which can be undone whatever was done since. @param {Model} model */
+export async function showImport(model) {
   const formats = FORMATS.filter(([, , , readable]) => readable);
   const answer = await ask("Import labels", [
     field("Format", element("select", { name: "format", "data-testid": "import-format" }, ...formats.map(([format, name]) => element("option", { value: format }, name)))),
@@ -65,8 +65,8 @@ export async function showImport(model, undo) {
   const file = /** @type {File} */ (answer.get("file"));
   const how = new URLSearchParams({ author: model.author(), tab: model.tab, name: file.name });
   try {
-    const { summary } = await call("POST", `/api/import/${answer.get("format")}?${how}`, file, IMPORT_MS);
-    toast(summary, { action: "Undo", onAction: undo, stays: true });
+    const { event, summary } = await call("POST", `/api/import/${answer.get("format")}?${how}`, file, IMPORT_MS);
+    toast(summary, { action: "Undo", onAction: () => model.act({ op: "undo", event, frame: null }), stays: true });
     model.anew().catch(() => {});
   } catch (error) {
     const text = error instanceof Refused && error.status === 413 ? "the file is too large." : /** @type {Error} */ (error).message;
@@ -79,7 +79,8 @@ async function mayReplace(model) {
   await model.outbox.idle();
   await model.loadStats();
   const { boxes, confirmed_frames: confirmed } = model.stats;
-  if (!boxes) return true;
-  const have = `${boxes} box${boxes > 1 ? "es" : ""}${confirmed ? ` and ${confirmed} confirmed frame${confirmed > 1 ? "s" : ""}` : ""}`;
-  return sure("Replace boxes?", `This project has ${have}. In the frames that the file speaks of, its boxes take the place of those. Undo brings them back.`, "Import and replace");
+  if (!boxes && !confirmed) return true;
+  const counts = [boxes && `${boxes} box${boxes > 1 ? "es" : ""}`, confirmed && `${confirmed} confirmed frame${confirmed > 1 ? "s" : ""}`];
+  const have = counts.filter(Boolean).join(" and ");
+  return sure("Replace boxes?", `This project has ${have}. In the frames that the file speaks of, its boxes take the place of those that are there; a frame that changes stays confirmed only if the file says so. Undo brings all back.`, "Import and replace");
 }

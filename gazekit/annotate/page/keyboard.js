@@ -47,7 +47,7 @@ export function actions(annotator, tracks, timeline, keys) {
     "zoom-in": () => stage.zoom(ZOOM), "zoom-out": () => stage.zoom(1 / ZOOM), fit: () => stage.fit(),
     "timeline-in": () => timeline.zoom(TIMELINE_ZOOM), "timeline-out": () => timeline.zoom(1 / TIMELINE_ZOOM),
     undo: () => annotator.step("undo"), redo: () => annotator.step("redo"), update: () => annotator.update(), escape: () => annotator.escape(), stop: () => annotator.stop(),
-    import: () => showImport(model, () => annotator.step("undo")), export: () => showExport(model), help: () => keys.show(),
+    import: () => showImport(model), export: () => showExport(model), help: () => keys.show(),
   };
 }
 

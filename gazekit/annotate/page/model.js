@@ -19,7 +19,7 @@ const identity = (project) => encodeURIComponent(project.uuid ?? `${project.name
 export class Model {
   /** @type {Project} */ project = /** @type {any} */ (null);
   /** @type {Float64Array} frame times, ms */ times = new Float64Array();
-  /** @type {Fixations} */ fixations = { id: [], onset_ms: [], offset_ms: [], x_px: [], y_px: [], frame: [], label: [], source: [], suggestion: [], confidence: [] };
+  /** @type {Fixations} */ fixations = { id: [], onset_ms: [], offset_ms: [], x_px: [], y_px: [], frame: [], label: [], source: [], suggestion: [], confidence: [], by_model: [] };
   /** @type {Map<number, number>} place of a fixation in the columns */ place = new Map();
   /** @type {Outbox} */ outbox = /** @type {any} */ (null);
   /** @type {Map<number, FrameState>} */ #frames = new Map();

@@ -132,7 +132,7 @@ export class Outbox {
       if (error.status === 409 && edit.frame !== null) await this.#conflict(edit, error.body.state);
       else {
         this.waiting.shift();
-        this.options.onRefused(edit, error.status === 409 ? "someone else has changed it since" : error.message);
+        this.options.onRefused(edit, error.status === 409 ? "it has been changed since" : error.message);
       }
     }
     this.#kept();

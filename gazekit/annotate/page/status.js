@@ -57,7 +57,7 @@ function advice(labelled) {
   if (suggested.length < 5) return "";
   const right = suggested.filter(({ accepted }) => accepted).length;
   const rest = suggested.length === ADVICE && right >= 0.95 * ADVICE ? ": the rest may need only a look." : ".";
-  return `${right} of the last ${suggested.length} suggestions were right${rest}`;
+  return `${right} of the model’s last ${suggested.length} suggestions were right${rest}`;
 }
 
 /** @type {number[]} */

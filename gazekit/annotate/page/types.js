@@ -44,6 +44,7 @@
  * @property {(string | null)[]} source
  * @property {(number | null)[]} suggestion
  * @property {(number | null)[]} confidence
+ * @property {boolean[]} by_model the suggestion was read from the model's predictions, not from boxes that are kept
  *
  * @typedef {object} Project
  * @property {string} [uuid] the same for ever
@@ -80,6 +81,7 @@
  * @property {number} [label]
  * @property {Box} [box]
  * @property {boolean} [keyframe]
+ * @property {number} [event] the action that an undo takes back, else the last one
  * @property {number} [fixation]
  * @property {number | null} [seen] the label of the fixation before
  * @property {number} [confidence]
