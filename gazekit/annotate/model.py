@@ -58,8 +58,13 @@ class Model:
         self._found = Found()
         self._detector_version = 0
         self._detectors = 0  # trained so far, each with a number
-        self._new: tuple[Any, int] | None = None  # a detector that no learner has been trained on yet
-        self._trained_on, self._known, self._began = 0, frozenset[int](), beginning
+        self._new: tuple[Any, int, str] | None = (
+            None  # a detector without a learner yet, its number, how it began
+        )
+        self._trained_on, self._known = 0, frozenset[int]()
+        self._began = self._tried = (
+            beginning  # of the detector in use; of the last one trained, refused or not
+        )
         self._learnt: dict[int, tuple[int, int]] = {}  # frame: (version of it, number of the update)
         self._origins: dict[int, int] = {}  # of each frame as it was first met: a frame never changes sides
         self._split: Any = getattr(learner, "held_out", None)
@@ -112,7 +117,7 @@ class Model:
         if n_labels < 1 or not any(len(t.boxes) for t in truth):
             return "Nothing to learn from yet: draw boxes and confirm frames.", None
         new = self._new
-        detector, key = (self.detector, self._detector_version) if new is None else new
+        detector, key, began = (self.detector, self._detector_version, self._began) if new is None else new
         if detector is None:
             return f"The detector learns from {FIRST} confirmed frames; there are {len(complete)}.", None
         learner = self._grown(None if new is not None else self.learner, detector, n_labels, exclusive)
@@ -128,7 +133,8 @@ class Model:
             return report.reason, _known(report.held_out_before)
         accuracy = report.held_out_after if report.accepted else report.held_out_before
         reason = report.reason + left_out(damaged)
-        self._new = None
+        if self._new is new:  # another one may have learnt meanwhile
+            self._new = None
         if new is not None and self.ready:
             old = self._old_accuracy(truth, n_labels, exclusive, held_out, picture, job)
             if accuracy < old - TOLERATED_AP:
@@ -137,6 +143,7 @@ class Model:
                     _known(old),
                 )
         if new is not None or report.accepted:
+            self._began = began
             self._accept(detector, key, learner, truth)
         return reason, _known(accuracy)
 
@@ -198,7 +205,7 @@ class Model:
         if len(complete) < FIRST or not seen or self._new is not None:
             return False
         more = len(complete) >= 2 * self._trained_on or not seen <= self._known
-        return self._trained_on == 0 or more or self._began != self.beginning
+        return self._trained_on == 0 or more or self._tried != self.beginning
 
     def train_detector(
         self, truth: Sequence[FrameTruth], n_labels: int, picture: Callable[[int], np.ndarray], job: Job
@@ -211,8 +218,8 @@ class Model:
         if job.should_stop():
             return "Stopped; the detector is the old one."
         self._detectors += 1
-        self._new = (new, self._detectors)
-        self._trained_on, self._known, self._began = len(complete), _columns(complete), began
+        self._new = (new, self._detectors, began)
+        self._trained_on, self._known, self._tried = len(complete), _columns(complete), began
         return "The detector has learnt." + left_out(damaged)
 
     def _unlearnt_detector(self, n_labels: int) -> Any:
@@ -245,8 +252,8 @@ class Model:
         Raises:
             OSError: it cannot be written. The model in memory is used all the same.
         """
-        about = {"trained_on": self._trained_on, "known": sorted(self._known), "began": self._began}
-        about["labels"] = self.labels
+        about = {"trained_on": self._trained_on, "known": sorted(self._known), "labels": self.labels}
+        about |= {"began": self._began, "tried": self._tried}
         with self._lock:
             about["origins"] = sorted(self._origins.items())
         checkpoints.write(self.folder / f"{self.version:06d}", self.detector, self.learner, about)
@@ -275,6 +282,7 @@ class Model:
         self._trained_on, self._known = about["trained_on"], frozenset(about["known"])
         self._found.load(self.folder / FOUND, self._detector_version, folder.name)
         self._began = about.get("began", TINY)
+        self._tried = about.get("tried", self._began)
         self._origins, self._split = dict(about.get("origins", ())), self.learner.held_out
 
 
