@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
 from typing import Any
 
-__all__ = ["latest", "read", "write"]
+__all__ = ["digest", "latest", "read", "write"]
 
 KEPT = 10
 
@@ -47,6 +48,16 @@ def read(folder: Path) -> tuple[Any, Any, dict[str, Any]]:
     if not isinstance(about, dict) or {"trained_on", "known"} - set(about):
         raise ValueError(f"{folder / 'about.json'} lacks trained_on or known")
     return load(folder / "detector.safetensors"), Learner.load(folder / "learner.safetensors"), about
+
+
+def digest(folder: Path) -> str:
+    """Of a checkpoint's detector: the same only where the detector is the same.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with (folder / "detector.safetensors").open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _all(folder: Path) -> list[Path]:

@@ -19,7 +19,7 @@ import numpy as np
 from gazekit.annotate import checkpoints
 from gazekit.annotate.beginnings import TINY, new_detector
 from gazekit.annotate.found import Found
-from gazekit.annotate.lessons import left_out, readable, teach
+from gazekit.annotate.lessons import grown, left_out, readable, teach
 from gazekit.annotate.shown import Shown
 from gazekit.annotate.truth import FrameTruth, label_of, labelled
 from gazekit.annotate.worker import Job
@@ -41,6 +41,7 @@ class Model:
         detector, learner: to start from; None: those of the last checkpoint, or none yet.
         beginning: what a new detector is, as `beginnings.checked` returns it. If the checkpoint's began as another
             one, a new one is trained when there are enough confirmed frames.
+        identity: `Project.identity`, kept with the checkpoints; what was detected is of this project only.
     Attributes:
         labels: `Store.labels()` of the last update, kept with the checkpoint for those who take it along.
     """
@@ -51,12 +52,14 @@ class Model:
         detector: Any = None,
         learner: Any = None,
         beginning: str = TINY,
+        identity: dict[str, str] | None = None,
     ) -> None:
         self.folder, self.detector, self.learner, self.beginning = folder, detector, learner, beginning
-        self.version, self.problem = 0, ""
+        self.version, self.problem, self._identity = 0, "", identity or {}
         self.labels: list[dict[str, Any]] = []
         self._found = Found()
         self._detector_version = 0
+        self._written = (0, "")  # the last checkpoint's detector: its number and what it is known by
         self._detectors = 0  # trained so far, each with a number
         self._new: tuple[Any, int, str] | None = (
             None  # a detector without a learner yet, its number, how it began
@@ -120,7 +123,7 @@ class Model:
         detector, key, began = (self.detector, self._detector_version, self._began) if new is None else new
         if detector is None:
             return f"The detector learns from {FIRST} confirmed frames; there are {len(complete)}.", None
-        learner = self._grown(None if new is not None else self.learner, detector, n_labels, exclusive)
+        learner = grown(None if new is not None else self.learner, detector, n_labels, exclusive)
         learner.held_out = held_out
         frames, damaged = self._labelled_frames(truth, detector, key, learner.updates, picture, job)
         if job.should_stop():
@@ -169,7 +172,7 @@ class Model:
     ) -> float:
         """AP of the present model on the frames that are held out now; NaN where unknown."""
         judged = [one for one in truth if one.origin in held_out.kept_out and one.complete]
-        learner = self._grown(self.learner, self.detector, n_labels, exclusive)
+        learner = grown(self.learner, self.detector, n_labels, exclusive)
         learner.held_out = held_out
         frames, _ = self._labelled_frames(judged, self.detector, self._detector_version, 0, picture, job)
         return learner.update(frames, steps=0).held_out_before
@@ -228,15 +231,6 @@ class Model:
         names = [*known, *(f"label {label_of(column)}" for column in range(len(known), n_labels))]
         return self.detector.with_labels(names) if known else new_detector(names, self.beginning)
 
-    @staticmethod
-    def _grown(learner: Any, detector: Any, n_labels: int, exclusive: Sequence[Sequence[int]]) -> Any:
-        """A copy that knows all labels, or a new one."""
-        if learner is None:
-            from gazekit.models.impn import Learner
-
-            return Learner(n_labels, detector.feature_size, exclusive)
-        return learner.with_labels(max(n_labels, learner.n_labels), exclusive)
-
     def _accept(self, detector: Any, key: int, learner: Any, truth: Sequence[FrameTruth]) -> None:
         for one in truth:
             if self._learnt.get(one.frame, (-1, 0))[0] != one.version:
@@ -253,20 +247,25 @@ class Model:
             OSError: it cannot be written. The model in memory is used all the same.
         """
         about = {"trained_on": self._trained_on, "known": sorted(self._known), "labels": self.labels}
-        about |= {"began": self._began, "tried": self._tried}
+        about |= {"began": self._began, "tried": self._tried, "of": self._identity}
         with self._lock:
             about["origins"] = sorted(self._origins.items())
-        checkpoints.write(self.folder / f"{self.version:06d}", self.detector, self.learner, about)
+        folder = self.folder / f"{self.version:06d}"
+        checkpoints.write(folder, self.detector, self.learner, about)
+        self._written = (self._detector_version, self._known_by(folder))
+
+    def _known_by(self, checkpoint: Path) -> str:
+        return f"{self._identity.get('project', '')} {checkpoints.digest(checkpoint)}"
 
     def keep_found(self, frames: Iterable[int]) -> None:
-        """Write what the detector found in these frames, so that a restart need not look again.
+        """Write what the last checkpoint's detector found in these frames, so that a restart need not look again.
 
         Raises:
             OSError: it cannot be written.
         """
-        with self._lock:
-            key, version = self._detector_version, self.version
-        self._found.save(self.folder / FOUND, key, frames, f"{version:06d}")
+        key, known_by = self._written
+        if known_by:
+            self._found.save(self.folder / FOUND, key, frames, known_by)
 
     def _resume(self) -> None:
         folder = checkpoints.latest(self.folder)
@@ -280,7 +279,8 @@ class Model:
             log.warning(self.problem)
             return
         self._trained_on, self._known = about["trained_on"], frozenset(about["known"])
-        self._found.load(self.folder / FOUND, self._detector_version, folder.name)
+        self._written = (self._detector_version, self._known_by(folder))
+        self._found.load(self.folder / FOUND, *self._written)
         self._began = about.get("began", TINY)
         self._tried = about.get("tried", self._began)
         self._origins, self._split = dict(about.get("origins", ())), self.learner.held_out
