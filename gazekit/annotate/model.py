@@ -52,7 +52,7 @@ class Model:
         detector: Any = None,
         learner: Any = None,
         beginning: str = TINY,
-        identity: dict[str, str] | None = None,
+        identity: dict[str, Any] | None = None,
     ) -> None:
         self.folder, self.detector, self.learner, self.beginning = folder, detector, learner, beginning
         self.version, self.problem, self._identity = 0, "", identity or {}

@@ -11,6 +11,7 @@ import json
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -192,17 +193,19 @@ class Project:
         """How files of other tools name the recording: `name`, `recording`, `section`, `folder`, `video`."""
         return self._facts["ids"]
 
-    @cached_property
-    def identity(self) -> dict[str, str]:
+    @property
+    def identity(self) -> dict[str, Any]:
         """Where a model comes from, kept with it: `project`, the uuid; `recording` and `frames`, digests that are the
-        same in another project of the same recording, and of the same frames of it. `recording` is "" of videos and
-        images, and where the tracker does not say when it began: names alone are often given twice."""
+        same in another project of the same recording, and of the same frames of it; `before`, such of the recordings
+        that the model had learnt before it was taken along. `recording` is "" of videos and images, and where the
+        tracker does not say when it began: names alone are often given twice."""
         name, began = self.ids["recording"], self.origin_ns
         known = self._facts["kind"] == "recording" and began != 0
         return {
             "project": self.uuid,
             "recording": _digest([name, began]) if known else "",
             "frames": _digest([began if known else name, self.frame_t_ms.tolist()]),
+            "before": self.store.meta("learnt_before") or [],
         }
 
     # --- fixations
