@@ -169,6 +169,26 @@ def test_options_of_the_shell(old, recording, tmp_path):
     assert not (tmp_path / "third").exists()  # nothing is made before the model could be read
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_what_fails_leaves_no_half_project(old, elsewhere, tmp_path, monkeypatch, there):
+    folder = tmp_path / "new"
+    if there:
+        folder.mkdir()
+        (folder / "notes.txt").write_text("mine")
+
+    def full(*told):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "write", full)
+        with pytest.raises(OSError, match="no space left"):
+            opening.created(str(folder), str(elsewhere), str(old))
+    assert [path.name for path in tmp_path.glob("new/*")] == [
+        "notes.txt"
+    ] * there and folder.exists() == there
+    opening.created(str(folder), str(elsewhere), str(old)).close()
+
+
 def test_what_holds_no_model_is_refused(recording, tmp_path):
     Project.create(tmp_path / "empty", recording).close()
     with pytest.raises(ValueError, match="has no model yet"):
