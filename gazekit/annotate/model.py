@@ -268,16 +268,14 @@ class Model:
             self._found.save(self.folder / FOUND, key, frames, known_by)
 
     def _resume(self) -> None:
-        folder = checkpoints.latest(self.folder)
+        folder, parts, self.problem = checkpoints.newest(self.folder)
+        if self.problem:
+            log.warning(self.problem)
+        if (last := checkpoints.latest(self.folder)) is not None:
+            self.version = int(last.name)  # also of one that cannot be read: the next one comes after it
         if folder is None:
             return
-        self.version = int(folder.name)  # also of one that cannot be read: the next one comes after it
-        try:
-            self.detector, self.learner, about = checkpoints.read(folder)
-        except (OSError, ValueError, ImportError) as error:
-            self.problem = f"The model of {folder.name} cannot be read, a new one is learnt: {error}"
-            log.warning(self.problem)
-            return
+        self.detector, self.learner, about = parts
         self._trained_on, self._known = about["trained_on"], frozenset(about["known"])
         self._written = (self._detector_version, self._known_by(folder))
         self._found.load(self.folder / FOUND, *self._written)
