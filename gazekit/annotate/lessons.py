@@ -12,7 +12,7 @@ from gazekit.annotate.truth import FrameTruth
 from gazekit.annotate.worker import Job
 from gazekit.recordings.recording import RecordingError
 
-__all__ = ["left_out", "readable", "teach"]
+__all__ = ["grown", "left_out", "readable", "teach"]
 
 MOST = 200  # confirmed frames that a detector is trained on
 LONG_SIDE_PX = 640  # of pictures kept while it is trained
@@ -82,6 +82,15 @@ def teach(
         progress=job.progress,
     )
     return damaged
+
+
+def grown(learner: Any, detector: Any, n_labels: int, exclusive: Sequence[Sequence[int]]) -> Any:
+    """A copy of a `Learner` that knows all labels; without one a new one for this detector."""
+    if learner is None:
+        from gazekit.models.impn import Learner
+
+        return Learner(n_labels, detector.feature_size, exclusive)
+    return learner.with_labels(max(n_labels, learner.n_labels), exclusive)
 
 
 def _shrunk(picture: np.ndarray) -> tuple[np.ndarray, float]:

@@ -43,7 +43,7 @@ class Looking:
         self.derived = Derived(
             self.store, self.stream, lambda frame: self._of_labels(self.loop.shown.get(frame)), self.ring_px
         )
-        model = Model(project.checkpoints, detector, learner, beginning(project))
+        model = Model(project.checkpoints, detector, learner, beginning(project), project.identity)
         first = sorted(self.derived.rows)
         self.loop = Loop(project, model, self.frames, self.stream, first, self.derived.refresh)
         self._tracks: tuple[Any, list[dict[str, Any]]] = (None, [])

@@ -82,7 +82,7 @@ class Loop:
         """Stop all work and wait for its end."""
         workers = (self.detecting, self.learning, self.predicting)
         for worker in workers:
-            worker.cancel()
+            worker.close()  # for good: an update that is just being accepted starts predicting
         for worker in workers:
             worker.wait()
 

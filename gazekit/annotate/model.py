@@ -19,7 +19,7 @@ import numpy as np
 from gazekit.annotate import checkpoints
 from gazekit.annotate.beginnings import TINY, new_detector
 from gazekit.annotate.found import Found
-from gazekit.annotate.lessons import left_out, readable, teach
+from gazekit.annotate.lessons import grown, left_out, readable, teach
 from gazekit.annotate.shown import Shown
 from gazekit.annotate.truth import FrameTruth, label_of, labelled
 from gazekit.annotate.worker import Job
@@ -41,6 +41,7 @@ class Model:
         detector, learner: to start from; None: those of the last checkpoint, or none yet.
         beginning: what a new detector is, as `beginnings.checked` returns it. If the checkpoint's began as another
             one, a new one is trained when there are enough confirmed frames.
+        identity: `Project.identity`, kept with the checkpoints; what was detected is of this project only.
     Attributes:
         labels: `Store.labels()` of the last update, kept with the checkpoint for those who take it along.
     """
@@ -51,15 +52,22 @@ class Model:
         detector: Any = None,
         learner: Any = None,
         beginning: str = TINY,
+        identity: dict[str, Any] | None = None,
     ) -> None:
         self.folder, self.detector, self.learner, self.beginning = folder, detector, learner, beginning
-        self.version, self.problem = 0, ""
+        self.version, self.problem, self._identity = 0, "", identity or {}
         self.labels: list[dict[str, Any]] = []
         self._found = Found()
         self._detector_version = 0
+        self._written = (0, "")  # the last checkpoint's detector: its number and what it is known by
         self._detectors = 0  # trained so far, each with a number
-        self._new: tuple[Any, int] | None = None  # a detector that no learner has been trained on yet
-        self._trained_on, self._known, self._began = 0, frozenset[int](), beginning
+        self._new: tuple[Any, int, str] | None = (
+            None  # a detector without a learner yet, its number, how it began
+        )
+        self._trained_on, self._known = 0, frozenset[int]()
+        self._began = self._tried = (
+            beginning  # of the detector in use; of the last one trained, refused or not
+        )
         self._learnt: dict[int, tuple[int, int]] = {}  # frame: (version of it, number of the update)
         self._origins: dict[int, int] = {}  # of each frame as it was first met: a frame never changes sides
         self._split: Any = getattr(learner, "held_out", None)
@@ -112,10 +120,10 @@ class Model:
         if n_labels < 1 or not any(len(t.boxes) for t in truth):
             return "Nothing to learn from yet: draw boxes and confirm frames.", None
         new = self._new
-        detector, key = (self.detector, self._detector_version) if new is None else new
+        detector, key, began = (self.detector, self._detector_version, self._began) if new is None else new
         if detector is None:
             return f"The detector learns from {FIRST} confirmed frames; there are {len(complete)}.", None
-        learner = self._grown(None if new is not None else self.learner, detector, n_labels, exclusive)
+        learner = grown(None if new is not None else self.learner, detector, n_labels, exclusive)
         learner.held_out = held_out
         frames, damaged = self._labelled_frames(truth, detector, key, learner.updates, picture, job)
         if job.should_stop():
@@ -128,7 +136,8 @@ class Model:
             return report.reason, _known(report.held_out_before)
         accuracy = report.held_out_after if report.accepted else report.held_out_before
         reason = report.reason + left_out(damaged)
-        self._new = None
+        if self._new is new:  # another one may have learnt meanwhile
+            self._new = None
         if new is not None and self.ready:
             old = self._old_accuracy(truth, n_labels, exclusive, held_out, picture, job)
             if accuracy < old - TOLERATED_AP:
@@ -137,6 +146,7 @@ class Model:
                     _known(old),
                 )
         if new is not None or report.accepted:
+            self._began = began
             self._accept(detector, key, learner, truth)
         return reason, _known(accuracy)
 
@@ -162,7 +172,7 @@ class Model:
     ) -> float:
         """AP of the present model on the frames that are held out now; NaN where unknown."""
         judged = [one for one in truth if one.origin in held_out.kept_out and one.complete]
-        learner = self._grown(self.learner, self.detector, n_labels, exclusive)
+        learner = grown(self.learner, self.detector, n_labels, exclusive)
         learner.held_out = held_out
         frames, _ = self._labelled_frames(judged, self.detector, self._detector_version, 0, picture, job)
         return learner.update(frames, steps=0).held_out_before
@@ -198,7 +208,7 @@ class Model:
         if len(complete) < FIRST or not seen or self._new is not None:
             return False
         more = len(complete) >= 2 * self._trained_on or not seen <= self._known
-        return self._trained_on == 0 or more or self._began != self.beginning
+        return self._trained_on == 0 or more or self._tried != self.beginning
 
     def train_detector(
         self, truth: Sequence[FrameTruth], n_labels: int, picture: Callable[[int], np.ndarray], job: Job
@@ -211,8 +221,8 @@ class Model:
         if job.should_stop():
             return "Stopped; the detector is the old one."
         self._detectors += 1
-        self._new = (new, self._detectors)
-        self._trained_on, self._known, self._began = len(complete), _columns(complete), began
+        self._new = (new, self._detectors, began)
+        self._trained_on, self._known, self._tried = len(complete), _columns(complete), began
         return "The detector has learnt." + left_out(damaged)
 
     def _unlearnt_detector(self, n_labels: int) -> Any:
@@ -220,15 +230,6 @@ class Model:
         known = () if self.detector is None or self._began != self.beginning else self.detector.labels
         names = [*known, *(f"label {label_of(column)}" for column in range(len(known), n_labels))]
         return self.detector.with_labels(names) if known else new_detector(names, self.beginning)
-
-    @staticmethod
-    def _grown(learner: Any, detector: Any, n_labels: int, exclusive: Sequence[Sequence[int]]) -> Any:
-        """A copy that knows all labels, or a new one."""
-        if learner is None:
-            from gazekit.models.impn import Learner
-
-            return Learner(n_labels, detector.feature_size, exclusive)
-        return learner.with_labels(max(n_labels, learner.n_labels), exclusive)
 
     def _accept(self, detector: Any, key: int, learner: Any, truth: Sequence[FrameTruth]) -> None:
         for one in truth:
@@ -245,36 +246,41 @@ class Model:
         Raises:
             OSError: it cannot be written. The model in memory is used all the same.
         """
-        about = {"trained_on": self._trained_on, "known": sorted(self._known), "began": self._began}
-        about["labels"] = self.labels
+        about = {"trained_on": self._trained_on, "known": sorted(self._known), "labels": self.labels}
+        about |= {"began": self._began, "tried": self._tried, "of": self._identity}
         with self._lock:
             about["origins"] = sorted(self._origins.items())
-        checkpoints.write(self.folder / f"{self.version:06d}", self.detector, self.learner, about)
+        folder = self.folder / f"{self.version:06d}"
+        checkpoints.write(folder, self.detector, self.learner, about)
+        self._written = (self._detector_version, self._known_by(folder))
+
+    def _known_by(self, checkpoint: Path) -> str:
+        return f"{self._identity.get('project', '')} {checkpoints.digest(checkpoint)}"
 
     def keep_found(self, frames: Iterable[int]) -> None:
-        """Write what the detector found in these frames, so that a restart need not look again.
+        """Write what the last checkpoint's detector found in these frames, so that a restart need not look again.
 
         Raises:
             OSError: it cannot be written.
         """
-        with self._lock:
-            key, version = self._detector_version, self.version
-        self._found.save(self.folder / FOUND, key, frames, f"{version:06d}")
+        key, known_by = self._written
+        if known_by:
+            self._found.save(self.folder / FOUND, key, frames, known_by)
 
     def _resume(self) -> None:
-        folder = checkpoints.latest(self.folder)
+        folder, parts, self.problem = checkpoints.newest(self.folder)
+        if self.problem:
+            log.warning(self.problem)
+        if (last := checkpoints.latest(self.folder)) is not None:
+            self.version = int(last.name)  # also of one that cannot be read: the next one comes after it
         if folder is None:
             return
-        self.version = int(folder.name)  # also of one that cannot be read: the next one comes after it
-        try:
-            self.detector, self.learner, about = checkpoints.read(folder)
-        except (OSError, ValueError, ImportError) as error:
-            self.problem = f"The model of {folder.name} cannot be read, a new one is learnt: {error}"
-            log.warning(self.problem)
-            return
+        self.detector, self.learner, about = parts
         self._trained_on, self._known = about["trained_on"], frozenset(about["known"])
-        self._found.load(self.folder / FOUND, self._detector_version, folder.name)
+        self._written = (self._detector_version, self._known_by(folder))
+        self._found.load(self.folder / FOUND, *self._written)
         self._began = about.get("began", TINY)
+        self._tried = about.get("tried", self._began)
         self._origins, self._split = dict(about.get("origins", ())), self.learner.held_out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from gazekit.annotate import beginnings, propagators, taking
@@ -53,18 +54,31 @@ def created(folder: str, recording: str, model: str | None = None, name: str | N
         model: of `taking.read`: labels and model to begin with.
         name: by default the recording's.
     Raises:
-        ValueError, OSError: a recording or a model that cannot be read; the folder holds a project.
+        ValueError, OSError: a recording or a model that cannot be read or written; the folder holds a project. Nothing
+            is left behind then.
     """
     taken = None if model is None else taking.read(_resolved(model))
+    there = Path(folder).expanduser().exists()
     project = Project.create(folder, recording, name)
     try:
         if taken is not None:
             taking.begin_with(taken, project)
             project.store.describe({"model": _resolved(model)})
-    except BaseException:
+    except BaseException:  # half a project would be in the way of the next try
         project.close()
+        _remove(project, whole=not there)
         raise
     return project
+
+
+def _remove(project: Project, whole: bool) -> None:
+    """A project that was just made, and its folder if it was made with it."""
+    if whole:
+        shutil.rmtree(project.folder)
+        return
+    shutil.rmtree(project.checkpoints)
+    for file in project.folder.glob(f"{project.store.path.name}*"):
+        file.unlink()
 
 
 def _resolved(path: str) -> str:

@@ -6,11 +6,14 @@ once and its labels can be seen and exported while the recording is elsewhere.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -72,19 +75,24 @@ class Project:
         """A new project.
 
         Args:
-            folder: made if absent; a project must not be in it.
+            folder: made if absent; neither a project nor what is left of one must be in it.
             recording: anything that `Recording.open` reads and that has a scene video; a video; or a folder of images,
                 whose "times" are a second apart. Where the tracker gives no fixations they are found by `IVT` if
                 degrees are known.
             name: how people call it; None: the recording's own name.
         Raises:
-            FileExistsError: there is a project.
+            FileExistsError: there is a project, or what is left of one.
             FileNotFoundError, RecordingError: no such recording, one without video, or one that is broken.
             StoreError: the folder cannot be written.
         """
         folder, path = Path(folder).expanduser(), Path(recording).expanduser().resolve()
         if Project.exists(folder):
             raise FileExistsError(f"{folder} holds a project already: Project.open opens it")
+        if left := _left(folder):
+            raise FileExistsError(
+                f"{folder} holds what is left of a project, {', '.join(left[:3])}, but no {_FILE}: put {_FILE} back, "
+                "or remove what is left, or take another folder"
+            )
         facts, fixations = facts_of(path)
         facts |= {"recording": _reference(path, folder), "name": name or facts["ids"]["name"]}
         facts["uuid"] = str(uuid4())
@@ -187,6 +195,21 @@ class Project:
         """How files of other tools name the recording: `name`, `recording`, `section`, `folder`, `video`."""
         return self._facts["ids"]
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Where a model comes from, kept with it: `project`, the uuid; `recording` and `frames`, digests that are the
+        same in another project of the same recording, and of the same frames of it; `before`, such of the recordings
+        that the model had learnt before it was taken along. `recording` is "" of videos and images, and where the
+        tracker does not say when it began: names alone are often given twice."""
+        name, began = self.ids["recording"], self.origin_ns
+        known = self._facts["kind"] == "recording" and began != 0
+        return {
+            "project": self.uuid,
+            "recording": _digest([name, began]) if known else "",
+            "frames": _digest([began if known else name, self.frame_t_ms.tolist()]),
+            "before": self.store.meta("learnt_before") or [],
+        }
+
     # --- fixations
 
     def mapped_fixations(
@@ -247,6 +270,17 @@ def _background(boxes: list[Row], confirmed: bool) -> tuple[str, str, float]:
     if not confirmed and weakest != "propagated":
         weakest = "predicted"
     return BACKGROUND, weakest, min(scores, default=1.0 if confirmed else np.nan)
+
+
+def _left(folder: Path) -> list[str]:
+    """Files of a project whose store is gone."""
+    models = folder / "checkpoints"
+    found = [*folder.glob(f"{_FILE}-*"), *(models.iterdir() if models.is_dir() else ())]
+    return sorted(str(path.relative_to(folder)) for path in found)
+
+
+def _digest(facts: list) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def _reference(path: Path, folder: Path) -> dict[str, str]:

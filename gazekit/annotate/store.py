@@ -131,10 +131,11 @@ class Store:
         with self._reading() as rows:
             return views.frame(rows, i)
 
-    def boxes(self) -> list[Row]:
-        """All boxes, as rows with `frame`, `track`, `label`, the four sides, ..., in order of frame and track."""
+    def boxes(self, track: int | None = None) -> list[Row]:
+        """All boxes, or those of one track, as rows with `frame`, `track`, `label`, the four sides, ..., in order of
+        frame and track."""
         with self._reading() as rows:
-            return views.boxes(rows)
+            return views.boxes(rows, track)
 
     def snapshot(self) -> Row:
         """`labels`, `boxes` and `confirmed` frames of one moment, as the functions of these names give them."""

@@ -90,8 +90,8 @@ class Tracking:
         """The first frame that a track is not carried to."""
         drawn = (
             row["frame"]
-            for row in self._session.store.boxes()
-            if row["track"] == track and row["keyframe"] and row["source"] in BY_HAND
+            for row in self._session.store.boxes(track)
+            if row["keyframe"] and row["source"] in BY_HAND
         )
         between = [f for f in drawn if way * frame < way * f <= way * stop_frame]
         return min(between, key=lambda f: way * f, default=stop_frame + way)

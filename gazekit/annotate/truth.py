@@ -72,7 +72,7 @@ def truth_of(store: Any) -> list[FrameTruth]:
     confirmed, versions = set(store.confirmed_frames()), store.versions()
     answers = _answers(store.fixations())
     by_hand = sorted(f for f, rows in boxes.items() if any(row["source"] != "propagated" for row in rows))
-    tracked = [f for f in sorted(boxes) if f not in set(by_hand) and f not in confirmed and f not in answers]
+    tracked = sorted(set(boxes) - set(by_hand) - confirmed - set(answers))
     some = np.unique(np.linspace(0, len(tracked) - 1, MOST_PROPAGATED).astype(int)) if tracked else []
     kept = [tracked[i] for i in some]
     frames = sorted({*by_hand, *confirmed, *answers, *kept})

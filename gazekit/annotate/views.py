@@ -55,9 +55,12 @@ def _box(row: sqlite3.Row) -> Row:
     return {**kept, "box": sides(row), "keyframe": bool(row["keyframe"])}
 
 
-def boxes(rows: Rows) -> list[Row]:
+def boxes(rows: Rows, track: int | None = None) -> list[Row]:
     """`Store.boxes`."""
-    return [dict(row) for row in rows.db.execute("SELECT * FROM boxes ORDER BY frame, track")]
+    where, values = ("", ()) if track is None else ("WHERE track = ?", (track,))
+    return [
+        dict(row) for row in rows.db.execute(f"SELECT * FROM boxes {where} ORDER BY frame, track", values)
+    ]
 
 
 def labels(rows: Rows) -> list[Row]:

@@ -78,6 +78,7 @@ class Worker:
     def __init__(self, word: str, tell: Callable[[Status], None] = lambda status: None) -> None:
         self.word, self.status, self._teller = word, Status(), tell
         self._lock = threading.Lock()
+        self._closed = False
         self._job: Job | None = None
         self._then: Callable[[Job], str] | None = None
         self._thread: threading.Thread | None = None
@@ -88,8 +89,11 @@ class Worker:
         return self._job is not None
 
     def start(self, work: Callable[[Job], str]) -> bool:
-        """Run `work(job)`; it returns how it ended, in words. False where it has to wait for the running job."""
+        """Run `work(job)`; it returns how it ended, in words. False where it has to wait for the running job, or the
+        worker is closed."""
         with self._lock:
+            if self._closed:
+                return False
             if self._job is not None:
                 self._then = work
                 return False
@@ -106,6 +110,12 @@ class Worker:
             if self._job is not None:
                 self._job._stop.set()
             return self._job is not None
+
+    def close(self) -> None:
+        """`cancel`, and start nothing any more."""
+        with self._lock:
+            self._closed = True
+        self.cancel()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until nothing runs; False after `timeout_s`."""

@@ -37,7 +37,7 @@ class KnownBoxes:
         progress(1.0)
 
     def with_labels(self, labels):
-        return KnownBoxes(self.boxes, labels)
+        return KnownBoxes(self.boxes.tolist(), labels)
 
     def save(self, path):
         Path(path).write_text(json.dumps([self.boxes.tolist(), self.labels]))

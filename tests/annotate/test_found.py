@@ -104,8 +104,13 @@ def test_fixation_frames_are_not_detected_again_after_a_restart(shared_data, tmp
         frames = sorted(frame for frame in session.derived.rows if frame >= 0)
         session.close()
 
-        again = Model(project.checkpoints)
+        again = Model(project.checkpoints, identity=project.identity)
         monkeypatch.setattr(again.detector, "detect", None)
         assert again.ready and frames
         for frame in frames:
             assert len(again.predict(frame, None).boxes) == 1
+        copied = Model(project.checkpoints, identity=project.identity | {"project": "another one"})
+        assert copied._found._kept.get((0, frames[0])) is None
+        TinyDetector(["label 1"], seed=1).save(project.checkpoints / "000001" / "detector.safetensors")
+        other = Model(project.checkpoints, identity=project.identity)
+        assert other.ready and other._found._kept.get((0, frames[0])) is None

@@ -121,6 +121,31 @@ def test_what_cannot_be_a_project_is_told(toy, shared_data, tmp_path):
         Project.open(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "left", ["checkpoints/000003", "checkpoints/detections.safetensors", "project.sqlite-wal"]
+)
+def test_what_is_left_of_a_project_is_not_taken_over(toy, tmp_path, left):
+    folder = tmp_path / "p"
+    (folder / left).mkdir(parents=True)
+    with pytest.raises(FileExistsError, match=rf"what is left of a project, {left}, .* take another folder"):
+        Project.create(folder, toy)
+    assert not Project.exists(folder)
+    (folder / left).rmdir()
+    Project.create(folder, toy).close()
+
+
+def test_projects_of_one_recording_know_each_other(toy, tmp_path):
+    video = next(toy.glob("*.mp4"))
+    shutil.copytree(toy, tmp_path / "renamed")
+    made = [("a", toy), ("b", tmp_path / "renamed"), ("c", video)]
+    projects = [Project.create(tmp_path / name, of) for name, of in made]
+    a, b, c = (project.identity for project in projects)
+    for project in projects:
+        project.close()
+    assert a["recording"] == b["recording"] != "" and a["frames"] == b["frames"] != c["frames"]
+    assert c["recording"] == "" and a["project"] != b["project"]
+
+
 def test_background_has_one_name():
     assert OURS == BACKGROUND
 

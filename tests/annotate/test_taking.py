@@ -7,6 +7,7 @@ import zipfile
 import pytest
 
 from gazekit.annotate import checkpoints, opening, taking
+from gazekit.annotate.model import Model
 from gazekit.annotate.project import Project
 from gazekit.annotate.session import AnnotationSession
 from gazekit.models.impn import Learner
@@ -39,6 +40,12 @@ def old(recording, tmp_path):
     return tmp_path / "old"
 
 
+@pytest.fixture
+def elsewhere(recording, tmp_path):
+    """Another recording of as many frames: the first one's video alone."""
+    return next(recording.glob("*.mp4"))
+
+
 def exported(old, folder):
     with Project.open(old) as project:
         session = AnnotationSession(project)
@@ -49,11 +56,11 @@ def exported(old, folder):
 
 
 @pytest.mark.parametrize("kind", ["project", "checkpoint", "export"])
-def test_labels_and_model_come_along(old, recording, tmp_path, kind):
+def test_labels_and_model_come_along(old, elsewhere, tmp_path, kind):
     source = {"project": old, "checkpoint": old / "checkpoints" / "000003"}.get(kind)
     source = exported(old, tmp_path / "out") if source is None else source
     taken = taking.read(source)
-    with Project.create(tmp_path / "new", recording) as project:
+    with Project.create(tmp_path / "new", elsewhere) as project:
         taking.begin_with(taken, project)
         labels = {label["name"]: label for label in project.store.labels() if label["id"] > 0}
         assert {name: label["colour"] for name, label in labels.items()} == COLOURS
@@ -83,6 +90,63 @@ def test_a_renamed_label_comes_by_its_name_of_today(old):
     }
 
 
+def began(source, recording, folder):
+    opening.created(str(folder), str(recording), str(source)).close()
+    return folder, checkpoints.read(folder / "checkpoints" / "000001")
+
+
+def test_frames_of_the_same_recording_stay_held_out(old, recording, tmp_path):
+    about = old / "checkpoints" / "000003" / "about.json"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"origins": [[20, 15], [15, 15]]}))
+    out = exported(old, tmp_path / "out")
+    for source in (old, out):
+        folder, (_, learner, about) = began(source, recording, tmp_path / f"again {source.name}")
+        assert learner.held_out.kept_out == {4, 9, 14, 19} and list(learner.held_out.known) == list(range(20))
+        assert about["origins"] == [[20, 15], [15, 15]] and about["of"]["before"] == []
+        with Project.open(folder) as project:
+            assert about["of"] == project.identity
+            model = Model(project.checkpoints, identity=project.identity)
+        assert model._split.kept_out == {4, 9, 14, 19} and model._origins == {20: 15, 15: 15}
+
+
+def test_a_recording_that_was_learnt_longer_ago_is_refused(old, recording, elsewhere, tmp_path):
+    between, (_, learner, about) = began(old, elsewhere, tmp_path / "between")
+    assert not learner.held_out.known and len(about["of"]["before"]) == 1
+    again, (_, _, about) = began(between, elsewhere, tmp_path / "again")
+    assert len(about["of"]["before"]) == 1
+    with pytest.raises(ValueError, match="has learnt this recording before"):
+        opening.created(str(tmp_path / "third"), str(recording), str(again))
+
+
+def test_other_frames_of_the_same_recording_are_refused(old, recording, tmp_path):
+    with Project.open(old) as project:
+        identity = project.identity
+    about = old / "checkpoints" / "000003" / "about.json"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"of": identity | {"frames": "others"}}))
+    with pytest.raises(ValueError, match="take a model of other recordings, or begin without"):
+        opening.created(str(tmp_path / "third"), str(recording), str(old))
+
+
+@pytest.mark.parametrize(
+    "told", [{"of": ["x"]}, {"of": {"frames": 3}}, {"origins": 7}, {"origins": [[1]]},
+             {"of": {"frames": "a", "recording": "b", "before": [7]}}]
+)  # fmt: skip
+def test_what_an_export_says_of_its_recording_is_checked(old, tmp_path, told):
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(old / "checkpoints" / "000003", folder)
+    about = json.loads((folder / "about.json").read_text())
+    (folder / "about.json").write_text(json.dumps(about | told))
+    with pytest.raises(ValueError, match=r"about\.json must say of"):
+        taking.read(folder)
+
+
+def test_a_label_that_came_after_the_last_update_stays_behind(old, elsewhere, tmp_path):
+    with Project.open(old) as project:
+        project.store.act({"op": "label.add", "name": "new one"}, "ada")
+    with opening.created(str(tmp_path / "new"), str(elsewhere), str(old)) as project:
+        assert {label["name"] for label in project.store.labels() if label["id"] > 0} == set(COLOURS)
+
+
 def test_only_a_new_project_begins_with_it(old, recording, tmp_path):
     taken = taking.read(old)
     with Project.create(tmp_path / "new", recording) as project:
@@ -103,6 +167,26 @@ def test_options_of_the_shell(old, recording, tmp_path):
     with pytest.raises(FileNotFoundError, match="no such project, checkpoint or export"):
         opening.created(str(tmp_path / "third"), str(recording), str(tmp_path / "gone"))
     assert not (tmp_path / "third").exists()  # nothing is made before the model could be read
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_what_fails_leaves_no_half_project(old, elsewhere, tmp_path, monkeypatch, there):
+    folder = tmp_path / "new"
+    if there:
+        folder.mkdir()
+        (folder / "notes.txt").write_text("mine")
+
+    def full(*told):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "write", full)
+        with pytest.raises(OSError, match="no space left"):
+            opening.created(str(folder), str(elsewhere), str(old))
+    assert [path.name for path in tmp_path.glob("new/*")] == [
+        "notes.txt"
+    ] * there and folder.exists() == there
+    opening.created(str(folder), str(elsewhere), str(old)).close()
 
 
 def test_what_holds_no_model_is_refused(recording, tmp_path):

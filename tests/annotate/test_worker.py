@@ -93,6 +93,24 @@ def test_only_the_last_job_asked_for_meanwhile_follows(worker):
     assert ran == ["first", "third"]
 
 
+def test_a_closed_worker_starts_nothing(worker):
+    go, ran = threading.Event(), []
+
+    def first(job):
+        go.wait(5)
+        ran.append(job.should_stop())
+        return ""
+
+    worker.start(first)
+    worker.start(lambda job: ran.append("second"))
+    worker.close()
+    assert not worker.start(lambda job: ran.append("third"))
+    go.set()
+    assert worker.wait(5)
+    assert not worker.start(lambda job: ran.append("fourth")) and worker.wait(5)
+    assert ran == [True]
+
+
 def test_what_is_left_is_told_for_each_part(worker, told, monkeypatch):
     """Ten seconds for the first quarter leave thirty; another part goes at its own pace."""
     now = [100.0]
