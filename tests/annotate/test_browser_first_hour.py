@@ -253,6 +253,17 @@ def test_drawing_anew_leaves_the_focus(server, tab):
         page.js("for (const topic of ['fixations', 'labels', 'stats', 'anew']) gazekit.model.emit(topic)")
         page.js("gazekit.model.emit('frame', 6)")
         assert page.js("return document.activeElement.matches(arguments[0])", selector), selector
+    page.js("document.querySelector('#labels [data-label=\"0\"]').focus()")
+    page.js("gazekit.annotator.addLabel('bowl')")  # goes before it
+    page.saved()
+    until(lambda: "bowl" in page.text("labels"), "the label")
+    assert page.js("return document.activeElement.dataset.label") == "0"
+    page.js("document.querySelector('#boxes [data-box]').focus()")
+    page.js("gazekit.boxes.remove(gazekit.boxes.view.boxes[0])")
+    assert page.js(FOCUSED) == "stage"  # not on another box
+    page.saved()
+    page.chord(CTRL, "z")
+    page.saved()
 
 
 def test_the_export_says_what_nobody_has_reviewed_and_that_no_model_is_learned(server, tab):

@@ -17,7 +17,7 @@ const SOURCES = { manual: "by hand", confirmed: "confirmed", propagated: "propag
 export function showLabels(model, active, gestures) {
   const counts = new Map();
   for (const label of model.fixations.label) counts.set(label, (counts.get(label) ?? 0) + 1);
-  const rows = model.labels.map((label) => element("li", {},
+  const rows = model.labels.map((label) => element("li", { "data-key": label.id },
     coloured(element("button", {
       type: "button", class: "label", "aria-pressed": label.id === active, "data-label": label.id, title: `Label it “${label.name}”`, onclick: () => gestures.onPick(label),
     }, element("kbd", {}, (label.key ?? "").toUpperCase() || "·"), element("i", { class: "swatch" }), element("span", { class: "name" }, label.name),
@@ -42,7 +42,7 @@ export function showBoxes(model, boxes, gestures) {
   const rows = (state?.boxes ?? []).map((box) => {
     const label = model.label(box.label);
     const score = isGuess(box) && box.score !== null && box.score !== undefined ? ` ${Math.round(100 * box.score)} %` : "";
-    return element("li", {},
+    return element("li", { "data-key": box.id },
       coloured(element("button", { type: "button", class: isGuess(box) ? "box guess" : "box", "aria-pressed": box.id === boxes.selected?.id, "data-box": box.id, onclick: () => gestures.onSelect(box) },
         element("i", { class: "swatch" }), element("span", { class: "name" }, label?.name ?? "?"),
         box.keyframe ? element("span", { class: "key", title: "keyframe" }, "◆") : null, element("span", { class: "count", title: `${SOURCES[box.source]}${box.author ? ` by ${box.author}` : ""}` }, element("span", { class: score && "long" }, SOURCES[box.source]), score)), colourOf(label)),
@@ -57,10 +57,13 @@ export function showBoxes(model, boxes, gestures) {
   keepFocus(byId("boxes"), rows);
 }
 
-/** New rows, with the focus in the same place as before. @param {HTMLElement} list @param {HTMLElement[]} rows */
+/** New rows; the focus stays with the same label or box, or goes to the stage with it. @param {HTMLElement} list @param {HTMLElement[]} rows */
 function keepFocus(list, rows) {
-  const buttons = [...list.querySelectorAll("button")];
-  const focused = buttons.indexOf(/** @type {any} */ (document.activeElement));
+  const focused = document.activeElement;
+  const row = focused && list.contains(focused) ? focused.closest("li") : null;
+  const place = row ? [...row.children].indexOf(/** @type {Element} */ (focused)) : -1;
   list.replaceChildren(...rows);
-  if (focused >= 0) list.querySelectorAll("button")[focused]?.focus();
+  if (!row) return;
+  const same = rows.find((other) => other.dataset.key === row.dataset.key);
+  /** @type {HTMLElement} */ (same?.children[place] ?? byId("stage")).focus({ preventScroll: true });
 }
