@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gazekit.annotate import checkpoints
+from gazekit.annotate.authors import TAKEN_ALONG
 from gazekit.annotate.beginnings import beginning
 from gazekit.annotate.labels import BACKGROUND, CANNOT_TELL
 from gazekit.annotate.model import FIRST
@@ -27,7 +28,6 @@ MEMBERS = {
     "detector.safetensors": 2 << 30,
     "learner.safetensors": 1 << 28,
 }  # bytes at most
-AUTHOR = "model taken along"
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ def begin_with(taken: Taken, project: Project) -> None:
     for number in range(1, taken.learner.n_labels + 1):
         label = taken.labels.get(number) or {"name": f"no label {number}", "group": ""}
         known = {key: label[key] for key in ("name", "colour", "group") if key in label}
-        project.store.act({"op": "label.add", "frame": None, **known}, AUTHOR)
+        project.store.act({"op": "label.add", "frame": None, **known}, TAKEN_ALONG)
         if number not in taken.labels:  # merged into another one: its column stays, and its number is used up
             merge = {"op": "label.merge", "frame": None, "label": number, "into": "cannot tell"}
-            project.store.act(merge, AUTHOR)
+            project.store.act(merge, TAKEN_ALONG)
     columns = sorted(number - 1 for number in taken.labels)
     about |= {"trained_on": FIRST, "known": columns, "began": beginning(project)}
     about["labels"] = [taken.labels[number] for number in sorted(taken.labels)]
