@@ -33,7 +33,7 @@ def readable(
     """Frames, each with what `read` makes of it, and the numbers of those that are damaged.
 
     Args:
-        message: what the job says it is doing.
+        message: what the job says it is doing, before another part.
         share: of the job's work; stopped, it returns what there is.
     Raises:
         RecordingError, OSError: none can be read.
@@ -42,7 +42,7 @@ def readable(
     for done, one in enumerate(truth):
         if job.should_stop():
             break
-        job.progress(share * done / len(truth), message if done == 0 else None)
+        job.progress(share * done / len(truth), message if done == 0 else None, last=False)
         try:
             found.append((one, read(one.frame)))
         except (RecordingError, OSError) as error:
