@@ -62,7 +62,10 @@ def read(folder: Path) -> tuple[Any, Any, dict[str, Any]]:
     from gazekit.models.impn import Learner
     from gazekit.models.impn.detector import load
 
-    about = json.loads((folder / "about.json").read_text())
+    try:
+        about = json.loads((folder / "about.json").read_text())
+    except RecursionError as error:
+        raise ValueError(f"{folder / 'about.json'} is nested too deeply") from error
     if not isinstance(about, dict) or {"trained_on", "known"} - set(about):
         raise ValueError(f"{folder / 'about.json'} lacks trained_on or known")
     return load(folder / "detector.safetensors"), Learner.load(folder / "learner.safetensors"), about

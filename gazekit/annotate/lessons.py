@@ -12,11 +12,19 @@ from gazekit.annotate.truth import FrameTruth
 from gazekit.annotate.worker import Job
 from gazekit.recordings.recording import RecordingError
 
-__all__ = ["grown", "left_out", "readable", "teach"]
+__all__ = ["ALL_HELD_OUT", "grown", "left_out", "lessons", "readable", "teach"]
 
 MOST = 200  # confirmed frames that a detector is trained on
 LONG_SIDE_PX = 640  # of pictures kept while it is trained
+ALL_HELD_OUT = (
+    "All confirmed frames are held out to measure with: draw boxes in others too, and confirm them."
+)
 Thing = TypeVar("Thing")
+
+
+def lessons(complete: Sequence[FrameTruth], held_out: Any) -> list[FrameTruth]:
+    """Confirmed frames without those of `HeldOut` origins."""
+    return [one for one in complete if one.origin not in held_out.kept_out]
 
 
 def readable(
@@ -25,7 +33,7 @@ def readable(
     """Frames, each with what `read` makes of it, and the numbers of those that are damaged.
 
     Args:
-        message: what the job says it is doing.
+        message: what the job says it is doing, before another part.
         share: of the job's work; stopped, it returns what there is.
     Raises:
         RecordingError, OSError: none can be read.
@@ -34,7 +42,7 @@ def readable(
     for done, one in enumerate(truth):
         if job.should_stop():
             break
-        job.progress(share * done / len(truth), message if done == 0 else None)
+        job.progress(share * done / len(truth), message if done == 0 else None, last=False)
         try:
             found.append((one, read(one.frame)))
         except (RecordingError, OSError) as error:
@@ -62,7 +70,8 @@ def left_out(damaged: Sequence[int]) -> str:
 def teach(
     detector: Any, truth: Sequence[FrameTruth], picture: Callable[[int], np.ndarray], job: Job
 ) -> list[int]:
-    """Train a detector on frames, spread evenly if there are more than 200. Stopped, it is trained in part or not.
+    """Train a detector on frames, one at least, spread evenly if there are more than 200. Stopped, it is trained in
+    part or not.
 
     Returns:
         The numbers of damaged frames, which are left out.
@@ -70,14 +79,14 @@ def teach(
         RecordingError, OSError: none can be read.
     """
     picked = [truth[i] for i in np.unique(np.linspace(0, len(truth) - 1, MOST).astype(int))]
-    lessons, damaged = readable(picked, lambda i: _shrunk(picture(i)), job, "reading confirmed frames")
+    seen, damaged = readable(picked, lambda i: _shrunk(picture(i)), job, "reading confirmed frames")
     if job.should_stop():
         return damaged
-    job.progress(0.0, f"the detector learns from {len(lessons)} confirmed frames")
+    job.progress(0.0, f"the detector learns from {len(seen)} confirmed frames")
     detector.fit(
-        [small for _, (small, _) in lessons],
-        [one.boxes * scale for one, (_, scale) in lessons],
-        [one.columns for one, _ in lessons],
+        [small for _, (small, _) in seen],
+        [one.boxes * scale for one, (_, scale) in seen],
+        [one.columns for one, _ in seen],
         should_stop=job.should_stop,
         progress=job.progress,
     )

@@ -19,7 +19,7 @@ import numpy as np
 from gazekit.annotate import checkpoints
 from gazekit.annotate.beginnings import TINY, new_detector
 from gazekit.annotate.found import Found
-from gazekit.annotate.lessons import grown, left_out, readable, teach
+from gazekit.annotate.lessons import ALL_HELD_OUT, grown, left_out, lessons, readable, teach
 from gazekit.annotate.shown import Shown
 from gazekit.annotate.truth import FrameTruth, label_of, labelled
 from gazekit.annotate.worker import Job
@@ -121,6 +121,8 @@ class Model:
             return "Nothing to learn from yet: draw boxes and confirm frames.", None
         new = self._new
         detector, key, began = (self.detector, self._detector_version, self._began) if new is None else new
+        if detector is None and len(complete) >= FIRST and not lessons(complete, held_out):
+            return ALL_HELD_OUT, None
         if detector is None:
             return f"The detector learns from {FIRST} confirmed frames; there are {len(complete)}.", None
         learner = grown(None if new is not None else self.learner, detector, n_labels, exclusive)
@@ -203,9 +205,10 @@ class Model:
     def wants_detector(self, truth: Sequence[FrameTruth]) -> bool:
         """Whether a new detector is worth its training: enough frames at last, twice as many, a new label, or it is to
         begin as another one."""
+        truth, held_out = self._divided(truth)
         complete = [t for t in truth if t.complete]
         seen = _columns(complete)
-        if len(complete) < FIRST or not seen or self._new is not None:
+        if len(complete) < FIRST or not seen or not lessons(complete, held_out) or self._new is not None:
             return False
         more = len(complete) >= 2 * self._trained_on or not seen <= self._known
         return self._trained_on == 0 or more or self._tried != self.beginning
@@ -216,8 +219,10 @@ class Model:
         """Train a detector for the next update; the present one is used meanwhile. Returns how it ended, in words."""
         truth, held_out = self._divided(truth)
         complete = [t for t in truth if t.complete]
+        if not (taught := lessons(complete, held_out)):
+            return ALL_HELD_OUT
         new, began = self._unlearnt_detector(n_labels), self.beginning
-        damaged = teach(new, [t for t in complete if t.origin not in held_out.kept_out], picture, job)
+        damaged = teach(new, taught, picture, job)
         if job.should_stop():
             return "Stopped; the detector is the old one."
         self._detectors += 1

@@ -6,6 +6,7 @@ frames were held out is forgotten, as they are of the other recording; where it 
 
 from __future__ import annotations
 
+import lzma
 import re
 import tempfile
 import zipfile
@@ -28,6 +29,7 @@ MEMBERS = {
     "detector.safetensors": 2 << 30,
     "learner.safetensors": 1 << 28,
 }  # bytes at most
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -181,5 +183,5 @@ def _unpack(file: Path, folder: Path) -> None:
                 with archive.open(name) as packed, (folder / name).open("wb") as out:
                     while part := packed.read(1 << 20):
                         out.write(part)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGE as error:
         raise ValueError(f"no readable .zip: {error}") from error

@@ -24,7 +24,7 @@ class Status:
         state: "idle", the word of the running job ("training"), or "failed".
         progress: 0 to 1 of the running job.
         message: what is being done, how it ended, or why it failed.
-        eta_s: seconds that are left if it goes on as it went, None where unknown.
+        eta_s: seconds that are left if it goes on as it went; None where unknown, as before the last part of a job.
     """
 
     state: str = "idle"
@@ -43,19 +43,22 @@ class Job:
     def __init__(self, worker: Worker) -> None:
         self._worker, self._stop, self._told = worker, threading.Event(), 0.0
         self._since, self._from = time.monotonic(), 0.0  # when and at what share the present part of it began
+        self._last = True
 
     def should_stop(self) -> bool:
         """True once the job was cancelled: return soon, what was reached so far may be kept."""
         return self._stop.is_set()
 
-    def progress(self, share: float, message: str | None = None) -> None:
-        """Tell how much is done, 0 to 1; a message begins another part of the work, which may take another time.
+    def progress(self, share: float, message: str | None = None, last: bool = True) -> None:
+        """Tell how much is done, 0 to 1. More often than every 0.2 s is not passed on.
 
-        More often than every 0.2 s is not passed on.
+        Args:
+            message: begins another part of the work, which may take another time.
+            last: no part follows this one.
         """
         now = time.monotonic()
         if message is not None:
-            self._since, self._from = now, share
+            self._since, self._from, self._last = now, share, last
         if now - self._told >= TOLD_EVERY_S or message is not None:
             self._told = now
             text = self._worker.status.message if message is None else message
@@ -64,7 +67,8 @@ class Job:
 
     def _eta_s(self, now: float, share: float) -> float | None:
         took, done = now - self._since, share - self._from
-        return round(took * (1 - share) / done, 1) if took >= KNOWN_AFTER_S and done > 0 else None
+        known = self._last and took >= KNOWN_AFTER_S and done > 0
+        return round(took * (1 - share) / done, 1) if known else None
 
 
 class Worker:

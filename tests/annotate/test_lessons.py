@@ -90,3 +90,26 @@ def test_numbers_of_many_damaged_frames_are_not_all_said():
     assert left_out([4, 5, 6, 7]).endswith(
         "4 labelled frames cannot be read and were left out: 4, 5, 6, ...."
     )
+
+
+def test_what_is_left_is_not_told_while_frames_are_read(monkeypatch):
+    """Learning comes after it, and nobody knows yet how long that takes."""
+    now, told = [100.0], []
+    monkeypatch.setattr("gazekit.annotate.worker.time.monotonic", lambda: now[0])
+
+    def picture(frame):
+        now[0] += 1.0
+        return np.zeros((4, 4, 3), np.uint8)
+
+    class Slow(Pupil):
+        def fit(self, frames, boxes, labels, should_stop, progress):
+            for share in (0.25, 0.5):
+                now[0] += 10.0
+                progress(share)
+
+    worker = Worker("training", told.append)
+    worker.start(lambda job: str(teach(Slow([LEFT]), truth(range(5)), picture, job)))
+    assert worker.wait(5)
+    reading = [status.eta_s for status in told if status.message.startswith("reading")]
+    assert len(reading) == 5 and set(reading) == {None}
+    assert [status.eta_s for status in told if "learns" in status.message] == [None, 30.0, 20.0]

@@ -1,6 +1,7 @@
 """Detectors that come while an update runs, are refused, or have nothing to learn from."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -70,3 +71,13 @@ def test_a_refused_detector_is_not_said_to_be_in_use(model, job, monkeypatch):
     monkeypatch.setattr(model, "_old_accuracy", lambda *told: 0.0)
     model.learn(truth(range(12)), 2, [], picture, job)
     assert model._began == "/models/rtdetr" and model.detector is not old
+
+
+def test_where_all_confirmed_frames_are_held_out_others_are_asked_for(tmp_path, job):
+    model = Model(tmp_path)
+    carried = truth(range(10, 14), origin=10)  # all from the fifth frame that was met, which is held out
+    all_frames = [replace(one, complete=False) for one in truth(range(4))] + carried
+    told, _ = model.learn(all_frames, 2, [], picture, job)
+    assert "draw boxes in others too" in told and not model.wants_detector(all_frames)
+    assert model.train_detector(all_frames, 2, picture, job) == told and model._new is None
+    assert model.wants_detector(all_frames + truth([20]))

@@ -223,6 +223,7 @@ def test_hostile_exports_are_refused(old, tmp_path):
             ({"about.json": b" " * ((1 << 20) + 1)}, r"about\.json has 1048577 bytes, at most 1048576"),
             ({"about.json": b"[]"}, "lacks trained_on"),
             ({"about.json": b"\xff\xfe"}, "cannot be taken along"),
+            ({"about.json": b"[" * 200_000}, "nested too deeply"),
             ({"learner.safetensors": good["learner.safetensors"][:-9]}, "damaged"),
             ({"detector.safetensors": b""}, "cannot be taken along"),
         )
@@ -236,6 +237,15 @@ def test_hostile_exports_are_refused(old, tmp_path):
         (tmp_path / "cut.zip").write_bytes(whole[:length])
         with pytest.raises(ValueError, match="cannot be taken along"):
             taking.read(tmp_path / "cut.zip")
+
+
+def test_an_export_packed_otherwise_and_damaged_is_refused(tmp_path):
+    path = packed(tmp_path / "x.zip", dict.fromkeys(taking.MEMBERS, b"x" * 500), zipfile.ZIP_LZMA)
+    whole = path.read_bytes()
+    for at in range(30, 80):  # what the first member is packed with
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :])
+        with pytest.raises(ValueError, match="cannot be taken along"):
+            taking.read(path)
 
 
 @pytest.mark.parametrize(
