@@ -205,3 +205,25 @@ def test_why_a_digit_is_ignored_while_drawing(server, predicting):
     assert page.text("suggestion").startswith("Draw: tablet-right")
     page.keys("4", ESCAPE)
     assert _of(server, 19) == []
+
+
+def test_edits_made_while_the_server_is_gone_are_kept(server, predicting):
+    page = predicting(20)
+    server.kill()
+    page.keys("b", "4", "b", DELETE)
+    until(lambda: page.js("return gazekit.model.outbox.offline"), "the page to notice")
+    assert [(box["label"], box["source"]) for box in page.boxes()] == [(4, "manual")]
+    server.start()
+    page.saved(60)
+    assert _of(server, 20) == [(4, TABLET, "manual")]
+
+
+def test_two_who_begin_with_the_same_predictions_both_succeed(server, predicting):
+    page = predicting(21)
+    boxes = [{"frame": 21, **{k: p[k] for k in ("label", "box", "score")}} for p in PREDICTED]
+    page.js("gazekit.model.heard = () => {}")  # not told of it in time
+    put = {"op": "boxes.put", "frame": 21, "source": "predicted", "boxes": boxes}
+    server.post("api/actions", {"author": "bob", "tab": "x", **put})
+    page.keys("b", "4")
+    page.saved()
+    assert _of(server, 21) == [(4, TABLET, "manual"), (3, BOOK, "predicted")]
