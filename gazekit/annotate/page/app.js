@@ -1,5 +1,5 @@
 /** Starts the page: makes the parts, and joins them. */
-/** @import { Edit } from "./types.js" */
+/** @import { Edit, Id, LabelledBox } from "./types.js" */
 import { Annotator } from "./annotator.js";
 import { Unreachable } from "./api.js";
 import { Boxes } from "./boxes.js";
@@ -162,9 +162,13 @@ model.on("propagation", ({ state, message }) => {
   if (model.propagating && message) toast(message, { error: state === "failed" });
   model.propagating = false;
 });
-model.on("saved", ({ edit, answer, ms }) => {
+model.on("numbered", (/** @type {Map<Id, LabelledBox>} */ made) => {
+  const { drag } = stage.pointer;
+  shown.selected = made.get(shown.selected ?? "")?.id ?? shown.selected;
+  if (drag && "id" in drag) drag.id = made.get(drag.id)?.id ?? drag.id;
+});
+model.on("saved", ({ ms }) => {
   saveMs.push(ms);
-  if (edit.temp !== undefined && shown.selected === edit.temp) shown.selected = answer.box ?? boxes.view?.boxes.at(-1)?.id ?? null;
   showFrame();
   refreshTracks();
 });

@@ -1,8 +1,9 @@
 /** Boxes of the frame shown: drawn, selected, moved, relabelled, deleted, confirmed. */
-/** @import { Box, Edit, FrameState, Id, Label, LabelledBox } from "./types.js" */
+/** @import { Box, Edit, FrameState, Id, Label, LabelledBox, Prediction } from "./types.js" */
 /** @import { Model } from "./model.js" */
 /** @import { Shown } from "./shown.js" */
 import { toast } from "./dom.js";
+import { nonce } from "./edits.js";
 import { BACKGROUND } from "./model.js";
 import { moved } from "./pointer.js";
 
@@ -32,11 +33,14 @@ export class Boxes {
     return view && !view.confirmed && !view.boxes.length ? view.predictions ?? [] : [];
   }
 
+  /** Boxes and predictions that are shown. @returns {(LabelledBox | Prediction)[]} */
+  get all() { return [...this.view?.boxes ?? [], ...this.guesses]; }
+
   /** Label of the next box: as picked, or the first one; of look-alikes one that the frame lacks. @returns {Label | undefined} */
   get next() {
     const own = this.model.labels.filter((label) => label.id > BACKGROUND);
     const picked = own.find((label) => label.id === this.shown.label) ?? own[0];
-    const there = new Set(this.view?.boxes.map((box) => box.label));
+    const there = new Set(this.all.map((box) => box.label));
     if (!picked?.group || !there.has(picked.id)) return picked;
     const lacking = own.filter((label) => !there.has(label.id));
     return lacking.find((label) => label.group === picked.group) ?? lacking[0] ?? picked;
@@ -45,14 +49,30 @@ export class Boxes {
   /** @param {Partial<Edit> & {op: string}} edit in the frame shown */
   edit(edit) { this.model.act({ ...edit, frame: this.shown.frame }); }
 
-  /** @param {LabelledBox | null} box */
-  select(box) {
-    this.shown.selected = box?.id ?? null;
+  /**
+   * Predictions that are shown become boxes of the frame, not reviewed as yet, so that single ones can be changed.
+   * @param {LabelledBox | Prediction | null} [item] of those shown
+   * @returns {LabelledBox | undefined} the box that it is now
+   */
+  adopt(item = null) {
+    const { guesses } = this;
+    const twice = guesses.filter((guess, k) => this.model.label(guess.label)?.group && guesses.some((other, j) => (
+      other.label === guess.label && (other.score > guess.score || (other.score === guess.score && j < k)))));
+    for (const { label } of twice) toast(`“${this.model.label(label)?.name}” is predicted more than once, and a frame has at most one: the surest is kept. Undo brings all back.`);
+    const boxes = guesses.filter((guess) => !twice.includes(guess)).map(({ label, box, score }) => ({ frame: this.shown.frame, label, box, score }));
+    if (boxes.length) this.edit({ op: "boxes.put", temp: newId(), source: "predicted", boxes });
+    return this.view?.boxes.find((box) => box === item || (box.label === item?.label && box.box === item.box));
+  }
+
+  /** @param {LabelledBox | Prediction | null} item */
+  select(item) {
+    this.shown.selected = (item && this.adopt(item)?.id) ?? null;
     this.onShow();
   }
 
   /** @param {number} direction */
   selectNext(direction) {
+    this.adopt();
     const boxes = this.view?.boxes ?? [];
     if (!boxes.length) return toast("No box in this frame.");
     const here = boxes.findIndex((box) => box.id === this.shown.selected);
@@ -62,8 +82,11 @@ export class Boxes {
   /** The selected box gets the label, or the next one if none is selected. @param {Label} label */
   pick(label) {
     if (label.id <= BACKGROUND) return toast(`A box is around one of your own labels; “${label.name}” is for fixations.`);
-    if (this.shown.selected !== null) this.edit({ op: "box.update", id: this.shown.selected, label: label.id });
+    const { selected } = this;
+    if (selected) this.edit({ op: "box.update", id: selected.id, label: label.id });
     this.shown.label = label.id;
+    const { next } = this;
+    if (!selected && next && next.id !== label.id) toast(`“${label.name}” is in this frame already, and a frame has at most one: the next box is “${next.name}”.`);
     this.onShow();
   }
 
@@ -78,7 +101,8 @@ export class Boxes {
   draw(box) {
     const label = this.next;
     if (!label) return toast("Add a label first: L.", { error: true });
-    const temp = `new-${Math.random().toString(36).slice(2)}`;
+    this.adopt();
+    const temp = newId();
     this.edit({ op: "box.add", temp, track: "same", label: label.id, box: /** @type {Box} */ (box.map(cents)) });
     this.shown.selected = temp;
     this.onShow();
@@ -109,8 +133,9 @@ export class Boxes {
     this.change(selected.id, stretch ? [x0, y0, Math.min(size[0], x1 + dx), Math.min(size[1], y1 + dy)] : moved(selected.box, dx, dy, size));
   }
 
-  /** @param {LabelledBox | undefined} [box] */
-  remove(box = this.selected) {
+  /** @param {LabelledBox | Prediction | undefined} [item] */
+  remove(item = this.selected) {
+    const box = item && this.adopt(item);
     if (!box) return toast(SELECT_FIRST);
     this.edit({ op: "box.delete", id: box.id });
     this.shown.selected = null;
@@ -130,10 +155,14 @@ export class Boxes {
       return false;
     }
     const boxes = this.guesses.map(({ label, box, score }) => ({ label, box, score }));
+    if (!this.view?.confirmed && !this.all.length) toast(`Frame ${this.shown.frame} confirmed: nothing in it.`);
     if (!this.view?.confirmed) this.edit({ op: "frame.confirm", ...(boxes.length ? { boxes } : {}) });
     return true;
   }
 }
+
+/** An id for a box that the server has yet to number. */
+const newId = () => `new-${nonce()}`;
 
 /** @param {number} value to a hundredth of a pixel */
 const cents = (value) => Math.round(value * 100) / 100;

@@ -4,14 +4,14 @@
  */
 /** @import { Edit, FrameState, Fixations, Label, Project, Track } from "./types.js" */
 import { get, post } from "./api.js";
-import { apply } from "./edits.js";
+import { apply, deletes } from "./edits.js";
 import { Outbox } from "./outbox.js";
 
 const KEEP_FRAMES = 400;
 /** Label of what is none of the objects; own labels have larger numbers, "cannot tell" a smaller one. */
 export const BACKGROUND = 0;
 
-/** Names of what listeners can hear: see `Model.emit`. @typedef {"frame" | "fixations" | "labels" | "outbox" | "model" | "predictions" | "refused" | "saved" | "went" | "nothing" | "stats" | "anew" | "propagation"} Topic */
+/** Names of what listeners can hear: see `Model.emit`. @typedef {"frame" | "fixations" | "labels" | "numbered" | "outbox" | "model" | "predictions" | "refused" | "saved" | "went" | "nothing" | "stats" | "anew" | "propagation"} Topic */
 
 /** What a project is known by, whatever it is called and wherever it is served. @param {Project} project */
 const identity = (project) => encodeURIComponent(project.uuid ?? `${project.name} ${project.recording}`);
@@ -25,6 +25,7 @@ export class Model {
   /** @type {Map<number, FrameState>} */ #frames = new Map();
   /** @type {Map<number, Promise<FrameState>>} */ #asked = new Map();
   /** @type {Map<number, number>} frame -> version that it has, as told before it came */ #told = new Map();
+  /** @type {Set<number>} frames of which all boxes were deleted here */ #emptied = new Set();
   /** The frame on the stage: asked for again when it has changed, never left without its state. */ shown = 0;
   /** @type {Record<string, any>} counts of the project */ stats = {};
   /** This page has started the propagation that runs. */ propagating = false;
@@ -56,6 +57,7 @@ export class Model {
       known: (frame) => this.#frames.get(frame),
       load: (frame) => this.frame(frame),
       onSaved: (edit, answer, ms) => this.#saved(edit, answer, ms),
+      onNumbered: (boxes) => this.emit("numbered", boxes),
       onRefused: (edit, reason) => this.#refused(edit, reason),
       unchanged: (edit) => this.#unchanged(edit),
       onChange: () => this.emit("outbox"),
@@ -111,7 +113,8 @@ export class Model {
   /** The frame with the waiting edits laid over it. @param {number} frame @returns {FrameState | undefined} */
   view(frame) {
     const known = this.#frames.get(frame);
-    return known && this.outbox.waiting.filter((edit) => edit.frame === frame).reduce(apply, known);
+    const shown = known && this.#emptied.has(frame) ? { ...known, predictions: [] } : known;
+    return shown && this.outbox.waiting.filter((edit) => edit.frame === frame).reduce(apply, shown);
   }
 
   /** An answer that was overtaken by a newer one is not taken. @param {FrameState} state @returns {FrameState} */
@@ -178,7 +181,11 @@ export class Model {
 
   /** @param {Edit} edit @param {any} answer @param {number} ms */
   #saved(edit, answer, ms) {
-    if (answer.state) this.receive(answer.state);
+    if (answer.state) {
+      const { frame, boxes } = answer.state;
+      if (deletes(answer.op ?? edit.op)) this.#emptied[boxes.length ? "delete" : "add"](frame);
+      this.receive(answer.state);
+    }
     if (edit.op.startsWith("label.")) this.loadProject();
     if (["boxes.copy_next", "track.delete", "track.interpolate", "label.merge"].includes(edit.op)) this.forget();
     if (edit.op === "frame.confirm") this.loadStats();

@@ -2,9 +2,9 @@
  * Edits on their way to the server: one at a time, in order, again and again until it answers. They are kept in the
  * browser's storage until then, so that neither a reload nor a server that dies loses one.
  */
-/** @import { Conflict, Edit, FrameState, Id } from "./types.js" */
+/** @import { Conflict, Edit, FrameState, Id, LabelledBox } from "./types.js" */
 import { post, Refused, Unreachable } from "./api.js";
-import { isDone, nonce, rebased } from "./edits.js";
+import { isDone, nonce, numbered, rebased } from "./edits.js";
 
 const PREFIX = "gazekit.outbox.";
 /** Answers that refuse the page, not the edit: a server started anew has another token, another project or name. */
@@ -29,6 +29,7 @@ export class Outbox {
    * @param {() => string} options.author
    * @param {(frame: number) => FrameState | undefined} options.known the frame as the server last told it
    * @param {(edit: Edit, answer: any, ms: number) => void} options.onSaved
+   * @param {(boxes: Map<Id, LabelledBox>) => void} options.onNumbered new boxes by the ids that they had so far
    * @param {(edit: Edit, reason: string) => void} options.onRefused
    * @param {(edit: Edit) => Promise<boolean>} options.unchanged whether the fixation still has the label it was seen with
    * @param {() => void} options.onChange
@@ -132,6 +133,7 @@ export class Outbox {
       if (error.status === 409 && edit.frame !== null) await this.#conflict(edit, error.body.state);
       else {
         this.waiting.shift();
+        if (edit.op === "boxes.put") this.waiting = this.waiting.filter((other) => other.frame !== edit.frame || other.fixation !== undefined); // were made on these boxes
         this.options.onRefused(edit, error.status === 409 ? "it has been changed since" : error.message);
       }
     }
@@ -183,18 +185,16 @@ export class Outbox {
   #numbered(edit, answer) {
     const before = edit.frame === null ? undefined : this.#bases.get(edit.frame) ?? this.options.known(edit.frame);
     if (answer.state) this.#bases.set(answer.state.frame, answer.state);
-    /** @type {Id | undefined} */ let id;
-    if (edit.temp !== undefined && answer.state) {
-      const old = new Set(before?.boxes.map((box) => box.id));
-      id = answer.state.boxes.find((/** @type {any} */ box) => !old.has(box.id))?.id;
-    }
+    const boxes = edit.temp !== undefined && answer.state ? numbered(edit, before, answer) : new Map();
+    const idOf = (/** @type {any} */ id) => boxes.get(id)?.id ?? id;
     for (const other of this.waiting) {
       if (other.frame !== edit.frame || other.frame === null) continue;
       if (other.base_version !== null && answer.version !== undefined) other.base_version = Math.max(other.base_version, answer.version);
-      if (id !== undefined && other.id === edit.temp) other.id = id;
-      if (id !== undefined && other.track === edit.temp) other.track = answer.state.boxes.find((/** @type {any} */ box) => box.id === id).track;
+      other.id = idOf(other.id);
+      other.ids = other.ids?.map(idOf);
+      other.track = boxes.get(other.track)?.track ?? other.track;
     }
-    if (id !== undefined) this.options.onChange();
+    if (boxes.size) this.options.onNumbered(boxes);
   }
 
   /**

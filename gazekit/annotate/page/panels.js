@@ -1,5 +1,5 @@
 /** Labels, and the boxes of the frame shown. */
-/** @import { Label, LabelledBox } from "./types.js" */
+/** @import { Label, LabelledBox, Prediction } from "./types.js" */
 /** @import { Boxes } from "./boxes.js" */
 /** @import { Model } from "./model.js" */
 import { colourOf } from "./draw.js";
@@ -31,28 +31,24 @@ export function showLabels(model, active, gestures) {
 /**
  * @param {Model} model
  * @param {Boxes} boxes
- * @param {{onSelect: (box: LabelledBox) => void, onDelete: (box: LabelledBox) => void}} gestures
+ * @param {{onSelect: (item: LabelledBox | Prediction) => void, onDelete: (item: LabelledBox | Prediction) => void}} gestures
  */
 export function showBoxes(model, boxes, gestures) {
   const { view: state, guesses } = boxes;
-  byId("boxes-title").textContent = state ? `Boxes · ${state.boxes.length}` : "Boxes";
+  byId("boxes-title").textContent = state ? `Boxes · ${boxes.all.length}` : "Boxes";
   byId("confirm").hidden = !state || (!state.boxes.length && !guesses.length);
   byId("confirm").textContent = state?.confirmed ? "Confirmed ✓" : guesses.length ? "Take all" : "Confirm";
   byId("confirm").disabled = state?.confirmed ?? true;
-  const rows = (state?.boxes ?? []).map((box) => {
+  const rows = boxes.all.map((item, k) => {
+    const box = "id" in item ? item : { ...item, id: null, source: /** @type {const} */ ("predicted"), author: null, keyframe: false };
     const label = model.label(box.label);
     const score = isGuess(box) && box.score !== null && box.score !== undefined ? ` ${Math.round(100 * box.score)} %` : "";
-    return element("li", { "data-key": box.id },
-      coloured(element("button", { type: "button", class: isGuess(box) ? "box guess" : "box", "aria-pressed": box.id === boxes.selected?.id, "data-box": box.id, onclick: () => gestures.onSelect(box) },
+    return element("li", { "data-key": box.id ?? `predicted-${k}` },
+      coloured(element("button", { type: "button", class: isGuess(box) ? "box guess" : "box", "aria-pressed": box.id === boxes.selected?.id, "data-box": box.id, onclick: () => gestures.onSelect(item) },
         element("i", { class: "swatch" }), element("span", { class: "name" }, label?.name ?? "?"),
         box.keyframe ? element("span", { class: "key", title: "keyframe" }, "◆") : null, element("span", { class: "count", title: `${SOURCES[box.source]}${box.author ? ` by ${box.author}` : ""}` }, element("span", { class: score && "long" }, SOURCES[box.source]), score)), colourOf(label)),
-      element("button", { type: "button", class: "quiet edit", "aria-label": `Delete box ${label?.name} in this frame`, title: "Delete in this frame (Delete)", onclick: () => gestures.onDelete(box) }, "×"));
+      element("button", { type: "button", class: "quiet edit", "aria-label": `Delete box ${label?.name} in this frame`, title: "Delete in this frame (Delete)", onclick: () => gestures.onDelete(item) }, "×"));
   });
-  for (const guess of guesses) {
-    const label = model.label(guess.label);
-    rows.push(element("li", {}, coloured(element("div", { class: "box guess" }, element("i", { class: "swatch" }),
-      element("span", { class: "name" }, label?.name ?? "?"), element("span", { class: "count", title: "predicted" }, element("span", { class: "long" }, "predicted"), ` ${Math.round(100 * guess.score)} %`)), colourOf(label))));
-  }
   if (state && !rows.length) rows.push(element("li", { class: "note" }, "No box in this frame: N draws one."));
   keepFocus(byId("boxes"), rows);
 }

@@ -1,5 +1,5 @@
 /** What a pointer does on the stage: pan, zoom, draw, select, move and resize. It changes nothing itself: see `Gestures`. */
-/** @import { Box, Id, LabelledBox } from "./types.js" */
+/** @import { Box, Id, LabelledBox, Prediction } from "./types.js" */
 /** @import { Stage } from "./stage.js" */
 import { HANDLE_PX, handles } from "./draw.js";
 
@@ -9,7 +9,7 @@ const MIN_BOX_PX = 3;
  * @typedef {object} Gestures
  * @property {(box: Box) => void} onDraw
  * @property {(id: Id, box: Box) => void} onChange a box was moved or resized
- * @property {(box: LabelledBox | null) => void} onSelect
+ * @property {(item: LabelledBox | Prediction | null) => void} onSelect
  * @property {() => void} onDrawn drawing has ended, with or without a box
  *
  * @typedef {{kind: "pan", x: number, y: number} | {kind: "draw", box: Box, clicks: boolean} | {kind: "move" | "resize", id: Id, handle: string, from: [number, number], start: Box, box: Box}} Drag
@@ -71,8 +71,8 @@ export class Pointer {
       this.drag = { kind: "resize", id: selected.id, handle: handle[0], from: [x, y], start: selected.box, box: selected.box };
       return;
     }
-    const hit = stage.boxAt(x, y);
-    this.gestures.onSelect(hit);
+    this.gestures.onSelect(stage.boxAt(x, y));
+    const hit = stage.boxes.selected; // of a prediction, the box that it is now
     if (stage.shown.mode === "fixation") this.drag = { kind: "pan", x: event.offsetX, y: event.offsetY };
     else if (hit) this.drag = { kind: "move", id: hit.id, handle: "nesw", from: [x, y], start: hit.box, box: hit.box };
     else this.drag = { kind: "draw", box: [x, y, x, y], clicks: false };

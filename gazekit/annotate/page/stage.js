@@ -1,5 +1,5 @@
 /** The stage: one frame with everything laid over it, zoomed and panned. What a pointer does on it is in pointer.js. */
-/** @import { Box, FrameState, LabelledBox } from "./types.js" */
+/** @import { Box, FrameState, LabelledBox, Prediction } from "./types.js" */
 /** @import { Boxes } from "./boxes.js" */
 /** @import { Model } from "./model.js" */
 /** @import { Gestures } from "./pointer.js" */
@@ -151,9 +151,9 @@ export class Stage {
     return [clip((x - this.view.x) / this.view.scale, w), clip((y - this.view.y) / this.view.scale, h)];
   }
 
-  /** The smallest box at a point. @param {number} x scene pixels @param {number} y @returns {LabelledBox | null} */
+  /** The smallest box at a point; among boxes, predicted ones too. @param {number} x scene pixels @param {number} y @returns {LabelledBox | Prediction | null} */
   boxAt(x, y) {
-    const boxes = this.shown.hidden ? [] : this.boxes.view?.boxes ?? [];
+    const boxes = this.shown.hidden ? [] : this.shown.mode === "box" ? this.boxes.all : this.boxes.view?.boxes ?? [];
     const holding = boxes.filter(({ box: [x0, y0, x1, y1] }) => x >= x0 && x < x1 && y >= y0 && y < y1);
     return holding.sort((a, b) => area(a.box) - area(b.box))[0] ?? null;
   }

@@ -28,7 +28,7 @@ function ofBoxes(model, shown, boxes) {
   const guesses = boxes.guesses.length;
   if (shown.drawing) return next ? { what: `Draw: ${next.name}`, hint: "two clicks or a drag · digits change the label", label: next } : { what: "No label yet", hint: "L adds one" };
   if (selected) return { what: model.label(selected.label)?.name ?? "?", hint: "digits relabel it · N draws another", label: model.label(selected.label) };
-  if (guesses) return { what: guesses > 1 ? `${guesses} predicted boxes` : "1 predicted box", hint: guesses > 1 ? "Enter takes them" : "Enter takes it" };
+  if (guesses) return { what: guesses > 1 ? `${guesses} predicted boxes` : "1 predicted box", hint: `Enter takes ${guesses > 1 ? "them" : "it"} · a click or B selects one` };
   return next ? { what: `Next box: ${next.name}`, hint: "drag to draw it · digits change the label", label: next } : { what: "No label yet", hint: "L adds one" };
 }
 

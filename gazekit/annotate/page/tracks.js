@@ -22,6 +22,7 @@ export class Tracks {
   }
 
   async copyNext() {
+    this.boxes.adopt();
     const { frame, selected } = this.shown;
     if (frame + 1 >= this.model.project.n_frames) return toast("This is the last frame.");
     if (!this.boxes.view?.boxes.length) return toast("No box to copy in this frame.");
@@ -90,6 +91,7 @@ export class Tracks {
 
   /** @param {1 | -1} direction */
   async propagate(direction) {
+    this.boxes.adopt();
     if (!this.boxes.view?.boxes.length) return toast("No box to propagate in this frame.");
     const { frame, selected } = this.shown;
     const room = direction > 0 ? this.model.project.n_frames - 1 - frame : frame;

@@ -93,7 +93,8 @@
  * @property {string} [colour]
  * @property {string | null} [group]
  * @property {string | null} [key]
- * @property {Prediction[]} [boxes] predictions that are confirmed with their frame
+ * @property {(Prediction & {frame?: number})[]} [boxes] predictions that become boxes of their frame
+ * @property {Source} [source] of these
  * @property {number} [t_key] performance.now() of the key or pointer that made it
  *
  * @typedef {object} Conflict
