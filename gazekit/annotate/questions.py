@@ -74,8 +74,8 @@ class Questions:
         score, margin = float(self.score[index]), float(self.margin[index])
         reasons = [
             "nothing is known yet" if np.isnan(score) else f"{100 * (1 - margin):.0f} % unsure",
-            "gaze is near two areas" * bool(self.near[index]),
-            "differs from both neighbours" * bool(self.flip[index]),
+            "near two areas" * bool(self.near[index]),
+            "unlike both neighbours" * bool(self.flip[index]),
         ]
         return {
             "kind": self.kind,

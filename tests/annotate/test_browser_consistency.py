@@ -31,6 +31,7 @@ def test_a_change_in_one_tab_is_seen_in_the_other_without_reload(server, tab):
     one.saved()
     until(lambda: two.boxes()[0]["label"] == 3, "the other tab's label")
     one.js("gazekit.annotator.setMode('fixation'); gazekit.going.goFixation(9)")
+    one.settled()
     one.keys("2")
     one.saved()
     until(lambda: two.js("return gazekit.model.fixations.label[8]") == 2, "the other tab's fixation")

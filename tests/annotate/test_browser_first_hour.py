@@ -78,9 +78,11 @@ def test_the_keys_are_for_labels_again_once_a_label_was_added(server, tab):
 def test_enter_confirms_after_a_button_was_clicked(server, tab):
     page = tab(server.address)
     page.js("gazekit.going.goFixation(2)")
+    page.settled()
     page.press("[data-testid=labels] [data-label='2']")
     page.saved()
     page.js("gazekit.going.goFixation(1)")  # its suggestion is the book that is there
+    page.settled()
     page.keys(ENTER)
     page.saved()
     assert server.get("api/fixations")["label"][:2] == [3, 2]
@@ -150,6 +152,7 @@ def test_only_suggestions_of_the_model_are_counted(server, tab):
     note = "return document.getElementById('queue-note').textContent"
     page.js("gazekit.going.goFixation(7)")
     for key in "1230x1":
+        page.settled()
         page.keys(key)
     page.saved()
     assert page.js("return gazekit.annotator.labelled.length") == 6

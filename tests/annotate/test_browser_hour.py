@@ -127,6 +127,7 @@ def test_steps_and_labels_are_quick(server, tab):
         "gazekit.annotator.setMode('fixation'); gazekit.going.goFixation(4000); gazekit.saveMs.length = 0"
     )
     for k in range(30):
+        page.settled()
         page.keys("12345"[k % 5])
         until(lambda k=k: page.js("return gazekit.saveMs.length") > k, "saved")
     save = statistics.median(page.js("return gazekit.saveMs"))

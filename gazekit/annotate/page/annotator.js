@@ -7,6 +7,7 @@
 import { post } from "./api.js";
 import { askLabel } from "./dialogs.js";
 import { told, toast } from "./dom.js";
+import { BACKGROUND } from "./model.js";
 
 export class Annotator {
   /** Fixations labelled in this sitting; whether the model's suggestion was taken, null where it made none or there was an answer already. @type {{accepted: boolean | null, at: number}[]} */ labelled = [];
@@ -46,6 +47,7 @@ export class Annotator {
     const { fixation } = this.shown;
     const k = fixation === null ? undefined : this.model.place.get(fixation);
     if (fixation === null || k === undefined) return toast("No fixation in this frame: S goes to the next one.");
+    if (!this.going.stage.picture && !(this.going.refused && label < BACKGROUND)) return this.#unseen("labelled");
     const { suggestion, frame, confidence, by_model, label: labels } = this.model.fixations;
     const right = suggestion[k] === label;
     this.labelled.push({ accepted: by_model[k] && labels[k] === null ? right : null, at: performance.now() });
@@ -56,8 +58,12 @@ export class Annotator {
     this.going.advance();
   }
 
+  /** @param {string} done what was not */
+  #unseen(done) { toast(`The picture of frame ${this.shown.frame} is not here${this.going.refused ? "" : " yet"}: nothing was ${done}.`); }
+
   async confirm() {
     if (this.shown.mode === "box") {
+      if (!this.going.stage.picture) return this.#unseen("confirmed");
       if (await this.boxes.confirm()) this.going.advance();
       return;
     }

@@ -10,11 +10,12 @@ import { describe } from "./edits.js";
 import { Filmstrip } from "./filmstrip.js";
 import { Going } from "./going.js";
 import { author, tabId } from "./identity.js";
+import { keepOrder, keepPlace, keptOrder, keptPlace } from "./kept.js";
 import { actions, wireButtons, wireKeys } from "./keyboard.js";
 import { Keys } from "./keys.js";
 import { Model } from "./model.js";
 import { showBoxes, showLabels } from "./panels.js";
-import { Pictures } from "./pictures.js";
+import { hideBroken, mendBroken, Pictures } from "./pictures.js";
 import { Queue } from "./queue.js";
 import { atStart } from "./shown.js";
 import { Stage } from "./stage.js";
@@ -32,7 +33,8 @@ const REFRESH_MS = 400;
 const model = new Model(await tabId(), author);
 await opened();
 
-const shown = atStart();
+const place = keptPlace(model.project);
+const shown = Object.assign(atStart(), place ?? { mode: model.fixations.id.length ? "fixation" : "box" });
 const pictures = new Pictures(model.project.n_frames, model.project.size_px[0]);
 const going = new Going(model, pictures, shown, () => show());
 const boxes = new Boxes(model, shown, () => show());
@@ -79,6 +81,7 @@ function showAuthor() { byId("author").textContent = author(); }
 /** Everything that depends on where one is. */
 function show() {
   const { mode, frame, fixation } = shown;
+  keepPlace(model.project, shown);
   document.body.dataset.mode = mode;
   for (const [id, pressed] of Object.entries({
     "mode-fixation": mode === "fixation", "mode-box": mode === "box", "toggle-gaze": shown.gaze, "toggle-heat": shown.heat, "new-box": shown.drawing, play: shown.playing,
@@ -89,6 +92,8 @@ function show() {
   byId("timeline").setAttribute("aria-valuetext", where);
   const k = fixation === null ? undefined : model.place.get(fixation);
   byId("fixation-chip").textContent = k === undefined ? "" : `fixation ${fixation} · ${Math.round(model.fixations.offset_ms[k] - model.fixations.onset_ms[k])} ms`;
+  byId("waiting").hidden = stage.picture !== null;
+  byId("waiting").textContent = `picture of frame ${frame}: ${going.refused || "waiting for the server"}`;
   showFrame();
   showProgress(model, annotator);
   timeline.show(frame, fixation);
@@ -132,7 +137,8 @@ addEventListener("beforeunload", (event) => {
   if (model.outbox.waiting.length && !localStorage.getItem(model.outbox.storageKey)) event.preventDefault(); // nowhere kept
 });
 byId("queue-order").onchange = (/** @type {any} */ { target }) => {
-  queue.refresh({ order: target.value });
+  keepOrder(model.project, target.value);
+  queue.choose(target.value);
   if (!target.matches(":focus-visible")) byId("stage").focus(); // chosen by a pointer: keys are for labels again
 };
 byId("new-label").onsubmit = (/** @type {SubmitEvent} */ event) => {
@@ -155,6 +161,7 @@ model.on("model", (status) => {
   if (status.message) toast(status.message, { error: status.state === "failed" });
 });
 model.on("predictions", () => { queue.refresh(); timeline.refresh(); model.loadProject().catch(() => {}); });
+model.on("back", () => { mendBroken(); queue.draw(); });
 model.on("anew", () => { queue.refresh(); timeline.refresh(); });
 model.on("propagation", ({ state, message }) => {
   if (state === "propagating") return;
@@ -198,9 +205,14 @@ showSaved(model);
 showConflict(model, going);
 stage.fit();
 if (model.project.problem) toast(model.project.problem, { error: true });
-await queue.refresh();
+hideBroken();
+byId("queue-order").value = keptOrder(model.project);
+await queue.refresh({ order: keptOrder(model.project), kind: shown.mode === "fixation" ? "fixation" : "frame" });
 listen(model);
-if (!queue.pick(0)) going.go(0);
+if (place) {
+  queue.follow(queue.kind, shown.mode === "fixation" ? shown.fixation : shown.frame);
+  going.go(shown.frame, shown.fixation);
+} else if (!queue.pick(0)) going.go(0);
 /** For measuring, and for the curious. */
 Object.assign(window, { gazekit: { model, shown, going, boxes, tracks, annotator, stage, timeline, queue, saveMs, stepMs: going.stepMs } });
 document.body.dataset.ready = "true";

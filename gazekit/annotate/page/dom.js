@@ -27,13 +27,15 @@ export function coloured(node, colour) {
 }
 
 const TOAST_MS = 6000;
+const ERROR_MS = 12000;
+const TOASTS = 3;
 
 /**
- * A short message beside the stage; errors, and what `stays`, are there until closed.
+ * A short message beside the stage, the newest on top; what `stays` is there until closed or pushed out by newer ones.
  * @param {string} text
  * @param {{error?: boolean, stays?: boolean, action?: string, onAction?: () => void}} [options]
  */
-export function toast(text, { error = false, stays = error, action, onAction } = {}) {
+export function toast(text, { error = false, stays = false, action, onAction } = {}) {
   const list = byId("toasts");
   const close = () => box.remove();
   const box = element("div", { class: error ? "toast error" : "toast", role: error ? "alert" : "status" },
@@ -42,9 +44,9 @@ export function toast(text, { error = false, stays = error, action, onAction } =
     element("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: close }, "×"));
   const same = [...list.children].find((other) => other.firstElementChild?.textContent === text);
   if (same) same.remove();
-  list.append(box);
-  while (list.children.length > 4) list.firstElementChild.remove();
-  if (!stays) setTimeout(close, TOAST_MS);
+  list.prepend(box);
+  while (list.children.length > TOASTS) list.lastElementChild.remove();
+  if (!stays) setTimeout(close, error ? ERROR_MS : TOAST_MS);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What is drawn over a picture, in scene pixels. Pure functions of a 2-D context. */
 /** @import { Box, Fixations, Label, LabelledBox, Prediction } from "./types.js" */
-import { isGuess } from "./edits.js";
+import { isGuess, isInterpolated } from "./edits.js";
 
 export const HANDLE_PX = 9;
 const NAME_PX = 18;
@@ -53,7 +53,7 @@ export function drawBox(context, item, label, { scale, selected = false, faint =
     context.fillStyle = `${colour}2e`;
     context.fillRect(x0, y0, x1 - x0, y1 - y0);
   }
-  const width = selected ? 3 : 2;
+  const width = (selected ? 3 : 2) - Number("source" in item && isInterpolated(item));
   for (const [style, extra] of [["rgba(0, 0, 0, 0.55)", 1.5], [colour, 0]]) {
     context.strokeStyle = /** @type {string} */ (style);
     context.lineWidth = (width + /** @type {number} */ (extra)) * px;

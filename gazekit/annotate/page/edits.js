@@ -72,6 +72,9 @@ function changed(boxes, edit) {
 /** A box that no human has looked at. @param {{source: string}} box */
 export const isGuess = (box) => box.source === "propagated" || box.source === "predicted";
 
+/** A box between two that were drawn, made from these. @param {{source: string, keyframe?: boolean}} box */
+export const isInterpolated = (box) => box.keyframe === false && !isGuess(box);
+
 /**
  * Whether the server's state already holds what the edit asks for: its answer was lost, or someone did the same.
  * @param {FrameState} state

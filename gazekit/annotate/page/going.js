@@ -5,15 +5,21 @@
 /** @import { Queue } from "./queue.js" */
 /** @import { Shown } from "./shown.js" */
 /** @import { Stage } from "./stage.js" */
-import { toast } from "./dom.js";
+import { Unreachable } from "./api.js";
+import { told, toast } from "./dom.js";
 
 const SECOND_MS = 1000;
+const RETRY_MS = 1000;
+/** Items of the queue whose frames are fetched ahead. */
+const COMING = 3;
 
 export class Going {
   /** @type {Stage} */ stage = /** @type {any} */ (null);
   /** @type {Queue} */ queue = /** @type {any} */ (null);
   /** Milliseconds from a step to the frame with its boxes on the stage. @type {number[]} */ stepMs = [];
+  /** Why the server does not give the picture of the frame shown, "" where it does or cannot be reached. */ refused = "";
   #direction = 1;
+  #turn = 0;
 
   /**
    * @param {Model} model
@@ -39,23 +45,41 @@ export class Going {
     }
     Object.assign(this.shown, { frame: next, fixation });
     this.model.shown = next;
+    this.refused = "";
+    const picture = this.model.view(next)?.predictions && this.pictures.ready(next);
+    if (picture) this.stage.put(next, picture);
     this.onShow();
-    try {
-      const [picture] = await Promise.all([this.pictures.get(next), this.model.frame(next)]);
-      if (this.shown.frame !== next) return;
-      this.stage.picture = picture;
-      this.onShow();
-      requestAnimationFrame(() => { this.stepMs.push(performance.now() - started); });
-      this.#ahead(next);
-    } catch (error) {
-      if (this.shown.frame === next && !this.model.outbox.offline) toast(`Frame ${next} could not be shown: ${/** @type {Error} */ (error).message}`, { error: true });
-    }
+    const there = await this.#bring(next, ++this.#turn);
+    if (there || this.refused) this.onShow();
+    if (!there) return;
+    requestAnimationFrame(() => { this.stepMs.push(performance.now() - started); });
+    this.#ahead(next);
   }
 
-  /** Fetches what comes next that way. @param {number} frame */
+  /** Picture and boxes onto the stage, asked for until they come or one has gone on. @param {number} frame @param {number} turn @returns {Promise<boolean>} whether they came */
+  async #bring(frame, turn) {
+    while (turn === this.#turn) {
+      try {
+        const [picture] = await Promise.all([this.pictures.get(frame), this.model.frame(frame)]);
+        if (turn !== this.#turn) return false;
+        this.stage.put(frame, picture);
+        return true;
+      } catch (error) {
+        if (!(error instanceof Unreachable)) {
+          if (turn === this.#turn) this.refused = /** @type {Error} */ (error).message;
+          return false;
+        }
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+    return false;
+  }
+
+  /** Fetches what comes next in the queue and that way. @param {number} frame */
   #ahead(frame) {
-    this.pictures.ahead(frame, this.#direction);
-    for (const near of [frame + this.#direction, frame + 2 * this.#direction]) {
+    const coming = this.queue.coming(COMING).map((item) => item.frame);
+    this.pictures.ahead(frame, this.#direction, coming);
+    for (const near of [...coming, frame + this.#direction, frame + 2 * this.#direction]) {
       if (near >= 0 && near < this.model.project.n_frames) this.model.frame(near).catch(() => {});
     }
   }
@@ -108,9 +132,7 @@ export class Going {
   }
 
   async uncertain() {
-    await this.queue.refresh({ order: "uncertainty" });
-    this.queue.current = null;
-    if (!this.queue.next()) toast("Nothing left in the queue.");
+    if ((await told(this.queue.uncertain())) === false) toast("Nothing left in the queue.");
   }
 
   /** To the next item of the queue that is still to do. */

@@ -11,10 +11,10 @@ const KEEP_FRAMES = 400;
 /** Label of what is none of the objects; own labels have larger numbers, "cannot tell" a smaller one. */
 export const BACKGROUND = 0;
 
-/** Names of what listeners can hear: see `Model.emit`. @typedef {"frame" | "fixations" | "labels" | "numbered" | "outbox" | "model" | "predictions" | "refused" | "saved" | "went" | "nothing" | "stats" | "anew" | "propagation"} Topic */
+/** Names of what listeners can hear: see `Model.emit`. @typedef {"frame" | "fixations" | "labels" | "numbered" | "outbox" | "model" | "predictions" | "refused" | "saved" | "went" | "nothing" | "stats" | "anew" | "propagation" | "back"} Topic */
 
 /** What a project is known by, whatever it is called and wherever it is served. @param {Project} project */
-const identity = (project) => encodeURIComponent(project.uuid ?? `${project.name} ${project.recording}`);
+export const identity = (project) => encodeURIComponent(project.uuid ?? `${project.name} ${project.recording}`);
 
 export class Model {
   /** @type {Project} */ project = /** @type {any} */ (null);

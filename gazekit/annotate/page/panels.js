@@ -4,7 +4,7 @@
 /** @import { Model } from "./model.js" */
 import { colourOf } from "./draw.js";
 import { byId, coloured, element } from "./dom.js";
-import { isGuess } from "./edits.js";
+import { isGuess, isInterpolated } from "./edits.js";
 
 /** @type {Record<string, string>} */
 const SOURCES = { manual: "by hand", confirmed: "confirmed", propagated: "propagated", predicted: "predicted", imported: "imported" };
@@ -42,11 +42,12 @@ export function showBoxes(model, boxes, gestures) {
   const rows = boxes.all.map((item, k) => {
     const box = "id" in item ? item : { ...item, id: null, source: /** @type {const} */ ("predicted"), author: null, keyframe: false };
     const label = model.label(box.label);
+    const source = isInterpolated(box) ? "interpolated" : SOURCES[box.source];
     const score = isGuess(box) && box.score !== null && box.score !== undefined ? ` ${Math.round(100 * box.score)} %` : "";
     return element("li", { "data-key": box.id ?? `predicted-${k}` },
       coloured(element("button", { type: "button", class: isGuess(box) ? "box guess" : "box", "aria-pressed": box.id === boxes.selected?.id, "data-box": box.id, onclick: () => gestures.onSelect(item) },
         element("i", { class: "swatch" }), element("span", { class: "name" }, label?.name ?? "?"),
-        box.keyframe ? element("span", { class: "key", title: "keyframe" }, "◆") : null, element("span", { class: "count", title: `${SOURCES[box.source]}${box.author ? ` by ${box.author}` : ""}` }, element("span", { class: score && "long" }, SOURCES[box.source]), score)), colourOf(label)),
+        box.keyframe ? element("span", { class: "key", title: "keyframe" }, "◆") : null, element("span", { class: "count", title: `${source}${box.author ? ` by ${box.author}` : ""}` }, element("span", { class: score && "long" }, source), score)), colourOf(label)),
       element("button", { type: "button", class: "quiet edit", "aria-label": `Delete box ${label?.name} in this frame`, title: "Delete in this frame (Delete)", onclick: () => gestures.onDelete(item) }, "×"));
   });
   if (state && !rows.length) rows.push(element("li", { class: "note" }, "No box in this frame: N draws one."));

@@ -1,5 +1,5 @@
-/** Pictures of frames: kept, and fetched ahead in the direction of travel. */
-import { frameUrl } from "./api.js";
+/** Pictures of frames: kept, and fetched ahead where one is going. */
+import { frameUrl, get } from "./api.js";
 
 const KEEP = 160;
 const AHEAD = 6;
@@ -20,15 +20,22 @@ export class Pictures {
     this.#width = Math.min(this.nativeWidth, WIDTHS.find((width) => width >= px) ?? this.nativeWidth);
   }
 
-  /** @param {number} frame @returns {Promise<HTMLImageElement>} decoded */
+  /** @param {number} frame @returns {Promise<HTMLImageElement>} decoded; an error says whether the server was reached */
   async get(frame) {
     const image = this.#ask(frame);
-    await image.decode();
+    await image.decode().catch(() => get(frameUrl(frame, this.#width))); // an image does not say why it failed
     return image;
   }
 
-  /** @param {number} frame @param {number} direction */
-  ahead(frame, direction) {
+  /** @param {number} frame @returns {HTMLImageElement | undefined} if it is there already */
+  ready(frame) {
+    const image = this.#images.get(frameUrl(frame, this.#width));
+    return image?.complete && image.naturalWidth ? image : undefined;
+  }
+
+  /** @param {number} frame @param {number} direction @param {number[]} coming frames that are likely next */
+  ahead(frame, direction, coming) {
+    for (const next of coming) this.#ask(next);
     for (let k = 1; k <= AHEAD; k++) {
       const next = frame + Math.sign(direction || 1) * k;
       if (next >= 0 && next < this.nFrames) this.#ask(next);
@@ -46,4 +53,18 @@ export class Pictures {
     if (this.#images.size > KEEP) this.#images.delete(/** @type {string} */ (this.#images.keys().next().value));
     return image;
   }
+}
+
+/** Small pictures that failed are not shown as broken ones. */
+export function hideBroken() {
+  for (const [event, broken] of /** @type {[string, boolean][]} */ ([["error", true], ["load", false]])) {
+    document.addEventListener(event, ({ target }) => {
+      if (target instanceof HTMLImageElement) target.classList.toggle("broken", broken);
+    }, true);
+  }
+}
+
+/** Small pictures that failed are asked for again. */
+export function mendBroken() {
+  for (const image of document.querySelectorAll("img.broken")) image.setAttribute("src", image.getAttribute("src") ?? "");
 }

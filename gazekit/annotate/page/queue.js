@@ -17,6 +17,7 @@ export class Queue {
   /** @type {number | null} */ current = null;
   /** @type {Set<number>} */ #pages = new Set();
   #round = 0;
+  /** Where the order goes on after a jump out of it, null without one. @type {QueueItem | null} */ #left = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #settle;
 
   /**
@@ -54,9 +55,34 @@ export class Queue {
     const page = Math.floor(Math.floor(this.list.scrollTop / ROW_PX) / PAGE);
     this.items = new Map();
     await this.#load(page);
-    const again = [...this.items].find(([, item]) => at && item.id === at.id && item.kind === at.kind);
-    this.current = again ? again[0] : null;
+    this.current = at ? this.#place(at.kind, at.id) : null;
     this.draw();
+  }
+
+  /** The first that is to do in another order is shown. @param {string} order */
+  async choose(order) {
+    this.list.scrollTop = 0;
+    this.current = this.#left = null;
+    await this.refresh({ order });
+    this.next();
+  }
+
+  /** Shows the most uncertain, in whatever order the queue is, which goes on after it where it was left. @returns {Promise<boolean>} whether there is one */
+  async uncertain() {
+    const { items } = await get(`/api/queue?order=uncertainty&kind=${this.kind}&offset=0&limit=${PAGE}`);
+    const item = items.find((/** @type {QueueItem} */ candidate) => !this.#done(candidate));
+    if (!item) return false;
+    const left = this.#left ?? this.items.get(this.current ?? 0) ?? null;
+    this.onPick(item);
+    this.current = this.#place(item.kind, item.id);
+    this.#left = left;
+    this.draw();
+    return true;
+  }
+
+  /** @param {string} kind @param {number | null} id @returns {number | null} where it is in the queue, as far as that is known */
+  #place(kind, id) {
+    return [...this.items].find(([, item]) => item.kind === kind && item.id === id)?.[0] ?? null;
   }
 
   /** @param {number} page */
@@ -81,6 +107,7 @@ export class Queue {
     const item = this.items.get(place);
     if (!item) return false;
     this.current = place;
+    this.#left = null;
     const top = place * ROW_PX;
     if (top < this.list.scrollTop || top + ROW_PX > this.list.scrollTop + this.list.clientHeight) {
       this.list.scrollTop = top - this.list.clientHeight / 3;
@@ -92,17 +119,25 @@ export class Queue {
 
   /** The next item that is still to do, after the current one and then from the top. @returns {boolean} */
   next() {
-    const from = this.current ?? -1;
-    const places = [...this.items.keys()].sort((a, b) => a - b);
-    const later = places.filter((place) => place > from).concat(places.filter((place) => place < from));
-    const place = later.find((candidate) => !this.#done(/** @type {QueueItem} */ (this.items.get(candidate))));
+    const [place] = this.#open();
     return place !== undefined && this.pick(place);
+  }
+
+  /** What comes next. @param {number} count */
+  coming(count) { return this.#open().slice(0, count).map((place) => /** @type {QueueItem} */ (this.items.get(place))); }
+
+  /** Places that are still to do, but the current one: after it, or from where the order was left, and then from the top. */
+  #open() {
+    const from = this.#left ? this.#place(this.#left.kind, this.#left.id) ?? 0 : (this.current ?? -1) + 1;
+    const open = [...this.items].filter(([place, item]) => place !== this.current && !this.#done(item));
+    const places = open.map(([place]) => place).sort((a, b) => a - b);
+    return places.filter((place) => place >= from).concat(places.filter((place) => place < from));
   }
 
   /** Marks where the user is, if that is in the queue. @param {string} kind @param {number | null} id */
   follow(kind, id) {
-    const here = [...this.items].find(([, item]) => item.kind === kind && item.id === id);
-    const current = here ? here[0] : null;
+    this.#left = null;
+    const current = this.#place(kind, id);
     if (current === this.current) return;
     this.current = current;
     this.draw();

@@ -11,7 +11,7 @@ const MAX_ZOOM = 40;
 const HEAT_MS = 1000;
 
 export class Stage {
-  /** @type {HTMLImageElement | null} */ picture = null;
+  /** @type {{frame: number, image: HTMLImageElement} | null} */ #picture = null;
   view = { scale: 1, x: 0, y: 0 };
   #fit = true;
   #asked = false;
@@ -30,6 +30,15 @@ export class Stage {
     this.boxes = boxes;
     this.pointer = new Pointer(this, gestures);
     new ResizeObserver(() => { if (this.#fit) this.fit(); else this.draw(); }).observe(canvas);
+  }
+
+  /** The picture of the frame shown, null as long as it is not there. */
+  get picture() { return this.#picture?.frame === this.shown.frame ? this.#picture.image : null; }
+
+  /** @param {number} frame @param {HTMLImageElement} image */
+  put(frame, image) {
+    this.#picture = { frame, image };
+    this.draw();
   }
 
   /** The whole frame, as large as it goes. */
@@ -76,14 +85,14 @@ export class Stage {
   #paint() {
     const { context, width, height } = fitted(this.canvas);
     context.clearRect(0, 0, width, height);
+    const { picture } = this;
+    if (!picture) return;
     context.translate(this.view.x, this.view.y);
     context.scale(this.view.scale, this.view.scale);
     const [w, h] = this.model.project.size_px;
-    if (this.picture) {
-      context.imageSmoothingEnabled = this.view.scale < 6; // pixels are seen as pixels when far in
-      context.imageSmoothingQuality = "high";
-      context.drawImage(this.picture, 0, 0, w, h);
-    }
+    context.imageSmoothingEnabled = this.view.scale < 6; // pixels are seen as pixels when far in
+    context.imageSmoothingQuality = "high";
+    context.drawImage(picture, 0, 0, w, h);
     const state = this.model.view(this.shown.frame);
     if (this.shown.heat) this.#paintHeat(context);
     if (state && !this.shown.hidden) this.#paintBoxes(context, state);

@@ -43,7 +43,8 @@ export function listen(model) {
 async function greet(model, again) {
   model.outbox.retry();
   try {
-    if (!model.is(await get("/api/project"))) location.reload(); // another project is open at this address now
+    if (model.is(await get("/api/project"))) model.emit("back");
+    else location.reload(); // another project is open at this address now
   } catch {
     again();
   }

@@ -72,19 +72,19 @@ export class Timeline {
     this.draw();
   }
 
-  /** @param {number} factor @param {number} [x] */
-  zoom(factor, x = GUTTER + (this.canvas.clientWidth - GUTTER) / 2) {
+  /** What is at `t` stays where it is; if that was not in view, it comes to the middle. @param {number} factor @param {number} [t] ms, by default the frame shown */
+  zoom(factor, t = this.model.times[this.frame]) {
     const [a, b] = this.span;
-    const share = (x - GUTTER) / (this.canvas.clientWidth - GUTTER);
+    const share = t < a || t > b ? 0.5 : (t - a) / (b - a);
     const length = (b - a) * factor;
-    this.#look(a + share * (b - a - length), length);
+    this.#look(t - share * length, length);
   }
 
   /** @param {WheelEvent} event */
   #wheel(event) {
     event.preventDefault();
     const [a, b] = this.span;
-    if (event.ctrlKey || event.altKey) this.zoom(Math.exp(event.deltaY * 0.002), event.offsetX);
+    if (event.ctrlKey || event.altKey) this.zoom(Math.exp(event.deltaY * 0.002), this.#time(event.offsetX));
     else if (event.shiftKey) this.#scrollRows(event.deltaY || event.deltaX);
     else this.#look(a + ((event.deltaX || event.deltaY) / (this.canvas.clientWidth - GUTTER)) * (b - a), b - a);
   }
