@@ -74,7 +74,7 @@ class Questions:
         score, margin = float(self.score[index]), float(self.margin[index])
         reasons = [
             "nothing is known yet" if np.isnan(score) else f"{100 * (1 - margin):.0f} % unsure",
-            "near two areas" * bool(self.near[index]),
+            "near 2 areas" * bool(self.near[index]),
             "unlike both neighbours" * bool(self.flip[index]),
         ]
         return {

@@ -300,7 +300,7 @@ def test_the_queue_is_as_by_hand():
     assert fixations.score.tolist() == pytest.approx([0.2, 0.7 + 0.5 + 0.5, 0.3])
     assert fixations.order("uncertainty", lambda frame: None).tolist() == [1, 2, 0]
     assert fixations.order("label", lambda frame: None).tolist() == [1, 0, 2]
-    assert fixations.item(1)["why"] == "70 % unsure, near two areas, unlike both neighbours"
+    assert fixations.item(1)["why"] == "70 % unsure, near 2 areas, unlike both neighbours"
     shown = {
         5: Shown(1, np.zeros((2, 4)), (1, 2), np.ones(2), np.array([0.9, 0.25])),
         8: Shown(1, np.zeros((0, 4)), (), np.ones(0), np.ones(0)),

@@ -47,6 +47,7 @@ export class Pointer {
   #down(event) {
     const { stage } = this;
     stage.canvas.focus({ preventScroll: true });
+    if (!stage.picture) return; // there is nothing to point at
     stage.canvas.setPointerCapture(event.pointerId);
     const [x, y] = stage.scene(event.offsetX, event.offsetY);
     if (event.button !== 0 || event.shiftKey) {
