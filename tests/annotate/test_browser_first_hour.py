@@ -242,7 +242,7 @@ def test_enter_confirms_no_frame_but_the_one_it_was_pressed_in(server, tab):
     page.settled()
     assert page.js("return gazekit.shown.frame") == 71
     page.js("for (const answer of held) answer()")
-    until(lambda: "before frame 70 was here: it was not confirmed" in page.text("toasts"), "why not")
+    until(lambda: "frame 70 is not here yet: nothing was confirmed" in page.text("toasts"), "why not")
     page.saved()
     assert [server.get(f"api/frames/{frame}")["confirmed"] for frame in (70, 71)] == [False, False]
 
