@@ -6,6 +6,8 @@ import pytest
 from browser_page import until
 from selenium_keys import CTRL, DELETE, ENTER, ESCAPE, SHIFT
 
+pytestmark = pytest.mark.slow
+
 TABLET, BOOK = [20.0, 20.0, 60.0, 50.0], [80.0, 60.0, 120.0, 100.0]
 PREDICTED = [
     {"label": 1, "box": TABLET, "score": 0.9, "margin": 0.8},

@@ -7,6 +7,8 @@ import pytest
 from browser_page import until
 from selenium_keys import CTRL, ENTER
 
+pytestmark = pytest.mark.slow
+
 FIXATION = "return gazekit.shown.fixation"
 FRAME = "return gazekit.shown.frame"
 TOASTS = "return [...document.querySelectorAll('.toast span')].map((toast) => toast.textContent)"

@@ -13,7 +13,10 @@ from gazekit.annotate.sam2 import Sam2Propagator, box_of_mask
 from gazekit.annotate.session import AnnotationSession
 from gazekit.models.impn.detector.transformers_models import hide_our_kernels
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # transformers and what it imports warn of their own code
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),
+]  # transformers and what it imports warn of their own code
 SIDE, SIZE = 64, (96, 128)  # of the model's pictures; height and width of the video's
 
 

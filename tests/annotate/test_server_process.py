@@ -102,6 +102,7 @@ def test_it_listens_on_loopback_and_ends_when_told_though_pages_listen(recording
         stream.close()
 
 
+@pytest.mark.slow
 def test_events_resume_after_the_last_one_seen(recording, tmp_path):
     def listen(port, n, query="", **headers):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
@@ -138,6 +139,7 @@ def test_events_resume_after_the_last_one_seen(recording, tmp_path):
         assert ask(port, "GET", "/api/stream?after=now")[0] == 422
 
 
+@pytest.mark.slow
 def test_six_pages_that_listen_keep_nobody_waiting(recording, tmp_path):
     with (
         served(f"recording={recording}", f"project={tmp_path / 'p'}") as (_, port, _),
@@ -204,6 +206,7 @@ def test_simulate_is_evaluate_of_a_run(tmp_path, monkeypatch):
     assert told == [["evaluate", f"ckpt={tmp_path}", "+annotation.every=5"]]
 
 
+@pytest.mark.slow
 def test_a_restart_is_found_at_the_same_address_and_the_project_by_its_uuid(recording, tmp_path):
     with served(f"recording={recording}", f"project={tmp_path / 'p'}") as (_, port, _):
         uuid = ask(port, "GET", "/api/project")[1]["uuid"]

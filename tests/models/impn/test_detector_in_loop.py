@@ -17,7 +17,7 @@ from gazekit.models.impn.detector import TinyDetector
 from gazekit.models.impn.detector.transformers import TIERS, TransformersDetector
 from gazekit.models.impn.detector.transformers_models import KINDS
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 LEFT, RIGHT = [10, 20, 60, 70], [90, 20, 140, 70]
 
 
