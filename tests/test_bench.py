@@ -10,11 +10,11 @@ import torch
 from toys import random_batch
 
 from gazekit.bench import BENCHES, ROOMS, oat
-from gazekit.bench.harness import Case, Timing, device_name, extra_memory_mb, measure, record, time_calls
 from gazekit.bench.oat import Sizes, generate_one_at_a_time, gradients_one_at_a_time
 from gazekit.cli import main
-from gazekit.likelihood import negative_log_likelihood
-from gazekit.scanpath_model import sample
+from gazekit.harness import Case, Timing, device_name, extra_memory_mb, measure, record, time_calls
+from gazekit.scanpaths.likelihood import negative_log_likelihood
+from gazekit.scanpaths.model import sample
 from gazekit.scene import SceneBatch, TrialBatch
 from gazekit.verbs import bench as verb
 
@@ -30,16 +30,14 @@ TINY = Sizes(trials=4, objects=5, samples=2, max_fixations=3, growth=(3, 6), gro
 @pytest.fixture
 def tiny_oat(monkeypatch):
     """`bench oat` on a busy machine, with so little work that the numbers mean nothing."""
-    monkeypatch.setattr("gazekit.bench.harness.busy_cores", lambda: 1.7)
+    monkeypatch.setattr("gazekit.harness.busy_cores", lambda: 1.7)
 
     def cases(device: str) -> list[Case]:
         """tiny"""
         return oat.cases(device, TINY)
 
     monkeypatch.setitem(BENCHES, "oat", cases)
-    monkeypatch.setattr(
-        "gazekit.bench.harness.time_calls", lambda run, _, device: time_calls(run, 0.0, device)
-    )
+    monkeypatch.setattr("gazekit.harness.time_calls", lambda run, _, device: time_calls(run, 0.0, device))
 
 
 def test_quantiles_are_ordered_and_a_sleep_takes_its_time():
@@ -69,7 +67,7 @@ def test_all_cases_are_warm_before_any_is_timed():
 
 def test_the_reference_is_scaled_to_as_much_work(monkeypatch):
     times = iter([Timing(1.0, 2.0, 3.0, 5), Timing(0.5, 4.0, 7.0, 9)])
-    monkeypatch.setattr("gazekit.bench.harness.time_calls", lambda *_: next(times))
+    monkeypatch.setattr("gazekit.harness.time_calls", lambda *_: next(times))
     case = Case(
         "ten", lambda: "ours", items=10, unit="nap", reference="two", run_reference=lambda: "theirs",
         reference_items=2, facts=lambda ours, theirs: {"results": [ours, theirs]},

@@ -99,7 +99,7 @@ def test_appearance_that_the_data_lack_is_refused():
 
 
 def test_a_checkpoint_cannot_choose_what_runs():
-    for name in ("os.system", "gazekit.models.module.torch.save", "gazekit.models.baselines.Pairwise"):
+    for name in ("os.system", "gazekit.models.module.torch.save", "gazekit.scanpaths.baselines.Pairwise"):
         with pytest.raises(ValueError, match=f"must be one of gazekit.models.oat.OATNet, got '{name}'"):
             build_net({"net": {"_target_": name, "f": "true"}})
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from gazekit.annotate.pictures import ImageFolder, image_files
-from gazekit.recordings import IVT, Recording, RecordingError
+from gazekit.errors import RecordingError
+from gazekit.recordings import IVT, Recording
 from gazekit.recordings.aoi import map_fixations
 from gazekit.recordings.readers import fitting, recognise
 from gazekit.recordings.video import SceneVideo

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gazekit.annotate.frames import ByteCache
+from gazekit.files import save_tensors
 
 __all__ = ["Found"]
 
@@ -56,8 +57,6 @@ class Found:
             OSError: it cannot be written.
         """
         import torch
-        from safetensors import SafetensorError
-        from safetensors.torch import save_file
 
         kept, used = {}, 0
         for frame in frames:
@@ -78,14 +77,7 @@ class Found:
             torch.tensor([len(f.boxes) for f in kept.values()]),
         )
         parts["size_px"] = torch.tensor([f.size_px for f in kept.values()], dtype=torch.float64)
-        unfinished = path.with_name(f".{path.name}.part")
-        try:
-            save_file(parts, unfinished, {"of": of})
-            unfinished.replace(path)
-        except SafetensorError as error:  # it has no better name for a full disk
-            raise OSError(f"{path} cannot be written: {error}") from error
-        finally:
-            unfinished.unlink(missing_ok=True)
+        save_tensors(path, parts, {"of": of})
 
     def load(self, path: Path, key: int, of: str) -> None:
         """Take what `save` wrote, if it is of this detector. Without a readable file, frames are looked at again."""

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from gazekit.recordings.recording import RecordingError
+from gazekit.errors import RecordingError
 
 __all__ = ["ByteCache", "Frames", "Pictures"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from gazekit.annotate.truth import FrameTruth
 from gazekit.annotate.worker import Job
-from gazekit.recordings.recording import RecordingError
+from gazekit.errors import RecordingError
 
 __all__ = ["ALL_HELD_OUT", "grown", "left_out", "lessons", "readable", "teach"]
 

@@ -20,7 +20,8 @@ from gazekit.annotate.model import Model, Shown
 from gazekit.annotate.project import Project
 from gazekit.annotate.questions import open_fixations, open_frames
 from gazekit.annotate.stream import Stream
-from gazekit.recordings.recording import Gaze, RecordingError
+from gazekit.errors import RecordingError
+from gazekit.recordings.recording import Gaze
 
 __all__ = ["Looking"]
 

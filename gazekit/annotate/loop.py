@@ -16,7 +16,7 @@ from gazekit.annotate.shown import Shown
 from gazekit.annotate.stream import Stream
 from gazekit.annotate.truth import FrameTruth, column_of, truth_of
 from gazekit.annotate.worker import Job, Status, Worker
-from gazekit.recordings.recording import RecordingError
+from gazekit.errors import RecordingError
 
 __all__ = ["Loop"]
 

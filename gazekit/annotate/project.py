@@ -22,9 +22,9 @@ import pandas as pd
 from gazekit.annotate.facts import facts_of
 from gazekit.annotate.pictures import ImageFolder
 from gazekit.annotate.rows import Row
-from gazekit.annotate.schema import StoreError
 from gazekit.annotate.store import Store
-from gazekit.recordings import Recording, RecordingError
+from gazekit.errors import RecordingError, StoreError
+from gazekit.recordings import Recording
 from gazekit.recordings.aoi import BACKGROUND
 from gazekit.recordings.video import SceneVideo
 

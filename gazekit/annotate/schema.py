@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["COLUMNS", "StoreError", "opened", "told"]
+from gazekit.errors import StoreError
+
+__all__ = ["COLUMNS", "opened", "told"]
 
 VERSION = 1
 _APPLICATION = 0x67617A65  # "gaze"
@@ -65,10 +67,6 @@ CREATE TABLE answers (
     source TEXT NOT NULL, confidence REAL, author TEXT NOT NULL, t_unix_ms INTEGER NOT NULL);
 CREATE INDEX answers_label ON answers (label);
 """
-
-
-class StoreError(RuntimeError):
-    """The file of a project cannot be read or written; the text says what is safe and what to do."""
 
 
 def opened(path: Path, start: str) -> sqlite3.Connection:

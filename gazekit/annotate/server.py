@@ -24,8 +24,8 @@ from starlette.exceptions import HTTPException
 from gazekit.annotate import ml_backend
 from gazekit.annotate.security import Guard
 from gazekit.annotate.session import AnnotationSession
-from gazekit.annotate.store import Conflict, StoreError
-from gazekit.recordings.recording import RecordingError
+from gazekit.annotate.store import Conflict
+from gazekit.errors import RecordingError, StoreError
 
 __all__ = ["create_app", "serve"]
 

@@ -23,9 +23,9 @@ from gazekit.annotate.checks import box_of, fixation_of
 from gazekit.annotate.journal import answered, event_of, log, step, undoable, version
 from gazekit.annotate.labels import ALWAYS
 from gazekit.annotate.rows import Conflict, Row, Rows, encoded
-from gazekit.annotate.schema import StoreError, opened, told
+from gazekit.annotate.schema import opened, told
 
-__all__ = ["OPS", "Conflict", "Store", "StoreError"]
+__all__ = ["OPS", "Conflict", "Store"]
 
 # What an action may hold beside op, frame, base_version and model_version.
 OPS: dict[str, tuple[Callable[[Rows, Row], Row], str]] = {

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gazekit.bench.harness import Case
+    from gazekit.harness import Case
 
 __all__ = ["BENCHES", "ROOMS"]
 

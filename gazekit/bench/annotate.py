@@ -21,7 +21,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from gazekit.bench.harness import Case
+from gazekit.harness import Case
 
 __all__ = ["Sizes", "cases"]
 

@@ -17,7 +17,7 @@ def bench_figure(found: dict[str, Any]) -> Figure:
     """Draw what `gazekit bench` measured.
 
     Args:
-        found: as `gazekit.bench.harness.record` returns it.
+        found: as `gazekit.harness.record` returns it.
     Returns:
         Two panels with a row for each case, on log axes: milliseconds (the line spans the 20 % and 80 % quantiles)
         and MB; a dot for ours, a ring for the reference, where there is one.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gazekit.bench.harness import Case
+from gazekit.harness import Case
 from gazekit.models.impn import Detections, LabelledFrame, Learner
 
 __all__ = ["Sizes", "cases"]

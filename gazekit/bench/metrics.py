@@ -15,7 +15,7 @@ from importlib.util import find_spec
 import numpy as np
 import torch
 
-from gazekit.bench.harness import Case
+from gazekit.harness import Case
 from gazekit.metrics import functional as F
 from gazekit.scanpath import Scanpaths
 

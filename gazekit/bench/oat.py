@@ -18,11 +18,11 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from gazekit.bench.harness import Case
-from gazekit.likelihood import negative_log_likelihood
+from gazekit.harness import Case
 from gazekit.models.oat import OATNet
 from gazekit.scanpath import Ragged, Scanpath
-from gazekit.scanpath_model import ScanpathModel, sample
+from gazekit.scanpaths.likelihood import negative_log_likelihood
+from gazekit.scanpaths.model import ScanpathModel, sample
 from gazekit.scene import Scene, SceneBatch, Trial, TrialBatch
 from gazekit.verbs.build import build_net
 
@@ -154,7 +154,7 @@ def generate_one_at_a_time(
     generator: torch.Generator | None = None,
     greedy: bool = False,
 ) -> Ragged:
-    """What `gazekit.scanpath_model.sample` is compared with: the loop one writes first.
+    """What `gazekit.scanpaths.model.sample` is compared with: the loop one writes first.
 
     Each scanpath of each trial alone: the net reads the scene and the whole prefix again at every step.
     Draws from the same distribution as `sample`; greedy scanpaths are the same.

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from gazekit.bench.harness import Case
 from gazekit.geometry import Screen
+from gazekit.harness import Case
 from gazekit.recordings.detectors import IDT, IVT, AdaptiveVelocity, Blinks, Microsaccades, Pursuit
 from gazekit.recordings.quality import gaze_quality, quality
 from gazekit.recordings.readers import read

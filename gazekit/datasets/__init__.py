@@ -9,7 +9,8 @@ from importlib import import_module
 from inspect import signature
 from pathlib import Path
 
-from gazekit.datasets.records import DataError, DatasetInfo, OnBadRecord, ScanpathDataset
+from gazekit.datasets.records import DatasetInfo, OnBadRecord, ScanpathDataset
+from gazekit.errors import DataError
 
 __all__ = ["NAMES", "DataError", "DatasetInfo", "ScanpathDataset", "info", "load"]
 

@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from gazekit.datasets import info, load
-from gazekit.datasets.records import DataError, DatasetInfo, Download
+from gazekit.datasets.records import DatasetInfo, Download
+from gazekit.errors import DataError
 
 __all__ = ["fetch"]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gazekit.datasets.records import DataError, DatasetBuilder
+from gazekit.datasets.records import DatasetBuilder
+from gazekit.errors import DataError
 from gazekit.scanpath import Scanpath
 
 __all__ = ["add_mat_scanpaths", "as_list", "clip_boxes", "grid_boxes", "join_xy", "read_json", "read_mat"]

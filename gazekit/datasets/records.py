@@ -12,14 +12,14 @@ from typing import Literal
 
 import numpy as np
 
+from gazekit.errors import DataError
 from gazekit.geometry import assign_objects
 from gazekit.scanpath import Scanpath
-from gazekit.scanpath_model import ScanpathModel
+from gazekit.scanpaths.model import ScanpathModel
 from gazekit.scene import Scene, Trial
 
 __all__ = [
     "BadRecords",
-    "DataError",
     "DatasetBuilder",
     "DatasetInfo",
     "Download",
@@ -30,10 +30,6 @@ __all__ = [
 ]
 
 OnBadRecord = Literal["raise", "skip"]
-
-
-class DataError(ValueError):
-    """A data set that cannot be read: the message names the file, the record and what was expected."""
 
 
 @dataclass(frozen=True)

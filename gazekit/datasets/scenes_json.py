@@ -31,6 +31,7 @@ from gazekit.datasets.records import (
     ScanpathDataset,
     find_root,
 )
+from gazekit.files import written_whole
 from gazekit.scanpath import Scanpath
 from gazekit.scene import Scene, Trial
 
@@ -123,10 +124,8 @@ def save(scenes: ScanpathDataset | Iterable[Scene], path: str | Path, trials: It
             raise ValueError(f"a trial is of scene {trial.scene}, expected 0 to {len(scenes) - 1}")
         records[trial.scene]["scanpaths"].append(_scanpath_record(trial))
     lines = ",\n".join(_dump(record) for record in records)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(f'{{"format": "{FORMAT}", "scenes": [\n{lines}\n]}}\n', encoding="utf-8")
-    os.replace(part, path)
+    with written_whole(path) as unfinished:
+        unfinished.write_text(f'{{"format": "{FORMAT}", "scenes": [\n{lines}\n]}}\n', encoding="utf-8")
     return path
 
 

@@ -12,12 +12,12 @@ import pandas as pd
 import yaml
 
 from gazekit.datasets.files import grid_boxes, read_json
-from gazekit.datasets.records import DataError
+from gazekit.errors import DataError, RecordingError
 from gazekit.geometry import Screen
 from gazekit.recordings.aoi.annotation_files import coco_boxes
 from gazekit.recordings.files import read_csv
 from gazekit.recordings.readers import read
-from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.recording import Recording
 from gazekit.recordings.scanpaths import TrialMessages
 from gazekit.scene import Scene
 

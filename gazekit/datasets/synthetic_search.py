@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from gazekit.datasets.records import DatasetInfo, OnBadRecord, ScanpathDataset
-from gazekit.relations import RELATIONS, RelationState, relations
 from gazekit.scanpath import Scanpath
-from gazekit.scanpath_model import sample
+from gazekit.scanpaths.model import sample
+from gazekit.scanpaths.relations import RELATIONS, RelationState, relations
 from gazekit.scene import Scene, SceneBatch, Trial, TrialBatch
 
 __all__ = ["CATEGORIES", "INFO", "SimulatedObserver", "load"]

@@ -8,9 +8,9 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
-from gazekit.likelihood import negative_log_likelihood, next_fixation
 from gazekit.metrics import BehaviourDelta, InformationGain
-from gazekit.scanpath_model import ScanpathModel, sample
+from gazekit.scanpaths.likelihood import negative_log_likelihood, next_fixation
+from gazekit.scanpaths.model import ScanpathModel, sample
 from gazekit.scene import TrialBatch
 
 __all__ = ["ScanpathModule"]

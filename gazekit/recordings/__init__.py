@@ -10,12 +10,13 @@
 
 from __future__ import annotations
 
+from gazekit.errors import RecordingError
 from gazekit.geometry import Screen
 from gazekit.recordings.camera import SceneCamera
 from gazekit.recordings.detectors import IDT, IVT, AdaptiveVelocity, Blinks, Microsaccades, Pursuit
 from gazekit.recordings.find import find_recordings
 from gazekit.recordings.quality import gaze_quality, quality
-from gazekit.recordings.recording import Gaze, Recording, RecordingError, event_table
+from gazekit.recordings.recording import Gaze, Recording, event_table
 from gazekit.recordings.velocity import velocity_dva_s
 
 __all__ = [

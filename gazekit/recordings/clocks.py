@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gazekit.recordings.recording import RecordingError
+from gazekit.errors import RecordingError
 
 __all__ = ["Clock", "in_order", "rows_at", "since_ms", "timed"]
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gazekit.recordings.recording import RecordingError
+from gazekit.errors import RecordingError
 
 __all__ = ["as_bytes", "check_lines", "match_header", "plain", "split_header"]
 

@@ -17,8 +17,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.csv_lines import as_bytes, check_lines, match_header
-from gazekit.recordings.recording import RecordingError
 
 __all__ = ["Truncated", "has_file", "json_lines", "read_bytes", "read_csv", "read_json", "read_text"]
 

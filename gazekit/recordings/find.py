@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.readers import fitting, recognise
 from gazekit.recordings.readers.near import near_miss
-from gazekit.recordings.recording import RecordingError
 
 __all__ = ["Found", "find_recordings"]
 

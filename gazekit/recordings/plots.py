@@ -15,13 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, StrMethodFormatter
 from scipy.ndimage import gaussian_filter
 
+from gazekit.drawing.scanpaths import draw_scanpath
+from gazekit.drawing.scenes import draw_scene
 from gazekit.geometry import Screen
 from gazekit.recordings.aoi.shapes import BACKGROUND
 from gazekit.recordings.aoi.tables import visits
 from gazekit.recordings.plot_style import BLUE, GREY, RED, TEXT_PT, label_axes
 from gazekit.recordings.recording import Gaze
-from gazekit.report.scanpaths import draw_scanpath
-from gazekit.report.scenes import draw_scene
 from gazekit.scanpath import Scanpath
 from gazekit.scene import Scene
 

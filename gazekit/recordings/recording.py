@@ -19,16 +19,12 @@ import pandas as pd
 from gazekit.geometry import Screen
 from gazekit.recordings.camera import SceneCamera
 
-__all__ = ["EVENT_COLUMNS", "MESSAGE_COLUMNS", "Eye", "Gaze", "Recording", "RecordingError", "event_table"]
+__all__ = ["EVENT_COLUMNS", "MESSAGE_COLUMNS", "Eye", "Gaze", "Recording", "event_table"]
 
 Eye = Literal["left", "right", "mean", "best"]
 
 EVENT_COLUMNS = ("kind", "eye", "onset_ms", "offset_ms", "duration_ms", "x_px", "y_px")
 MESSAGE_COLUMNS = ("t_ms", "text")
-
-
-class RecordingError(ValueError):
-    """A recording that cannot be read as what it claims to be; the text says the file, the place and what to do."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.errors import RecordingError
+from gazekit.recordings.recording import Recording
 from gazekit.scanpath import Scanpath
 
 __all__ = ["TRIAL_COLUMNS", "TrialMessages", "TrialScanpath", "cut_trials", "fixations_of", "scanpaths"]

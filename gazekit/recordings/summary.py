@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.errors import RecordingError
+from gazekit.files import written_whole
 from gazekit.geometry import Screen
 from gazekit.recordings.quality import quality
-from gazekit.recordings.recording import Eye, Recording, RecordingError
+from gazekit.recordings.recording import Eye, Recording
 from gazekit.recordings.velocity import View
 
 __all__ = ["DETECTORS", "Settings", "detect", "events", "facts_of", "info", "plain", "report"]
@@ -190,10 +191,8 @@ def report(path: Path, settings: Settings, folder: Path) -> dict[str, Any]:
 
 
 def _write_csv(table: pd.DataFrame, out: Path) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(out.name + ".part")  # a file is whole or not there
-    table.to_csv(part, index=False)
-    os.replace(part, out)
+    with written_whole(out) as unfinished:
+        table.to_csv(unfinished, index=False)
 
 
 def plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import av
 import numpy as np
 
-from gazekit.recordings.recording import RecordingError
+from gazekit.errors import RecordingError
 
 __all__ = ["SceneVideo", "frame_at", "scene_size", "video_size"]
 

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from gazekit.datasets.records import ScanpathDataset
-from gazekit.likelihood import Likelihood, next_fixation, next_outcome
 from gazekit.metrics.functional import behaviour, edit_distance, sequence_score
 from gazekit.scanpath import Ragged
-from gazekit.scanpath_model import ScanpathModel, sample
+from gazekit.scanpaths.likelihood import Likelihood, next_fixation, next_outcome
+from gazekit.scanpaths.model import ScanpathModel, sample
 from gazekit.scene import TrialBatch
 
 __all__ = ["TrialScores", "image_of_trial", "other_half", "other_people", "score_model", "score_people"]

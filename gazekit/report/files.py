@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import platform
-from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
-import gazekit
 from gazekit.metrics.ceiling import Ceiling
 from gazekit.report.rows import HEADLINE, Row
+from gazekit.versions import versions
 
-__all__ = ["REASONS", "report_text", "table_lines", "versions", "write_metrics"]
+__all__ = ["REASONS", "report_text", "table_lines", "write_metrics"]
 
 REASONS = {
     ("people", "information_gain_bits"): "people give scanpaths, not probabilities",
@@ -43,18 +39,6 @@ _TITLES = {
     "edit_distance": "edit dist.",
     "behaviour_delta": "delta",
 }
-
-
-def versions() -> dict[str, str]:
-    """Versions that a number depends on."""
-    packages = ("torch", "pytorch-lightning", "torchmetrics", "hydra-core", "numpy")
-    found = {name: version(name) for name in packages}
-    return {
-        "gazekit": gazekit.__version__,
-        "python": platform.python_version(),
-        **found,
-        "threads": str(torch.get_num_threads()),
-    }
 
 
 def write_metrics(path: Path, rows: dict[str, Row], **facts) -> None:

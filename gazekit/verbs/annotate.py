@@ -92,7 +92,7 @@ def main(rest: list[str]) -> int:
     if simulated := [word.partition("=")[2] for word in rest if word.startswith("simulate=")]:
         return _simulate(simulated[-1], [word for word in rest if not word.startswith("simulate=")])
     values = _key_values(rest)
-    from gazekit.annotate.schema import StoreError
+    from gazekit.errors import StoreError
 
     try:
         return _compare(values) if "compare" in values else _serve(_options(values))

@@ -84,7 +84,7 @@ def bench(what: str, device: str = "cpu") -> dict[str, Any]:
         raise ValueError(f"device must be cpu or cuda, got {device!r}")
     import torch
 
-    from gazekit.bench.harness import busy_cores, measure, record
+    from gazekit.harness import busy_cores, measure, record
 
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device=cuda, but torch finds no CUDA device here")
@@ -126,7 +126,7 @@ def _show(found: dict[str, Any]) -> None:
 
 def _write(found: dict[str, Any], out: Path) -> None:
     from gazekit.bench.figure import bench_figure
-    from gazekit.report.figures import save
+    from gazekit.drawing import save
 
     out.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
     with out.with_suffix(".csv").open("w", newline="") as file:

@@ -13,9 +13,9 @@ from torch import nn
 
 from gazekit.datasets.datamodule import ScanpathDataModule
 from gazekit.datasets.split import part_names
-from gazekit.models.baselines import Marginal, Pairwise, Uniform
 from gazekit.models.oat import OATNet
 from gazekit.models.oat.appearance import CategoryAppearance, CropAppearance, NoAppearance
+from gazekit.scanpaths.baselines import Marginal, Pairwise, Uniform
 from gazekit.scene import Scene
 
 __all__ = ["Saved", "build_net", "landing_note", "load_saved", "make_recipe", "new_baselines"]

@@ -20,10 +20,10 @@ from rich.console import Console
 from torch import nn
 
 from gazekit.datasets.datamodule import ScanpathDataModule
-from gazekit.models.baselines import Pairwise
 from gazekit.models.module import ScanpathModule
 from gazekit.models.schedule import one_cycle
 from gazekit.report.rows import Row
+from gazekit.scanpaths.baselines import Pairwise
 from gazekit.verbs.build import build_net, landing_note, load_saved, make_recipe, new_baselines
 from gazekit.verbs.callbacks import StepProgress
 from gazekit.verbs.report import table, write_report

@@ -12,12 +12,12 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 
+from gazekit import drawing as figures
 from gazekit.datasets.pictures import with_crops
 from gazekit.datasets.scenes_json import save
 from gazekit.geometry import box_centres
-from gazekit.report import figures
 from gazekit.scanpath import Scanpath
-from gazekit.scanpath_model import sample
+from gazekit.scanpaths.model import sample
 from gazekit.scene import Scene, SceneBatch, Trial
 from gazekit.verbs.build import load_saved
 

@@ -54,8 +54,8 @@ def main(rest: list[str]) -> int:
         ValueError, FileNotFoundError: options or paths that don't fit.
     """
     options = _parser().parse_args(rest)
+    from gazekit.errors import RecordingError
     from gazekit.recordings.find import find_recordings
-    from gazekit.recordings.recording import RecordingError
 
     settings = _settings(options)
     try:

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from rich.progress import Progress
 from torch import nn
 
+from gazekit import drawing as figures
 from gazekit.datasets import info
 from gazekit.datasets.datamodule import ScanpathDataModule
 from gazekit.geometry import box_centres
 from gazekit.metrics.ceiling import Ceiling
-from gazekit.report import figures
 from gazekit.report.evaluation import (
     TrialScores,
     image_of_trial,
@@ -26,9 +26,9 @@ from gazekit.report.evaluation import (
     score_people,
 )
 from gazekit.report.files import report_text, table_lines, write_metrics
-from gazekit.report.positions import position_scores
 from gazekit.report.rows import HEADLINE, Row, row
-from gazekit.scanpath_model import sample
+from gazekit.scanpaths.model import sample
+from gazekit.scanpaths.positions import position_scores
 
 __all__ = ["score_all", "write_report"]
 

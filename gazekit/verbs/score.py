@@ -159,7 +159,7 @@ def people_of_file(true: str | Path, pred: str | Path | None, size_px: tuple[flo
 def people_of_data(name: str, root: str | None):
     """People of a data set."""
     from gazekit.datasets import load
-    from gazekit.report.positions import people_of
+    from gazekit.scanpaths.positions import people_of
 
     dataset = load(name, root=root)
     return people_of(dataset, range(len(dataset.trials)))

@@ -15,7 +15,7 @@ from math import inf
 import torch
 from torch import Tensor
 
-from gazekit.bench.harness import Case
+from gazekit.harness import Case
 from gazekit.kernels.alignment import (
     bottleneck_cost,
     cheapest_path,

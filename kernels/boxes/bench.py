@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gazekit.bench.harness import Case
+from gazekit.harness import Case
 from gazekit.kernels.boxes import batched_nms, nms
 
 __all__ = ["Sizes", "cases"]

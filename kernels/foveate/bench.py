@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gazekit.bench.harness import Case
+from gazekit.harness import Case
 from gazekit.kernels.foveate import (
     blend_levels,
     blur_residual,

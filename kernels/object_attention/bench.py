@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import flex_attention
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
-from gazekit.bench.harness import Case
+from gazekit.harness import Case
 from gazekit.kernels.object_attention import DisplacementBias, GaussianBias, object_attention
 
 __all__ = ["Sizes", "cases"]

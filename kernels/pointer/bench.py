@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gazekit.bench.harness import Case
+from gazekit.harness import Case
 from gazekit.kernels.pointer import pointer_log_prob, pointer_nll
 
 __all__ = ["Sizes", "cases"]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
-from gazekit.bench.harness import Case
+from gazekit.harness import Case
 from gazekit.kernels.roi_align import roi_align
 
 __all__ = ["Sizes", "cases"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gazekit.annotate.exchange import FORMATS, export, import_
 from gazekit.annotate.project import Project
 from gazekit.annotate.store import Conflict
-from gazekit.recordings import RecordingError
+from gazekit.errors import RecordingError
 from gazekit.recordings.aoi import read_aois
 
 BOXES = ("coco", "cvat", "label_studio")

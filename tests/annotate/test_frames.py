@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gazekit.annotate.frames import ByteCache, Frames
-from gazekit.recordings.recording import RecordingError
+from gazekit.errors import RecordingError
 
 
 class Numbered:

@@ -8,8 +8,8 @@ from gazekit.annotate.lessons import LONG_SIDE_PX, MOST, left_out, readable, tea
 from gazekit.annotate.model import Model
 from gazekit.annotate.truth import FrameTruth
 from gazekit.annotate.worker import Job, Worker
+from gazekit.errors import RecordingError
 from gazekit.models.impn import Learner
-from gazekit.recordings.recording import RecordingError
 
 LEFT, RIGHT = [20, 40, 120, 140], [180, 40, 280, 140]
 

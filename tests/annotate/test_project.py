@@ -9,9 +9,9 @@ import pytest
 from gazekit.annotate.labels import BACKGROUND as OURS
 from gazekit.annotate.pictures import ImageFolder, image_files
 from gazekit.annotate.project import Project
-from gazekit.annotate.schema import StoreError
 from gazekit.annotate.store import Store
-from gazekit.recordings import Recording, RecordingError
+from gazekit.errors import RecordingError, StoreError
+from gazekit.recordings import Recording
 from gazekit.recordings.aoi import BACKGROUND
 from gazekit.recordings.video import SceneVideo
 

@@ -15,7 +15,7 @@ from gazekit.annotate import timeline
 from gazekit.annotate.project import Project
 from gazekit.annotate.server import create_app
 from gazekit.annotate.session import AnnotationSession
-from gazekit.annotate.store import StoreError
+from gazekit.errors import StoreError
 
 TOY = ("annotation_toy", "neon_export", "toy-0001")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gazekit.annotate.project import Project
-from gazekit.annotate.schema import StoreError
 from gazekit.cli import main
+from gazekit.errors import StoreError
 
 
 @pytest.fixture(scope="module")

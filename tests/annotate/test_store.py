@@ -3,8 +3,8 @@
 import pytest
 
 from gazekit.annotate.labels import BACKGROUND_ID, CANNOT_TELL_ID, spatial_pairs, stem
-from gazekit.annotate.schema import StoreError
 from gazekit.annotate.store import OPS, Conflict, Store
+from gazekit.errors import StoreError
 
 BOX = [10, 20, 60, 80]
 SURE = {"frame": 1, "label": 3, "box": BOX, "score": 2}

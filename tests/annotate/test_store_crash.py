@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from gazekit.annotate.schema import StoreError
 from gazekit.annotate.store import Conflict, Store
+from gazekit.errors import StoreError
 
 BURST = """
 import json, sys

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from gazekit.datasets.check import check
-from gazekit.datasets.records import DataError
 from gazekit.datasets.scenes_json import save
+from gazekit.errors import DataError
 from gazekit.scanpath import Scanpath
 from gazekit.scene import Scene, Trial
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from gazekit.datasets.coco_search18 import load
-from gazekit.datasets.records import DataError
+from gazekit.errors import DataError
 
 
 def record(**changes):

@@ -6,7 +6,7 @@ from toys import CATEGORIES, random_batch, random_scene, random_trial
 from gazekit import datasets
 from gazekit.datasets.datamodule import ScanpathDataModule, mirror
 from gazekit.datasets.records import ScanpathDataset
-from gazekit.models.baselines import Pairwise
+from gazekit.scanpaths.baselines import Pairwise
 
 
 def toy_dataset(categories=None) -> ScanpathDataset:

@@ -3,7 +3,7 @@ import pytest
 from scipy.io import savemat
 
 from gazekit.datasets.eyecrowd import load
-from gazekit.datasets.records import DataError
+from gazekit.errors import DataError
 
 
 def face(left=100.0, top=200.0, width=50.0, height=60.0, **flags):

@@ -9,8 +9,9 @@ import pytest
 import gazekit.datasets.fetch as fetch_module
 from gazekit.datasets import load
 from gazekit.datasets.fetch import fetch
-from gazekit.datasets.records import DataError, DatasetInfo, Download
+from gazekit.datasets.records import DatasetInfo, Download
 from gazekit.datasets.scenes_json import save
+from gazekit.errors import DataError
 from gazekit.scanpath import Scanpath
 from gazekit.scene import Scene, Trial
 

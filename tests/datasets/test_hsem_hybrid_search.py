@@ -3,7 +3,7 @@ import json
 import pytest
 
 from gazekit.datasets.hsem_hybrid_search import load
-from gazekit.datasets.records import DataError
+from gazekit.errors import DataError
 
 NAMES = [f"bird{i}.png" for i in range(14)] + ["potted plant7.png", "stm_sky_001_kite_001_004.png"]
 

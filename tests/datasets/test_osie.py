@@ -3,7 +3,7 @@ import pytest
 from scipy.io import savemat
 
 from gazekit.datasets.osie import load
-from gazekit.datasets.records import DataError
+from gazekit.errors import DataError
 
 
 def structs(records):

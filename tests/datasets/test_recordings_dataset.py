@@ -14,7 +14,7 @@ from hydra.utils import instantiate
 
 from gazekit.datasets import load
 from gazekit.datasets.check import check
-from gazekit.datasets.records import DataError
+from gazekit.errors import DataError
 
 SCREEN, SIZE, CORNER = (1024, 768), (640, 480), (192, 144)  # pictures are at the centre of the screen
 BOXES = {

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gazekit.datasets.records import DataError, ScanpathDataset
+from gazekit.datasets.records import ScanpathDataset
 from gazekit.datasets.scenes_json import load, save
+from gazekit.errors import DataError
 from gazekit.scanpath import Scanpath
 from gazekit.scene import Scene, Trial
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from gazekit.datasets.records import DataError
 from gazekit.datasets.sti_amazon_books import load
+from gazekit.errors import DataError
 
 
 def record(**changes):

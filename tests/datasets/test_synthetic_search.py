@@ -5,7 +5,7 @@ from scipy.stats import chisquare
 from toys import stepwise
 
 from gazekit.datasets.synthetic_search import CATEGORIES, COLOURS, FAMILIES, SHAPES, SimulatedObserver, load
-from gazekit.scanpath_model import sample
+from gazekit.scanpaths.model import sample
 from gazekit.scene import SceneBatch, TrialBatch
 
 

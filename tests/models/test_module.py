@@ -11,9 +11,9 @@ from toys import random_batch, random_scene, random_trial
 from gazekit.datasets.datamodule import ScanpathDataModule
 from gazekit.datasets.records import ScanpathDataset
 from gazekit.datasets.split import split_trials
-from gazekit.likelihood import negative_log_likelihood
-from gazekit.models.baselines import Pairwise, Uniform
 from gazekit.models.module import ScanpathModule
+from gazekit.scanpaths.baselines import Pairwise, Uniform
+from gazekit.scanpaths.likelihood import negative_log_likelihood
 
 ADAM = partial(torch.optim.Adam, lr=1e-2)
 QUIET = {
@@ -108,7 +108,7 @@ def test_baselines_are_kept_but_not_trained():
 
 def test_checkpoint_holds_the_recipe_and_no_code(tmp_path: Path):
     recipe = {
-        "net": {"_target_": "gazekit.models.baselines.Pairwise", "width": 16},
+        "net": {"_target_": "gazekit.scanpaths.baselines.Pairwise", "width": 16},
         "categories": ["cup", "pen"],
     }
     module = new_module(samples=0, recipe=recipe, baselines={"uniform": Uniform()})

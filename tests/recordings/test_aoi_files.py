@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.aoi.annotation_files import read_aois, read_coco, read_label_studio
 from gazekit.recordings.aoi.cvat import read_cvat
-from gazekit.recordings.recording import RecordingError
 
 SIZE = (320, 240)
 COCO = {

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gazekit.errors import RecordingError
 from gazekit.geometry import Screen
 from gazekit.recordings.readers import eyelink
 from gazekit.recordings.readers.bids import matches, read
-from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.recording import Recording
 
 STEM = "sub-01_task-look_recording-eye1"
 COMMON = {

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.clocks import in_order, rows_at, since_ms
-from gazekit.recordings.recording import RecordingError
 
 
 @given(times=st.lists(st.integers(0, 30), max_size=20))

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.readers import neon_native, pupil_cloud, pupil_player, recognise, tobii_glasses2
-from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.recording import Recording
 
 READERS: dict[str, tuple[Callable[..., Recording], str]] = {
     "native": (neon_native.read, "neon_native_demo/native"),

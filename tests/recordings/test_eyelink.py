@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.readers.eyelink import matches, read
-from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.recording import Recording
 
 # Rate, eyes, seconds, fixations, saccades, blinks: the README of the sample files.
 DOCUMENTED = {

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.eeg.mne_bridge import from_mne, to_mne
-from gazekit.recordings.recording import Recording, RecordingError, event_table
+from gazekit.recordings.recording import Recording, event_table
 
 NUMBERS = ["onset_ms", "offset_ms", "duration_ms", "x_px", "y_px"]
 LIKE_MNE = [

@@ -5,8 +5,9 @@ import shutil
 import pytest
 
 from gazekit.cli import main
+from gazekit.errors import RecordingError
 from gazekit.recordings.find import find_recordings
-from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.recording import Recording
 
 HEADER = "section id,recording id,timestamp [ns],gaze y [px]\n"
 

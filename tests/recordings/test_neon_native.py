@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.readers import neon_native, pupil_cloud, recognise
-from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.recording import Recording
 from gazekit.recordings.video import frame_at
 
 

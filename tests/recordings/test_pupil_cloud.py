@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.readers import pupil_cloud, recognise
-from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.recording import Recording
 from gazekit.recordings.video import SceneVideo, frame_at
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.readers import pupil_player, recognise
-from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.recording import Recording
 from gazekit.recordings.video import SceneVideo, frame_at
 
 SIZE = (1088, 1080)  # of the original video; the shared one is made small

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.files import json_lines, read_bytes, read_csv, read_json, read_text
-from gazekit.recordings.recording import RecordingError
 
 FAST = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -15,9 +15,10 @@ import pandas as pd
 import pytest
 
 from gazekit.cli import main
+from gazekit.errors import RecordingError
 from gazekit.recordings.find import find_recordings
 from gazekit.recordings.many import for_each
-from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.recording import Recording
 from gazekit.recordings.report_page import write_page
 from gazekit.recordings.summary import Settings, info, report
 from gazekit.verbs.recording import _names, _show_info

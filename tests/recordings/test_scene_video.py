@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.recordings.recording import RecordingError
+from gazekit.errors import RecordingError
 from gazekit.recordings.video import SceneVideo, frame_at
 
 

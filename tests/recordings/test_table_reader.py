@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gazekit.errors import RecordingError
 from gazekit.geometry import Screen
 from gazekit.recordings.readers.table import matches, read
-from gazekit.recordings.recording import RecordingError
 
 
 def write(tmp_path: Path, content: str, name: str = "x.csv") -> Path:

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.readers import recognise, tobii_glasses2, tobii_glasses3
-from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.recording import Recording
 from gazekit.recordings.video import SceneVideo
 
 LIVE = "segments/1/livedata.json.gz"

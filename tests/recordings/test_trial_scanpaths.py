@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.recordings.recording import Recording, RecordingError, event_table
+from gazekit.errors import RecordingError
+from gazekit.recordings.recording import Recording, event_table
 from gazekit.recordings.scanpaths import TrialMessages, cut_trials, fixations_of, scanpaths
 
 PATTERNS = TrialMessages(r"^TRIALID (?P<number>\d+) (?P<stimulus>\S+)", "^TRIAL_RESULT")

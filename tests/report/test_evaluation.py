@@ -6,9 +6,7 @@ from toys import CATEGORIES, random_batch, random_scene, random_trial
 from gazekit.datasets.records import ScanpathDataset
 from gazekit.datasets.synthetic_search import CATEGORIES as SHAPE_NAMES
 from gazekit.datasets.synthetic_search import load
-from gazekit.likelihood import next_fixation, next_outcome
 from gazekit.metrics.functional import behaviour, edit_distance, information_gain_bits, sequence_score
-from gazekit.models.baselines import Pairwise, Uniform
 from gazekit.report.evaluation import (
     TrialScores,
     image_of_trial,
@@ -18,7 +16,9 @@ from gazekit.report.evaluation import (
     score_people,
 )
 from gazekit.scanpath import Scanpath
-from gazekit.scanpath_model import sample
+from gazekit.scanpaths.baselines import Pairwise, Uniform
+from gazekit.scanpaths.likelihood import next_fixation, next_outcome
+from gazekit.scanpaths.model import sample
 from gazekit.scene import Scene, Trial, TrialBatch
 
 STRIP = [[k, 0, k + 1, 1] for k in range(5)]

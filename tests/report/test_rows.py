@@ -6,8 +6,9 @@ import torch
 
 from gazekit.metrics.functional import PARTS
 from gazekit.report.evaluation import TrialScores
-from gazekit.report.files import REASONS, report_text, table_lines, versions, write_metrics
+from gazekit.report.files import REASONS, report_text, table_lines, write_metrics
 from gazekit.report.rows import HEADLINE, Row, row
+from gazekit.versions import versions
 
 NAN = math.nan
 

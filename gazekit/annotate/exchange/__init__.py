@@ -9,7 +9,6 @@ and Label Studio have no place for confirmed frames, and Label Studio none for l
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +16,7 @@ from typing import Any
 
 from gazekit.annotate.exchange import coco, cvat, label_studio, reports
 from gazekit.annotate.project import Project
+from gazekit.files import written_whole
 from gazekit.recordings.files import read_text
 
 __all__ = ["FORMATS", "check_labels", "export", "import_"]
@@ -68,13 +68,8 @@ def export(
         raise ValueError(f"reviewed_only is for the format fixations, got {format}")
     step = () if format == "coco" else (keyframe_step,)
     content = _FILES[format].text(project, *step)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        part.write_text(content, encoding="utf-8")
-        os.replace(part, out)
-    finally:
-        part.unlink(missing_ok=True)
+    with written_whole(out) as unfinished:
+        unfinished.write_text(content, encoding="utf-8")
     return out
 
 

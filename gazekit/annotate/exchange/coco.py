@@ -19,7 +19,7 @@ from gazekit.annotate.exchange.tracks import check_size, used_labels
 from gazekit.annotate.labels import stem
 from gazekit.annotate.project import Project
 from gazekit.annotate.rows import Row
-from gazekit.recordings import RecordingError
+from gazekit.errors import RecordingError
 from gazekit.recordings.aoi.annotation_files import coco_boxes
 from gazekit.recordings.files import read_json
 

@@ -14,7 +14,7 @@ from gazekit.annotate.exchange.trials import trial_metrics
 from gazekit.annotate.labels import CANNOT_TELL
 from gazekit.annotate.project import Project, reviewed
 from gazekit.annotate.rows import Row
-from gazekit.recordings import RecordingError
+from gazekit.errors import RecordingError
 from gazekit.recordings.aoi import BACKGROUND, to_csv
 from gazekit.recordings.files import read_csv
 from gazekit.recordings.plots import plot_aoi_timeline

@@ -14,7 +14,7 @@ import numpy as np
 from gazekit.annotate.checks import SIDES
 from gazekit.annotate.project import Project
 from gazekit.annotate.rows import Row
-from gazekit.recordings import RecordingError
+from gazekit.errors import RecordingError
 from gazekit.recordings.aoi import MovingBox
 
 __all__ = ["Key", "Track", "check_size", "frames_between", "tracks_of", "used_labels"]

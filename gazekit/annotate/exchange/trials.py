@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from gazekit.annotate.project import Project
-from gazekit.recordings import RecordingError
+from gazekit.errors import RecordingError
 from gazekit.recordings.aoi import aoi_metrics
 from gazekit.recordings.aoi.tables import cloud_metrics
 

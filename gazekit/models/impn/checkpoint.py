@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
+from gazekit.files import save_tensors
 from gazekit.models.impn.net import IMPN, Parts
 from gazekit.models.impn.replay import HeldOut
 
@@ -38,19 +37,11 @@ def save(learner: Learner, path: Path) -> None:
         "layers": len(net.rounds),
         "parts": net.parts,
     }
-    tensors = {f"net.{key}": value.contiguous() for key, value in net.state_dict().items()}
+    tensors = {f"net.{key}": value for key, value in net.state_dict().items()}
     for name in ("known", "kept_out"):
         numbers = list(getattr(learner.held_out, name))
         tensors[f"held_out.{name}"] = torch.tensor(numbers, dtype=torch.long)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        save_file(tensors, unfinished, {"format": FORMAT, "settings": json.dumps(settings)})
-        unfinished.replace(path)
-    except SafetensorError as error:  # it has no better name for a full disk
-        raise OSError(f"{path} cannot be written: {error}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    save_tensors(path, tensors, {"format": FORMAT, "settings": json.dumps(settings)})
 
 
 def load(cls: type[Learner], path: Path) -> Learner:

@@ -25,7 +25,7 @@ from gazekit.kernels.pointer import pointer_log_prob
 from gazekit.models.oat.appearance import NoAppearance
 from gazekit.models.oat.layers import DecoderLayer, EncoderLayer
 from gazekit.models.oat.position import DistanceEncoding, SinusoidEncoding, sinusoid
-from gazekit.relations import RELATIONS, RelationState, relations
+from gazekit.scanpaths.relations import RELATIONS, RelationState, relations
 from gazekit.scene import SceneBatch, TrialBatch
 
 __all__ = ["OATNet", "OATState"]

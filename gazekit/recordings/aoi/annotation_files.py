@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.aoi.cvat import finite, moving_box, read_cvat
 from gazekit.recordings.aoi.shapes import MovingBox
 from gazekit.recordings.files import read_json as _read_json
 from gazekit.recordings.files import read_text
-from gazekit.recordings.recording import RecordingError
 
 __all__ = ["coco_boxes", "read_aois", "read_coco", "read_label_studio"]
 

@@ -9,9 +9,9 @@ from xml.parsers import expat
 
 import numpy as np
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.aoi.shapes import MovingBox
 from gazekit.recordings.files import read_bytes
-from gazekit.recordings.recording import RecordingError
 
 __all__ = ["finite", "moving_box", "read_cvat"]
 

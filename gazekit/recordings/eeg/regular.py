@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gazekit.recordings.recording import Gaze, RecordingError
+from gazekit.errors import RecordingError
+from gazekit.recordings.recording import Gaze
 
 __all__ = ["interpolate", "mean_step_ms", "places"]
 

@@ -7,9 +7,10 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from gazekit.errors import RecordingError
 from gazekit.geometry import Screen
 from gazekit.recordings.readers.near import near_miss, recordings_below
-from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.recording import Recording
 
 __all__ = ["FORMATS", "fitting", "read", "recognise"]
 

@@ -15,11 +15,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.clocks import Clock, in_order, timed
 from gazekit.recordings.files import Truncated, read_csv
 from gazekit.recordings.readers.bids_json import metadata, pupil_unit, screen, time_scale, unit
 from gazekit.recordings.readers.table import Origin, to_top_left
-from gazekit.recordings.recording import Recording, RecordingError, event_table
+from gazekit.recordings.recording import Recording, event_table
 
 __all__ = ["matches", "read"]
 

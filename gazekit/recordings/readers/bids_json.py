@@ -6,10 +6,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+from gazekit.errors import RecordingError
 from gazekit.geometry import Screen
 from gazekit.recordings.files import read_json
 from gazekit.recordings.readers.table import Origin
-from gazekit.recordings.recording import RecordingError
 
 __all__ = ["metadata", "pupil_unit", "screen", "time_scale", "unit"]
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.readers.eyelink_lines import (
     Block,
     Lines,
@@ -25,7 +26,7 @@ from gazekit.recordings.readers.eyelink_lines import (
     read_lines,
     read_samples,
 )
-from gazekit.recordings.recording import MESSAGE_COLUMNS, Recording, RecordingError, event_table
+from gazekit.recordings.recording import MESSAGE_COLUMNS, Recording, event_table
 
 __all__ = ["matches", "read"]
 

@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.files import read_bytes
-from gazekit.recordings.recording import RecordingError
 
 __all__ = ["Block", "Lines", "find_blocks", "number", "read_lines", "read_samples"]
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.clocks import Clock, in_order, since_ms
 from gazekit.recordings.files import Truncated, has_file, read_json, read_text
 from gazekit.recordings.readers.neon_streams import (
@@ -23,7 +24,7 @@ from gazekit.recordings.readers.neon_streams import (
     stream_names,
 )
 from gazekit.recordings.readers.pupil_labs import add_pupil, checked_events
-from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.recording import Recording
 from gazekit.recordings.video import scene_size
 
 __all__ = ["matches", "read"]

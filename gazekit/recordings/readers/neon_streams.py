@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.camera import SceneCamera
 from gazekit.recordings.files import Truncated, read_bytes, read_text
-from gazekit.recordings.recording import RecordingError
 
 __all__ = ["parts", "read_calibration", "read_stream", "read_times", "stream_names"]
 

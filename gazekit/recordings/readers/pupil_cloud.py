@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.camera import SceneCamera
 from gazekit.recordings.clocks import Clock, in_order, since_ms
 from gazekit.recordings.files import Truncated, has_file, read_csv, read_json
 from gazekit.recordings.readers.pupil_labs import add_pupil, checked_events, header_has, only_video
-from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.recording import Recording
 from gazekit.recordings.video import scene_size
 
 __all__ = ["matches", "read"]

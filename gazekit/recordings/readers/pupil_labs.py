@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.clocks import rows_at
-from gazekit.recordings.recording import RecordingError, event_table
+from gazekit.recordings.recording import event_table
 
 __all__ = ["add_pupil", "checked_events", "header_has", "only_video"]
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.clocks import Clock, in_order, timed
 from gazekit.recordings.files import Truncated, has_file, read_csv
 from gazekit.recordings.readers.pupil_labs import checked_events, header_has
-from gazekit.recordings.recording import Recording, RecordingError
+from gazekit.recordings.recording import Recording
 from gazekit.recordings.video import frame_at, scene_size
 
 __all__ = ["matches", "read"]

@@ -11,10 +11,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.clocks import Clock, in_order
 from gazekit.recordings.csv_lines import plain, split_header
 from gazekit.recordings.files import Truncated, read_csv, read_text
-from gazekit.recordings.recording import Recording, RecordingError, event_table
+from gazekit.recordings.recording import Recording, event_table
 from gazekit.recordings.video import scene_size
 
 __all__ = ["Origin", "matches", "read", "to_top_left"]

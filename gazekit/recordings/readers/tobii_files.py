@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.camera import SceneCamera
-from gazekit.recordings.recording import RecordingError
 from gazekit.recordings.video import SceneVideo
 
 __all__ = ["add_mean_pupil", "numbers", "scene_frames", "tobii_camera"]

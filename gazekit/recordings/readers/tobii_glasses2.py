@@ -24,11 +24,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.camera import SceneCamera
 from gazekit.recordings.clocks import Clock, in_order, rows_at
 from gazekit.recordings.files import Truncated, has_file, json_lines, read_bytes, read_json
 from gazekit.recordings.readers.tobii_files import add_mean_pupil, numbers, scene_frames, tobii_camera
-from gazekit.recordings.recording import Recording, RecordingError, event_table
+from gazekit.recordings.recording import Recording, event_table
 from gazekit.recordings.video import scene_size
 
 __all__ = ["matches", "read"]

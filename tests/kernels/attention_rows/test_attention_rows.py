@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gazekit.bench.harness import extra_memory_mb
+from gazekit.harness import extra_memory_mb
 from gazekit.kernels.attention_rows import attention_rows, attention_with_rows, blocks, region_rows
 
 FORMS = ("reference", "auto")

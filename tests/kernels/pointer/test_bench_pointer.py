@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from gazekit.bench.harness import measure
+from gazekit.harness import measure
 from gazekit.kernels.pointer import bench
 
 

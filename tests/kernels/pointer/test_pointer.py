@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gazekit.kernels.pointer import blocks, pointer_log_prob, pointer_nll
-from gazekit.scanpath_model import masked_log_softmax
+from gazekit.scanpaths.model import masked_log_softmax
 
 FORMS = ("reference", "auto")
 

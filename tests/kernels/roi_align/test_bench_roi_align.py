@@ -1,6 +1,6 @@
 """The bench runs, and compares like with like."""
 
-from gazekit.bench.harness import measure
+from gazekit.harness import measure
 from gazekit.kernels.roi_align.bench import Sizes, cases
 
 

@@ -7,9 +7,9 @@ import torch
 from torch.nn.functional import pad
 from toys import CATEGORIES, one_row_a_trial, random_batch, random_scene, random_trial, seen, single, stepwise
 
-from gazekit.likelihood import negative_log_likelihood
 from gazekit.models.oat import OATNet
 from gazekit.models.oat.appearance import CategoryAppearance, CropAppearance
+from gazekit.scanpaths.likelihood import negative_log_likelihood
 from gazekit.scene import TrialBatch
 
 BY_CATEGORY = partial(CategoryAppearance, n_categories=len(CATEGORIES))

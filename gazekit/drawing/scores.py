@@ -17,9 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from gazekit.drawing.placement import text_width_pt
 from gazekit.metrics.functional import PARTS
 from gazekit.metrics.info import INFO
-from gazekit.report.placement import text_width_pt
 
 __all__ = ["behaviour_figure", "new_grid", "scores_figure", "title_in", "title_of"]
 

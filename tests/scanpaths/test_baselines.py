@@ -4,9 +4,9 @@ import torch
 from toys import one_row_a_trial, random_batch, seen, stepwise
 
 from gazekit.datasets.files import grid_boxes
-from gazekit.likelihood import negative_log_likelihood
-from gazekit.models.baselines import Marginal, Pairwise, Uniform
 from gazekit.scanpath import Scanpath
+from gazekit.scanpaths.baselines import Marginal, Pairwise, Uniform
+from gazekit.scanpaths.likelihood import negative_log_likelihood
 from gazekit.scene import Scene, Trial, TrialBatch
 
 SIZE = (600, 400)

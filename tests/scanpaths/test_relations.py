@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from toys import one_row_a_trial, random_batch, seen
 
 from gazekit.datasets.files import grid_boxes
-from gazekit.relations import PAIRWISE, RELATIONS, RelationState, relations
+from gazekit.scanpaths.relations import PAIRWISE, RELATIONS, RelationState, relations
 from gazekit.scene import Scene, SceneBatch
 
 KNOWN = pytest.mark.parametrize("known", [True, False], ids=["known", "hidden"])

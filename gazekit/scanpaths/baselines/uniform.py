@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gazekit.relations import RelationState
-from gazekit.scanpath_model import masked_log_softmax
+from gazekit.scanpaths.model import masked_log_softmax
+from gazekit.scanpaths.relations import RelationState
 from gazekit.scene import SceneBatch, TrialBatch
 
 __all__ = ["Uniform"]

@@ -14,7 +14,7 @@ from matplotlib.image import imread
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from gazekit.report.placement import place_label, text_width_pt
+from gazekit.drawing.placement import place_label, text_width_pt
 from gazekit.scanpath import Scanpath
 from gazekit.scene import Scene
 

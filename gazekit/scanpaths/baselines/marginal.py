@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from gazekit.relations import RelationState
-from gazekit.scanpath_model import masked_log_softmax
+from gazekit.scanpaths.model import masked_log_softmax
+from gazekit.scanpaths.relations import RelationState
 from gazekit.scene import SceneBatch, TrialBatch
 
 __all__ = ["Marginal"]

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gazekit.report.placement import text_width_pt
-from gazekit.report.scores import GREY, TEXT_PT, new_grid, title_in, title_of
+from gazekit.drawing.placement import text_width_pt
+from gazekit.drawing.scores import GREY, TEXT_PT, new_grid, title_in, title_of
 
 __all__ = ["training_figure"]
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from gazekit.report.files import versions
+from gazekit.versions import versions
 
 __all__ = [
     "Case",

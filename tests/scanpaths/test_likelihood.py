@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from gazekit.likelihood import negative_log_likelihood, next_fixation, next_outcome
 from gazekit.scanpath import Scanpath
+from gazekit.scanpaths.likelihood import negative_log_likelihood, next_fixation, next_outcome
 from gazekit.scene import Scene, Trial, TrialBatch
 
 LOG_2 = math.log(2)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from gazekit.report.scanpaths import draw_scanpath, scanpath_figure
-from gazekit.report.scenes import draw_scene
-from gazekit.report.scores import behaviour_figure, scores_figure
-from gazekit.report.training import training_figure
+from gazekit.drawing.scanpaths import draw_scanpath, scanpath_figure
+from gazekit.drawing.scenes import draw_scene
+from gazekit.drawing.scores import behaviour_figure, scores_figure
+from gazekit.drawing.training import training_figure
+from gazekit.files import written_whole
 
 __all__ = [
     "behaviour_figure",
@@ -36,11 +36,6 @@ def save(figure: Figure, path: str | Path) -> Path:
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise ValueError(f"figures are saved as .png, got {path.name!r}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with written_whole(path) as unfinished:
         figure.savefig(unfinished, dpi=_DPI, format="png")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return path

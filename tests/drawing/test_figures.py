@@ -16,9 +16,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from gazekit import drawing as figures
+from gazekit import placement
 from gazekit.datasets import load
 from gazekit.geometry import box_centres
-from gazekit.report import figures, placement
 from gazekit.scanpath import Scanpath
 from gazekit.scene import Scene
 

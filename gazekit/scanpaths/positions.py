@@ -9,19 +9,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from gazekit.datasets.datamodule import ScanpathDataModule
-from gazekit.datasets.records import ScanpathDataset
 from gazekit.geometry import box_centres
 from gazekit.metrics.ceiling import Ceiling, ModelScanpaths, People, human_ceiling
 from gazekit.metrics.item_metric import ItemMetric
-from gazekit.scanpath_model import ScanpathModel, sample
+from gazekit.scanpaths.model import ScanpathModel, sample
 
 __all__ = ["model_scanpaths", "people_of", "position_scores"]
 
 
 def position_scores(
     models: Mapping[str, nn.Module],
-    data: ScanpathDataModule,
+    data,
     part: str,
     metrics: Mapping[str, ItemMetric],
     samples: int,
@@ -53,7 +51,7 @@ def position_scores(
     return human_ceiling(people, metrics, generated, seed=seed, **settings)
 
 
-def people_of(dataset: ScanpathDataset, index: Sequence[int]) -> People:
+def people_of(dataset, index: Sequence[int]) -> People:
     """The people of some trials; an image is a scene, that is a picture with a target."""
     trials = [dataset.trials[i] for i in index]
     scenes = [dataset.scenes[trial.scene] for trial in trials]
@@ -70,7 +68,7 @@ def people_of(dataset: ScanpathDataset, index: Sequence[int]) -> People:
 
 def model_scanpaths(
     model: ScanpathModel,
-    data: ScanpathDataModule,
+    data,
     index: Sequence[int],
     samples: int,
     max_fixations: int,

@@ -3,10 +3,10 @@ import torch
 from toys import one_row_a_trial, random_batch
 
 from gazekit.datasets.synthetic_search import SimulatedObserver
-from gazekit.models.baselines import Marginal, Pairwise, Uniform
 from gazekit.models.oat import OATNet
-from gazekit.relations import RelationState
-from gazekit.scanpath_model import ScanpathModel, masked_log_softmax, sample
+from gazekit.scanpaths.baselines import Marginal, Pairwise, Uniform
+from gazekit.scanpaths.model import ScanpathModel, masked_log_softmax, sample
+from gazekit.scanpaths.relations import RelationState
 from gazekit.scene import SceneBatch
 
 MODELS = {

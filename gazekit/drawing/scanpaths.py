@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
 from matplotlib.patheffects import withStroke
 
-from gazekit.report.placement import edge_fraction, merge_runs, spread, text_width_pt
-from gazekit.report.scenes import RADIUS_PT, TEXT_PT, draw_scene, pt_per_px
+from gazekit.drawing.placement import edge_fraction, merge_runs, spread, text_width_pt
+from gazekit.drawing.scenes import RADIUS_PT, TEXT_PT, draw_scene, pt_per_px
 from gazekit.scanpath import Scanpath
 from gazekit.scene import Scene
 

@@ -1,0 +1,1 @@
+"""What scanpath models share: protocol, sampler, likelihood, relations, baselines, and how positions are compared."""
