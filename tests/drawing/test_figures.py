@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from gazekit import drawing as figures
-from gazekit import placement
 from gazekit.datasets import load
+from gazekit.drawing import placement
 from gazekit.geometry import box_centres
 from gazekit.scanpath import Scanpath
 from gazekit.scene import Scene
