@@ -262,7 +262,6 @@ def test_missing_weights_and_settings_are_refused(trained, tmp_path):
 
 
 def test_a_failed_write_keeps_the_old_file(trained, tmp_path, monkeypatch):
-    from gazekit.models.impn import checkpoint
 
     path = tmp_path / "m.safetensors"
     trained[0].save(path)
@@ -272,7 +271,7 @@ def test_a_failed_write_keeps_the_old_file(trained, tmp_path, monkeypatch):
         where.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr("safetensors.torch.save_file", full)
     with pytest.raises(OSError, match="No space left"):
         trained[0].save(path)
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
