@@ -1,0 +1,7 @@
+"""What every system, data set and baseline derives from: `Data`, `Predictor`, `System`."""
+
+from gazekit.base.data import Data
+from gazekit.base.predictor import Predictor
+from gazekit.base.system import System
+
+__all__ = ["Data", "Predictor", "System"]
