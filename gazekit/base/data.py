@@ -59,9 +59,17 @@ class Data(LightningDataModule):
         """Plain values that a report says about the data: `name`, counts, fingerprint, `notes` (list of sentences)."""
         return {"name": type(self).__name__, "split": self.split, "items": len(self.parts[self.split])}
 
+    def items(self, index: Sequence[int]) -> list[Any]:
+        """What `System.records` is told of these items: a name, a record, a scene. Default: their numbers."""
+        return list(index)
+
     def references(self) -> dict[str, Predictor]:
         """Rows that are known without training: other people, a simulated observer, a noise ceiling."""
         return {}
+
+    def batch_for(self, index: Sequence[int], facts: Mapping[str, Any]) -> Any:
+        """A batch as a model with these facts reads it (its vocabulary, say). Default: `batch`, whatever the model."""
+        return self.batch(index)
 
     def batches(self, part: str, facts: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """One pass over a part in order.
@@ -71,7 +79,8 @@ class Data(LightningDataModule):
         """
         index = self.parts[part].tolist()
         for start in range(0, len(index), self.batch_size):
-            yield self.batch(index[start : start + self.batch_size])
+            chosen = index[start : start + self.batch_size]
+            yield self.batch(chosen) if facts is None else self.batch_for(chosen, facts)
 
     def training_batch(self, step: int, rank: int = 0, processes: int = 1) -> Any:
         """The batch of one training step: a function of the seed, the step and the process only.

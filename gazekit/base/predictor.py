@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from pytorch_lightning import LightningDataModule
 from torch import nn
-
-if TYPE_CHECKING:
-    from gazekit.base.data import Data
 
 __all__ = ["Predictor"]
 
@@ -33,8 +31,13 @@ class Predictor(nn.Module):
         super().__init__()
         self.facts = dict(facts or {})
 
-    def fit(self, data: Data) -> None:
-        """Learn from the training part, in closed form or in a short training. Default: nothing to learn."""
+    @property
+    def about(self) -> str:
+        """One sentence that a report says about this row: by default the first one of the class's docstring."""
+        return " ".join((type(self).__doc__ or "").strip().split("\n\n")[0].split())
+
+    def fit(self, data: LightningDataModule) -> None:
+        """Learn from the training part of `Data`, in closed form or by a short training. Default: nothing to learn."""
 
     def predict(self, batch: Any, generator: torch.Generator, samples: int = 1) -> dict[str, Any]:
         """What it predicts for a batch, by the names of the arguments of the metrics' `update`.

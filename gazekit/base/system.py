@@ -52,8 +52,10 @@ class System(Predictor, LightningModule):
     def validate(self, batch: Any) -> None:
         """Log further scores of a validation batch with `self.log("val/NAME", ...)`. Default: the loss alone."""
 
-    def read(self, input: Path) -> Iterator[Any]:
-        """Batches of a user's own file or folder, for `predict`. Keyword arguments become options of the command.
+    def read(self, input: Path) -> Iterator[tuple[list[Any], Any]]:
+        """Batches of a user's own file or folder, for `predict`, each with a list that says what its items are.
+
+        Further keyword arguments become options of the command.
 
         Raises:
             ValueError: a system that reads data sets only.
@@ -62,15 +64,20 @@ class System(Predictor, LightningModule):
             f"{type(self).__name__} reads no files of its own; leave input= out to predict on its data set"
         )
 
-    def records(self, batch: Any, said: Mapping[str, Any]) -> dict[str, Any]:
-        """What `predict` writes of a batch: file name to a figure, a data frame or plain values.
+    def records(self, items: list[Any], said: Mapping[str, Any]) -> dict[str, Any]:
+        """What `predict` writes of a batch: file name to content.
 
-        Data frames of the same name are appended to one CSV file. Default: everything predicted that has one row per
+        A content is a figure (.png), a data frame (.csv; those of one name are appended), plain values (.json), or a
+        function that writes the file at the path that it is given. Default: everything predicted that has one row per
         item, as `predictions.csv`.
+
+        Args:
+            items: what the items of the batch are, from `read` or `Data.items`.
+            said: of `predict`.
         """
         from gazekit.base.records import table_of
 
-        return {"predictions.csv": table_of(said, len(group_of(batch)))}
+        return {"predictions.csv": table_of(items, said)}
 
     def figures(self, data: Data, table: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
         """Pictures of a report beside those that every report has, by name. Default: none."""

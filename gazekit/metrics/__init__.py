@@ -11,6 +11,7 @@ from gazekit.metrics.info import FAMILIES, INFO, MetricInfo
 
 if TYPE_CHECKING:
     from gazekit.metrics import functional as functional
+    from gazekit.metrics.accuracy import Accuracy
     from gazekit.metrics.agreement import CohenKappa, KrippendorffAlpha, SampleF1
     from gazekit.metrics.behaviour_delta import BehaviourDelta
     from gazekit.metrics.bootstrap import Interval, bootstrap_interval
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         ScaledTimeDelayEmbedding,
         TimeDelayEmbedding,
     )
+    from gazekit.metrics.score import Score
     from gazekit.metrics.search import (
         TFPAUC,
         ProbabilityMismatch,
@@ -95,6 +97,7 @@ __all__ = [
     "TFPAUC",
     "AUCBorji",
     "AUCJudd",
+    "Accuracy",
     "AngularError",
     "AsymmetryIndex",
     "AttentionTargetAUC",
@@ -148,6 +151,7 @@ __all__ = [
     "ScaledTimeDelayEmbedding",
     "ScanMatch",
     "ScanpathRatio",
+    "Score",
     "SearchSlope",
     "SemanticEditDistance",
     "SemanticSequenceScore",
@@ -162,6 +166,8 @@ __all__ = [
 ]
 
 _NAMES_OF = {
+    "accuracy": "Accuracy",
+    "score": "Score",
     "agreement": "CohenKappa KrippendorffAlpha SampleF1",
     "behaviour_delta": "BehaviourDelta",
     "bootstrap": "Interval bootstrap_interval",

@@ -21,10 +21,6 @@ from rich.progress import (
 __all__ = ["LastCheckpoint", "StepProgress"]
 
 
-SHOWN = {"train/loss": "loss", "val/information_gain_bits": "IG", "val/behaviour_delta": "delta"}
-"""What the progress bar shows, under names that leave room for the time."""
-
-
 class StepProgress(ProgressBar):
     """One bar for the whole training, in steps, with the time left, the loss and the newest validation.
 
@@ -59,9 +55,10 @@ class StepProgress(ProgressBar):
 
     def on_train_batch_end(self, trainer: Trainer, *_) -> None:
         if self.bar is not None:
+            monitor = getattr(trainer.checkpoint_callback, "monitor", None)
             values = trainer.callback_metrics
             scores = " ".join(
-                f"{short} {float(values[key]):.3f}" for key, short in SHOWN.items() if key in values
+                f"{key} {float(values[key]):.3f}" for key in ("train/loss", monitor) if key in values
             )
             self.bar.update(self.task, completed=trainer.global_step, scores=scores)
 
@@ -75,18 +72,18 @@ class StepProgress(ProgressBar):
 
 
 class LastCheckpoint(Callback):
-    """Saves the newest weights after every validation and at the end, also when Ctrl-C ends the training.
+    """Saves the newest weights after every validation and at the end, also when Ctrl-C or SIGTERM ends the training.
 
-    The first Ctrl-C ends training after the running step, so that what was learnt can be saved and reported;
-    the second one kills. (Lightning alone would leave the process, and its `save_last` follows the best
-    checkpoint, not the newest weights.)
+    The first signal ends training after the current step, so that what was learnt is saved and reported; a second
+    one kills the process. (Lightning alone would leave the process, and its `save_last` follows the best
+    checkpoint, not the newest weights.) Cluster schedulers send SIGTERM before they take a machine away.
 
     Args:
         path: of the checkpoint.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path, self.interrupted, self._before = Path(path), False, None
+        self.path, self.interrupted, self._before = Path(path), False, {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         def stop(number, frame) -> None:
@@ -95,9 +92,10 @@ class LastCheckpoint(Callback):
             )
             self.interrupted = True
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, stop)
+            self._before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def on_train_batch_end(self, trainer: Trainer, *_) -> None:
         # all processes leave after the same step, or those left would wait for ever
@@ -115,5 +113,6 @@ class LastCheckpoint(Callback):
         self._restore()
 
     def _restore(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
