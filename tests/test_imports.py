@@ -11,7 +11,7 @@ FLOORS = (
     {"kernels"},
     {"metrics"},
     {"base"},
-    {"drawing", "backbones", "foveation", "scanpath_files"},
+    {"drawing", "backbones", "scanpath_files"},
     {"features", "scanpaths", "recordings"},
     {"datasets"},
     {"models"},
@@ -63,6 +63,13 @@ def arrows(repo_root):
 def room_of(module: str) -> str:
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
+
+
+def test_the_picture_in_the_docs_is_this_house(repo_root, arrows):
+    page = (repo_root / "docs" / "architecture.md").read_text()
+    picture = page.split("## The house")[1].split("```")[1].strip().splitlines()
+    assert [set(line.split()) for line in reversed(picture)] == [floor - {"__init__"} for floor in FLOORS]
+    assert set(FLOOR_OF) - {"__init__"} <= {room_of(module) for module in arrows}
 
 
 def test_every_room_has_a_floor(arrows):
