@@ -1,6 +1,7 @@
 """Imports run downwards: no circle between files, no room that imports one above it."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -124,6 +125,28 @@ def test_no_circle(arrows):
 
     for module in arrows:
         visit(module)
+
+
+def test_the_run_and_the_report_name_no_model(repo_root):
+    folder = repo_root / "gazekit"
+    files = [*(folder / "run").glob("*.py"), *(folder / "report").glob("*.py")]
+    files += [folder / "verbs" / f"{verb}.py" for verb in ("fit", "evaluate", "predict", "export", "report")]
+    named = re.compile(r"(?<![a-z])(oat|impn|scanpath)", re.IGNORECASE)
+    assert not [
+        f"{path.name}: {line}"
+        for path in files
+        for line in path.read_text().splitlines()
+        if named.search(line)
+    ]
+
+
+def test_the_run_stays_small(repo_root):
+    """Verbs, run and report together have no more lines than verbs and report had before they served any system."""
+    folders = ("verbs", "run", "report")
+    lines = [
+        path.read_text().count("\n") for f in folders for path in (repo_root / "gazekit" / f).glob("*.py")
+    ]
+    assert sum(lines) <= 4070
 
 
 def test_the_checks_can_fail(tmp_path):

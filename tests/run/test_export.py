@@ -37,7 +37,9 @@ def test_a_net_that_differs_is_not_kept(tmp_path, monkeypatch):
 
     monkeypatch.setattr(OAT, "onnx_example", lambda self: (Random(), {"x": torch.zeros(3)}))
     path = checkpoint(tmp_path / "a.ckpt")
-    done = run_here("export", f"ckpt={path}", "format=onnx", "out=x.onnx", "run_dir=run", cwd=tmp_path, check=False)
+    done = run_here(
+        "export", f"ckpt={path}", "format=onnx", "out=x.onnx", "run_dir=run", cwd=tmp_path, check=False
+    )
     assert done.returncode == 2
     assert "differs from the checkpoint" in done.stderr
     assert not (tmp_path / "x.onnx").exists()
