@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         ScaledTimeDelayEmbedding,
         TimeDelayEmbedding,
     )
+    from gazekit.metrics.score import Score
     from gazekit.metrics.search import (
         TFPAUC,
         ProbabilityMismatch,
@@ -148,6 +149,7 @@ __all__ = [
     "ScaledTimeDelayEmbedding",
     "ScanMatch",
     "ScanpathRatio",
+    "Score",
     "SearchSlope",
     "SemanticEditDistance",
     "SemanticSequenceScore",
@@ -179,6 +181,7 @@ _NAMES_OF = {
     "saliency": "AUC NSS AUCBorji AUCJudd LogLikelihood MapInformationGain ShuffledAUC ShuffledAUCMatlab",
     "scanpath": "CrossRecurrence Euclidean Eyenalysis Hausdorff MannanSimilarity MannanSquaredDistance "
     "ScaledTimeDelayEmbedding TimeDelayEmbedding",
+    "score": "Score",
     "search": "TFPAUC ProbabilityMismatch ScanpathRatio TargetFoundCurve TFPAUCMean",
     "search_slopes": "AsymmetryIndex SearchSlope",
     "sequence_score": "SequenceScore",

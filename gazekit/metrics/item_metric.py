@@ -12,10 +12,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gazekit.metrics.bootstrap import Interval, bootstrap_interval
+from gazekit.metrics.bootstrap import bootstrap_interval
 from gazekit.metrics.functional.arguments import ArrayLike, integers
 from gazekit.metrics.functional.arguments import values as real_values
 from gazekit.metrics.rows_metric import RowsMetric
+from gazekit.metrics.score import Score
 
 __all__ = ["Aggregation", "ItemMetric"]
 
@@ -78,16 +79,31 @@ class ItemMetric(RowsMetric):
         result = self.item_values if self.aggregation == "none" else self._ratio()
         return result if self.parts else result[..., 0]
 
-    def interval(self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0) -> Interval:
-        """The mean with its percentile bootstrap interval; whole groups are drawn, or items without groups.
+    def interval(
+        self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0
+    ) -> Score | dict[str, Score]:
+        """The mean with its percentile bootstrap interval: a `Score`, or one for each of the `parts`.
 
-        Call it on all processes. NaN where fewer than two groups (items) have a value. See `bootstrap_interval`.
+        The bootstrap draws whole groups, or single items if there are no groups. `n` counts the items with a
+        value, `undefined` those without.
+
+        Call it on all processes. There is no interval (NaN) where fewer than two groups (items) have a value. See
+        `bootstrap_interval`.
+
+        Raises:
+            ValueError: aggregation "none"; level or n_resamples out of range.
         """
         if self.aggregation == "none":
             raise ValueError("aggregation='none' has no mean to give an interval for")
         with self.sync_context():
             found = bootstrap_interval(*self._sums(), n_resamples=n_resamples, level=level, seed=seed)
-        return found if self.parts else Interval(*(bound[0] for bound in found))
+            undefined = self.item_values.isnan().sum(0).tolist()
+            count = self.count
+        scores = [
+            Score.of(bounds, count - left_out, left_out)
+            for *bounds, left_out in zip(*found, undefined, strict=True)
+        ]
+        return dict(zip(self.parts, scores, strict=True)) if self.parts else scores[0]
 
     @property
     def item_values(self) -> Tensor:
