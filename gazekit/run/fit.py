@@ -49,7 +49,9 @@ def fit(cfg: DictConfig, folder: Path) -> Table:
     system.train()
     trainer.fit(system, data, ckpt_path=cfg.ckpt, weights_only=True)
     first = trainer.is_global_zero
-    if torch.distributed.is_initialized():  # the report is made by one process; metrics must not wait for the others
+    if (
+        torch.distributed.is_initialized()
+    ):  # the report is made by one process; metrics must not wait for the others
         torch.distributed.destroy_process_group()
     if not first:
         return {}
