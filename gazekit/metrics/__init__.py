@@ -185,7 +185,6 @@ _NAMES_OF = {
     "saliency": "AUC NSS AUCBorji AUCJudd LogLikelihood MapInformationGain ShuffledAUC ShuffledAUCMatlab",
     "scanpath": "CrossRecurrence Euclidean Eyenalysis Hausdorff MannanSimilarity MannanSquaredDistance "
     "ScaledTimeDelayEmbedding TimeDelayEmbedding",
-    "score": "Score",
     "search": "TFPAUC ProbabilityMismatch ScanpathRatio TargetFoundCurve TFPAUCMean",
     "search_slopes": "AsymmetryIndex SearchSlope",
     "sequence_score": "SequenceScore",
