@@ -1,8 +1,8 @@
 """OAT (Fang, Yu, Zhang, van der Lans, Shi; ECCV 2024, arXiv 2407.13335) with our additions.
 
 Dataflow: every object becomes a token, appearance beside position, and so does the *target*, as one
-additional token -> an encoder mixes them -> a causal decoder reads the objects fixated so far -> a multi-head dot product
-between its state and the encoder's outputs is the distribution over the next object. Pointing at the target
+additional token -> an encoder mixes them -> a causal decoder reads the objects fixated so far -> a multi-head dot
+product between its state and the encoder's outputs is the distribution over the next object. Pointing at the target
 token means STOP, so the head has no fixed size and scenes may hold any number of objects.
 
 Beyond the paper, with `relation_bias`: what lies between the current object and each candidate (displacement,
