@@ -162,7 +162,7 @@ def _recording(rest: list[str]) -> int:
 def _annotate(rest: list[str]) -> int:
     from gazekit.verbs.annotate import main
 
-    return main(rest)
+    return main(rest, evaluate=lambda words: _hydra("evaluate", words))
 
 
 def _bench(rest: list[str]) -> int:
