@@ -95,7 +95,7 @@ def test_it_listens_on_loopback_and_ends_when_told_though_pages_listen(recording
         stream.settimeout(10)
         assert b"text/event-stream" in stream.recv(4000)
         assert ask(port, "GET", "/api/project", host="evil.example")[0] == 421
-        with pytest.raises(ValueError, match=f"open already at http://127.0.0.1:{port}/"):
+        with pytest.raises(ValueError, match=f"already open at http://127.0.0.1:{port}/"):
             main([f"project={tmp_path / 'p'}", "open_browser=false"], evaluate=lambda words: None)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
