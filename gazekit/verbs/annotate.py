@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -80,8 +80,12 @@ class Options:
     open_browser: bool = True
 
 
-def main(rest: list[str]) -> int:
+def main(rest: list[str], evaluate: Callable[[list[str]], int | None]) -> int:
     """Run `gazekit annotate ...`.
+
+    Args:
+        rest: words after the verb.
+        evaluate: the verb `evaluate`, which draws the curves of `simulate=RUN`.
 
     Raises:
         ValueError, OSError: options, a project or a recording that don't fit.
@@ -90,7 +94,11 @@ def main(rest: list[str]) -> int:
         print(HELP)
         return 0
     if simulated := [word.partition("=")[2] for word in rest if word.startswith("simulate=")]:
-        return _simulate(simulated[-1], [word for word in rest if not word.startswith("simulate=")])
+        path, words = simulated[-1], [word for word in rest if not word.startswith("simulate=")]
+        path = os.path.expanduser(path)
+        if Path(path).is_dir():
+            return evaluate([f"ckpt={path}", *words]) or 0
+        return _simulate(Path(path), words)
     values = _key_values(rest)
     from gazekit.errors import StoreError
 
@@ -103,8 +111,8 @@ def main(rest: list[str]) -> int:
 def _compare(values: dict[str, str]) -> int:
     if set(values) != {"compare", "project"}:
         raise ValueError(f"compare takes compare=DIR project=DIR and nothing else, got {', '.join(values)}")
-    from gazekit.annotate.agreement import compare
     from gazekit.annotate.project import Project
+    from gazekit.annotate.project.agreement import compare
 
     with Project.open(values["compare"]) as first, Project.open(values["project"]) as second:
         found = compare(first, second)
@@ -113,30 +121,25 @@ def _compare(values: dict[str, str]) -> int:
     return 0
 
 
-def _simulate(path: str, rest: list[str]) -> int:
-    """With a file of labels, or a run folder of `fit`."""
-    path = os.path.expanduser(path)
-    if not Path(path).exists():
+def _simulate(path: Path, rest: list[str]) -> int:
+    """The simulated annotator of a file of labels."""
+    if not path.exists():
         raise ValueError(f"simulate={path}: no such file of labels or run folder")
-    if Path(path).is_dir():
-        from gazekit.cli import main as gazekit
-
-        return gazekit(["evaluate", f"ckpt={path}", *rest]) or 0
-    from gazekit.annotate import opening
-    from gazekit.verbs.simulate import simulate_labels
+    from gazekit.annotate.session.project_setup import checked_settings, create_project, existing_project
+    from gazekit.verbs.annotation_simulation import simulate_labels
 
     values = _key_values(rest)
     frames = values.pop("frames", None)
     if frames is not None and not (frames.isdecimal() and int(frames) > 0):
         raise ValueError(f"frames={frames}: expected a number of frames from 1 on")
     options = _options(values)
-    kept = opening.kept(options.detector, options.propagator)
-    project = opening.there(options.project, options.recording, options.model)
+    settings = checked_settings(options.detector, options.propagator)
+    project = existing_project(options.project, options.recording, options.model)
     if project is None:
-        project = opening.created(options.project, options.recording, options.model, options.name)
+        project = create_project(options.project, options.recording, options.model, options.name)
     with closing(project):
-        project.store.describe(kept)
-        return simulate_labels(Path(path), project, None if frames is None else int(frames))
+        project.store.describe(settings)
+        return simulate_labels(path, project, None if frames is None else int(frames))
 
 
 def _key_values(rest: Sequence[str]) -> dict[str, str]:
@@ -186,15 +189,15 @@ def _serve(options: Options) -> int:
         raise ValueError(
             f"annotate needs {error.name}: in the checkout run pip install -c constraints.txt -e '.[annotate]'"
         ) from error
-    from gazekit.annotate import opening
-    from gazekit.annotate.security import is_loopback
-    from gazekit.annotate.server import serve
+    from gazekit.annotate.server.app import serve
+    from gazekit.annotate.server.security import is_loopback
     from gazekit.annotate.session import AnnotationSession
+    from gazekit.annotate.session.project_setup import checked_settings, create_project, existing_project
 
-    kept = opening.kept(options.detector, options.propagator)
+    settings = checked_settings(options.detector, options.propagator)
     token = options.token or (None if is_loopback(options.host) else secrets.token_urlsafe(24))
     with ExitStack() as stack:
-        project = opening.there(options.project, options.recording, options.model)
+        project = existing_project(options.project, options.recording, options.model)
         last = None if project is None else stack.enter_context(closing(project)).store.meta("port")
         if project is not None and options.name not in (None, project.name):
             raise ValueError(
@@ -202,13 +205,13 @@ def _serve(options: Options) -> int:
             )
         listening = stack.enter_context(_listening(options.host, options.port, last))
         if project is None:  # not before it is sure that it can be served
-            project = opening.created(options.project, options.recording, options.model, options.name)
+            project = create_project(options.project, options.recording, options.model, options.name)
             stack.enter_context(closing(project))
         port = listening.getsockname()[1]
         address = _address(options.host, port)
         stack.enter_context(_alone(Path(options.project), address))
         # pages that wait for the server to come back look at the last port
-        project.store.describe({**kept, "port": port})
+        project.store.describe({**settings, "port": port})
         session = stack.enter_context(closing(AnnotationSession(project)))
         shown = address if token is None else f"{address}?token={token}"
         serve(session, listening, options.host, token, ready=lambda: _tell(shown, options.open_browser))

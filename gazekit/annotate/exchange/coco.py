@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from gazekit.annotate.checks import SOURCES, sides
 from gazekit.annotate.exchange.tracks import check_size, used_labels
-from gazekit.annotate.labels import stem
 from gazekit.annotate.project import Project
-from gazekit.annotate.rows import Row
+from gazekit.annotate.project.checks import SOURCES, sides
+from gazekit.annotate.project.labels import stem
+from gazekit.annotate.project.rows import Row
 from gazekit.errors import RecordingError
 from gazekit.recordings.aoi.annotation_files import coco_boxes
 from gazekit.recordings.files import read_json

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from gazekit.annotate.exchange.tracks import Key, Track, check_size, frames_between, tracks_of, used_labels
 from gazekit.annotate.project import Project
-from gazekit.annotate.rows import Row
+from gazekit.annotate.project.rows import Row
 from gazekit.errors import RecordingError
 from gazekit.recordings.aoi import read_cvat
 from gazekit.recordings.files import read_bytes

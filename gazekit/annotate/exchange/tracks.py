@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from gazekit.annotate.checks import SIDES
 from gazekit.annotate.project import Project
-from gazekit.annotate.rows import Row
+from gazekit.annotate.project.checks import SIDES
+from gazekit.annotate.project.rows import Row
 from gazekit.errors import RecordingError
 from gazekit.recordings.aoi import MovingBox
 
