@@ -97,7 +97,7 @@ class Loop:
             self.detecting.wait()
 
     def predict(self, frame: int) -> FramePredictions | None:
-        """Predictions of a frame; outdated ones are computed now unless another call computes some. None without a model."""
+        """Predictions of a frame, computed now if outdated and no other call computes any; None without a model."""
         found = self.predictions.get(frame)
         if not self.model.ready or (found is not None and found.version == self.model.version):
             return found

@@ -28,7 +28,9 @@ def test_the_newest_whole_one_is_used(folder):
     spoil(folder, 2, 3)
     model = Model(folder)
     assert model.ready and model.detector.labels == ("label 0",)
-    assert model.problem.startswith("The model of 000003, 000002 cannot be read, that of 000001 is used: ")
+    assert model.problem.startswith(
+        "The model version 000003, 000002 cannot be read, version 000001 is used: "
+    )
     model.version += 1
     model.save()  # it comes after those that are damaged
     assert (folder / "000004" / "learner.safetensors").is_file()
@@ -39,7 +41,7 @@ def test_the_newest_whole_one_is_used(folder):
 def test_without_a_whole_one_a_new_model_is_learnt(folder):
     spoil(folder, 1, 2, 3)
     model = Model(folder)
-    assert not model.ready and model.version == 3 and "a new one is learnt" in model.problem
+    assert not model.ready and model.version == 3 and "a new one will be trained" in model.problem
 
 
 def test_a_whole_one_is_used_without_a_word(folder):

@@ -49,7 +49,7 @@ def test_a_detector_that_comes_during_an_update_is_kept_for_the_next(model, job)
         return picture(frame)
 
     model.learn(truth(range(12)), 2, [], slow, job)
-    assert asked == ["The detector has learnt."] and model._new is not None
+    assert asked == ["The detector was trained."] and model._new is not None
     new = model._new[0]
     model.learn(truth(range(12)), 2, [], picture, job)
     assert model.detector is new and model._new is None
@@ -59,7 +59,7 @@ def test_a_refused_detector_is_not_said_to_be_in_use(model, job, monkeypatch):
     old = model.detector
     model.beginning = "/models/rtdetr"
     monkeypatch.setattr(module, "new_detector", lambda names, beginning: KnownBoxes([LEFT, RIGHT]))
-    monkeypatch.setattr(model, "_old_accuracy", lambda *told: 2.0)
+    monkeypatch.setattr(model, "_present_accuracy", lambda *told: 2.0)
     assert model.wants_detector(truth(range(6)))
     model.train_detector(truth(range(6)), 2, picture, job)
     assert model.learn(truth(range(6)), 2, [], picture, job)[0].startswith("Worse with a new detector")
@@ -68,7 +68,7 @@ def test_a_refused_detector_is_not_said_to_be_in_use(model, job, monkeypatch):
     about = json.loads((model.folder / "000000" / "about.json").read_text())
     assert (about["began"], about["tried"]) == ("tiny", "/models/rtdetr")
     model.train_detector(truth(range(12)), 2, picture, job)  # with twice as many it is tried again
-    monkeypatch.setattr(model, "_old_accuracy", lambda *told: 0.0)
+    monkeypatch.setattr(model, "_present_accuracy", lambda *told: 0.0)
     model.learn(truth(range(12)), 2, [], picture, job)
     assert model._began == "/models/rtdetr" and model.detector is not old
 
@@ -78,6 +78,6 @@ def test_where_all_confirmed_frames_are_held_out_others_are_asked_for(tmp_path, 
     carried = truth(range(10, 14), origin=10)  # all from the fifth frame that was met, which is held out
     all_frames = [replace(one, complete=False) for one in truth(range(4))] + carried
     told, _ = model.learn(all_frames, 2, [], picture, job)
-    assert "draw boxes in others too" in told and not model.wants_detector(all_frames)
+    assert "draw boxes in other frames too" in told and not model.wants_detector(all_frames)
     assert model.train_detector(all_frames, 2, picture, job) == told and model._new is None
     assert model.wants_detector(all_frames + truth([20]))

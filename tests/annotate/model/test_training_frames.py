@@ -60,7 +60,7 @@ def test_a_detector_is_taught_the_others(tmp_path, job):
     pupil = Pupil([LEFT, RIGHT])
     model.detector.with_labels = lambda labels: pupil
     told = model.train_detector(truth(range(100, 112)), 2, damaged(101, 102), job)
-    assert told == "The detector has learnt. 2 labelled frames cannot be read and were left out: 101, 102."
+    assert told == "The detector was trained. 2 labelled frames cannot be read and were left out: 101, 102."
     seen = {int(frame[0, 0, 0]) for frame, _, _ in pupil.taught}
     assert seen < set(range(100, 112)) - {101, 102} and len(seen) >= 7  # a fifth is held out
 
@@ -118,4 +118,4 @@ def test_what_is_left_is_not_told_while_frames_are_read(monkeypatch):
     assert worker.wait(5)
     reading = [status.eta_s for status in told if status.message.startswith("reading")]
     assert len(reading) == 5 and set(reading) == {None}
-    assert [status.eta_s for status in told if "learns" in status.message] == [None, 30.0, 20.0]
+    assert [status.eta_s for status in told if status.message.startswith("training")] == [None, 30.0, 20.0]

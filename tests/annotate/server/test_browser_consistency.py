@@ -30,7 +30,7 @@ def test_a_change_in_one_tab_is_seen_in_the_other_without_reload(server, tab):
     one.keys("b", "3")
     one.saved()
     until(lambda: two.boxes()[0]["label"] == 3, "the other tab's label")
-    one.js("gazekit.annotator.setMode('fixation'); gazekit.going.goFixation(9)")
+    one.js("gazekit.annotator.setMode('fixation'); gazekit.navigation.goFixation(9)")
     one.settled()
     one.keys("2")
     one.saved()
@@ -72,7 +72,7 @@ def test_two_tabs_in_conflict_see_both_versions_and_nothing_is_lost(server, tab,
 
 def test_a_fixation_is_not_in_conflict_with_boxes_of_its_frame(server, tab):
     page = tab(server.address)
-    page.js("gazekit.going.goFixation(5)")
+    page.js("gazekit.navigation.goFixation(5)")
     page.settled()
     known = page.js("return gazekit.model.view(40).version")
     page.js("gazekit.model.receive = (state) => state")  # this tab hears nothing any more
@@ -163,7 +163,7 @@ def test_edits_are_kept_while_the_server_does_not_let_the_page_in(server, tab, s
     before = len(page.boxes())
     page.js(_ANSWERS, "/api/actions", status, "a token is needed")
     page.js("gazekit.annotator.setMode('box'); gazekit.boxes.draw([10, 10, 50, 50])")
-    until(lambda: "not let in · 1 waiting" in page.text("saved"), "that it is refused")
+    until(lambda: "no access · 1 waiting" in page.text("saved"), "that it is refused")
     assert "a token is needed" in page.text("toasts")
     page.js("window.fetch = window.real")
     page.saved()

@@ -52,7 +52,7 @@ def test_digits_choose_the_label_of_the_next_box_once_n_was_pressed(server, tab)
     assert [box["label"] for box in page.boxes()] == [3]
     assert page.text("suggestion").startswith("book")  # it is selected
     page.keys("n", "4")
-    assert page.js("return gazekit.shown.selected") is None
+    assert page.js("return gazekit.viewState.selected") is None
     assert "Draw: device-left" in page.text("suggestion")
     page.drag((140, 30), (200, 80))
     page.saved()
@@ -70,18 +70,18 @@ def test_the_keys_are_for_labels_again_once_a_label_was_added(server, tab):
     assert "mug" in page.text("labels")
     assert page.js(FOCUSED) == "stage"
     page.keys("q")
-    assert page.js("return gazekit.shown.mode") == "box"
+    assert page.js("return gazekit.viewState.mode") == "box"
     page.keys("l", "x", ESCAPE)
     assert page.js(FOCUSED) == "stage"
 
 
 def test_enter_confirms_after_a_button_was_clicked(server, tab):
     page = tab(server.address)
-    page.js("gazekit.going.goFixation(2)")
+    page.js("gazekit.navigation.goFixation(2)")
     page.settled()
     page.press("[data-testid=labels] [data-label='2']")
     page.saved()
-    page.js("gazekit.going.goFixation(1)")  # its suggestion is the book that is there
+    page.js("gazekit.navigation.goFixation(1)")  # its suggestion is the book that is there
     page.settled()
     page.keys(ENTER)
     page.saved()
@@ -150,7 +150,7 @@ def test_frames_are_counted_from_zero_and_progress_is_of_the_mode(server, tab):
 def test_only_suggestions_of_the_model_are_counted(server, tab):
     page = tab(server.address)
     note = "return document.getElementById('queue-note').textContent"
-    page.js("gazekit.going.goFixation(7)")
+    page.js("gazekit.navigation.goFixation(7)")
     for key in "1230x1":
         page.settled()
         page.keys(key)
@@ -162,7 +162,7 @@ def test_only_suggestions_of_the_model_are_counted(server, tab):
         "Object.assign(fixations, {label: Array(all).fill(null), suggestion: Array(all).fill(3),"
         " by_model: Array(all).fill(arguments[0])});"
         "gazekit.model.outbox.add = () => {};"
-        "for (const id of fixations.id.slice(0, 5)) { gazekit.shown.fixation = id; gazekit.annotator.labelFixation(3) }"
+        "for (const id of fixations.id.slice(0, 5)) { gazekit.viewState.fixation = id; gazekit.annotator.labelFixation(3) }"
     )
     page.js(takes, False)  # boxes drawn by hand
     assert page.js("return gazekit.annotator.labelled.length") == 11
@@ -236,13 +236,13 @@ def test_enter_confirms_no_frame_but_the_one_it_was_pressed_in(server, tab):
         "const real = window.fetch; window.held = [];"
         "window.fetch = (path, what) => path === '/api/frames/70'"
         " ? new Promise((resolve) => held.push(() => resolve(real(path, what)))) : real(path, what);"
-        "gazekit.going.go(70)"
+        "gazekit.navigation.go(70)"
     )
     page.keys(ENTER, RIGHT)
     page.settled()
-    assert page.js("return gazekit.shown.frame") == 71
+    assert page.js("return gazekit.viewState.frame") == 71
     page.js("for (const answer of held) answer()")
-    until(lambda: "frame 70 is not here yet: nothing was confirmed" in page.text("toasts"), "why not")
+    until(lambda: "frame 70 has not loaded yet: nothing was confirmed" in page.text("toasts"), "why not")
     page.saved()
     assert [server.get(f"api/frames/{frame}")["confirmed"] for frame in (70, 71)] == [False, False]
 

@@ -121,10 +121,10 @@ def test_steps_and_labels_are_quick(server, tab):
     step = statistics.median(page.js("return gazekit.stepMs"))
     far = []
     for frame in np.random.default_rng(0).integers(0, FRAMES, 15).tolist():
-        page.js("gazekit.stepMs.length = 0; gazekit.going.go(arguments[0])", frame)
+        page.js("gazekit.stepMs.length = 0; gazekit.navigation.go(arguments[0])", frame)
         far.append(until(lambda: page.js("return gazekit.stepMs[0]"), "the frame"))
     page.js(
-        "gazekit.annotator.setMode('fixation'); gazekit.going.goFixation(4000); gazekit.saveMs.length = 0"
+        "gazekit.annotator.setMode('fixation'); gazekit.navigation.goFixation(4000); gazekit.saveMs.length = 0"
     )
     for k in range(30):
         page.settled()

@@ -69,7 +69,7 @@ def test_fixations_are_mapped_by_one_key_each_in_the_order_of_the_queue(server, 
     page = tab(server.address)
     page.find("queue-order").send_keys("time")
     page.keys(ESCAPE)
-    page.js("document.activeElement.blur(); gazekit.going.goFixation(1)")
+    page.js("document.activeElement.blur(); gazekit.navigation.goFixation(1)")
     page.settled()
     assert "book?" in page.text("suggestion")  # the gaze lies in a box that is there
     for key in (ENTER, "3", "x", "0"):
@@ -79,7 +79,7 @@ def test_fixations_are_mapped_by_one_key_each_in_the_order_of_the_queue(server, 
     fixations = server.get("api/fixations")
     assert fixations["label"][:5] == [3, 3, -1, 0, None]
     assert fixations["source"][:2] == ["confirmed", "manual"]
-    assert page.js("return gazekit.shown.fixation") == 5
+    assert page.js("return gazekit.viewState.fixation") == 5
     assert page.text("progress").startswith("4 of 14 fixations")
     page.chord(CTRL, "z")
     page.saved()
@@ -95,7 +95,7 @@ def test_boxes_are_made_copied_moved_interpolated_by_keys_alone(server, tab):
     first = server.get("api/frames/26")["boxes"][0]
     page.keys("c")
     page.saved()
-    until(lambda: page.js("return gazekit.shown.frame") == 27, "the next frame")
+    until(lambda: page.js("return gazekit.viewState.frame") == 27, "the next frame")
     page.js("gazekit.model.act({op: 'box.add', frame: 36, label: 3, track: arguments[0], box: arguments[1]})",
             first["track"], [side + 10 for side in first["box"]])  # fmt: skip
     page.saved()
@@ -108,7 +108,7 @@ def test_boxes_are_made_copied_moved_interpolated_by_keys_alone(server, tab):
     assert between > 3
     page.keys("m")
     until(
-        lambda: page.js("return gazekit.shown.frame") == 32,
+        lambda: page.js("return gazekit.viewState.frame") == 32,
         "the middle between keyframes 27 and 36",
     )
 
@@ -152,9 +152,9 @@ def test_the_help_shows_all_keys_and_gives_others(server, tab):
     page.keys(ESCAPE)
     assert not page.find("help").is_displayed()
     page.keys("n")
-    assert not page.js("return gazekit.shown.drawing")
+    assert not page.js("return gazekit.viewState.drawing")
     page.keys("j")
-    assert page.js("return gazekit.shown.drawing")
+    assert page.js("return gazekit.viewState.drawing")
 
 
 def test_light_and_dark_follow_the_system_and_the_button(server, tab):

@@ -115,7 +115,7 @@ def test_the_wrong_one_is_deleted_and_does_not_come_back(server, predicting):
     page.keys(ENTER)
     page.saved()
     assert server.get("api/frames/7")["confirmed"] and _of(server, 7) == []
-    until(lambda: "Frame 7 confirmed: nothing in it." in page.text("toasts"), "a word about it")
+    until(lambda: "Frame 7 confirmed without boxes." in page.text("toasts"), "a word about it")
     for _ in range(2):
         page.chord(CTRL, "z")  # the confirmation, then the last deletion
         page.saved()
@@ -196,7 +196,7 @@ def test_an_empty_frame_is_said_to_be_confirmed_and_p_does_nothing_in_it(server,
     page.keys(ENTER)
     page.saved()
     assert server.get("api/frames/18")["confirmed"]
-    assert "Frame 18 confirmed: nothing in it." in page.text("toasts")
+    assert "Frame 18 confirmed without boxes." in page.text("toasts")
 
 
 def test_why_a_digit_is_ignored_while_drawing(server, predicting):

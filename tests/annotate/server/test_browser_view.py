@@ -9,8 +9,8 @@ from selenium_keys import CTRL, ENTER
 
 pytestmark = pytest.mark.slow
 
-FIXATION = "return gazekit.shown.fixation"
-FRAME = "return gazekit.shown.frame"
+FIXATION = "return gazekit.viewState.fixation"
+FRAME = "return gazekit.viewState.frame"
 TOASTS = "return [...document.querySelectorAll('.toast span')].map((toast) => toast.textContent)"
 TOAST = "const [text, error] = arguments; import('/page/dom.js').then(({toast}) => toast(text, {error}))"
 # Pictures on the page that are neither there nor hidden; those that are there.
@@ -88,10 +88,10 @@ def test_no_picture_is_shown_under_another_frames_number(toy_project, served, ta
     server = served(toy_project())
     page = tab(server.address)
     _choose(page, "time")
-    page.js("gazekit.going.goFixation(1)")
+    page.js("gazekit.navigation.goFixation(1)")
     page.settled()
     server.kill()
-    page.js("gazekit.going.goFixation(9)")
+    page.js("gazekit.navigation.goFixation(9)")
     frame = page.js(FRAME)
     assert page.text("frame-chip").startswith(f"frame {frame} ")
     until(lambda: page.find("waiting").is_displayed(), "that the picture is missing")
@@ -99,7 +99,7 @@ def test_no_picture_is_shown_under_another_frames_number(toy_project, served, ta
     until(lambda: not page.js(INK), "a blank stage")
     for key in ("1", ENTER, "x"):
         page.keys(key)
-    assert any(f"picture of frame {frame} is not here yet" in text for text in page.js(TOASTS))
+    assert any(f"picture of frame {frame} has not loaded yet" in text for text in page.js(TOASTS))
     assert page.js("return gazekit.model.outbox.waiting.length") == 0
     assert page.js(FIXATION) == 9
     page.js("gazekit.annotator.setMode('box')")  # which shows neighbours that have not been seen
@@ -125,7 +125,7 @@ def test_a_picture_that_the_server_refuses_says_why_and_can_be_passed(server, ta
         "const real = window.fetch; window.fetch = (path, what) => String(path).includes('.jpg')"
         " ? Promise.resolve(new Response(JSON.stringify({detail: 'damaged'}), {status: 422})) : real(path, what)"
     )
-    page.js("gazekit.going.goFixation(10)")
+    page.js("gazekit.navigation.goFixation(10)")
     frame = page.js(FRAME)
     until(lambda: page.text("waiting") == f"picture of frame {frame}: damaged", "why")
     page.keys("1")
@@ -164,7 +164,7 @@ def test_a_message_leaves_the_case_of_a_label_as_it_is(server, tab):
 def test_the_timeline_zooms_around_the_frame_shown(server, tab):
     page = tab(server.address)
     where = (
-        "const {span: [a, b]} = gazekit.timeline, t = gazekit.model.times[gazekit.shown.frame];"
+        "const {span: [a, b]} = gazekit.timeline, t = gazekit.model.times[gazekit.viewState.frame];"
         "return [(t - a) / (b - a), b - a]"
     )
     page.go(30)
@@ -185,12 +185,12 @@ def test_mode_and_frame_outlive_a_reload(server, tab):
     page.keys("q")
     page.go(77)
     page.open()
-    assert page.js("return gazekit.shown.mode") == "box" and page.js(FRAME) == 77
+    assert page.js("return gazekit.viewState.mode") == "box" and page.js(FRAME) == 77
     assert page.js("return gazekit.queue.kind") == "frame"
     page.keys("q")
-    page.js("gazekit.going.goFixation(12)")
+    page.js("gazekit.navigation.goFixation(12)")
     page.open()
-    assert page.js("return gazekit.shown.mode") == "fixation" and page.js(FIXATION) == 12
+    assert page.js("return gazekit.viewState.mode") == "fixation" and page.js(FIXATION) == 12
     other = tab(server.address)  # another tab begins at the beginning
     assert other.js(FIXATION) != 12
 
@@ -206,7 +206,7 @@ def test_a_project_without_fixations_opens_with_boxes(served, tab, tmp_path):
         cv2.imwrite(str(folder / f"{number}.png"), np.full((48, 64, 3), 40 * number, np.uint8))
     Project.create(tmp_path / "study" / "project", folder).close()
     page = tab(served(tmp_path / "study" / "project").address)
-    assert page.js("return gazekit.shown.mode") == "box"
+    assert page.js("return gazekit.viewState.mode") == "box"
     assert page.js("return gazekit.queue.kind") == "frame"
 
 

@@ -239,7 +239,7 @@ def test_boxes_are_propagated_as_one_action(client, session):
     assert client.post("/api/propagate", json=body).status_code == 202
     assert session.tracking.worker.wait(20)
     status = session.tracking.worker.status
-    assert status.state == "idle" and status.message.startswith("carried to frame 10"), status
+    assert status.state == "idle" and status.message.startswith("propagated to frame 10"), status
     assert {
         box["source"] for i in range(1, 11) for box in client.get(f"/api/frames/{i}").json()["boxes"]
     } == {"propagated"}

@@ -177,7 +177,7 @@ def test_others_need_the_printed_token(recording, tmp_path):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["project=p"], "no project in p yet: recording=PATH"), (["recording=r"], "project=DIR is missing"),
+        (["project=p"], "no project in p yet: give recording=PATH"), (["recording=r"], "project=DIR is missing"),
         (["project=p", "port=x"], "port=x"), (["project=p", "port=99999"], "port=99999"), (["p"], "expected KEY=VALUE"),
         (["project=p", "open_browser=yes"], "true or false"), (["project=p", "colour=red"], "unknown colour"),
         (["project=p", "project=q"], "given twice"), (["project=p", "recording=nowhere"], "nowhere"),

@@ -145,7 +145,7 @@ def test_the_verb_writes_a_table_and_a_picture(shared_data, tmp_path, capsys, mo
         labels.read_text().replace('"width": 320', '"width": 300').replace('"width":320', '"width":300')
     )
     assert main(["annotate", *words, "frames=4"]) == 0
-    assert "4 frames, 20 corrections: 5.0 a frame" in capsys.readouterr().out
+    assert "4 frames, 20 corrections: 5.0 per frame" in capsys.readouterr().out
     assert len((tmp_path / "trial/simulated.csv").read_text().splitlines()) == 5
     assert (tmp_path / "trial/simulated.png").stat().st_size > 10_000
     for words_, text in (

@@ -1,37 +1,37 @@
-/** What the user can do with labels, fixations and the model; boxes, tracks and going about have files of their own. */
+/** What the user can do with labels, fixations and the model; boxes, tracks and navigation have files of their own. */
 /** @import { Edit, Label } from "./types.js" */
 /** @import { Boxes } from "./boxes.js" */
-/** @import { Going } from "./going.js" */
+/** @import { Navigation } from "./navigation.js" */
 /** @import { Model } from "./model.js" */
-/** @import { Shown } from "./shown.js" */
+/** @import { ViewState } from "./view_state.js" */
 import { post } from "./api.js";
 import { askLabel } from "./dialogs.js";
-import { told, toast } from "./dom.js";
+import { withToast, toast } from "./dom.js";
 import { BACKGROUND } from "./model.js";
 
 export class Annotator {
   /** Fixations labelled in this sitting; whether the model's suggestion was taken, null where it made none or there was an answer already. @type {{accepted: boolean | null, at: number}[]} */ labelled = [];
   /** This page has asked the model to learn, and will be told how that ended. */ updating = false;
 
-  /** @param {Model} model @param {Shown} shown @param {Boxes} boxes @param {Going} going */
-  constructor(model, shown, boxes, going) {
+  /** @param {Model} model @param {ViewState} viewState @param {Boxes} boxes @param {Navigation} navigation */
+  constructor(model, viewState, boxes, navigation) {
     this.model = model;
-    this.shown = shown;
+    this.viewState = viewState;
     this.boxes = boxes;
-    this.going = going;
+    this.navigation = navigation;
   }
 
   /** @param {"fixation" | "box"} [mode] */
-  setMode(mode = this.shown.mode === "box" ? "fixation" : "box") {
-    Object.assign(this.shown, { mode, drawing: false, selected: null });
-    this.going.onShow();
-    this.going.queue.refresh({ kind: mode === "fixation" ? "fixation" : "frame" });
+  setMode(mode = this.viewState.mode === "box" ? "fixation" : "box") {
+    Object.assign(this.viewState, { mode, drawing: false, selected: null });
+    this.navigation.onShow();
+    this.navigation.queue.refresh({ kind: mode === "fixation" ? "fixation" : "frame" });
     if (mode === "box") this.model.loadStats();
   }
 
   /** @param {Label} label */
   pick(label) {
-    if (this.shown.mode === "fixation") this.labelFixation(label.id);
+    if (this.viewState.mode === "fixation") this.labelFixation(label.id);
     else this.boxes.pick(label);
   }
 
@@ -44,10 +44,10 @@ export class Annotator {
 
   /** @param {number} label */
   labelFixation(label) {
-    const { fixation } = this.shown;
+    const { fixation } = this.viewState;
     const k = fixation === null ? undefined : this.model.place.get(fixation);
     if (fixation === null || k === undefined) return toast("No fixation in this frame: S goes to the next one.");
-    if (!this.going.stage.picture && !(this.going.refused && label < BACKGROUND)) return this.#unseen("labelled");
+    if (!this.navigation.stage.picture && !(this.navigation.refused && label < BACKGROUND)) return this.#unseen("labelled");
     const { suggestion, frame, confidence, by_model, label: labels } = this.model.fixations;
     const right = suggestion[k] === label;
     this.labelled.push({ accepted: by_model[k] && labels[k] === null ? right : null, at: performance.now() });
@@ -55,22 +55,22 @@ export class Annotator {
       op: right ? "fixation.confirm" : "fixation.label", fixation, label, frame: frame[k] < 0 ? null : frame[k], seen: labels[k],
       ...(right && confidence[k] !== null ? { confidence: confidence[k] } : {}),
     });
-    this.going.advance();
+    this.navigation.advance();
   }
 
   /** @param {string} done what was not */
-  #unseen(done) { toast(`The picture of frame ${this.shown.frame} is not here${this.going.refused ? "" : " yet"}: nothing was ${done}.`); }
+  #unseen(done) { toast(`The picture of frame ${this.viewState.frame} ${this.navigation.refused ? "cannot be shown" : "has not loaded yet"}: nothing was ${done}.`); }
 
   async confirm() {
-    if (this.shown.mode === "box") {
-      if (!this.going.stage.picture) return this.#unseen("confirmed");
-      if (await this.boxes.confirm()) this.going.advance();
+    if (this.viewState.mode === "box") {
+      if (!this.navigation.stage.picture) return this.#unseen("confirmed");
+      if (await this.boxes.confirm()) this.navigation.advance();
       return;
     }
-    const k = this.shown.fixation === null ? undefined : this.model.place.get(this.shown.fixation);
-    if (k === undefined) return this.going.nextFixation(1);
+    const k = this.viewState.fixation === null ? undefined : this.model.place.get(this.viewState.fixation);
+    if (k === undefined) return this.navigation.nextFixation(1);
     const label = this.model.fixations.label[k] ?? this.model.fixations.suggestion[k];
-    if (label === null || label === undefined) return toast("Nothing is suggested here yet: press the key of a label.");
+    if (label === null || label === undefined) return toast("No suggestion here yet: press the key of a label.");
     this.labelFixation(label);
   }
 
@@ -95,19 +95,19 @@ export class Annotator {
 
   async update() {
     await this.model.outbox.idle();
-    const answer = await told(post("/api/model/update", {}));
+    const answer = await withToast(post("/api/model/update", {}));
     this.updating = Boolean(answer?.started);
     if (answer && !answer.started) toast(answer.message);
   }
 
   async escape() {
-    if (this.shown.drawing || this.shown.playing || this.shown.selected !== null) {
-      Object.assign(this.shown, { drawing: false, playing: false, selected: null });
-      this.going.stage.cancel();
-      this.going.onShow();
+    if (this.viewState.drawing || this.viewState.playing || this.viewState.selected !== null) {
+      Object.assign(this.viewState, { drawing: false, playing: false, selected: null });
+      this.navigation.stage.cancel();
+      this.navigation.onShow();
     } else await this.stop();
   }
 
   /** Learning and propagating end; what was reached so far is kept where it is whole. */
-  async stop() { await told(post("/api/model/cancel", {})); }
+  async stop() { await withToast(post("/api/model/cancel", {})); }
 }

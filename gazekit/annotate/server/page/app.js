@@ -8,16 +8,16 @@ import { askAuthor } from "./dialogs.js";
 import { byId, toast } from "./dom.js";
 import { describe } from "./edits.js";
 import { Filmstrip } from "./filmstrip.js";
-import { Going } from "./going.js";
+import { Navigation } from "./navigation.js";
 import { author, tabId } from "./identity.js";
-import { keepOrder, keepPlace, keptOrder, keptPlace } from "./kept.js";
+import { storeOrder, storePlace, storedOrder, storedPlace } from "./stored_place.js";
 import { actions, wireButtons, wireKeys } from "./keyboard.js";
 import { Keys } from "./keys.js";
 import { Model } from "./model.js";
 import { showBoxes, showLabels } from "./panels.js";
-import { hideBroken, mendBroken, Pictures } from "./pictures.js";
+import { hideBroken, repairBroken, Pictures } from "./pictures.js";
 import { Queue } from "./queue.js";
-import { atStart } from "./shown.js";
+import { atStart } from "./view_state.js";
 import { Stage } from "./stage.js";
 import { showModel, showProgress, showSaved, startCurve } from "./status.js";
 import { listen } from "./stream.js";
@@ -33,28 +33,28 @@ const REFRESH_MS = 400;
 const model = new Model(await tabId(), author);
 await opened();
 
-const place = keptPlace(model.project);
-const shown = Object.assign(atStart(), place ?? { mode: model.fixations.id.length ? "fixation" : "box" });
+const place = storedPlace(model.project);
+const viewState = Object.assign(atStart(), place ?? { mode: model.fixations.id.length ? "fixation" : "box" });
 const pictures = new Pictures(model.project.n_frames, model.project.size_px[0]);
-const going = new Going(model, pictures, shown, () => show());
-const boxes = new Boxes(model, shown, () => show());
-const tracks = new Tracks(model, shown, boxes, going);
-const annotator = new Annotator(model, shown, boxes, going);
-const stage = new Stage(byId("stage"), model, shown, boxes, {
+const navigation = new Navigation(model, pictures, viewState, () => show());
+const boxes = new Boxes(model, viewState, () => show());
+const tracks = new Tracks(model, viewState, boxes, navigation);
+const annotator = new Annotator(model, viewState, boxes, navigation);
+const stage = new Stage(byId("stage"), model, viewState, boxes, {
   onDraw: (box) => boxes.draw(box),
   onChange: (id, box) => boxes.change(id, box),
   onSelect: (box) => {
-    if (shown.mode === "box") boxes.select(box);
+    if (viewState.mode === "box") boxes.select(box);
     else if (box) annotator.labelFixation(box.label);
   },
-  onDrawn: () => { shown.drawing = false; show(); },
+  onDrawn: () => { viewState.drawing = false; show(); },
 });
-const gone = { onFrame: (/** @type {number} */ frame) => { going.go(frame); }, onFixation: (/** @type {number} */ id) => going.goFixation(id) };
+const gone = { onFrame: (/** @type {number} */ frame) => { navigation.go(frame); }, onFixation: (/** @type {number} */ id) => navigation.goFixation(id) };
 const timeline = new Timeline(byId("timeline"), model, gone);
 const filmstrip = new Filmstrip(byId("filmstrip"), model, gone);
-const queue = new Queue(byId("queue"), byId("queue-rows"), model, (item) => going.goItem(item));
+const queue = new Queue(byId("queue"), byId("queue-rows"), model, (item) => navigation.goItem(item));
 const keys = new Keys();
-Object.assign(going, { stage, queue });
+Object.assign(navigation, { stage, queue });
 tracks.timeline = timeline;
 const does = actions(annotator, tracks, timeline, keys);
 const saveMs = /** @type {number[]} */ ([]);
@@ -80,11 +80,11 @@ function showAuthor() { byId("author").textContent = author(); }
 
 /** Everything that depends on where one is. */
 function show() {
-  const { mode, frame, fixation } = shown;
-  keepPlace(model.project, shown);
+  const { mode, frame, fixation } = viewState;
+  storePlace(model.project, viewState);
   document.body.dataset.mode = mode;
   for (const [id, pressed] of Object.entries({
-    "mode-fixation": mode === "fixation", "mode-box": mode === "box", "toggle-gaze": shown.gaze, "toggle-heat": shown.heat, "new-box": shown.drawing, play: shown.playing,
+    "mode-fixation": mode === "fixation", "mode-box": mode === "box", "toggle-gaze": viewState.gaze, "toggle-heat": viewState.heat, "new-box": viewState.drawing, play: viewState.playing,
   })) byId(id).setAttribute("aria-pressed", pressed);
   const where = `frame ${frame} · ${model.project.n_frames} frames · ${clock(model.times[frame], true)}`;
   byId("frame-chip").textContent = where;
@@ -93,7 +93,7 @@ function show() {
   const k = fixation === null ? undefined : model.place.get(fixation);
   byId("fixation-chip").textContent = k === undefined ? "" : `fixation ${fixation} · ${Math.round(model.fixations.offset_ms[k] - model.fixations.onset_ms[k])} ms`;
   byId("waiting").hidden = stage.picture !== null;
-  byId("waiting").textContent = `picture of frame ${frame}: ${going.refused || "waiting for the server"}`;
+  byId("waiting").textContent = `picture of frame ${frame}: ${navigation.refused || "waiting for the server"}`;
   showFrame();
   showProgress(model, annotator);
   timeline.show(frame, fixation);
@@ -102,18 +102,18 @@ function show() {
 
 /** What depends on the boxes of the frame shown. */
 function showFrame() {
-  const k = shown.fixation === null ? undefined : model.place.get(shown.fixation);
-  const active = shown.mode === "box" ? (boxes.selected ?? { label: boxes.next?.id }).label : k === undefined ? undefined : model.fixations.label[k];
+  const k = viewState.fixation === null ? undefined : model.place.get(viewState.fixation);
+  const active = viewState.mode === "box" ? (boxes.selected ?? { label: boxes.next?.id }).label : k === undefined ? undefined : model.fixations.label[k];
   showLabels(model, active, { onPick: (label) => annotator.pick(label), onEdit: (label) => annotator.editLabel(label) });
   showBoxes(model, boxes, {
     onSelect: (box) => {
-      if (shown.mode !== "box") annotator.setMode("box");
+      if (viewState.mode !== "box") annotator.setMode("box");
       boxes.select(box);
     },
     onDelete: (box) => boxes.remove(box),
   });
-  showSuggestion(model, shown, boxes);
-  byId("stage").setAttribute("aria-label", `Frame ${shown.frame}, ${boxes.view?.boxes.length ?? 0} boxes`);
+  showSuggestion(model, viewState, boxes);
+  byId("stage").setAttribute("aria-label", `Frame ${viewState.frame}, ${boxes.view?.boxes.length ?? 0} boxes`);
   stage.draw();
 }
 
@@ -137,7 +137,7 @@ addEventListener("beforeunload", (event) => {
   if (model.outbox.waiting.length && !localStorage.getItem(model.outbox.storageKey)) event.preventDefault(); // nowhere kept
 });
 byId("queue-order").onchange = (/** @type {any} */ { target }) => {
-  keepOrder(model.project, target.value);
+  storeOrder(model.project, target.value);
   queue.choose(target.value);
   if (!target.matches(":focus-visible")) byId("stage").focus(); // chosen by a pointer: keys are for labels again
 };
@@ -149,7 +149,7 @@ byId("new-label").onsubmit = (/** @type {SubmitEvent} */ event) => {
   byId("stage").focus();
 };
 
-model.on("frame", (frame) => { if (frame === shown.frame) showFrame(); });
+model.on("frame", (frame) => { if (frame === viewState.frame) showFrame(); });
 model.on("fixations", () => { show(); queue.draw(); });
 model.on("labels", () => { show(); queue.draw(); timeline.draw(); });
 model.on("stats", () => showProgress(model, annotator));
@@ -161,7 +161,7 @@ model.on("model", (status) => {
   if (status.message) toast(status.message, { error: status.state === "failed" });
 });
 model.on("predictions", () => { queue.refresh(); timeline.refresh(); model.loadProject().catch(() => {}); });
-model.on("back", () => { mendBroken(); queue.draw(); });
+model.on("back", () => { repairBroken(); queue.draw(); });
 model.on("anew", () => { queue.refresh(); timeline.refresh(); });
 model.on("propagation", ({ state, message }) => {
   if (state === "propagating") return;
@@ -171,7 +171,7 @@ model.on("propagation", ({ state, message }) => {
 });
 model.on("numbered", (/** @type {Map<Id, LabelledBox>} */ made) => {
   const { drag } = stage.pointer;
-  shown.selected = made.get(shown.selected ?? "")?.id ?? shown.selected;
+  viewState.selected = made.get(viewState.selected ?? "")?.id ?? viewState.selected;
   if (drag && "id" in drag) drag.id = made.get(drag.id)?.id ?? drag.id;
 });
 model.on("saved", ({ ms }) => {
@@ -181,8 +181,8 @@ model.on("saved", ({ ms }) => {
 });
 model.on("nothing", (op) => toast(`Nothing to ${op}.`));
 model.on("went", (answer) => {
-  if (answer.fixation !== null && answer.fixation !== undefined && shown.mode === "fixation") going.goFixation(answer.fixation);
-  else if (typeof answer.frame === "number") going.go(answer.frame);
+  if (answer.fixation !== null && answer.fixation !== undefined && viewState.mode === "fixation") navigation.goFixation(answer.fixation);
+  else if (typeof answer.frame === "number") navigation.go(answer.frame);
 });
 model.on("refused", (/** @type {{edit: Edit, reason: string}} */ { edit, reason }) => {
   if (reason) toast(`Not done, ${describe(edit, model.labels)}: ${reason}`, { error: true });
@@ -195,24 +195,24 @@ document.title = `${model.project.name} · gazekit annotate`;
 byId("timeline").setAttribute("aria-valuemax", model.project.n_frames - 1);
 new ResizeObserver(() => {
   pictures.setWidth(byId("stage").clientWidth * devicePixelRatio);
-  filmstrip.show(shown.mode, shown.frame, shown.fixation);
+  filmstrip.show(viewState.mode, viewState.frame, viewState.fixation);
 }).observe(byId("stage"));
 wireTheme(() => { stage.draw(); timeline.draw(); });
-wireConflicts(model, going);
+wireConflicts(model, navigation);
 startCurve(model.stats.held_out ?? []);
 showModel(model.project.model);
 showSaved(model);
-showConflict(model, going);
+showConflict(model, navigation);
 stage.fit();
 if (model.project.problem) toast(model.project.problem, { error: true });
 hideBroken();
-byId("queue-order").value = keptOrder(model.project);
-await queue.refresh({ order: keptOrder(model.project), kind: shown.mode === "fixation" ? "fixation" : "frame" });
+byId("queue-order").value = storedOrder(model.project);
+await queue.refresh({ order: storedOrder(model.project), kind: viewState.mode === "fixation" ? "fixation" : "frame" });
 listen(model);
 if (place) {
-  queue.follow(queue.kind, shown.mode === "fixation" ? shown.fixation : shown.frame);
-  going.go(shown.frame, shown.fixation);
-} else if (!queue.pick(0)) going.go(0);
+  queue.follow(queue.kind, viewState.mode === "fixation" ? viewState.fixation : viewState.frame);
+  navigation.go(viewState.frame, viewState.fixation);
+} else if (!queue.pick(0)) navigation.go(0);
 /** For measuring, and for the curious. */
-Object.assign(window, { gazekit: { model, shown, going, boxes, tracks, annotator, stage, timeline, queue, saveMs, stepMs: going.stepMs } });
+Object.assign(window, { gazekit: { model, viewState, navigation, boxes, tracks, annotator, stage, timeline, queue, saveMs, stepMs: navigation.stepMs } });
 document.body.dataset.ready = "true";

@@ -1,7 +1,7 @@
 /** Boxes of the frame shown: drawn, selected, moved, relabelled, deleted, confirmed. */
 /** @import { Box, Edit, FrameState, Id, Label, LabelledBox, Prediction } from "./types.js" */
 /** @import { Model } from "./model.js" */
-/** @import { Shown } from "./shown.js" */
+/** @import { ViewState } from "./view_state.js" */
 import { toast } from "./dom.js";
 import { nonce } from "./edits.js";
 import { BACKGROUND } from "./model.js";
@@ -12,20 +12,20 @@ export const SELECT_FIRST = "Select a box first: B.";
 export class Boxes {
   /**
    * @param {Model} model
-   * @param {Shown} shown
+   * @param {ViewState} viewState
    * @param {() => void} onShow
    */
-  constructor(model, shown, onShow) {
+  constructor(model, viewState, onShow) {
     this.model = model;
-    this.shown = shown;
+    this.viewState = viewState;
     this.onShow = onShow;
   }
 
   /** @returns {FrameState | undefined} */
-  get view() { return this.model.view(this.shown.frame); }
+  get view() { return this.model.view(this.viewState.frame); }
 
   /** @returns {LabelledBox | undefined} */
-  get selected() { return this.view?.boxes.find((box) => box.id === this.shown.selected); }
+  get selected() { return this.view?.boxes.find((box) => box.id === this.viewState.selected); }
 
   /** Predictions that stand for boxes as long as nobody has made or confirmed any here. */
   get guesses() {
@@ -39,7 +39,7 @@ export class Boxes {
   /** Label of the next box: as picked, or the first one; of look-alikes one that the frame lacks. @returns {Label | undefined} */
   get next() {
     const own = this.model.labels.filter((label) => label.id > BACKGROUND);
-    const picked = own.find((label) => label.id === this.shown.label) ?? own[0];
+    const picked = own.find((label) => label.id === this.viewState.label) ?? own[0];
     const there = new Set(this.all.map((box) => box.label));
     if (!picked?.group || !there.has(picked.id)) return picked;
     const lacking = own.filter((label) => !there.has(label.id));
@@ -47,7 +47,7 @@ export class Boxes {
   }
 
   /** @param {Partial<Edit> & {op: string}} edit in the frame shown */
-  edit(edit) { this.model.act({ ...edit, frame: this.shown.frame }); }
+  edit(edit) { this.model.act({ ...edit, frame: this.viewState.frame }); }
 
   /**
    * Predictions that are shown become boxes of the frame, not reviewed as yet, so that single ones can be changed.
@@ -58,15 +58,15 @@ export class Boxes {
     const { guesses } = this;
     const twice = guesses.filter((guess, k) => this.model.label(guess.label)?.group && guesses.some((other, j) => (
       other.label === guess.label && (other.score > guess.score || (other.score === guess.score && j < k)))));
-    for (const { label } of twice) toast(`“${this.model.label(label)?.name}” is predicted more than once, and a frame has at most one: the surest is kept. Undo brings all back.`);
-    const boxes = guesses.filter((guess) => !twice.includes(guess)).map(({ label, box, score }) => ({ frame: this.shown.frame, label, box, score }));
+    for (const { label } of twice) toast(`“${this.model.label(label)?.name}” is predicted more than once, and a frame has at most one: only the most confident one is kept. Undo restores the others.`);
+    const boxes = guesses.filter((guess) => !twice.includes(guess)).map(({ label, box, score }) => ({ frame: this.viewState.frame, label, box, score }));
     if (boxes.length) this.edit({ op: "boxes.put", temp: newId(), source: "predicted", boxes });
     return this.view?.boxes.find((box) => box === item || (box.label === item?.label && box.box === item.box));
   }
 
   /** @param {LabelledBox | Prediction | null} item */
   select(item) {
-    this.shown.selected = (item && this.adopt(item)?.id) ?? null;
+    this.viewState.selected = (item && this.adopt(item)?.id) ?? null;
     this.onShow();
   }
 
@@ -75,16 +75,16 @@ export class Boxes {
     this.adopt();
     const boxes = this.view?.boxes ?? [];
     if (!boxes.length) return toast("No box in this frame.");
-    const here = boxes.findIndex((box) => box.id === this.shown.selected);
+    const here = boxes.findIndex((box) => box.id === this.viewState.selected);
     this.select(boxes[(here + direction + boxes.length + (here < 0 && direction < 0 ? 1 : 0)) % boxes.length]);
   }
 
   /** The selected box gets the label, or the next one if none is selected. @param {Label} label */
   pick(label) {
-    if (label.id <= BACKGROUND) return toast(`A box is around one of your own labels; “${label.name}” is for fixations.`);
+    if (label.id <= BACKGROUND) return toast(`A box needs one of your own labels; “${label.name}” is for fixations only.`);
     const { selected } = this;
     if (selected) this.edit({ op: "box.update", id: selected.id, label: label.id });
-    this.shown.label = label.id;
+    this.viewState.label = label.id;
     const { next } = this;
     if (!selected && next && next.id !== label.id) toast(`“${label.name}” is in this frame already, and a frame has at most one: the next box is “${next.name}”.`);
     this.onShow();
@@ -92,8 +92,8 @@ export class Boxes {
 
   /** The next two clicks, or a drag, make a new box; once more: no longer. */
   startDrawing() {
-    this.shown.drawing = !this.shown.drawing;
-    this.shown.selected = null;
+    this.viewState.drawing = !this.viewState.drawing;
+    this.viewState.selected = null;
     this.onShow();
   }
 
@@ -104,7 +104,7 @@ export class Boxes {
     this.adopt();
     const temp = newId();
     this.edit({ op: "box.add", temp, track: "same", label: label.id, box: /** @type {Box} */ (box.map(cents)) });
-    this.shown.selected = temp;
+    this.viewState.selected = temp;
     this.onShow();
   }
 
@@ -120,7 +120,7 @@ export class Boxes {
     const old = this.view?.boxes.find((candidate) => candidate.id === id);
     const changed = /** @type {Box} */ (box.map(cents));
     if (!old || changed.every((side, k) => Math.abs(side - old.box[k]) < 0.01)) return;
-    if (changed[2] - changed[0] < 1 || changed[3] - changed[1] < 1) return toast("A box is at least 1 px wide and high.");
+    if (changed[2] - changed[0] < 1 || changed[3] - changed[1] < 1) return toast("A box must be at least 1 px wide and high.");
     this.edit({ op: "box.update", id, box: changed });
   }
 
@@ -138,24 +138,24 @@ export class Boxes {
     const box = item && this.adopt(item);
     if (!box) return toast(SELECT_FIRST);
     this.edit({ op: "box.delete", id: box.id });
-    this.shown.selected = null;
+    this.viewState.selected = null;
     this.onShow();
   }
 
   /** All boxes of the frame are right; where there are none, the predicted ones that are shown. @returns {Promise<boolean>} whether it is confirmed */
   async confirm() {
-    const { frame } = this.shown;
+    const { frame } = this.viewState;
     const state = await this.model.frame(frame).catch(() => null);
-    if (this.shown.frame !== frame) { // what is in it was never seen
-      if (!this.model.view(frame)?.confirmed) toast(`You went on before frame ${frame} was here: it was not confirmed.`, { error: true });
+    if (this.viewState.frame !== frame) { // what is in it was never seen
+      if (!this.model.view(frame)?.confirmed) toast(`You left frame ${frame} before it had loaded: it was not confirmed.`, { error: true });
       return false;
     }
     if (!state) {
-      toast("This frame is not here yet: nothing was confirmed.", { error: true });
+      toast("This frame has not loaded yet: nothing was confirmed.", { error: true });
       return false;
     }
     const boxes = this.guesses.map(({ label, box, score }) => ({ label, box, score }));
-    if (!this.view?.confirmed && !this.all.length) toast(`Frame ${this.shown.frame} confirmed: nothing in it.`);
+    if (!this.view?.confirmed && !this.all.length) toast(`Frame ${this.viewState.frame} confirmed without boxes.`);
     if (!this.view?.confirmed) this.edit({ op: "frame.confirm", ...(boxes.length ? { boxes } : {}) });
     return true;
   }

@@ -1,21 +1,21 @@
 /** A frame that two changed at once: both versions side by side, and what to do. Nothing is dropped before the user says so. */
 /** @import { FrameState } from "./types.js" */
-/** @import { Going } from "./going.js" */
+/** @import { Navigation } from "./navigation.js" */
 /** @import { Model } from "./model.js" */
 import { byId } from "./dom.js";
 import { apply, describe } from "./edits.js";
 import { drawBox } from "./draw.js";
 
-/** @param {Model} model @param {Going} going */
-export function wireConflicts(model, going) {
+/** @param {Model} model @param {Navigation} navigation */
+export function wireConflicts(model, navigation) {
   const first = () => model.outbox.conflicts[0];
   byId("conflict-apply").onclick = () => model.outbox.settle(first(), true);
   byId("conflict-drop").onclick = () => model.outbox.settle(first(), false);
-  model.on("outbox", () => showConflict(model, going));
+  model.on("outbox", () => showConflict(model, navigation));
 }
 
-/** @param {Model} model @param {Going} going */
-export async function showConflict(model, going) {
+/** @param {Model} model @param {Navigation} navigation */
+export async function showConflict(model, navigation) {
   const banner = byId("conflict");
   const conflict = model.outbox.conflicts[0];
   const wasHidden = banner.hidden;
@@ -26,8 +26,8 @@ export async function showConflict(model, going) {
   byId("conflict-title").textContent = `Frame ${conflict.frame} was changed by ${who ?? "someone else"} at the same time`;
   byId("conflict-what").textContent = `Not saved yet: ${counted(conflict.edits.map((edit) => describe(edit, model.labels)))}.`;
   if (!wasHidden) return;
-  going.go(conflict.frame);
-  const picture = await going.pictures.get(conflict.frame).catch(() => null);
+  navigation.go(conflict.frame);
+  const picture = await navigation.pictures.get(conflict.frame).catch(() => null);
   preview(model, byId("conflict-mine"), conflict.edits.reduce(apply, conflict.base), picture);
   preview(model, byId("conflict-theirs"), conflict.theirs, picture);
 }

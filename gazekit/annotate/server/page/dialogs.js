@@ -36,7 +36,7 @@ export const sure = async (title, text, ok) => (await ask(title, [element("p", {
 
 /** @param {string} author */
 export async function askAuthor(author) {
-  const answer = await ask("Your name", [field("It is kept with every label you give; Undo takes back what was done under it.", element("input", { type: "text", name: "author", value: author, maxlength: 80, required: true }))], "Save");
+  const answer = await ask("Your name", [field("It is stored with each of your labels; Undo takes back the actions under this name.", element("input", { type: "text", name: "author", value: author, maxlength: 80, required: true }))], "Save");
   return answer && String(answer.get("author")).trim();
 }
 
@@ -54,7 +54,7 @@ export async function askLabel(label, labels) {
     field("Name", element("input", { type: "text", name: "name", value: label.name, maxlength: 80, required: true, disabled: always })),
     field("Colour", element("input", { type: "color", name: "colour", value: label.colour })),
     field("Group of look-alikes (at most one of each in a frame)", element("input", { type: "text", name: "group", value: label.group ?? "", placeholder: "none", maxlength: 80, disabled: always })),
-    ...(always ? [] : [field("Merge into", element("select", { name: "into" }, element("option", { value: "" }, "keep as it is"),
+    ...(always ? [] : [field("Merge into", element("select", { name: "into" }, element("option", { value: "" }, "do not merge"),
       ...others.map((other) => element("option", { value: other.id }, other.name))))]),
   ], "Save");
   if (!answer) return null;

@@ -1,4 +1,4 @@
-/** Few helpers to make elements without writing markup into strings. */
+/** Helpers that make elements without markup in strings. */
 
 /**
  * @param {string} tag
@@ -50,12 +50,12 @@ export function toast(text, { error = false, stays = false, action, onAction } =
 }
 
 /**
- * What a request answers; why not, if it fails, is said.
+ * The answer of a request; shows a message if it fails.
  * @param {Promise<any>} promise
- * @param {string} [done] said when it has succeeded
+ * @param {string} [done] message after success
  * @returns {Promise<any>} undefined if it failed
  */
-export async function told(promise, done) {
+export async function withToast(promise, done) {
   try {
     const answer = await promise;
     if (done) toast(done);

@@ -12,26 +12,26 @@ const FORMATS = [
   ["cvat", "CVAT for video", "tracks with keyframes, XML 1.1", true],
   ["label_studio", "Label Studio", "video rectangles, JSON", true],
   ["fixations", "Fixations and reports", "label of each fixation, dwell times, transitions, CSV", false],
-  ["model", "Trained model", "begins other projects: gazekit annotate model=FILE", false],
+  ["model", "Trained model", "starts other projects: gazekit annotate model=FILE", false],
 ];
 
 /** Files to take along. @param {Model} model */
 export async function showExport(model) {
   await model.outbox.idle();
   await model.loadStats();
-  const word = element("p", { class: "note", role: "status", "data-testid": "export-word" }, "Everything that is saved up to now.");
+  const word = element("p", { class: "note", role: "status", "data-testid": "export-word" }, "Everything saved so far.");
   const reviewed = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox", "data-testid": "reviewed-only" }));
   const untrained = !model.project.model.version;
   const rows = FORMATS.map(([format, name, text]) => element("button", {
     type: "button", class: "format", "data-testid": `export-${format}`, disabled: format === "model" && untrained,
     onclick: () => take(format, name, format === "fixations" && reviewed.checked, word),
-  }, element("b", {}, name), element("span", {}, format === "model" && untrained ? "nothing is learned yet" : text)));
+  }, element("b", {}, name), element("span", {}, format === "model" && untrained ? "not trained yet" : text)));
   await ask("Export", [word, ...rows, ...unreviewed(model, reviewed)], null);
 }
 
 /** @param {string} format @param {string} name @param {boolean} reviewedOnly @param {HTMLElement} word says how it went */
 async function take(format, name, reviewedOnly, word) {
-  word.textContent = `${name}: being made…`;
+  word.textContent = `${name}: exporting…`;
   word.classList.remove("bad");
   try {
     const file = await download(`/api/export/${format}${reviewedOnly ? "?reviewed_only=true" : ""}`);
@@ -59,7 +59,7 @@ export async function showImport(model) {
   const answer = await ask("Import labels", [
     field("Format", element("select", { name: "format", "data-testid": "import-format" }, ...formats.map(([format, name]) => element("option", { value: format }, name)))),
     field("File", element("input", { type: "file", name: "file", required: true, accept: ".json,.xml", "data-testid": "import-file" })),
-    element("p", { class: "note" }, "The import is one action: Undo takes it back whole."),
+    element("p", { class: "note" }, "The import is one action: Undo takes all of it back."),
   ], "Import");
   if (!answer || !(await mayReplace(model))) return;
   const file = /** @type {File} */ (answer.get("file"));
@@ -82,5 +82,5 @@ async function mayReplace(model) {
   if (!boxes && !confirmed) return true;
   const counts = [boxes && `${boxes} box${boxes > 1 ? "es" : ""}`, confirmed && `${confirmed} confirmed frame${confirmed > 1 ? "s" : ""}`];
   const have = counts.filter(Boolean).join(" and ");
-  return sure("Replace boxes?", `This project has ${have}. In the frames that the file speaks of, its boxes take the place of those that are there; a frame that changes stays confirmed only if the file says so. Undo brings all back.`, "Import and replace");
+  return sure("Replace boxes?", `This project has ${have}. In the frames of the file, its boxes replace the existing ones; a changed frame stays confirmed only if the file says so. Undo restores everything.`, "Import and replace");
 }

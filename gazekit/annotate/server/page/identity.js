@@ -1,4 +1,4 @@
-/** Who sits here, and in which tab. */
+/** The author and the tab. */
 import { nonce } from "./edits.js";
 
 /** One id for each tab, kept over a reload; a duplicated tab has the same, so the page that holds it keeps it. */

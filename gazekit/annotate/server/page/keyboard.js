@@ -21,29 +21,29 @@ const REPEATED = /frame|second|fixation/;
  * @returns {Record<string, () => void>} by the ids of keys.js and of buttons
  */
 export function actions(annotator, tracks, timeline, keys) {
-  const { model, shown, boxes, going } = annotator;
-  const { stage } = going;
+  const { model, viewState, boxes, navigation } = annotator;
+  const { stage } = navigation;
   const inBoxes = (/** @type {() => void} */ act) => () => {
-    if (shown.mode !== "box") annotator.setMode("box");
+    if (viewState.mode !== "box") annotator.setMode("box");
     act();
   };
   const toggle = (/** @type {"gaze" | "heat"} */ what) => () => {
-    shown[what] = !shown[what];
-    going.onShow();
+    viewState[what] = !viewState[what];
+    navigation.onShow();
   };
   return {
     background: () => annotator.pickKey("0"), cannot: () => annotator.pickKey("x"), confirm: () => annotator.confirm(),
-    uncertain: () => going.uncertain(), mode: () => annotator.setMode(), "mode-fixation": () => annotator.setMode("fixation"), "mode-box": () => annotator.setMode("box"),
+    uncertain: () => navigation.uncertain(), mode: () => annotator.setMode(), "mode-fixation": () => annotator.setMode("fixation"), "mode-box": () => annotator.setMode("box"),
     "add-label": () => byId("new-label-name").focus(),
-    "next-frame": () => going.step(1), "previous-frame": () => going.step(-1), "second-on": () => going.skip(1), "second-back": () => going.skip(-1),
-    "next-fixation": () => going.nextFixation(1), "previous-fixation": () => going.nextFixation(-1),
-    "next-open": () => going.nextFixation(1, true), "previous-open": () => going.nextFixation(-1, true),
-    middle: () => tracks.middle(), play: () => going.play(),
+    "next-frame": () => navigation.step(1), "previous-frame": () => navigation.step(-1), "second-on": () => navigation.skip(1), "second-back": () => navigation.skip(-1),
+    "next-fixation": () => navigation.nextFixation(1), "previous-fixation": () => navigation.nextFixation(-1),
+    "next-open": () => navigation.nextFixation(1, true), "previous-open": () => navigation.nextFixation(-1, true),
+    middle: () => tracks.middle(), play: () => navigation.play(),
     "new-box": inBoxes(() => boxes.startDrawing()), "box-at-gaze": inBoxes(() => boxes.drawAtGaze()),
     "next-box": inBoxes(() => boxes.selectNext(1)), "previous-box": inBoxes(() => boxes.selectNext(-1)),
     delete: () => boxes.remove(), "delete-track": () => tracks.remove(), "copy-next": () => tracks.copyNext(),
     keyframe: () => tracks.keyframe(), interpolate: () => tracks.interpolate(), propagate: () => tracks.propagate(1), "propagate-back": () => tracks.propagate(-1),
-    hide: () => { shown.hidden = true; stage.draw(); }, gaze: toggle("gaze"), heat: toggle("heat"),
+    hide: () => { viewState.hidden = true; stage.draw(); }, gaze: toggle("gaze"), heat: toggle("heat"),
     "zoom-in": () => stage.zoom(ZOOM), "zoom-out": () => stage.zoom(1 / ZOOM), fit: () => stage.fit(),
     "timeline-in": () => timeline.zoom(TIMELINE_ZOOM), "timeline-out": () => timeline.zoom(1 / TIMELINE_ZOOM),
     undo: () => annotator.step("undo"), redo: () => annotator.step("redo"), update: () => annotator.update(), escape: () => annotator.escape(), stop: () => annotator.stop(),
@@ -74,9 +74,9 @@ export function wireKeys(annotator, keys, does) {
     if (!event.repeat || REPEATED.test(id)) does[id]();
   });
   addEventListener("keyup", (event) => {
-    if (event.key.toLowerCase() !== "h" || !annotator.shown.hidden) return;
-    annotator.shown.hidden = false;
-    annotator.going.stage.draw();
+    if (event.key.toLowerCase() !== "h" || !annotator.viewState.hidden) return;
+    annotator.viewState.hidden = false;
+    annotator.navigation.stage.draw();
   });
 }
 

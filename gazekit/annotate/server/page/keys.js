@@ -26,7 +26,7 @@ const TABLE = [
   ["Move", [
     ["next-frame", "→", "next frame"],
     ["previous-frame", "←", "previous frame"],
-    ["second-on", "Shift+→", "1 s on"],
+    ["second-on", "Shift+→", "1 s forward"],
     ["second-back", "Shift+←", "1 s back"],
     ["next-fixation", "S F", "next fixation"],
     ["previous-fixation", "A Shift+F", "previous fixation"],
@@ -37,7 +37,7 @@ const TABLE = [
   ]],
   ["Boxes", [
     ["new-box", "N", "new box: two clicks, or a drag; digits choose its label"],
-    ["box-at-gaze", "Shift+N", "new box around the gaze, to be moved by keys"],
+    ["box-at-gaze", "Shift+N", "new box around the gaze; move it with the keys"],
     ["next-box", "B", "select the next box"],
     ["previous-box", "Shift+B", "select the previous box"],
     ["nudge", "Alt+↔", "move the box by 1 px, with Ctrl by 10 (any arrow)"],
@@ -63,7 +63,7 @@ const TABLE = [
   ["Project", [
     ["undo", "Ctrl+Z", "undo"],
     ["redo", "Ctrl+Shift+Z Ctrl+Y", "redo"],
-    ["update", "R", "let the model learn now"],
+    ["update", "R", "update the model now"],
     ["escape", "Esc", "stop drawing, playing or learning"],
     ["export", "E", "export"],
     ["help", "?", "this help"],
@@ -113,14 +113,14 @@ export class Keys {
   /** The overlay with all keys. */
   show() {
     const dialog = /** @type {HTMLDialogElement} */ (byId("help"));
-    const note = element("p", { class: "note", role: "status" }, "Click a key to give it another one.");
+    const note = element("p", { class: "note", role: "status" }, "Click a key to change it.");
     const columns = element("div", { class: "help-columns" }, ...TABLE.map(([group]) => this.#section(group, note)));
     dialog.replaceChildren(
       element("header", {}, element("h2", { id: "help-title" }, "Keys"),
         element("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: () => dialog.close() }, "×")),
       columns,
-      element("p", { class: "note" }, "On the frame: drag to draw a box, drag a box or its handles to change it, wheel to zoom, Shift+drag or the middle button to pan. On the timeline: wheel to go along, Ctrl+wheel to zoom, Shift+wheel for more tracks."),
-      element("footer", {}, note, element("button", { type: "button", onclick: () => { this.#own = {}; localStorage.removeItem(STORAGE); this.#read(); this.show(); } }, "Original keys")));
+      element("p", { class: "note" }, "On the frame: drag to draw a box, drag a box or its handles to change it, wheel to zoom, Shift+drag or the middle button to pan. On the timeline: wheel to scroll, Ctrl+wheel to zoom, Shift+wheel for more tracks."),
+      element("footer", {}, note, element("button", { type: "button", onclick: () => { this.#own = {}; localStorage.removeItem(STORAGE); this.#read(); this.show(); } }, "Reset keys")));
     if (!dialog.open) dialog.showModal();
   }
 
@@ -137,7 +137,7 @@ export class Keys {
     if (FIXED.has(binding.id)) return element("kbd", {}, key);
     const button = element("button", { type: "button", class: "kbd", "aria-label": `${key}: ${binding.text}. Change` }, key);
     button.addEventListener("click", () => {
-      note.textContent = `Press a key for “${binding.text}”, Esc to leave it.`;
+      note.textContent = `Press a key for “${binding.text}”, Esc to cancel.`;
       button.classList.add("waiting");
       button.addEventListener("keydown", (event) => {
         if (["Shift", "Control", "Alt", "Meta"].includes(event.key)) return;

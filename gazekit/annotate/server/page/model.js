@@ -26,7 +26,7 @@ export class Model {
   /** @type {Map<number, Promise<FrameState>>} */ #asked = new Map();
   /** @type {Map<number, number>} frame -> version that it has, as told before it came */ #told = new Map();
   /** @type {Set<number>} frames of which all boxes were deleted here */ #emptied = new Set();
-  /** The frame on the stage: asked for again when it has changed, never left without its state. */ shown = 0;
+  /** The frame on the stage: asked for again when it has changed, never left without its state. */ shownFrame = 0;
   /** @type {Record<string, any>} counts of the project */ stats = {};
   /** This page has started the propagation that runs. */ propagating = false;
   /** @type {Map<Topic, ((detail?: any) => void)[]>} */ #listeners = new Map();
@@ -137,7 +137,7 @@ export class Model {
     for (const index of gone) {
       const asked = this.#asked.get(index); // its answer may be of before
       if (asked) asked.catch(() => {}).then(() => this.#reload(index));
-      else if (index === this.shown) this.#reload(index);
+      else if (index === this.viewState) this.#reload(index);
       else this.#frames.delete(index);
     }
   }

@@ -21,9 +21,9 @@ export function showLabels(model, active, gestures) {
     coloured(element("button", {
       type: "button", class: "label", "aria-pressed": label.id === active, "data-label": label.id, title: `Label it “${label.name}”`, onclick: () => gestures.onPick(label),
     }, element("kbd", {}, (label.key ?? "").toUpperCase() || "·"), element("i", { class: "swatch" }), element("span", { class: "name" }, label.name),
-    label.group ? element("span", { class: "tag", title: `At most one in a frame; taken for each other: ${label.group}` }, "1×") : null,
+    label.group ? element("span", { class: "tag", title: `At most one per frame; look-alikes: ${label.group}` }, "1×") : null,
     element("span", { class: "count", title: "fixations" }, String(counts.get(label.id) ?? 0))), colourOf(label)),
-    element("button", { type: "button", class: "quiet edit", "aria-label": `Change label ${label.name}`, title: "Change", onclick: () => gestures.onEdit(label) }, "⋯")));
+    element("button", { type: "button", class: "quiet edit", "aria-label": `Edit label ${label.name}`, title: "Edit", onclick: () => gestures.onEdit(label) }, "⋯")));
   if (!model.labels.some((label) => label.id > 0)) rows.unshift(element("li", { class: "note" }, "Add the objects of your study below; each gets a key."));
   keepFocus(byId("labels"), rows);
 }
@@ -37,7 +37,7 @@ export function showBoxes(model, boxes, gestures) {
   const { view: state, guesses } = boxes;
   byId("boxes-title").textContent = state ? `Boxes · ${boxes.all.length}` : "Boxes";
   byId("confirm").hidden = !state || (!state.boxes.length && !guesses.length);
-  byId("confirm").textContent = state?.confirmed ? "Confirmed ✓" : guesses.length ? "Take all" : "Confirm";
+  byId("confirm").textContent = state?.confirmed ? "Confirmed ✓" : guesses.length ? "Accept all" : "Confirm";
   byId("confirm").disabled = state?.confirmed ?? true;
   const rows = boxes.all.map((item, k) => {
     const box = "id" in item ? item : { ...item, id: null, source: /** @type {const} */ ("predicted"), author: null, keyframe: false };

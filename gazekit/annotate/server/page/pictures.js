@@ -1,4 +1,4 @@
-/** Pictures of frames: kept, and fetched ahead where one is going. */
+/** Pictures of frames: kept, and fetched ahead where one is navigation. */
 import { frameUrl, get } from "./api.js";
 
 const KEEP = 160;
@@ -65,6 +65,6 @@ export function hideBroken() {
 }
 
 /** Small pictures that failed are asked for again. */
-export function mendBroken() {
+export function repairBroken() {
   for (const image of document.querySelectorAll("img.broken")) image.setAttribute("src", image.getAttribute("src") ?? "");
 }

@@ -56,7 +56,7 @@ export class Pointer {
       this.drag.box[2] = x;
       this.drag.box[3] = y;
       this.drag.clicks = false;
-    } else if (stage.shown.drawing) {
+    } else if (stage.viewState.drawing) {
       this.drag = { kind: "draw", box: [x, y, x, y], clicks: true };
     } else this.#grab(x, y, event);
     stage.draw();
@@ -74,7 +74,7 @@ export class Pointer {
     }
     this.gestures.onSelect(stage.boxAt(x, y));
     const hit = stage.boxes.selected; // of a prediction, the box that it is now
-    if (stage.shown.mode === "fixation") this.drag = { kind: "pan", x: event.offsetX, y: event.offsetY };
+    if (stage.viewState.mode === "fixation") this.drag = { kind: "pan", x: event.offsetX, y: event.offsetY };
     else if (hit) this.drag = { kind: "move", id: hit.id, handle: "nesw", from: [x, y], start: hit.box, box: hit.box };
     else this.drag = { kind: "draw", box: [x, y, x, y], clicks: false };
   }
@@ -94,7 +94,7 @@ export class Pointer {
     } else if (drag?.kind === "move") drag.box = moved(drag.start, x - drag.from[0], y - drag.from[1], stage.model.project.size_px);
     else if (drag?.kind === "resize") drag.box = resized(drag.start, drag.handle, x, y);
     this.#cursor(x, y);
-    if (drag || stage.shown.drawing) stage.draw();
+    if (drag || stage.viewState.drawing) stage.draw();
   }
 
   #up() {
@@ -116,10 +116,10 @@ export class Pointer {
 
   /** @param {number} x @param {number} y */
   #cursor(x, y) {
-    const { shown, canvas } = this.stage;
+    const { viewState, canvas } = this.stage;
     const over = this.stage.boxAt(x, y);
-    canvas.style.cursor = shown.drawing ? "crosshair" : this.drag?.kind === "pan" ? "grabbing"
-      : shown.mode === "fixation" ? (over ? "pointer" : "grab") : over ? "move" : "crosshair";
+    canvas.style.cursor = viewState.drawing ? "crosshair" : this.drag?.kind === "pan" ? "grabbing"
+      : viewState.mode === "fixation" ? (over ? "pointer" : "grab") : over ? "move" : "crosshair";
   }
 }
 

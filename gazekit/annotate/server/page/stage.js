@@ -3,7 +3,7 @@
 /** @import { Boxes } from "./boxes.js" */
 /** @import { Model } from "./model.js" */
 /** @import { Gestures } from "./pointer.js" */
-/** @import { Shown } from "./shown.js" */
+/** @import { ViewState } from "./view_state.js" */
 import { drawBox, drawGaze, drawHeat, fitted } from "./draw.js";
 import { ordered, Pointer } from "./pointer.js";
 
@@ -19,21 +19,21 @@ export class Stage {
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {Model} model
-   * @param {Shown} shown
+   * @param {ViewState} viewState
    * @param {Boxes} boxes
    * @param {Gestures} gestures
    */
-  constructor(canvas, model, shown, boxes, gestures) {
+  constructor(canvas, model, viewState, boxes, gestures) {
     this.canvas = canvas;
     this.model = model;
-    this.shown = shown;
+    this.viewState = viewState;
     this.boxes = boxes;
     this.pointer = new Pointer(this, gestures);
     new ResizeObserver(() => { if (this.#fit) this.fit(); else this.draw(); }).observe(canvas);
   }
 
   /** The picture of the frame shown, null as long as it is not there. */
-  get picture() { return this.#picture?.frame === this.shown.frame ? this.#picture.image : null; }
+  get picture() { return this.#picture?.frame === this.viewState.frame ? this.#picture.image : null; }
 
   /** @param {number} frame @param {HTMLImageElement} image */
   put(frame, image) {
@@ -93,10 +93,10 @@ export class Stage {
     context.imageSmoothingEnabled = this.view.scale < 6; // pixels are seen as pixels when far in
     context.imageSmoothingQuality = "high";
     context.drawImage(picture, 0, 0, w, h);
-    const state = this.model.view(this.shown.frame);
-    if (this.shown.heat) this.#paintHeat(context);
-    if (state && !this.shown.hidden) this.#paintBoxes(context, state);
-    if (state && this.shown.gaze) this.#paintGaze(context, state);
+    const state = this.model.view(this.viewState.frame);
+    if (this.viewState.heat) this.#paintHeat(context);
+    if (state && !this.viewState.hidden) this.#paintBoxes(context, state);
+    if (state && this.viewState.gaze) this.#paintGaze(context, state);
     this.#paintTool(context, w, h);
   }
 
@@ -105,19 +105,19 @@ export class Stage {
     const { scale } = this.view;
     for (const item of this.boxes.guesses) drawBox(context, item, this.model.label(item.label), { scale, faint: true });
     const { drag } = this.pointer;
-    const selectedLast = [...state.boxes].sort((a, b) => Number(a.id === this.shown.selected) - Number(b.id === this.shown.selected));
+    const selectedLast = [...state.boxes].sort((a, b) => Number(a.id === this.viewState.selected) - Number(b.id === this.viewState.selected));
     for (const box of selectedLast) {
       const dragged = drag && "id" in drag && drag.id === box.id ? { ...box, box: drag.box } : box;
-      drawBox(context, dragged, this.model.label(box.label), { scale, selected: box.id === this.shown.selected });
+      drawBox(context, dragged, this.model.label(box.label), { scale, selected: box.id === this.viewState.selected });
     }
   }
 
   /** @param {CanvasRenderingContext2D} context @param {FrameState} state */
   #paintGaze(context, state) {
     const { fixations, place, project } = this.model;
-    const k = this.shown.fixation === null ? undefined : place.get(this.shown.fixation);
+    const k = this.viewState.fixation === null ? undefined : place.get(this.viewState.fixation);
     const gaze = (state.gaze ?? []).filter(([, x]) => x !== null);
-    const onFixation = k !== undefined && fixations.frame[k] === this.shown.frame;
+    const onFixation = k !== undefined && fixations.frame[k] === this.viewState.frame;
     /** @type {[number, number] | null} */
     const centre = onFixation ? [fixations.x_px[k], fixations.y_px[k]]
       : gaze.length ? [mean(gaze.map((sample) => sample[1])), mean(gaze.map((sample) => sample[2]))] : null;
@@ -127,7 +127,7 @@ export class Stage {
   /** @param {CanvasRenderingContext2D} context */
   #paintHeat(context) {
     const { fixations, times, project } = this.model;
-    const now = times[this.shown.frame];
+    const now = times[this.viewState.frame];
     const near = fixations.id.map((_, k) => k).filter((k) => fixations.offset_ms[k] > now - HEAT_MS && fixations.onset_ms[k] < now + HEAT_MS);
     drawHeat(context, fixations, near, project.size_px[0] / 22);
   }
@@ -139,7 +139,7 @@ export class Stage {
       const label = this.boxes.next;
       const item = { label: label?.id ?? 0, box: ordered(drag.box), score: 1 };
       drawBox(context, item, label, { scale: this.view.scale, named: false });
-    } else if (this.shown.drawing && at) {
+    } else if (this.viewState.drawing && at) {
       const px = 1 / this.view.scale;
       const [x, y] = this.scene(...at);
       context.strokeStyle = "rgba(255, 255, 255, 0.8)";
@@ -162,7 +162,7 @@ export class Stage {
 
   /** The smallest box at a point; among boxes, predicted ones too. @param {number} x scene pixels @param {number} y @returns {LabelledBox | Prediction | null} */
   boxAt(x, y) {
-    const boxes = this.shown.hidden ? [] : this.shown.mode === "box" ? this.boxes.all : this.boxes.view?.boxes ?? [];
+    const boxes = this.viewState.hidden ? [] : this.viewState.mode === "box" ? this.boxes.all : this.boxes.view?.boxes ?? [];
     const holding = boxes.filter(({ box: [x0, y0, x1, y1] }) => x >= x0 && x < x1 && y >= y0 && y < y1);
     return holding.sort((a, b) => area(a.box) - area(b.box))[0] ?? null;
   }

@@ -17,13 +17,13 @@ export function showSaved(model) {
   const why = shutOut ? offline ?? "" : "";
   if (why && why !== saved.dataset.why) toast(`Not saved yet: ${offline}. ${waiting.length === 1 ? "One edit is" : `${waiting.length} edits are`} kept in this browser.`, { error: true });
   saved.dataset.why = why;
-  saved.textContent = { offline: `${shutOut ? "not let in" : "offline"} · ${waiting.length} waiting`, saving: "saving…", conflict: "conflict", saved: "saved" }[state];
+  saved.textContent = { offline: `${shutOut ? "no access" : "offline"} · ${waiting.length} waiting`, saving: "saving…", conflict: "conflict", saved: "saved" }[state];
   saved.title = offline !== null ? `${shutOut ? "The server refuses this page" : "The server does not answer"} (${offline}). Edits are kept in this browser and sent when it is back.` : "Every edit is saved at once.";
 }
 
 /** @param {Model} model @param {Annotator} annotator */
 export function showProgress(model, annotator) {
-  const { done, total, text } = annotator.shown.mode === "box" ? frames(model) : fixations(model, annotator.labelled);
+  const { done, total, text } = annotator.viewState.mode === "box" ? frames(model) : fixations(model, annotator.labelled);
   byId("progress-fill").style.width = `${total ? Math.min(100, (100 * done) / total) : 0}%`;
   byId("progress-text").textContent = text;
   byId("queue-note").textContent = advice(annotator.labelled);
@@ -56,7 +56,7 @@ function advice(labelled) {
   const suggested = labelled.filter(({ accepted }) => accepted !== null).slice(-ADVICE);
   if (suggested.length < 5) return "";
   const right = suggested.filter(({ accepted }) => accepted).length;
-  const rest = suggested.length === ADVICE && right >= 0.95 * ADVICE ? ": the rest may need only a look." : ".";
+  const rest = suggested.length === ADVICE && right >= 0.95 * ADVICE ? ": the rest may need only a quick check." : ".";
   return `${right} of the model’s last ${suggested.length} suggestions were right${rest}`;
 }
 
@@ -77,12 +77,12 @@ export function showModel(status) {
   const accuracy = typeof status.accuracy === "number" ? ` · ${Math.round(100 * status.accuracy)} AP` : "";
   const training = status.state === "training";
   const text = training ? `learning ${Math.round(100 * (status.progress ?? 0))} %`
-    : status.state === "failed" ? "learning failed" : status.version ? `model ${status.version}${accuracy}` : "nothing learned yet";
+    : status.state === "failed" ? "learning failed" : status.version ? `model ${status.version}${accuracy}` : "not trained yet";
   byId("model-text").textContent = text;
-  box.title = status.message || (accuracy ? "Average precision (of 100) on confirmed frames that the model never learns from." : "The model learns from what you confirm.");
+  box.title = status.message || (accuracy ? "Average precision (0 to 100) on confirmed frames that are held out from training." : "The model learns from what you confirm.");
   byId("model-update").hidden = training;
   byId("training").hidden = !training;
-  byId("training-what").textContent = status.message || "Learning from what was confirmed";
+  byId("training-what").textContent = status.message || "Learning from the confirmed frames";
   byId("training-bar").value = status.progress ?? 0;
   byId("training-left").textContent = left(status.eta_s);
   if (status.state === "idle" && typeof status.accuracy === "number" && curve.at(-1) !== status.accuracy) curve.push(status.accuracy);

@@ -2,16 +2,16 @@
 /** @import { Label } from "./types.js" */
 /** @import { Boxes } from "./boxes.js" */
 /** @import { Model } from "./model.js" */
-/** @import { Shown } from "./shown.js" */
+/** @import { ViewState } from "./view_state.js" */
 import { byId, coloured, element } from "./dom.js";
 import { colourOf } from "./draw.js";
 import { BACKGROUND } from "./model.js";
 
 /** @typedef {{what: string, hint: string, label?: Label}} Line */
 
-/** @param {Model} model @param {Shown} shown @param {Boxes} boxes */
-export function showSuggestion(model, shown, boxes) {
-  const { what, hint, label } = shown.mode === "box" ? ofBoxes(model, shown, boxes) : ofFixation(model, shown);
+/** @param {Model} model @param {ViewState} viewState @param {Boxes} boxes */
+export function showSuggestion(model, viewState, boxes) {
+  const { what, hint, label } = viewState.mode === "box" ? ofBoxes(model, viewState, boxes) : ofFixation(model, viewState);
   const line = byId("suggestion");
   const key = JSON.stringify([what, hint, label?.id, label?.colour]);
   if (line.dataset.key === key) return;
@@ -19,23 +19,23 @@ export function showSuggestion(model, shown, boxes) {
   coloured(line, label ? colourOf(label) : "transparent");
   line.title = [what, hint].filter(Boolean).join(" · ");
   line.replaceChildren(...(what ? [label ? element("i", { class: "swatch" }) : null, element("b", {}, what), element("span", {}, hint)].filter((part) => part !== null) : []));
-  byId("announce").textContent = `Frame ${shown.frame}. ${what} ${hint}`;
+  byId("announce").textContent = `Frame ${viewState.frame}. ${what} ${hint}`;
 }
 
-/** @param {Model} model @param {Shown} shown @param {Boxes} boxes @returns {Line} */
-function ofBoxes(model, shown, boxes) {
+/** @param {Model} model @param {ViewState} viewState @param {Boxes} boxes @returns {Line} */
+function ofBoxes(model, viewState, boxes) {
   const { selected, next } = boxes;
   const guesses = boxes.guesses.length;
-  if (shown.drawing) return next ? { what: `Draw: ${next.name}`, hint: "two clicks or a drag · digits change the label", label: next } : { what: "No label yet", hint: "L adds one" };
+  if (viewState.drawing) return next ? { what: `Draw: ${next.name}`, hint: "two clicks or a drag · digits change the label", label: next } : { what: "No label yet", hint: "L adds one" };
   if (selected) return { what: model.label(selected.label)?.name ?? "?", hint: "digits relabel it · N draws another", label: model.label(selected.label) };
-  if (guesses) return { what: guesses > 1 ? `${guesses} predicted boxes` : "1 predicted box", hint: `Enter takes ${guesses > 1 ? "them" : "it"} · a click or B selects one` };
+  if (guesses) return { what: guesses > 1 ? `${guesses} predicted boxes` : "1 predicted box", hint: `Enter accepts ${guesses > 1 ? "them" : "it"} · a click or B selects one` };
   return next ? { what: `Next box: ${next.name}`, hint: "drag to draw it · digits change the label", label: next } : { what: "No label yet", hint: "L adds one" };
 }
 
-/** @param {Model} model @param {Shown} shown @returns {Line} */
-function ofFixation(model, shown) {
+/** @param {Model} model @param {ViewState} viewState @returns {Line} */
+function ofFixation(model, viewState) {
   const { label, suggestion, confidence, source } = model.fixations;
-  const k = shown.fixation === null ? undefined : model.place.get(shown.fixation);
+  const k = viewState.fixation === null ? undefined : model.place.get(viewState.fixation);
   if (k === undefined) return { what: "", hint: "" };
   const known = model.label(label[k] ?? suggestion[k]);
   if (label[k] !== null) return { what: known?.name ?? "?", hint: source[k] === "confirmed" ? "confirmed" : "labelled", label: known };

@@ -1,19 +1,19 @@
-/** Going about: frames, fixations, the queue, playing. */
+/** Navigation: frames, fixations, the queue, playback. */
 /** @import { QueueItem } from "./types.js" */
 /** @import { Model } from "./model.js" */
 /** @import { Pictures } from "./pictures.js" */
 /** @import { Queue } from "./queue.js" */
-/** @import { Shown } from "./shown.js" */
+/** @import { ViewState } from "./view_state.js" */
 /** @import { Stage } from "./stage.js" */
 import { Unreachable } from "./api.js";
-import { told, toast } from "./dom.js";
+import { withToast, toast } from "./dom.js";
 
 const SECOND_MS = 1000;
 const RETRY_MS = 1000;
 /** Items of the queue whose frames are fetched ahead. */
 const COMING = 3;
 
-export class Going {
+export class Navigation {
   /** @type {Stage} */ stage = /** @type {any} */ (null);
   /** @type {Queue} */ queue = /** @type {any} */ (null);
   /** Milliseconds from a step to the frame with its boxes on the stage. @type {number[]} */ stepMs = [];
@@ -24,13 +24,13 @@ export class Going {
   /**
    * @param {Model} model
    * @param {Pictures} pictures
-   * @param {Shown} shown
+   * @param {ViewState} viewState
    * @param {() => void} onShow something other than boxes has changed
    */
-  constructor(model, pictures, shown, onShow) {
+  constructor(model, pictures, viewState, onShow) {
     this.model = model;
     this.pictures = pictures;
-    this.shown = shown;
+    this.viewState = viewState;
     this.onShow = onShow;
   }
 
@@ -38,13 +38,13 @@ export class Going {
   async go(frame, fixation = this.#fixationIn(frame)) {
     const started = performance.now();
     const next = Math.max(0, Math.min(this.model.project.n_frames - 1, frame));
-    if (next !== this.shown.frame) {
-      this.#direction = Math.sign(next - this.shown.frame);
-      this.shown.selected = null;
+    if (next !== this.viewState.frame) {
+      this.#direction = Math.sign(next - this.viewState.frame);
+      this.viewState.selected = null;
       this.stage.cancel();
     }
-    Object.assign(this.shown, { frame: next, fixation });
-    this.model.shown = next;
+    Object.assign(this.viewState, { frame: next, fixation });
+    this.model.shownFrame = next;
     this.refused = "";
     const picture = this.model.view(next)?.predictions && this.pictures.ready(next);
     if (picture) this.stage.put(next, picture);
@@ -109,49 +109,49 @@ export class Going {
   }
 
   /** @param {number} frames */
-  step(frames) { this.go(this.shown.frame + frames); }
+  step(frames) { this.go(this.viewState.frame + frames); }
 
   /** @param {number} seconds */
-  skip(seconds) { this.go(this.model.frameAt(this.model.times[this.shown.frame] + seconds * SECOND_MS)); }
+  skip(seconds) { this.go(this.model.frameAt(this.model.times[this.viewState.frame] + seconds * SECOND_MS)); }
 
   /** @param {number} direction @param {boolean} [open] only those without a label */
   nextFixation(direction, open = false) {
     const { id, label, frame } = this.model.fixations;
-    const here = this.shown.fixation === null ? undefined : this.model.place.get(this.shown.fixation);
+    const here = this.viewState.fixation === null ? undefined : this.model.place.get(this.viewState.fixation);
     let k = here === undefined ? this.#nearest(direction, frame) : here + direction;
     while (open && k >= 0 && k < id.length && label[k] !== null) k += direction;
     if (k >= 0 && k < id.length) this.goFixation(id[k]);
-    else toast(open ? "No fixation without a label that way." : "No fixation that way.");
+    else toast(open ? "No fixation without a label in that direction." : "No fixation in that direction.");
   }
 
   /** @param {number} direction @param {number[]} frames */
   #nearest(direction, frames) {
-    const after = frames.findIndex((frame) => frame > this.shown.frame);
+    const after = frames.findIndex((frame) => frame > this.viewState.frame);
     if (direction > 0) return after < 0 ? frames.length : after;
     return (after < 0 ? frames.length : after) - 1;
   }
 
   async uncertain() {
-    if ((await told(this.queue.uncertain())) === false) toast("Nothing left in the queue.");
+    if ((await withToast(this.queue.uncertain())) === false) toast("The queue is empty.");
   }
 
   /** To the next item of the queue that is still to do. */
   async advance() {
-    if (this.queue.next() || this.shown.mode !== "fixation" || !this.model.fixations.label.includes(null)) return;
+    if (this.queue.next() || this.viewState.mode !== "fixation" || !this.model.fixations.label.includes(null)) return;
     await this.queue.refresh();
     this.queue.next();
   }
 
   play() {
-    this.shown.playing = !this.shown.playing;
+    this.viewState.playing = !this.viewState.playing;
     this.onShow();
-    if (!this.shown.playing) return;
-    const started = performance.now() - this.model.times[this.shown.frame];
+    if (!this.viewState.playing) return;
+    const started = performance.now() - this.model.times[this.viewState.frame];
     const tick = async () => {
-      if (!this.shown.playing) return;
+      if (!this.viewState.playing) return;
       const due = this.model.frameAt(performance.now() - started);
-      if (due >= this.model.project.n_frames - 1) this.shown.playing = false;
-      if (due > this.shown.frame) await this.go(due);
+      if (due >= this.model.project.n_frames - 1) this.viewState.playing = false;
+      if (due > this.viewState.frame) await this.go(due);
       requestAnimationFrame(tick);
     };
     tick();

@@ -1,7 +1,7 @@
-/** Where the user is and what is drawn: one object that all parts read, and that what the user does changes. */
+/** The state of the view: where the user is and what is drawn. All parts read this one object. */
 
 /**
- * @typedef {object} Shown
+ * @typedef {object} ViewState
  * @property {"fixation" | "box"} mode
  * @property {number} frame
  * @property {number | null} fixation
@@ -14,7 +14,7 @@
  * @property {number | null} label picked for the next box, null before any was
  */
 
-/** @returns {Shown} */
+/** @returns {ViewState} */
 export const atStart = () => ({
   mode: "fixation", frame: 0, fixation: null, selected: null, drawing: false, gaze: true, heat: false, hidden: false, playing: false, label: null,
 });
