@@ -139,8 +139,8 @@ class Page:
     def settled(self) -> None:
         """The frame and its boxes are shown."""
         shown = (
-            "const {model, shown, stage} = gazekit;"
-            "return Boolean(model.view(shown.frame)?.predictions && stage.picture)"
+            "const {model, viewState, stage} = gazekit;"
+            "return Boolean(model.view(viewState.frame)?.predictions && stage.picture)"
         )
         until(lambda: self.js(shown), "the frame")
 

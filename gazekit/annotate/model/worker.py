@@ -1,4 +1,4 @@
-"""Work in the background that can be watched, cancelled, and fail without harm."""
+"""Background work that reports its progress and can be cancelled; an error ends the job alone."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any
 __all__ = ["Job", "Status", "Worker"]
 
 log = logging.getLogger(__name__)
-TOLD_EVERY_S = 0.2
-KNOWN_AFTER_S = 1.0  # before that, what is left is a guess
+REPORT_EVERY_S = 0.2
+ETA_AFTER_S = 1.0  # before that, the remaining time is a guess
 
 
 @dataclass(frozen=True)
 class Status:
-    """What is going on.
+    """The state of a worker.
 
     Args:
-        state: "idle", the word of the running job ("training"), or "failed".
-        progress: 0 to 1 of the running job.
-        message: what is being done, how it ended, or why it failed.
-        eta_s: seconds that are left if it goes on as it went; None where unknown, as before the last part of a job.
+        state: "idle", the name of the running job ("training"), or "failed".
+        progress: of the running job, 0 to 1.
+        message: what the job is doing, how it ended, or why it failed.
+        eta_s: estimated seconds left; None where unknown, for instance before the last part of a job.
     """
 
     state: str = "idle"
@@ -38,49 +38,49 @@ class Status:
 
 
 class Job:
-    """What a running function is given: whether to stop, and whom to tell how far it is."""
+    """Passed to the running function: tells whether to stop, and takes its progress."""
 
     def __init__(self, worker: Worker) -> None:
-        self._worker, self._stop, self._told = worker, threading.Event(), 0.0
-        self._since, self._from = time.monotonic(), 0.0  # when and at what share the present part of it began
+        self._worker, self._stop, self._reported = worker, threading.Event(), 0.0
+        self._since, self._from = time.monotonic(), 0.0  # start time and start share of the present part
         self._last = True
 
     def should_stop(self) -> bool:
-        """True once the job was cancelled: return soon, what was reached so far may be kept."""
+        """True once the job was cancelled: return soon; partial results may be kept."""
         return self._stop.is_set()
 
     def progress(self, share: float, message: str | None = None, last: bool = True) -> None:
-        """Tell how much is done, 0 to 1. More often than every 0.2 s is not passed on.
+        """Report progress, 0 to 1; passed on at most every 0.2 s.
 
         Args:
-            message: begins another part of the work, which may take another time.
-            last: no part follows this one.
+            message: starts a new part of the work, with an estimate of its own.
+            last: whether this is the last part.
         """
         now = time.monotonic()
         if message is not None:
             self._since, self._from, self._last = now, share, last
-        if now - self._told >= TOLD_EVERY_S or message is not None:
-            self._told = now
+        if now - self._reported >= REPORT_EVERY_S or message is not None:
+            self._reported = now
             text = self._worker.status.message if message is None else message
             share = min(max(float(share), 0.0), 1.0)
-            self._worker._tell(Status(self._worker.word, share, text, self._eta_s(now, share)))
+            self._worker._report(Status(self._worker.word, share, text, self._eta_s(now, share)))
 
     def _eta_s(self, now: float, share: float) -> float | None:
         took, done = now - self._since, share - self._from
-        known = self._last and took >= KNOWN_AFTER_S and done > 0
+        known = self._last and took >= ETA_AFTER_S and done > 0
         return round(took * (1 - share) / done, 1) if known else None
 
 
 class Worker:
-    """One thread that runs one job at a time. A job asked for while one runs follows it; only the last one does.
+    """One thread that runs one job at a time. A job started while one runs follows it; only the newest such job does.
 
     Args:
-        word: what the state is called while a job runs.
+        word: the name of the state while a job runs.
         tell: called with each new `Status`, from either thread.
     """
 
     def __init__(self, word: str, tell: Callable[[Status], None] = lambda status: None) -> None:
-        self.word, self.status, self._teller = word, Status(), tell
+        self.word, self.status, self._tell = word, Status(), tell
         self._lock = threading.Lock()
         self._closed = False
         self._job: Job | None = None
@@ -89,12 +89,12 @@ class Worker:
 
     @property
     def busy(self) -> bool:
-        """A job runs."""
+        """Whether a job runs."""
         return self._job is not None
 
     def start(self, work: Callable[[Job], str]) -> bool:
-        """Run `work(job)`; it returns how it ended, in words. False where it has to wait for the running job, or the
-        worker is closed."""
+        """Run `work(job)`, which returns its outcome in words. False if it must wait for the running job, or the worker
+        is closed."""
         with self._lock:
             if self._closed:
                 return False
@@ -108,7 +108,7 @@ class Worker:
         return True
 
     def cancel(self) -> bool:
-        """Ask the running job to stop, and forget the one that follows; False where nothing runs."""
+        """Ask the running job to stop, and drop the one that follows; False if none runs."""
         with self._lock:
             self._then = None
             if self._job is not None:
@@ -116,7 +116,7 @@ class Worker:
             return self._job is not None
 
     def close(self) -> None:
-        """`cancel`, and start nothing any more."""
+        """`cancel`, and start no further jobs."""
         with self._lock:
             self._closed = True
         self.cancel()
@@ -132,19 +132,19 @@ class Worker:
 
     def _run(self, job: Job, work: Callable[[Job], str]) -> None:
         while True:
-            self._tell(Status(self.word))
+            self._report(Status(self.word))
             try:
                 end = Status("idle", 1.0, work(job))
-            except Exception as error:  # whatever it is: people go on labelling, and are told
+            except Exception as error:  # any error: labelling goes on, and the status reports it
                 log.exception("%s failed", self.word)
                 end = Status("failed", 0.0, f"{type(error).__name__}: {error}")
             with self._lock:
                 work, self._then = self._then, None
                 self._job = job = Job(self) if work is not None else None
-            self._tell(end)
+            self._report(end)
             if work is None:
                 return
 
-    def _tell(self, status: Status) -> None:
+    def _report(self, status: Status) -> None:
         self.status = status
-        self._teller(status)
+        self._tell(status)

@@ -1,7 +1,7 @@
-"""What can be done to boxes, tracks, frames and fixations; labels and bulk work are in files beside.
+"""Actions on boxes, tracks, frames and fixations; `bulk_actions` has those on labels and on many boxes.
 
-Each function takes the rows of one transaction and the action, changes rows, and returns what the answer says beside
-the event: at least the frame. ValueError says what is wrong with an action; the transaction is then given up.
+Each function takes the rows of one transaction and the action, changes rows, and returns the answer without the event:
+at least the frame. A ValueError says what is wrong with the action; the transaction is then rolled back.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from gazekit.annotate.project.rows import Row, Rows
 
 __all__ = ["BY_HAND"]
 
-BY_HAND = ("manual", "confirmed", "imported")  # what a machine's answers never replace
+BY_HAND = ("manual", "confirmed", "imported")  # sources that a machine never overwrites
 
 
 def box_add(rows: Rows, action: Row) -> Row:
-    """{frame, label, box, track?}: a new box, on a new track if none is named.
+    """{frame, label, box, track?}: a new box, on a new track unless one is given.
 
-    track: "same" is the only track that has this label in the video, if it has no box in this frame; else a new one.
+    track: "same" is the only track with this label in the video, if it has no box in this frame; else a new one.
     """
     frame, label = checked_frame(rows, action), checked_label(rows, action.get("label"), box=True)["id"]
     track = _track_of(rows, action, label, frame)
@@ -53,16 +53,16 @@ def _track_of(rows: Rows, action: Row, label: int, frame: int) -> int:
             raise ValueError(f"box.add: no track {track}; leave track out for a new one")
         if there := rows.select("boxes", at, (track, frame)):
             raise ValueError(
-                f"box.add: track {track} has a box in frame {frame} already, box {there[0]['id']}"
+                f"box.add: track {track} already has a box in frame {frame}, box {there[0]['id']}"
             )
     return rows.new("tracks") if track is None else track
 
 
 def box_update(rows: Rows, action: Row) -> Row:
-    """{id, box?, label?, keyframe?}: moved or relabelled by hand, which makes it a keyframe unless that is told.
+    """{id, box?, label?, keyframe?}: moved or relabelled by hand, which makes it a keyframe unless `keyframe` is given.
 
-    If another box of the frame has the new label, and label and old label are of one group (left and right taken for
-    each other), the two boxes swap labels.
+    If another box of the frame has the new label, and new and old label are in one group (left and right confused),
+    the two boxes swap labels.
     """
     row = box_of(rows, action.get("id"))
     keyframe = action.get("keyframe")
@@ -89,21 +89,21 @@ def _swap(rows: Rows, row: Row, label: Row) -> None:
 
 
 def box_delete(rows: Rows, action: Row) -> Row:
-    """{id}: this box, in this frame only."""
+    """{id}: deletes this box, in this frame only."""
     row = box_of(rows, action.get("id"))
     rows.drop("boxes", row)
     return {"frame": row["frame"]}
 
 
 def boxes_copy_next(rows: Rows, action: Row) -> Row:
-    """{frame, ids?}: boxes of a frame into the next one, where a track's box that was made by hand stays as it is."""
+    """{frame, ids?}: copies boxes of a frame to the next one; boxes made by hand there stay as they are."""
     frame = checked_frame(rows, action)
     checked_frame(rows, {"op": action["op"], "frame": frame + 1})
     copied = rows.select("boxes", "frame = ?", (frame,))
     if action.get("ids") is not None:
         copied = [box_of(rows, key) for key in _list(action, "ids")]
     if strange := [row["id"] for row in copied if row["frame"] != frame]:
-        raise ValueError(f"boxes.copy_next: boxes {strange} are not of frame {frame}")
+        raise ValueError(f"boxes.copy_next: boxes {strange} are not in frame {frame}")
     next_frame = {row["track"]: row for row in rows.select("boxes", "frame = ?", (frame + 1,))}
     for row in copied:
         there = next_frame.get(row["track"])
@@ -113,7 +113,7 @@ def boxes_copy_next(rows: Rows, action: Row) -> Row:
 
 
 def track_delete(rows: Rows, action: Row) -> Row:
-    """{track}: its boxes in all frames."""
+    """{track}: deletes its boxes in all frames."""
     boxes = rows.select("boxes", "track = ?", (whole(action, "track", 1),))
     if not boxes:
         raise ValueError(f"track.delete: no track {action['track']}")
@@ -123,9 +123,9 @@ def track_delete(rows: Rows, action: Row) -> Row:
 
 
 def track_interpolate(rows: Rows, action: Row) -> Row:
-    """{track, first, last}: boxes between, each side linear in the frame's number from keyframe to keyframe.
+    """{track, first, last}: interpolates boxes linearly in the frame number from keyframe to keyframe.
 
-    A box has the label and the source of the keyframe before it. Frames that are confirmed stay as they are.
+    A box gets the label and the source of the keyframe before it. Confirmed frames stay as they are.
     """
     track, first, last = (whole(action, name) for name in ("track", "first", "last"))
     there = rows.select("boxes", "track = ? AND frame BETWEEN ? AND ?", (track, first, last))
@@ -134,9 +134,9 @@ def track_interpolate(rows: Rows, action: Row) -> Row:
         raise ValueError(f"track.interpolate: last must be a later frame than first, got {first} and {last}")
     if missing := [frame for frame in (first, last) if frame not in there]:
         raise ValueError(
-            f"track.interpolate: track {track} has no box in frame {missing[0]}. Boxes are filled in between two boxes "
-            "of one track, an earlier and a later one: draw the thing under the same label in both frames, or copy its "
-            "box on, and interpolate then"
+            f"track.interpolate: track {track} has no box in frame {missing[0]}. Interpolation needs two boxes of one "
+            "track, an earlier and a later one: draw the object with the same label in both frames, or copy its box, "
+            "and interpolate then"
         )
     keys = [there[f] for f in sorted(there) if there[f]["keyframe"] or f in (first, last)]
     skipped = {row["id"] for row in rows.select("confirmed", "id BETWEEN ? AND ?", (first, last))}
@@ -153,10 +153,10 @@ def track_interpolate(rows: Rows, action: Row) -> Row:
 
 
 def frame_confirm(rows: Rows, action: Row) -> Row:
-    """{frame, boxes?}: all that is in it is right, and nothing is missing; what a machine made becomes "confirmed".
+    """{frame, boxes?}: all boxes of the frame are right and none is missing; boxes of a machine become "confirmed".
 
-    boxes: [{label, box, score?}], predictions that were shown with it: they are put on new tracks and confirmed too.
-    Who confirms what somebody else has confirmed stands for it as well: the first one's undo doesn't take it back.
+    boxes: [{label, box, score?}], predictions shown with the frame: they are added on new tracks, confirmed.
+    A second person may confirm the frame too: the first one's undo then leaves it confirmed.
     """
     frame = checked_frame(rows, action)
     stamp = {"author": rows.author, "t_unix_ms": rows.t_unix_ms}
@@ -176,7 +176,7 @@ def frame_confirm(rows: Rows, action: Row) -> Row:
 def _put_shown(rows: Rows, action: Row, frame: int) -> None:
     boxes = _list(action, "boxes")
     if strange := [box for box in boxes if isinstance(box, dict) and box.get("frame", frame) != frame]:
-        raise ValueError(f"frame.confirm: box {strange[0]!r:.120} is not of frame {frame}")
+        raise ValueError(f"frame.confirm: box {strange[0]!r:.120} is not in frame {frame}")
     boxes = [box | {"frame": frame, "track": None} if isinstance(box, dict) else box for box in boxes]
     for box in checked_boxes(rows, action | {"boxes": boxes}, "confirmed"):
         place = {"id": rows.new("boxes"), "track": rows.new("tracks"), "keyframe": 1}
@@ -184,13 +184,13 @@ def _put_shown(rows: Rows, action: Row, frame: int) -> None:
 
 
 def fixation_label(rows: Rows, action: Row) -> Row:
-    """{fixation, label}: what was looked at, background and "cannot tell" included."""
+    """{fixation, label}: labels a fixation; "background" and "cannot tell" are labels too."""
     label = checked_label(rows, action.get("label"))["id"]
     return _answer(rows, action, label, "manual", 1.0)
 
 
 def fixation_confirm(rows: Rows, action: Row) -> Row:
-    """{fixation, label?, confidence?}: the suggestion is right: `label`, else the answer or the box that is there."""
+    """{fixation, label?, confidence?}: confirms `label`, or else the present answer or the label of the box there."""
     fixation = fixation_of(rows, action)
     if action.get("label") is not None:
         label = checked_label(rows, action["label"])["id"]
@@ -215,7 +215,7 @@ def _answer(rows: Rows, action: Row, label: int, source: str, confidence: float)
 
 
 def by_hand(rows: Rows, box: Row, keyframe: bool = True) -> int:
-    """Write a box that a person has made as it is; its id."""
+    """Write a box made by a person; returns its id."""
     stamp = {"author": rows.author, "t_unix_ms": rows.t_unix_ms}
     rows.put("boxes", box | {"source": "manual", "score": None, "keyframe": int(keyframe)} | stamp)
     return box["id"]

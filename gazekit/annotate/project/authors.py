@@ -1,4 +1,4 @@
-"""Names under which something acts that is no person."""
+"""Author names of actions that are not by a person."""
 
 from __future__ import annotations
 

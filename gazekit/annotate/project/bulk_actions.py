@@ -1,4 +1,4 @@
-"""Actions on labels, and those that write many boxes at once: propagation, prediction, import."""
+"""Actions on labels, and actions that write many boxes at once: propagation and prediction."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _ALWAYS = (BACKGROUND_ID, CANNOT_TELL_ID)
 
 
 def boxes_put(rows: Rows, action: Row) -> Row:
-    """{boxes: [{frame, label, box, track?, score?}], source, frames?}: what a tracker or a model found.
+    """{boxes: [{frame, label, box, track?, score?}], source, frames?}: boxes of a tracker or a model.
 
-    A box made by hand stays as it is, and so does a confirmed frame; a second box of an exclusive label is left out:
-    the answer counts them as `skipped`. Boxes without a track get a new one each. Predictions take the place of all
-    boxes predicted before in their frames and in `frames`.
+    Boxes made by hand and confirmed frames stay as they are, and a second box of an exclusive label is skipped: the
+    answer counts these as `skipped`. Each box without a track gets a new one. Predictions replace all earlier
+    predictions in their frames and in `frames`.
     """
     source = action.get("source")
     if source not in ("propagated", "predicted"):
@@ -75,12 +75,12 @@ def label_add(rows: Rows, action: Row) -> Row:
 
 
 def label_update(rows: Rows, action: Row) -> Row:
-    """{label, name?, colour?, group?, key?}: boxes and answers keep it, whatever its name."""
+    """{label, name?, colour?, group?, key?}: changes a label; boxes and answers keep it."""
     label = checked_label(rows, action.get("label"))
     new = dict(label)
     if action.get("name") is not None and action["name"] != label["name"]:
         if label["id"] in _ALWAYS:
-            raise ValueError(f"label.update: {label['name']!r} is always there under this name")
+            raise ValueError(f"label.update: {label['name']!r} cannot be renamed")
         new["name"] = _free_name(rows, action, label["id"])
     if action.get("colour") is not None:
         new["colour"] = _colour(action)
@@ -95,7 +95,7 @@ def label_update(rows: Rows, action: Row) -> Row:
 
 
 def label_merge(rows: Rows, action: Row) -> Row:
-    """{label, into}: all boxes and answers of the one become those of the other, and the one goes."""
+    """{label, into}: all boxes and answers of `label` move to `into`, and `label` is removed."""
     label, into = (checked_label(rows, action.get(name)) for name in ("label", "into"))
     if label["id"] in _ALWAYS or label["id"] == into["id"]:
         raise ValueError(f"label.merge: {label['name']!r} can't be merged into {into['name']!r}")
@@ -112,7 +112,7 @@ def label_merge(rows: Rows, action: Row) -> Row:
 def _free_name(rows: Rows, action: Row, own: int | None = None) -> str:
     name = text_of(action, "name", 1)
     if any(row["name"].casefold() == name.casefold() and row["id"] != own for row in rows.select("labels")):
-        raise ValueError(f"{action['op']}: there is a label {name!r} already; label.merge joins two")
+        raise ValueError(f"{action['op']}: a label {name!r} exists already; label.merge merges two labels")
     return name
 
 

@@ -1,4 +1,4 @@
-"""What an action may hold: each value is checked once, and refused with what was expected and what came."""
+"""Checks of an action's values: each is checked once; the error says what was expected and what was received."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ def text_of(action: Row, name: str, least: int = 0) -> str:
     """A line of text of an action, without space around it."""
     value = action.get(name)
     if not isinstance(value, str) or not least <= len(value.strip()) <= _LONGEST or not value.isprintable():
-        told = f"{action.get('op')}: {name} must be {least} to {_LONGEST} characters of one line"
-        raise ValueError(f"{told}, got {value!r:.80}")
+        raise ValueError(
+            f"{action.get('op')}: {name} must be {least} to {_LONGEST} characters on one line, got {value!r:.80}"
+        )
     return value.strip()
 
 
 def checked_box(rows: Rows, value: Any) -> dict[str, float]:
-    """`[x_min, y_min, x_max, y_max]` by their names, in hundredths of a pixel.
+    """`[x_min, y_min, x_max, y_max]` by name, rounded to 0.01 px.
 
-    Hundredths are what CVAT's files hold; kept so, boxes are the same after any exchange.
+    CVAT's files have this precision, so boxes stay the same after any export and import.
     """
     numbers = isinstance(value, list | tuple) and len(value) == 4
     if not numbers or any(isinstance(v, bool) or not isinstance(v, int | float) for v in value):
@@ -59,7 +60,7 @@ def checked_label(rows: Rows, value: Any, box: bool = False) -> Row:
     """The label with this id or name.
 
     Args:
-        box: for a box, which can't be background.
+        box: whether it is for a box, which cannot be background.
     """
     known = isinstance(value, str) or (
         isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53
@@ -84,10 +85,10 @@ def checked_score(value: Any) -> float | None:
 
 
 def checked_boxes(rows: Rows, action: Row, source: str | None = None) -> list[Row]:
-    """Boxes that come many at once, `{frame, label, box, track?, score?, source?, keyframe?}`, as rows without ids.
+    """A list of boxes, `{frame, label, box, track?, score?, source?, keyframe?}`, as rows without ids.
 
     Args:
-        source: of all of them; None: each says its own.
+        source: of all boxes; None: each box has its own.
     """
     boxes, op = action.get("boxes"), action["op"]
     if not isinstance(boxes, list) or not all(isinstance(box, dict) for box in boxes):
@@ -100,20 +101,20 @@ def checked_boxes(rows: Rows, action: Row, source: str | None = None) -> list[Ro
         label = label or checked_label(rows, box.get("label"))
         if label["id"] == BACKGROUND_ID:
             raise ValueError(f"{op}: a box can't be background")
-        if (said := source or box.get("source")) not in SOURCES:
-            raise ValueError(f"{op}: source must be one of {', '.join(SOURCES)}, got {said!r:.80}")
+        if (origin := source or box.get("source")) not in SOURCES:
+            raise ValueError(f"{op}: source must be one of {', '.join(SOURCES)}, got {origin!r:.80}")
         if not isinstance(keyframe := box.get("keyframe", False), bool):
             raise ValueError(f"{op}: keyframe must be true or false, got {keyframe!r:.80}")
         named = {"op": op, **box}
         track = None if box.get("track") is None else whole(named, "track", 1)
         place = {"frame": checked_frame(rows, named), "track": track, "label": label["id"]}
-        how = {"source": said, "score": checked_score(box.get("score")), "keyframe": int(keyframe)}
+        how = {"source": origin, "score": checked_score(box.get("score")), "keyframe": int(keyframe)}
         made.append(place | checked_box(rows, box.get("box")) | how | stamp)
     return made
 
 
 def checked_frame(rows: Rows, action: Row) -> int:
-    """The frame of an action, one that the video has."""
+    """The frame of an action, checked against the video."""
     frame, count = whole(action, "frame"), rows.meta("n_frames")
     if count is not None and frame >= count:
         raise ValueError(f"{action['op']}: the video has frames 0 to {count - 1}, got {frame}")
@@ -121,7 +122,7 @@ def checked_frame(rows: Rows, action: Row) -> int:
 
 
 def checked_frames(rows: Rows, action: Row, name: str) -> set[int]:
-    """A list of frames of an action; none if it is absent."""
+    """A list of frames of an action; empty if absent."""
     value = action.get(name)
     if not isinstance(value, list | None):
         raise ValueError(f"{action['op']}: {name} must be a list of frames, got {value!r:.80}")

@@ -1,7 +1,7 @@
-"""Frames as JPEG, by index: decoded on the server, so that no browser's clock decides which frame is seen.
+"""Frames as JPEG, by index: decoded on the server, so that the frame does not depend on a browser's clock.
 
-What was shown lately is kept within a limit of bytes, and the frames that a person who steps through the recording
-needs next are decoded ahead, unless somebody waits for another one.
+Recent frames are cached up to a number of bytes. The frames that a person stepping through the recording needs next
+are decoded ahead, unless a request waits for another one.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from gazekit.errors import RecordingError
 __all__ = ["Frames"]
 
 QUALITY = 85
-SMALL_PX = 320  # pictures of a filmstrip have a decoder of their own: they never keep the stage waiting
+SMALL_PX = 320  # thumbnails have a decoder of their own, so that they never delay the main picture
 
 
 class _Lane:
-    """A decoder and who may use it; opened when it is first needed."""
+    """A decoder behind a lock, opened when it is first needed."""
 
     def __init__(self, opener: Callable[[], Pictures]) -> None:
         self._opener, self._pictures, self._lock, self._closed = opener, None, threading.Lock(), False
-        self.waiting = 0  # a hint for work that can wait: not exact, and need not be
+        self.waiting = 0  # a hint for background work: need not be exact
 
     def read(self, index: int) -> np.ndarray:
         self.waiting += 1
@@ -53,10 +53,10 @@ class Frames:
     """JPEGs of a recording's frames.
 
     Args:
-        opener: opens the pictures; called when the first frame is asked for, so that labels can be seen and exported
-            where the video is damaged or gone.
-        jpeg_bytes, picture_bytes: what is kept of encoded and of decoded frames.
-        ahead: frames decoded before they are asked for, in the direction of the last step.
+        opener: opens the pictures; called at the first request for a frame, so that labels can be seen and exported if
+            the video is damaged or missing.
+        jpeg_bytes, picture_bytes: cache sizes of encoded and decoded frames.
+        ahead: number of frames decoded ahead, in the direction of the last step.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Frames:
 
     @property
     def bytes_kept(self) -> int:
-        """Of all pictures in memory."""
+        """Bytes of all cached pictures."""
         return self._jpegs.used + self._pictures.used
 
     def picture(self, index: int, small: bool = False) -> np.ndarray:
@@ -115,7 +115,7 @@ class Frames:
         return data.tobytes()
 
     def _plan(self, index: int, width: int | None) -> None:
-        """Decode ahead after a step; a jump says nothing about what is wanted next."""
+        """Decode ahead after a step; not after a jump, which does not tell what comes next."""
         step, self._last = index - self._last, index
         if step == 0 or abs(step) > self._ahead:
             return
@@ -141,13 +141,13 @@ class Frames:
                     if (index, width) not in self._jpegs:
                         self._encoded(index, width)
                 except (IndexError, ValueError, OSError):
-                    break  # the end, or damage: whoever asks for this frame is told
+                    break  # the end, or damage: a request for this frame reports it
 
     def open_ahead(self) -> None:
         """Open the video in the background: reading the times of an hour's frames takes a second."""
 
         def opening() -> None:
-            with contextlib.suppress(IndexError, ValueError, OSError):  # told to who asks for a frame
+            with contextlib.suppress(IndexError, ValueError, OSError):  # a request for a frame reports it
                 for lane in (self._large, self._small):
                     lane.read(0)
 

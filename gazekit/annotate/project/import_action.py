@@ -1,4 +1,4 @@
-"""What a file of another tool holds, as one action that can be taken back."""
+"""The import of another tool's file, as one action that can be undone."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _COMPARED = ("label", "x_min", "y_min", "x_max", "y_max", "source", "score", "ke
 
 
 def boxes_import(rows: Rows, action: Row) -> Row:
-    """{labels, boxes, frames?, confirmed?, answers?, replace?, format?}: what a file says, in place of what was there.
+    """{labels, boxes, frames?, confirmed?, answers?, replace?, format?}: replaces labels with those of a file.
 
-    A box that is as it was keeps its id, author and time, so that importing what was exported changes nothing. Frames
-    whose boxes changed are confirmed only if the file says so.
+    An unchanged box keeps its id, author and time, so that importing one's own export changes nothing. Frames whose
+    boxes changed are confirmed only if the file says so.
 
-    labels: [{name, group?, supercategory?}], made where there is none of this name. boxes: [{frame, track, label, box,
-    source, score?, keyframe?}]. frames: those that the file speaks of, absent: all. confirmed: frames. answers:
-    [{fixation, label, source, confidence}]. replace: false adds the boxes on new tracks to those that are there.
+    labels: [{name, group?, supercategory?}], added unless one of this name exists. boxes: [{frame, track, label, box,
+    source, score?, keyframe?}]. frames: those that the file covers, absent: all. confirmed: frames. answers:
+    [{fixation, label, source, confidence}]. replace: false adds the boxes on new tracks and keeps the existing ones.
 
-    The answer tells `boxes`, `frames`, `answers` of the file; `replaced_boxes`, those that were here and are others now
-    or gone, `replaced_confirmed` of these in `confirmed_frames`; `reopened_frames`, confirmed before and no more;
+    The answer has the counts `boxes`, `frames`, `answers` of the file; `replaced_boxes`, existing boxes that were
+    changed or removed, `replaced_confirmed` of these in `confirmed_frames`; `reopened_frames`, which are no longer confirmed;
     `replaced_answers`; `new_labels`, names; and `summary`, all this in words.
     """
     for name in ("labels", "answers"):
@@ -56,7 +56,7 @@ def boxes_import(rows: Rows, action: Row) -> Row:
     confirmed = {row["id"] for row in rows.select("confirmed")}
     reopened = _confirm(rows, changed, checked_frames(rows, action, "confirmed"))
     answers = action.get("answers") or []
-    told = {
+    counts = {
         "boxes": len(boxes),
         "frames": len({box["frame"] for box in boxes}),
         "answers": len(answers),
@@ -67,36 +67,38 @@ def boxes_import(rows: Rows, action: Row) -> Row:
         "replaced_answers": sum(_answer(rows, answer) for answer in answers),
         "new_labels": made,
     }
-    return {"frame": None, "changed_frames": len(changed), **told, "summary": _summary(told)}
+    return {"frame": None, "changed_frames": len(changed), **counts, "summary": _summary(counts)}
 
 
-def _summary(told: Row) -> str:
-    """One sentence or two of what an import did, for people."""
-    parts = [f"{_count(told['boxes'], 'box')} in {_count(told['frames'], 'frame')}"] * bool(told["boxes"])
-    parts += [_count(told["answers"], "answer")] * bool(told["answers"])
+def _summary(counts: Row) -> str:
+    """What an import did, in one or two sentences."""
+    parts = [f"{_count(counts['boxes'], 'box')} in {_count(counts['frames'], 'frame')}"] * bool(
+        counts["boxes"]
+    )
+    parts += [_count(counts["answers"], "answer")] * bool(counts["answers"])
     text = [f"Imported {', '.join(parts) or 'no boxes and no answers'}"]
-    if told["replaced_boxes"]:
+    if counts["replaced_boxes"]:
         text.append(
-            f"{_count(told['replaced_boxes'], 'box')} that {_were(told['replaced_boxes'])} here before "
-            f"{_were(told['replaced_boxes'])} replaced or removed"
+            f"{_count(counts['replaced_boxes'], 'box')} that {_were(counts['replaced_boxes'])} here before "
+            f"{_were(counts['replaced_boxes'])} replaced or removed"
         )
-    if told["replaced_confirmed"]:
+    if counts["replaced_confirmed"]:
         text[-1] += (
-            f", {told['replaced_confirmed']} of them in {_count(told['confirmed_frames'], 'confirmed frame')}"
+            f", {counts['replaced_confirmed']} of them in {_count(counts['confirmed_frames'], 'confirmed frame')}"
         )
-    if told["reopened_frames"]:
-        count = told["reopened_frames"]
+    if counts["reopened_frames"]:
+        count = counts["reopened_frames"]
         text.append(
             f"{_count(count, 'frame')} that {_were(count)} confirmed {'has' if count == 1 else 'have'} other boxes now "
             f"and {'is' if count == 1 else 'are'} to be confirmed again"
         )
-    if told["replaced_answers"]:
-        changed = told["replaced_answers"]
+    if counts["replaced_answers"]:
+        changed = counts["replaced_answers"]
         text.append(
             f"{_count(changed, 'answer')} that {_were(changed)} here before {_were(changed)} replaced"
         )
-    if told["new_labels"]:
-        text.append(f"{_count(len(told['new_labels']), 'new label')}: {', '.join(told['new_labels'])}")
+    if counts["new_labels"]:
+        text.append(f"{_count(len(counts['new_labels']), 'new label')}: {', '.join(counts['new_labels'])}")
     return "; ".join(text) + ". Undo takes it back."
 
 
@@ -121,8 +123,8 @@ def _label(rows: Rows, action: Row, label: Any) -> bool:
     """Make a label unless there is one of its name; whether it is new."""
     if not isinstance(label, dict):
         raise ValueError(f"boxes.import: a label is an object with a name, got {label!r:.80}")
-    told = {"op": "boxes.import, label", **label}
-    name = text_of(told, "name", 1)
+    counts = {"op": "boxes.import, label", **label}
+    name = text_of(counts, "name", 1)
     alike = [row["name"] for row in rows.select("labels") if row["name"].casefold() == name.casefold()]
     if name in alike:
         return False
@@ -132,12 +134,12 @@ def _label(rows: Rows, action: Row, label: Any) -> bool:
             "rename one of them, in the project or in the file"
         )
     number, taken = rows.new("labels"), [row["key"] for row in rows.select("labels")]
-    if told.get("group") is None:  # a file with two left tablets in a frame knows nothing of at most one
+    if counts.get("group") is None:  # a file with two left tablets in a frame knows nothing of at most one
         frames = Counter(box["frame"] for box in action["boxes"] if box.get("label") == name)
         group = "" if max(frames.values(), default=0) > 1 else stem(name)
     else:
-        group = text_of(told, "group")
-    above = "" if told.get("supercategory") is None else text_of(told, "supercategory")
+        group = text_of(counts, "group")
+    above = "" if counts.get("supercategory") is None else text_of(counts, "supercategory")
     new = {"id": number, "name": name, "colour": colour_of(number), "group": group, "key": free_key(taken)}
     rows.put("labels", new | {"supercategory": above}, None)
     return True
@@ -152,10 +154,10 @@ def _once(boxes: list[Row]) -> None:
 
 
 def _boxes(rows: Rows, boxes: list[Row], frames: set[int] | None) -> tuple[set[int], list[int]]:
-    """Put boxes in the place of those in `frames` (None: all).
+    """Replace the boxes in `frames` (None: all) with others.
 
     Returns:
-        The frames that changed; the frame of each box that was there and is another one now, or gone.
+        The changed frames; the frame of each existing box that was changed or removed.
     """
     there = {
         (row["track"], row["frame"]): row
@@ -178,7 +180,7 @@ def _boxes(rows: Rows, boxes: list[Row], frames: set[int] | None) -> tuple[set[i
 
 
 def _confirm(rows: Rows, changed: set[int], confirmed: set[int]) -> int:
-    """Confirm what the file does; how many frames were confirmed, changed, and are confirmed no more."""
+    """Confirm the file's confirmed frames; returns the number of changed frames that are no longer confirmed."""
     there = {row["id"]: row for row in rows.select("confirmed")}
     reopened = changed & set(there) - confirmed
     for frame in reopened:
@@ -189,7 +191,7 @@ def _confirm(rows: Rows, changed: set[int], confirmed: set[int]) -> int:
 
 
 def _answer(rows: Rows, answer: Any) -> bool:
-    """Write an answer; whether it takes the place of another one."""
+    """Write an answer; returns whether it replaces another one."""
     if not isinstance(answer, dict):
         raise ValueError(f"boxes.import: an answer is an object, got {answer!r:.80}")
     fixation = fixation_of(rows, {"op": "boxes.import", "fixation": answer.get("fixation")})

@@ -1,4 +1,4 @@
-"""Events: written with the versions of the frames that they change, taken back, and answered again when asked twice."""
+"""Events: written with the versions of the frames that they change, undone, and answered again if repeated."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _INSERT = (
 
 
 def version(rows: Rows, frame: int) -> int:
-    """Events that have changed a frame."""
+    """The version of a frame: the number of events that changed it."""
     row = rows.db.execute("SELECT version FROM versions WHERE frame = ?", (frame,)).fetchone()
     return 0 if row is None else row[0]
 
 
-def log(rows: Rows, op: str, answer: Row, payload: Row, undoes: int | None = None, **told: Any) -> Row:
-    """Write the event of what `rows` has changed.
+def log(rows: Rows, op: str, answer: Row, payload: Row, undoes: int | None = None, **request: Any) -> Row:
+    """Write the event for the changes in `rows`.
 
     Args:
-        answer: what the author is told, with `frame`.
-        told: `tab`, `nonce`, `model_version` of the author.
+        answer: the answer to the author, with `frame`.
+        request: `tab`, `nonce`, `model_version` of the request.
     Returns:
         `answer` with `event` and `version`.
     """
@@ -40,13 +40,19 @@ def log(rows: Rows, op: str, answer: Row, payload: Row, undoes: int | None = Non
     what = (
         rows.t_unix_ms,
         rows.author,
-        told.get("tab", ""),
+        request.get("tab", ""),
         op,
         frame,
         encoded(payload),
         encoded(rows.changes),
     )
-    links = (encoded(frames), told.get("model_version") or "", undoes, told.get("nonce"), encoded(answer))
+    links = (
+        encoded(frames),
+        request.get("model_version") or "",
+        undoes,
+        request.get("nonce"),
+        encoded(answer),
+    )
     event = rows.db.execute(_INSERT, (*what, *links)).lastrowid
     return {
         "event": event,
@@ -57,7 +63,7 @@ def log(rows: Rows, op: str, answer: Row, payload: Row, undoes: int | None = Non
 
 
 def answered(rows: Rows, nonce: str | None) -> Row | None:
-    """What was answered to an action that came before with this nonce; the version is the present one."""
+    """The answer to an earlier action with this nonce; the version is the present one."""
     query = "SELECT id, frame, answer FROM events WHERE nonce = ?"
     row = None if nonce is None else rows.db.execute(query, (nonce,)).fetchone()
     if row is None:
@@ -67,14 +73,14 @@ def answered(rows: Rows, nonce: str | None) -> Row | None:
 
 
 def undoable(rows: Rows, event: int) -> None:
-    """An action was done: it can be undone, and what its author has undone before can't be redone any more."""
+    """Make an action undoable; what its author has undone before can no longer be redone."""
     rows.db.execute("DELETE FROM undo WHERE author = ? AND done = 0", (rows.author,))
     if rows.changed:
         rows.db.execute("INSERT INTO undo VALUES (?, ?, 1, ?)", (event, rows.author, event))
 
 
-def step(rows: Rows, op: str, only: int | None = None, **told: Any) -> Row | None:
-    """`Store.undo` or `Store.redo`; `only`: of this event."""
+def step(rows: Rows, op: str, only: int | None = None, **request: Any) -> Row | None:
+    """`Store.undo` or `Store.redo`; `only`: this event alone."""
     order, done = ("DESC", 1) if op == "undo" else ("ASC", 0)
     query = f"SELECT event, last FROM undo WHERE author = ? AND done = ? ORDER BY event {order}"
     first: Conflict | None = None
@@ -83,7 +89,7 @@ def step(rows: Rows, op: str, only: int | None = None, **told: Any) -> Row | Non
             continue
         rows.db.execute("SAVEPOINT step")
         try:
-            return _take_back(rows, op, event, last, told)
+            return _take_back(rows, op, event, last, request)
         except Conflict as conflict:
             first = first or conflict
         rows.db.execute("ROLLBACK TO step")
@@ -93,7 +99,7 @@ def step(rows: Rows, op: str, only: int | None = None, **told: Any) -> Row | Non
     return None
 
 
-def _take_back(rows: Rows, op: str, event: int, last: int, told: Row) -> Row:
+def _take_back(rows: Rows, op: str, event: int, last: int, request: Row) -> Row:
     changes = rows.db.execute("SELECT changes FROM events WHERE id = ?", (last,)).fetchone()[0]
     action = rows.db.execute("SELECT op, frame, payload FROM events WHERE id = ?", (event,)).fetchone()
     try:
@@ -104,7 +110,7 @@ def _take_back(rows: Rows, op: str, event: int, last: int, told: Row) -> Row:
         raise Conflict(f"{op} of {action['op']} (event {event}): {error}") from error
     fixation = json.loads(action["payload"]).get("fixation")
     answer = {"undoes": event, "op": action["op"], "frame": action["frame"], "fixation": fixation}
-    answer = log(rows, op, answer, {"op": op}, last, **told)
+    answer = log(rows, op, answer, {"op": op}, last, **request)
     rows.db.execute(
         "UPDATE undo SET done = ?, last = ? WHERE event = ?", (op == "redo", answer["event"], event)
     )

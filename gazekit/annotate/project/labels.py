@@ -1,4 +1,4 @@
-"""The labels of a project: two that are always there, colours and keys for new ones, and left/right twins."""
+"""The labels of a project: two that always exist, colours and keys for new ones, and left/right pairs."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ _SIDE = re.compile(r"(?i)(?:^|[\s_.-]+)(left|right)(?=$|[\s_.-])")
 
 
 def colour_of(number: int) -> str:
-    """The colour of the n-th label, "#rrggbb"; after twelve they come again."""
+    """The colour of the n-th label, "#rrggbb"; they repeat after twelve."""
     return _COLOURS[(number - 1) % len(_COLOURS)]
 
 
 def free_key(taken: Sequence[str]) -> str:
-    """The first digit from 1 that no label has, "" if all are taken."""
+    """The first unused digit from 1, "" if all are taken."""
     return next((digit for digit in "123456789" if digit not in taken), "")
 
 
 def stem(name: str) -> str:
-    """What the name of a label has in common with its twin's: "tablet" of "tablet-left"; "" without a side."""
+    """The name without its side: "tablet" for "tablet-left"; "" for a name without a side."""
     return _SIDE.sub("", name, count=1).strip(" _.-") if _SIDE.search(name) else ""
 
 
 def spatial_pairs(labels: Sequence[dict[str, Any]]) -> list[tuple[int, int]]:
-    """Labels that differ only in "left" and "right": who mirrors a picture has to swap them.
+    """Pairs of labels that differ only in "left" and "right"; mirroring a picture must swap them.
 
     Args:
         labels: `Store.labels()`.

@@ -1,4 +1,4 @@
-"""A folder of images as frames that are read by index, with what `SceneVideo` offers for videos."""
+"""A folder of images as frames read by index, with the interface of `SceneVideo`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Pictures(Protocol):
 
 
 def image_files(folder: Path) -> list[str]:
-    """Names of the images of a folder, by their numbers where names have some ("2.png" before "10.png")."""
+    """Names of the images of a folder, numbers in numerical order ("2.png" before "10.png")."""
 
     def parts(name: str) -> list[tuple[int, str]]:
         return [
@@ -40,9 +40,9 @@ class ImageFolder:
     """Images of one size.
 
     Args:
-        folder, files: where, and which in order.
+        folder, files: the folder, and the file names in order.
     Raises:
-        RecordingError: the first can't be read.
+        RecordingError: the first image cannot be read.
     """
 
     def __init__(self, folder: Path, files: list[str]) -> None:
@@ -59,7 +59,7 @@ class ImageFolder:
 
         Raises:
             IndexError: no such image.
-            FileNotFoundError, RecordingError: it is gone, unreadable, or of another size than the first.
+            FileNotFoundError, RecordingError: it is missing, unreadable, or differs in size from the first.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"{self.folder.name} has images 0 to {len(self) - 1}, got {index}")
@@ -79,7 +79,7 @@ class ImageFolder:
         return picture
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Does nothing: no file stays open."""
 
     def __enter__(self) -> ImageFolder:
         return self

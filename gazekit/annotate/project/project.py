@@ -32,19 +32,19 @@ __all__ = ["UNREVIEWED", "Project", "reviewed"]
 
 _FILE = "project.sqlite"
 _FACTS = ("kind", "recording", "name", "n_frames", "origin_ns", "px_per_dva", "ids")
-# From what a person has seen to what nobody has: where boxes say that nothing was looked at, the weakest speaks.
+# From most to least trusted. Background takes the least trusted source of the frame's boxes.
 _TRUST = ("manual", "confirmed", "imported", "propagated", "predicted")
-UNREVIEWED = _TRUST[3:]  # sources of labels that a machine gave and nobody has confirmed
+UNREVIEWED = _TRUST[3:]  # sources of labels by a machine that nobody has confirmed
 
 
 class Project:
-    """One recording and what people and models say of it. `Project.create` makes one, `Project.open` opens it.
+    """One recording and its labels and models. `Project.create` creates one, `Project.open` opens it.
 
     Attributes:
         folder, store, checkpoints: the folder, its `Store`, and the folder of models in it.
-        uuid: of the project for ever, wherever it is moved.
+        uuid: identifies the project wherever it is moved.
         name, size_px, n_frames, frame_t_ms, origin_ns: of the recording; times in ms of `Recording`.
-        px_per_dva: pixels of a degree in the middle of the picture, None if it is unknown.
+        px_per_dva: pixels per degree at the centre of the picture, None if unknown.
     """
 
     def __init__(self, folder: Path, store: Store) -> None:
@@ -53,9 +53,9 @@ class Project:
         self._facts = {key: store.meta(key) for key in _FACTS}
         if self._facts["kind"] is None:
             raise StoreError(
-                f"{folder / _FILE}: making this project was cut short; remove the folder and make it again"
+                f"{folder / _FILE}: creating this project was interrupted; remove the folder and create it again"
             )
-        if store.meta("uuid") is None:  # a project made before there was one
+        if store.meta("uuid") is None:  # a project from before uuids
             store.describe({"uuid": str(uuid4())})
         self.uuid: str = store.meta("uuid")
         self.name: str = self._facts["name"]
@@ -75,23 +75,23 @@ class Project:
         """A new project.
 
         Args:
-            folder: made if absent; neither a project nor what is left of one must be in it.
+            folder: created if absent; must hold neither a project nor remains of one.
             recording: anything that `Recording.open` reads and that has a scene video; a video; or a folder of images,
-                whose "times" are a second apart. Where the tracker gives no fixations they are found by `IVT` if
-                degrees are known.
-            name: how people call it; None: the recording's own name.
+                whose "times" are a second apart. If the tracker gives no fixations, `IVT` detects them, provided
+                that degrees are known.
+            name: shown to people; None: the recording's own name.
         Raises:
-            FileExistsError: there is a project, or what is left of one.
+            FileExistsError: the folder holds a project, or remains of one.
             FileNotFoundError, RecordingError: no such recording, one without video, or one that is broken.
             StoreError: the folder cannot be written.
         """
         folder, path = Path(folder).expanduser(), Path(recording).expanduser().resolve()
         if Project.exists(folder):
-            raise FileExistsError(f"{folder} holds a project already: Project.open opens it")
+            raise FileExistsError(f"{folder} already holds a project: Project.open opens it")
         if left := _left(folder):
             raise FileExistsError(
-                f"{folder} holds what is left of a project, {', '.join(left[:3])}, but no {_FILE}: put {_FILE} back, "
-                "or remove what is left, or take another folder"
+                f"{folder} holds remains of a project, {', '.join(left[:3])}, but no {_FILE}: restore {_FILE}, "
+                "remove the remains, or use another folder"
             )
         facts, fixations = recording_facts(path)
         facts |= {"recording": _reference(path, folder), "name": name or facts["ids"]["name"]}
@@ -106,7 +106,7 @@ class Project:
         """The project in a folder.
 
         Raises:
-            FileNotFoundError: there is none.
+            FileNotFoundError: the folder has no project.
             StoreError: its file is damaged, or of another version.
         """
         folder = Path(folder).expanduser()
@@ -118,7 +118,7 @@ class Project:
         except BaseException as error:
             store.close()
             if isinstance(error, ValueError | TypeError):  # facts that are missing or no JSON
-                raise StoreError(f"{store.path}: it is damaged: put a copy back ({error})") from error
+                raise StoreError(f"{store.path}: damaged: restore a copy ({error})") from error
             raise
 
     def close(self) -> None:
@@ -135,7 +135,7 @@ class Project:
 
     @property
     def recording_path(self) -> Path:
-        """Where the recording is, seen from where the project is now: both can be moved together, or the project alone.
+        """The path of the recording; project and recording can be moved together, or the project alone.
 
         Raises:
             FileNotFoundError: it is in neither place.
@@ -146,12 +146,12 @@ class Project:
             if place.exists():
                 return place
         raise FileNotFoundError(
-            f"the recording of project {self.folder} is neither at {places[0]} nor at {places[1]}: put it back, "
-            "or beside the project as it was"
+            f"the recording of project {self.folder} is neither at {places[0]} nor at {places[1]}: restore it, "
+            "or its place relative to the project"
         )
 
     def is_of(self, recording: str | Path) -> bool:
-        """Whether this is the project of that recording."""
+        """Whether the project belongs to that recording."""
         try:
             return Path(recording).expanduser().resolve() == self.recording_path.resolve()
         except FileNotFoundError:
@@ -159,10 +159,10 @@ class Project:
 
     @cached_property
     def recording(self) -> Recording | None:
-        """The recording with its gaze; None of a video or images alone.
+        """The recording with its gaze; None for a video or images.
 
         Raises:
-            FileNotFoundError, RecordingError: it is gone, broken, or no longer the one that was labelled.
+            FileNotFoundError, RecordingError: it is missing, broken, or not the one that was labelled.
         """
         if self._facts["kind"] != "recording":
             return None
@@ -179,10 +179,10 @@ class Project:
         return recording
 
     def pictures(self) -> SceneVideo | ImageFolder:
-        """The frames, to be read by index; to be closed by the caller.
+        """The frames, read by index; the caller closes them.
 
         Raises:
-            FileNotFoundError, RecordingError: the video is gone, damaged, or another one.
+            FileNotFoundError, RecordingError: the video is missing, damaged, or another one.
         """
         if self._facts["kind"] == "images":
             return ImageFolder(self.recording_path, self.store.meta("files"))
@@ -192,7 +192,7 @@ class Project:
 
     @property
     def ids(self) -> dict[str, str]:
-        """How files of other tools name the recording: `name`, `recording`, `section`, `folder`, `video`."""
+        """The recording's names in files of other tools: `name`, `recording`, `section`, `folder`, `video`."""
         return self._facts["ids"]
 
     @property

@@ -1,7 +1,8 @@
-"""The rows of state within one transaction: read, written and removed here only, and every change is kept.
+"""The rows of the state within one transaction: all reads, writes and removals go through here, and each change is
+recorded.
 
-An event is the list of its changes `[table, id, row before or None, row after or None]`. To undo it is to put each row
-before in the place of the row after, which needs no code of its own for any kind of action.
+An event is the list of its changes `[table, id, row before or None, row after or None]`. Undo puts each row
+before in the place of the row after, without code for each kind of action.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ _PUT = {table: _write(table) for table in COLUMNS}
 
 
 class Conflict(Exception):
-    """Somebody else has changed what an action starts from; nothing was changed.
+    """Somebody else has changed the state that an action starts from; the action was not carried out.
 
     Args:
-        text: what is in the way.
+        text: the reason.
         state: the frame as it is now, `Store.frame`; None where no frame is concerned.
     """
 
@@ -50,7 +51,7 @@ class Conflict(Exception):
 
 
 class Rows:
-    """What an action sees and changes.
+    """The state that an action reads and changes.
 
     Args:
         db: within a transaction.
@@ -68,7 +69,7 @@ class Rows:
         return None if row is None else dict(row)
 
     def meta(self, key: str) -> Any:
-        """A fact of the project, None if it was not told."""
+        """A stored fact about the project, None if it is not set."""
         if key not in self._meta:
             row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
             self._meta[key] = None if row is None else json.loads(row[0])
@@ -81,7 +82,7 @@ class Rows:
         ]
 
     def held(self, fixation: int | None = None) -> dict[int, Row]:
-        """Of fixations that lie in a box of their frame the smallest such box, the first track's of equal ones.
+        """For each fixation inside a box of its frame: the smallest such box, of equal ones that of the first track.
 
         Args:
             fixation: this one only.
@@ -96,7 +97,7 @@ class Rows:
         return {row["fixation"]: dict(row) for row in found}  # later ones, the smaller, replace earlier ones
 
     def put(self, table: str, row: Row, before: Row | bool | None = True) -> None:
-        """Write a row; one that would differ in its time alone stays as it was first made.
+        """Write a row; a row that differs in its time only is left as it is.
 
         Args:
             before: what is there now, if the caller knows.
@@ -108,7 +109,7 @@ class Rows:
             self.db.execute(_PUT[table], _VALUES[table](row))
 
     def drop(self, table: str, row: Row) -> None:
-        """Remove a row that is there."""
+        """Remove an existing row."""
         self._keep(table, row["id"], row, None)
         self.db.execute(_DROP[table], (row["id"],))
 
@@ -116,22 +117,22 @@ class Rows:
         self._changes.setdefault((table, key), [before, None])[1] = after
 
     def new(self, name: str, count: int = 1) -> int:
-        """The first of `count` numbers that were never used before."""
+        """The first of `count` new numbers; numbers are never reused."""
         query = "UPDATE counters SET value = value + ? WHERE name = ? RETURNING value"
         return self.db.execute(query, (count, name)).fetchone()[0] - count + 1
 
     def used(self, name: str, number: int) -> None:
-        """Numbers up to this one are taken."""
+        """Mark numbers up to this one as used."""
         self.db.execute("UPDATE counters SET value = max(value, ?) WHERE name = ?", (number, name))
 
     @property
     def changed(self) -> bool:
-        """Whether anything is not as it was."""
+        """Whether anything differs from before."""
         return any(before != after for before, after in self._changes.values())
 
     @property
     def changes(self) -> list[list[Any]]:
-        """`[table, id, before, after]`, rows as lists in the order of `COLUMNS`; what came and went is not in it."""
+        """`[table, id, before, after]`, rows as lists in the order of `COLUMNS`; without rows added and removed again."""
         return [
             [table, key, *(None if row is None else _VALUES[table](row) for row in pair)]
             for (table, key), pair in self._changes.items()
@@ -152,7 +153,7 @@ class Rows:
         return sorted(found)
 
     def take_back(self, changes: Iterable[list[Any]]) -> None:
-        """Put the rows before in the place of those after.
+        """Undo changes: put the rows before in the place of those after.
 
         Raises:
             Conflict: a row is no longer as these changes left it.
@@ -168,11 +169,11 @@ class Rows:
                 self.put(table, decoded(table, before), now)
 
     def forget(self) -> None:
-        """The changes were rolled back."""
+        """Forget the changes, after they were rolled back."""
         self._changes.clear()
 
     def check_references(self) -> None:
-        """No box and no answer has a label that is not there.
+        """Check that no box or answer has a removed label.
 
         Raises:
             ValueError: one has.
@@ -185,10 +186,10 @@ class Rows:
                     raise ValueError(f"its label is in use in {table}")
         for key in set(used):
             if self.get("labels", key) is None:
-                raise ValueError(f"label {key} is no more")
+                raise ValueError(f"label {key} was removed")
 
     def check_exclusive(self) -> None:
-        """At most one box of each label with a group in a frame.
+        """Check that a frame has at most one box of each label with a group.
 
         Raises:
             ValueError: two of them.
@@ -205,8 +206,8 @@ class Rows:
         ).fetchone()
         if found:
             raise ValueError(
-                f"frame {found[0]} would have {found[2]} boxes of {found[1]!r}, of which there is at most one in a "
-                "frame: relabel or delete the other first, or take the label out of its group"
+                f"frame {found[0]} would have {found[2]} boxes of {found[1]!r}, but at most one is allowed per "
+                "frame: relabel or delete the other first, or remove the label from its group"
             )
 
 

@@ -1,12 +1,12 @@
-"""The truth of a project: who did what and when, and the boxes, labels and answers that this adds up to.
+"""The store of a project: every action with its author and time, and the resulting boxes, labels and answers.
 
     >>> store = Store(folder / "project.sqlite")                                        # doctest: +SKIP
     >>> box = {"op": "box.add", "frame": 3, "label": "book", "box": [10, 20, 60, 80]}     # doctest: +SKIP
     >>> store.act(box, author="ada")                                                    # doctest: +SKIP
     {'event': 2, 'frame': 3, 'version': 1, 'box': 1}
 
-One action is one transaction that writes an event and the state after it. What `act` has returned is on the disk and
-survives the end of the process at any moment. Several threads, connections and programs may use one file.
+One action is one transaction that writes an event and the state after it. Once `act` has returned, the action is on
+disk and survives a crash at any moment. Several threads, connections and programs may use one file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gazekit.annotate.project.schema import open_database, store_errors
 
 __all__ = ["OPS", "Conflict", "Store"]
 
-# What an action may hold beside op, frame, base_version and model_version.
+# Fields of each action besides op, frame, base_version and model_version.
 OPS: dict[str, tuple[Callable[[Rows, Row], Row], str]] = {
     "box.add": (actions.box_add, "label box track"),
     "box.update": (actions.box_update, "id box label keyframe"),
@@ -45,16 +45,16 @@ OPS: dict[str, tuple[Callable[[Rows, Row], Row], str]] = {
     "label.merge": (bulk_actions.label_merge, "label into"),
 }
 _ALWAYS_FIELDS = {"op", "frame", "base_version", "model_version", "nonce"}
-_BULKY = ("boxes", "answers", "frames", "confirmed")  # as rows in the event's changes, not twice
+_BULKY = ("boxes", "answers", "frames", "confirmed")  # the event's changes hold these rows already
 
 
 class Store:
     """The file of a project.
 
     Args:
-        path: the SQLite file, made if it is not there.
+        path: the SQLite file, created if absent.
     Raises:
-        StoreError: no such folder, no such file of ours, a full disk.
+        StoreError: no such folder, another kind of file, a full disk.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -65,25 +65,25 @@ class Store:
     # --- acting
 
     def act(self, action: Row, author: str, tab: str = "") -> Row:
-        """Do one thing, as one event.
+        """Carry out one action, as one event.
 
         Args:
             action: `op`, a key of `OPS`; `frame`; `base_version`, the version of the frame that the author has seen
-                (None: whatever it is); `model_version`, if a model had a part in it; `nonce`, a text of its own for
-                each action, so that one that is sent twice is done once; and what the op needs.
-            author, tab: who, and in which window.
+                (None: any); `model_version`, if a model was involved; `nonce`, unique for each action,
+                so that one that is sent twice is done once; and the fields of the op.
+            author, tab: who acts, and in which browser tab.
         Returns:
-            `event`; `frame`, the one to show now, or None; `version`, its new one; and what the op answers: `box`,
+            `event`; `frame`, the one to show now, or None; `version`, its new one; and the answer of the op: `box`,
             the id of a new box, `label`, `skipped`, `deleted`.
         Raises:
             Conflict: the frame has another version by now; `state` holds it.
-            ValueError: an action that can't be done, with the reason.
-            StoreError: it could not be written. In all three cases nothing has changed.
+            ValueError: an invalid action, with the reason.
+            StoreError: it could not be written. In all three cases nothing changes.
         """
         do = _checked(action, author, tab)
-        told = {"tab": tab, "nonce": action.get("nonce"), "model_version": action.get("model_version")}
+        request = {"tab": tab, "nonce": action.get("nonce"), "model_version": action.get("model_version")}
         with self._writing(author) as rows:
-            if (before := answered(rows, told["nonce"])) is not None:
+            if (before := answered(rows, request["nonce"])) is not None:
                 return before
             _check_version(rows, action)
             answer = do(rows, action)
@@ -92,22 +92,22 @@ class Store:
             payload |= {
                 name: len(value) for name, value in action.items() if name in _BULKY and value is not None
             }
-            answer = log(rows, action["op"], answer, payload, **told)
+            answer = log(rows, action["op"], answer, payload, **request)
             undoable(rows, answer["event"])
             return answer
 
     def undo(
         self, author: str, tab: str = "", nonce: str | None = None, event: int | None = None
     ) -> Row | None:
-        """Take back the author's last action that can be taken back, however long ago; as an event of its own.
+        """Undo the author's last undoable action, however long ago, as an event of its own.
 
-        One whose result somebody has changed since is passed over, and can be taken back once that was. With `event`,
-        that action of the author is taken back and none other.
+        An action whose result somebody has changed since is skipped until that change is undone. With `event`, only
+        that action of the author is undone.
 
         Returns:
-            `event`, `undoes` (the action's event), `op`, `frame`, `fixation` of the action; None without any.
+            `event`, `undoes` (the action's event), `op`, `frame`, `fixation` of the action; None if there is none.
         Raises:
-            Conflict: there are actions, but what they did was changed since; the text says by whom.
+            Conflict: the results of all remaining actions were changed since; the text says by whom.
             StoreError: it could not be written.
         """
         _check_who(author, tab, nonce)
@@ -115,15 +115,15 @@ class Store:
             return answered(rows, nonce) or step(rows, "undo", event, tab=tab, nonce=nonce)
 
     def redo(self, author: str, tab: str = "", nonce: str | None = None) -> Row | None:
-        """Take back an undo, unless the author has acted since; as `undo`."""
+        """Undo an undo, unless the author has acted since; as `undo`."""
         _check_who(author, tab, nonce)
         with self._writing(author) as rows:
             return answered(rows, nonce) or step(rows, "redo", tab=tab, nonce=nonce)
 
-    # --- looking
+    # --- reading
 
     def frame(self, i: int) -> Row:
-        """What is in a frame: `frame`, `version` (0 before any event), `confirmed`, `boxes` in order of track.
+        """The state of a frame: `frame`, `version` (0 before any event), `confirmed`, `boxes` in order of track.
 
         A box has `id`, `track`, `label` (its id), `box` [x_min, y_min, x_max, y_max], `source` ("manual", "confirmed",
         "propagated", "predicted", "imported"), `score` or None, `author`, `t_unix_ms` and `keyframe`.
@@ -138,38 +138,38 @@ class Store:
             return views.boxes(rows, track)
 
     def snapshot(self) -> Row:
-        """`labels`, `boxes` and `confirmed` frames of one moment, as the functions of these names give them."""
+        """`labels`, `boxes` and `confirmed` frames at one moment, as the methods of these names return them."""
         with self._reading() as rows:
             confirmed = [row["id"] for row in rows.select("confirmed")]
             return {"labels": views.labels(rows), "boxes": views.boxes(rows), "confirmed": confirmed}
 
     def looked_at(self) -> Row:
-        """Of one moment: `fixations` and `labels` as the functions of these names give them, `held`, the smallest box
+        """At one moment: `fixations` and `labels` as the methods of these names return them, `held`, the smallest box
         that holds each fixation, by its id, `boxes` of each frame with fixations, and the set of `confirmed` frames."""
         with self._reading() as rows:
             every: dict[int, list[Row]] = {}
             for box in rows.select("boxes", "frame IN (SELECT frame FROM fixations)"):
                 every.setdefault(box["frame"], []).append(box)
             confirmed = {row["id"] for row in rows.select("confirmed")}
-            told = {"fixations": views.fixations(rows), "labels": views.labels(rows)}
-            return {**told, "held": rows.held(), "boxes": every, "confirmed": confirmed}
+            tables = {"fixations": views.fixations(rows), "labels": views.labels(rows)}
+            return {**tables, "held": rows.held(), "boxes": every, "confirmed": confirmed}
 
     def labels(self) -> list[Row]:
         """`id`, `name`, `colour`, `group` (exclusive in a frame if not ""), `key`; in order of id.
 
-        "background" (0) and "cannot tell" (-1) are always there and come last.
+        "background" (0) and "cannot tell" (-1) always exist and come last.
         """
         with self._reading() as rows:
             return views.labels(rows)
 
     def fixations(self) -> dict[str, list]:
-        """Columns `id`, `onset_ms`, `offset_ms`, `x_px`, `y_px`, `frame` (-1: none), and the answers that people gave:
+        """Columns `id`, `onset_ms`, `offset_ms`, `x_px`, `y_px`, `frame` (-1: none), and people's answers:
         `label` (id), `source`, `confidence`, None without one; in order of onset."""
         with self._reading() as rows:
             return views.fixations(rows)
 
     def confirmed_frames(self) -> list[int]:
-        """Frames that somebody has confirmed, in order."""
+        """The confirmed frames, in order."""
         with self._reading() as rows:
             return [row[0] for row in rows.db.execute("SELECT id FROM confirmed ORDER BY id")]
 
@@ -193,23 +193,23 @@ class Store:
 
     def stats(self) -> Row:
         """Counts: `events`, `boxes`, `boxes_by_source`, `boxes_by_label` (id to count), `tracks`, `confirmed_frames`,
-        `fixations`, `answered_fixations`, `unreviewed_fixations` (their label rests on what a machine made and nobody
-        has confirmed), `authors` (name to events), `actions_per_min` of people, over the last five
+        `fixations`, `answered_fixations`, `unreviewed_fixations` (their label comes from a machine and nobody has
+        confirmed it), `authors` (name to events), `actions_per_min` of people, over the last five
         minutes or since the first action in them."""
         with self._reading() as rows:
             return views.stats(rows)
 
-    # --- facts of the project
+    # --- facts about the project
 
     def meta(self, key: str) -> Any:
-        """A fact of the project, None if it was not told."""
+        """A stored fact about the project, None if it is not set."""
         with self._reading() as rows:
             return rows.meta(key)
 
     def describe(
         self, facts: Row, fixations: list[tuple[int, float, float, float | None, float | None, int]] = ()
     ) -> None:
-        """What labelling starts from; no event.
+        """Store facts and fixations that labelling starts from; no event.
 
         Args:
             facts: values of JSON by name; `n_frames` and `size_px` are what frames and boxes are checked against.
@@ -235,7 +235,7 @@ class Store:
 
     @contextmanager
     def _reading(self) -> Iterator[Rows]:
-        """All that is read in it is of one moment."""
+        """A read transaction: everything is read from one moment."""
         with self._lock, store_errors(self.path):
             self._db.execute("BEGIN")
             try:

@@ -1,4 +1,4 @@
-"""Where each track has boxes, for a timeline: read beside the store, so that a long look keeps nobody waiting."""
+"""The frames of each track, for a timeline; read on a connection of its own, so that a long query blocks nobody."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 __all__ = ["BINS", "tracks"]
 
-BINS = 2000  # what a timeline can show: shorter gaps are closed, and of several keyframes in one bin the first is told
+BINS = 2000  # resolution of a timeline: shorter gaps are closed, and each bin keeps its first keyframe
 
 _SPANS = """
 SELECT track, label, source, min(frame) AS first, max(frame) AS last FROM (
@@ -25,13 +25,13 @@ GROUP BY track, (frame - ?) / ? ORDER BY track, min(frame)
 
 
 def tracks(path: Path, first: int, last: int) -> list[dict[str, Any]]:
-    """Tracks with boxes in some frames.
+    """Tracks with boxes in a range of frames.
 
     Args:
         path: the store's file.
         first, last: frames, both included.
     Returns:
-        Of each track `track`; `label`, that of most of its frames; `spans`, [first, last, source] of runs of frames;
+        For each track: `track`; `label`, that of most of its frames; `spans`, [first, last, source] of runs of frames;
         `keyframes`.
     """
     size = max(1, (last - first + 1) // BINS)

@@ -1,4 +1,4 @@
-"""What is seen of the state, as `Store` gives it: each function reads within one transaction."""
+"""Queries of the state for `Store`: each function reads within one transaction."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The annotation page's server: files of the page, and the session as JSON over HTTP.
+"""The annotation server: the files of the page, and the session as JSON over HTTP.
 
-Handlers that read or write run in threads, so a slow one keeps nobody else waiting; the session and the store see to
-their own locks. An action is answered after its transaction is on disk: what was acknowledged is there after a crash.
+Handlers that read or write run in threads, so that a slow one does not block others; session and store have their own
+locks. An action is answered after its transaction is on disk: acknowledged actions survive a crash.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def create_app(session: AnnotationSession, host: str = "127.0.0.1", token: str |
     """The application for one session.
 
     Args:
-        session: what is annotated. It is not closed with the application.
+        session: the session to serve; not closed with the application.
         host, token: see `gazekit.annotate.server.security.Guard`.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -71,7 +71,7 @@ def serve(
     Args:
         session, host, token: see `create_app`.
         listening: a bound socket.
-        ready: called once requests are answered.
+        ready: called once the server answers requests.
     """
 
     class Server(uvicorn.Server):
@@ -80,7 +80,7 @@ def serve(
             ready()
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            session.stream.close()  # or it would wait for pages that listen for ever
+            session.stream.close()  # or shutdown would wait for pages that listen for ever
             await super().shutdown(sockets)
 
     app = create_app(session, host, token)
@@ -105,8 +105,8 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        told = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        return _error(422, "; ".join(told))
+        problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        return _error(422, "; ".join(problems))
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:
@@ -146,7 +146,7 @@ def _page(app: FastAPI) -> None:
 
 
 def _page_file(name: str) -> Response:
-    """A file of the page, looked up among those that there are: no path is ever made of what was asked for."""
+    """A file of the page, looked up by name: the request never becomes part of a path."""
     files = {file.name: file for file in PAGE.iterdir() if file.suffix in MEDIA_TYPES}
     if name not in files:
         raise HTTPException(404, f"the page has no file {name!r}")
@@ -218,7 +218,7 @@ def _acting(app: FastAPI, session: AnnotationSession) -> None:
 
 
 def _who(body: dict[str, Any]) -> tuple[str, str]:
-    """Author and tab, taken out of what was sent."""
+    """Author and tab, removed from the request's body."""
     author, tab = body.pop("author", ""), body.pop("tab", "")
     if not isinstance(author, str) or not author.strip() or len(author) > 100:
         raise HTTPException(422, f"author must be a name of at most 100 characters, got {author!r}")
@@ -277,6 +277,6 @@ def _files(app: FastAPI, session: AnnotationSession) -> None:
                     out.write(chunk)
             try:
                 answer = await anyio.to_thread.run_sync(session.import_, format, file, author, tab)
-            except (ValueError, FileNotFoundError) as error:  # people know it by its own name
+            except (ValueError, FileNotFoundError) as error:  # show the user's own file name
                 raise ValueError(str(error).replace(str(file), name[:200])) from error
             return JSONResponse(answer)

@@ -1,7 +1,7 @@
-"""The project's model for Label Studio: the addresses that it calls on a machine-learning backend.
+"""A machine-learning backend for Label Studio: the requests that Label Studio sends, answered by the project's model.
 
-Predictions are of this project's recording only: a task is recognised by the name of its video, or by the number of a
-frame in its data. No address or path of a task is ever opened.
+It predicts for this project's recording only: a task is recognised by the name of its video, or by the frame number in
+its data. No URL or path of a task is ever opened.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from fastapi import Body, FastAPI
 from gazekit.annotate.session import AnnotationSession
 from gazekit.kernels.boxes import pairwise_iou
 
-__all__ = ["add_routes", "linked", "predicted"]
+__all__ = ["add_routes", "linked_tracks", "task_prediction"]
 
-SAME = 0.3  # IoU of boxes of one label in successive predicted frames that are one thing
+MIN_IOU = 0.3  # of boxes of one label in successive predicted frames that form a track
 
 
 def add_routes(app: FastAPI, session: AnnotationSession) -> None:
@@ -41,21 +41,21 @@ def add_routes(app: FastAPI, session: AnnotationSession) -> None:
         tasks = body.get("tasks")
         if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
             raise ValueError("tasks must be a list of Label Studio's tasks")
-        results = [predicted(session, task) | {"model_version": version()} for task in tasks]
+        results = [task_prediction(session, task) | {"model_version": version()} for task in tasks]
         return {"results": results, "model_version": version()}
 
     @app.post("/webhook")
     def webhook() -> Any:
-        return {}  # what is labelled there comes here by an import, when a person wants it
+        return {}  # labels from Label Studio come by an import, at a person's request
 
 
-def predicted(session: AnnotationSession, task: dict[str, Any]) -> dict[str, Any]:
-    """`result` and `score` (the mean of its boxes) of one task: a `videorectangle` a thing, or `rectanglelabels` of one
-    frame where the task's data has `frame`, which counts from 0.
+def task_prediction(session: AnnotationSession, task: dict[str, Any]) -> dict[str, Any]:
+    """`result` and `score` (the mean of its boxes) of one task: one `videorectangle` per track, or `rectanglelabels` of
+    one frame if the task's data has `frame`, which counts from 0.
 
     Raises:
-        ValueError: a task of another video; a frame that is no number.
-        IndexError: a frame that the recording lacks.
+        ValueError: a task of another video; a frame that is not a number.
+        IndexError: no such frame in the recording.
     """
     data = task.get("data") if isinstance(task.get("data"), dict) else {}
     names = {label["id"]: label["name"] for label in session.store.labels()}
@@ -70,20 +70,20 @@ def predicted(session: AnnotationSession, task: dict[str, Any]) -> dict[str, Any
         return {"result": result, "score": _mean([box["score"] for box in boxes])}
     name = PurePosixPath(unquote(urlsplit(str(data.get("video", ""))).path)).name
     own = session.project.ids["video"]
-    if not re.fullmatch(f"([0-9a-f]{{8}}-)?{re.escape(own)}", name):  # what Label Studio puts before uploads
-        raise ValueError(f"task {task.get('id')} shows {name!r}; this server knows {own!r} only")
-    things = [thing for thing in linked(session) if thing["label"] in names]
-    result = [_video_rectangle(session, number, thing, names) for number, thing in enumerate(things)]
-    return {"result": result, "score": _mean([score for thing in things for score in thing["scores"]])}
+    if not re.fullmatch(f"([0-9a-f]{{8}}-)?{re.escape(own)}", name):  # prefix of uploads in Label Studio
+        raise ValueError(f"task {task.get('id')} shows {name!r}; this server serves {own!r} only")
+    tracks = [track for track in linked_tracks(session) if track["label"] in names]
+    result = [_video_rectangle(session, number, track, names) for number, track in enumerate(tracks)]
+    return {"result": result, "score": _mean([score for track in tracks for score in track["scores"]])}
 
 
-def linked(session: AnnotationSession) -> list[dict[str, Any]]:
-    """Predictions as things: `label`, and in order of time `frames`, `boxes`, `scores`. Boxes of one label that overlap
-    by an IoU of 0.3 in one predicted frame and the next are one thing."""
-    things: list[dict[str, Any]] = []
+def linked_tracks(session: AnnotationSession) -> list[dict[str, Any]]:
+    """Predictions linked to tracks: `label`, and in order of time `frames`, `boxes`, `scores`. Boxes of one label with
+    an IoU of at least 0.3 in successive predicted frames are one track."""
+    tracks: list[dict[str, Any]] = []
     alive: list[dict[str, Any]] = []
     for frame, shown in sorted(session.loop.predictions.items()):
-        ends = torch.tensor([thing["boxes"][-1] for thing in alive]).reshape(-1, 4)
+        ends = torch.tensor([track["boxes"][-1] for track in alive]).reshape(-1, 4)
         overlap = pairwise_iou(torch.as_tensor(shown.boxes), ends)
         now = []
         for row, (label, box, score) in enumerate(
@@ -91,33 +91,33 @@ def linked(session: AnnotationSession) -> list[dict[str, Any]]:
         ):
             same = [
                 k
-                for k, thing in enumerate(alive)
-                if thing["label"] == label and not any(thing is t for t in now)
+                for k, track in enumerate(alive)
+                if track["label"] == label and not any(track is t for t in now)
             ]
             best = max(same, key=lambda k: float(overlap[row, k]), default=None)
-            if best is None or overlap[row, best] < SAME:
-                things.append({"label": label, "frames": [], "boxes": [], "scores": []})
-                thing = things[-1]
+            if best is None or overlap[row, best] < MIN_IOU:
+                tracks.append({"label": label, "frames": [], "boxes": [], "scores": []})
+                track = tracks[-1]
             else:
-                thing = alive[best]
+                track = alive[best]
             for name, value in (("frames", frame), ("boxes", box), ("scores", score)):
-                thing[name].append(value)
-            now.append(thing)
-        for thing in alive:
-            if not any(thing is other for other in now):
-                thing["gone"] = frame
+                track[name].append(value)
+            now.append(track)
+        for track in alive:
+            if not any(track is other for other in now):
+                track["gone"] = frame
         alive = now
-    return things
+    return tracks
 
 
 def _video_rectangle(
-    session: AnnotationSession, number: int, thing: dict[str, Any], names: dict[int, str]
+    session: AnnotationSession, number: int, track: dict[str, Any], names: dict[int, str]
 ) -> dict[str, Any]:
     times = (session.times() - session.times()[0]) / 1000
     width, height = session.project.size_px
-    entries = [(f, box, True) for f, box in zip(thing["frames"], thing["boxes"], strict=True)]
-    if "gone" in thing:
-        entries.append((thing["gone"], thing["boxes"][-1], False))
+    entries = [(f, box, True) for f, box in zip(track["frames"], track["boxes"], strict=True)]
+    if "gone" in track:
+        entries.append((track["gone"], track["boxes"][-1], False))
     sequence = [
         {"frame": f + 1, "enabled": on, "rotation": 0, "time": round(float(times[f]), 6)}
         | _share(box, width, height)
@@ -126,7 +126,7 @@ def _video_rectangle(
     value = {"framesCount": len(times), "duration": round(float(times[-1]), 6), "sequence": sequence}
     return {
         "id": f"gazekit{number}", "type": "videorectangle", "from_name": "box", "to_name": "video",
-        "value": value | {"labels": [names[thing["label"]]]}, "score": _mean(thing["scores"]),
+        "value": value | {"labels": [names[track["label"]]]}, "score": _mean(track["scores"]),
     }  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def _rectangle(box: dict[str, Any], names: dict[int, str], width: int, height: i
 
 
 def _share(box: list[float], width: int, height: int) -> dict[str, float]:
-    """In percent of the picture."""
+    """The box in percent of the picture."""
     x_min, y_min, x_max, y_max = box
     shares = {"x": x_min / width, "y": y_min / height, "width": (x_max - x_min) / width}
     return {

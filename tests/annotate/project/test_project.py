@@ -37,7 +37,7 @@ def test_a_recording_with_its_frames_and_fixations(toy, tmp_path):
     with Project.open(tmp_path / "study" / "p01") as project:
         assert project.n_frames == 150 and project.is_of(toy) and not project.is_of(tmp_path)
         assert project.recording_path == toy.resolve() and project.store.events() == []
-    with pytest.raises(FileExistsError, match="holds a project already"):
+    with pytest.raises(FileExistsError, match="already holds a project"):
         Project.create(tmp_path / "study" / "p01", toy)
 
 
@@ -82,7 +82,7 @@ def test_a_project_moves_with_its_recording_and_works_without_it(toy, tmp_path):
     with Project.open(tmp_path / "two" / "project") as project:
         assert project.recording_path == (tmp_path / "two" / "rec").resolve()
         shutil.rmtree(tmp_path / "two" / "rec")
-        with pytest.raises(FileNotFoundError, match="put it back, or beside the project"):
+        with pytest.raises(FileNotFoundError, match="restore it, or its place relative to the project"):
             project.pictures()
         assert not project.is_of(toy)
         project.store.act({"op": "frame.confirm", "frame": 1}, "ada")  # labels are there all the same
@@ -117,7 +117,7 @@ def test_what_cannot_be_a_project_is_told(toy, shared_data, tmp_path):
         Project.create(tmp_path / "p", video)
     assert not Project.exists(tmp_path / "p")
     Store(tmp_path / "project.sqlite").close()
-    with pytest.raises(StoreError, match="making this project was cut short"):
+    with pytest.raises(StoreError, match="creating this project was interrupted"):
         Project.open(tmp_path)
 
 

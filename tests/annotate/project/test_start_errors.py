@@ -75,7 +75,7 @@ def test_facts_that_are_missing_are_damage(whole, tmp_path, capsys):
             else:
                 db.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
         db.close()
-        assert "damaged: put a copy back" in told(capsys, f"project={folder}")
+        assert "damaged: restore a copy" in told(capsys, f"project={folder}")
 
 
 def test_damage_anywhere_is_told_or_does_no_harm(whole, tmp_path):

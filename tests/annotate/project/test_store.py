@@ -95,7 +95,7 @@ def test_a_box_is_added_moved_relabelled_and_deleted(store):
         ({"op": "label.add", "name": " "}, "1 to 200 characters"),
         ({"op": "label.add", "name": "a", "colour": "red"}, "#rrggbb"),
         ({"op": "label.add", "name": "a", "key": "0"}, "key must be one character that no label has"),
-        ({"op": "label.update", "label": 0, "name": "nothing"}, "always there"),
+        ({"op": "label.update", "label": 0, "name": "nothing"}, "cannot be renamed"),
         ({"op": "label.merge", "label": 0, "into": 1}, "can't be merged"),
         ({"op": "label.merge", "label": 3, "into": "background"}, "can't be background"),
     ],

@@ -162,7 +162,8 @@ def test_only_suggestions_of_the_model_are_counted(server, tab):
         "Object.assign(fixations, {label: Array(all).fill(null), suggestion: Array(all).fill(3),"
         " by_model: Array(all).fill(arguments[0])});"
         "gazekit.model.outbox.add = () => {};"
-        "for (const id of fixations.id.slice(0, 5)) { gazekit.viewState.fixation = id; gazekit.annotator.labelFixation(3) }"
+        "for (const id of fixations.id.slice(0, 5))"
+        " { gazekit.viewState.fixation = id; gazekit.annotator.labelFixation(3) }"
     )
     page.js(takes, False)  # boxes drawn by hand
     assert page.js("return gazekit.annotator.labelled.length") == 11
