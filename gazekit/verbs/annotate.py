@@ -33,8 +33,8 @@ usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
   project=DIR         folder of the project: one file with every action, and the models. Created if absent
   recording=PATH      an eye tracker's recording, or a folder of images; needed for a new project
   name=TEXT           name of a new project; default: that of the recording
-  model=PATH          for a new project: the model of another project (its folder, or its exported .zip), with its labels;
-                      it predicts from the first frame on
+  model=PATH          for a new project: the model of another project (its folder, or its exported .zip), with its
+                      labels; it predicts from the first frame on
   detector=FOLDER     fine-tune RT-DETRv2 or D-FINE of the package transformers, as save_pretrained writes it, instead
                       of training the small detector from scratch; detector=tiny returns to that. Stored in the project
   propagator=FOLDER   propagate boxes with SAM 2 for video of transformers instead of the motion of points;

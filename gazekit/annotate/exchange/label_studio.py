@@ -1,4 +1,4 @@
-"""Label Studio's video JSON: percentages of the picture, frames that count from 1, one result a track.
+"""Label Studio's video JSON: percentages of the picture, frames counted from 1, one result per track.
 
 A keyframe may have `source`, `score` and `keyframe` where they are not what the result's `origin` says.
 """

@@ -1,4 +1,4 @@
-"""A paragraph for a paper: how each fixation came to its label, with versions, counts and shares."""
+"""A paragraph for a paper: how fixations were labelled, with versions, counts and shares."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def text(project: Project, mapped: pd.DataFrame, reviewed_only: bool) -> str:
 
     Args:
         mapped: `Project.mapped_fixations()`, of all fixations.
-        reviewed_only: labels that nobody has reviewed are not in the tables beside.
+        reviewed_only: labels that nobody has reviewed are left out of the tables.
     """
     counts = Counter(map(_kind, mapped["aoi"], mapped["source"], mapped["answered"]))
     shares = [

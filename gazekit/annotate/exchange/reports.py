@@ -1,4 +1,4 @@
-"""What was looked at, as the tables that `gazekit.recordings.aoi.to_csv` writes; and the answers read from one."""
+"""Labelled fixations as the tables of `gazekit.recordings.aoi.to_csv`; import of answers from such a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boxes carried from a frame to its neighbours by the motion of points in them, with how far to trust each.
+"""Boxes propagated from a frame to its neighbours by the motion of points in them, with a confidence for each.
 
 Corners (Shi and Tomasi 1994) and a grid of points inside a box are followed by pyramidal Lucas-Kanade (Bouguet
 2000) to the next frame and back again; those that come back to where they started (Kalal, Mikolajczyk and Matas 2010,
@@ -23,7 +23,7 @@ _LUCAS_KANADE = {"winSize": (15, 15), "maxLevel": 4}
 
 
 class Propagated(NamedTuple):
-    """A frame that boxes were carried to.
+    """A frame that boxes were propagated to.
 
     Args:
         frame: its number.
@@ -38,14 +38,14 @@ class Propagated(NamedTuple):
 
 @dataclass(frozen=True)
 class Tracker:
-    """Limits of following.
+    """Limits of the tracker.
 
     Args:
-        max_error_px: a point that comes back further from its start is not believed.
-        min_points: so many must agree on the motion, or the box is lost.
+        max_error_px: a point whose forward-backward error is larger is dropped.
+        min_points: with fewer points that agree on the motion, the box is lost.
         min_confidence: a box below it is lost.
         min_visible: share of a box's area that must be in the picture.
-        points: at most so many corners are followed in a box.
+        points: maximum number of corners tracked in a box.
     """
 
     max_error_px: float = 2.0
@@ -63,19 +63,19 @@ def propagate(
     step: int = 1,
     tracker: Tracker | None = None,
 ) -> Iterator[Propagated]:
-    """Carry the boxes of one frame to those after it, or before it.
+    """Propagate the boxes of one frame to the frames after it, or before it.
 
-    From frame to frame a box follows its points. Then its picture in `frame`, moved the same way, is laid over the
-    new frame, and what difference the points still show is taken away: so errors do not add up. Confidence is
+    From frame to frame a box follows its points. Then its picture in `frame`, moved the same way, is aligned with the
+    new frame, which corrects the remaining difference, so that errors do not add up. Confidence is
 
         sqrt(share of its points that came back and agree x similarity of both pictures),
 
     and never rises again. Similarity is the normalised cross-correlation at 24 x 24 px, 0 if negative: it falls when
-    something covers the thing. A box moves and grows with its thing, and stays upright while that rolls.
+    something covers the object. A box moves and scales with its object, and stays upright when that rolls.
 
     Args:
         video: `SceneVideo`, or anything with `read` and `len`.
-        frame: where the boxes are right.
+        frame: the frame of the boxes.
         boxes: [M, 4] half-open pixels.
         stop_frame: as in `range`, the first frame that is not computed.
         step: frames from one that is computed to the next; negative to go back.
@@ -83,7 +83,7 @@ def propagate(
     Yields:
         A `Propagated` for each frame of `range(frame + step, stop_frame, step)`, until all boxes are lost.
     Raises:
-        ValueError: boxes that are empty or not finite, a step of 0. IndexError: frames that the video lacks.
+        ValueError: boxes that are empty or not finite, a step of 0. IndexError: frames outside the video.
     """
     boxes, way = journey(video, frame, boxes, stop_frame, step)
     return _follow(video, frame, boxes, way, tracker or Tracker())
@@ -92,7 +92,7 @@ def propagate(
 def journey(
     video: Pictures, frame: int, boxes: np.ndarray, stop_frame: int, step: int
 ) -> tuple[np.ndarray, range]:
-    """[M, 4] boxes and the frames that they are to be carried to, checked; raises as `propagate`."""
+    """[M, 4] boxes and the frames to propagate them to, checked; raises as `propagate`."""
     boxes = np.array(boxes, np.float64).reshape(-1, 4)
     if not (np.isfinite(boxes).all() and (boxes[:, :2] < boxes[:, 2:]).all()):
         raise ValueError(f"boxes must be finite, x_min < x_max and y_min < y_max, got {boxes.tolist()}")
@@ -159,7 +159,7 @@ class _Track:
             self.confidence = 0.0
 
     def _box(self) -> np.ndarray:
-        """[4] in the present frame, also outside of it."""
+        """[4] in the present frame, not clipped to it."""
         middle, half = (self.first[:2] + self.first[2:]) / 2, (self.first[2:] - self.first[:2]) / 2
         middle = self.moved[:, :2] @ middle + self.moved[:, 2]
         half = half * np.sqrt(np.linalg.det(self.moved[:, :2]))
@@ -176,7 +176,7 @@ class _Track:
 
 
 def _grey(picture: np.ndarray) -> tuple[np.ndarray, float]:
-    """Grey, its longer side at most 640 px, and by what factor it was shrunk."""
+    """The picture in grey, its longer side at most 640 px, and the scale factor."""
     scale = min(1.0, LONG_SIDE_PX / max(picture.shape[:2]))
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     if scale < 1:
@@ -187,7 +187,7 @@ def _grey(picture: np.ndarray) -> tuple[np.ndarray, float]:
 def _motion(
     before: np.ndarray, after: np.ndarray, box: np.ndarray, tracker: Tracker
 ) -> tuple[np.ndarray | None, float]:
-    """[2, 3] shift, turn and zoom of what is in a box, and the share of points that show it; None where too few do.
+    """[2, 3] shift, rotation and scale of the content of a box, and the share of points that agree; None if too few do.
 
     Points are corners, and 6 x 6 of a grid: things with few corners are followed by these.
     """

@@ -1,7 +1,7 @@
-"""Boxes carried through a video by SAM 2 (Ravi et al. 2024) of the package transformers, with weights from a folder.
+"""Boxes propagated through a video by SAM 2 (Ravi et al. 2024) of the package transformers, with weights from a folder.
 
-It follows the outline of a thing instead of points in a box: where points are few, and where things turn. The code is
-Apache-2.0; weights have their own licence. Nothing is downloaded. Pictures are prepared here, as transformers' own
+It follows the outline of an object instead of points in a box, which helps with few points and turning objects. The code
+is Apache-2.0; weights have their own licence. Nothing is downloaded. Pictures are prepared here, as transformers' own
 preparation needs torchvision.
 """
 
@@ -29,7 +29,7 @@ LEAST_PART = 0.1  # of the largest part's area: smaller ones are specks, larger 
 
 
 def check_folder(folder: Path) -> None:
-    """Whether there is such a model in a folder, without reading its weights.
+    """Check that a folder holds such a model, without reading its weights.
 
     Raises:
         ImportError: transformers is not installed. FileNotFoundError: no such folder, or no weights in it.
@@ -124,7 +124,7 @@ class Sam2Propagator:
                 yield Propagated(number, carried, confidence.copy())
 
     def _begun(self, picture: np.ndarray, boxes: np.ndarray) -> Any:
-        """A session of SAM 2 that is told the boxes of its first picture, as their corner pixels."""
+        """A session of SAM 2 that starts from the boxes of its first picture, given as corner pixels."""
         from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
         height, width = picture.shape[:2]
@@ -147,7 +147,7 @@ class Sam2Propagator:
         return session
 
     def _look(self, session: Any, picture: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """[M, h, w] what the masks are where positive, and [M] how sure."""
+        """[M, h, w] mask logits, and their confidence [M]."""
         with self._one_at_a_time, torch.inference_mode():
             self._overlaps = []
             said = self.model(inference_session=session, frame=self._tensor(picture), frame_idx=index)
@@ -157,7 +157,7 @@ class Sam2Propagator:
         return said.pred_masks[:, 0].cpu().numpy(), np.sqrt(seen * expected)
 
     def _hear(self, module: Any, inputs: Any, said: Any) -> None:
-        """The IoU that the decoder expects of the mask it takes, which the model does not pass on; a call a box."""
+        """The decoder's predicted IoU of the chosen mask, which the model does not return; one call per box."""
         self._overlaps.append(float(said[1].max()))
 
     def _tensor(self, picture: np.ndarray) -> torch.Tensor:
@@ -166,7 +166,7 @@ class Sam2Propagator:
         return torch.from_numpy(values).permute(2, 0, 1).to(self.model.device)
 
     def _forget(self, session: Any, index: int) -> None:
-        """What no later frame looks at."""
+        """Drop the memory that no later frame uses."""
         session.processed_frames.clear()
         for box, kinds in session.output_dict_per_obj.items():
             session.frames_tracked_per_obj[box].clear()
@@ -177,7 +177,7 @@ class Sam2Propagator:
 
 
 def box_of_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The box of a thing's mask, without specks.
+    """The box of an object's mask, ignoring specks.
 
     Args:
         mask: [h, w] positive where the thing is.

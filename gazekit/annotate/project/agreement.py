@@ -1,10 +1,10 @@
-"""How far two people agree who have labelled the fixations of one recording, each in a project of their own.
+"""Agreement of two people who labelled the fixations of one recording, each in a project of their own.
 
     >>> found = compare(Project.open("study/p01"), Project.open("study/p01-second"))  # doctest: +SKIP
     >>> found.table.loc["all", "kappa"]                                             # doctest: +SKIP
 
-Who codes second makes a new project of the same recording, so that nothing of the first one is seen, and answers the
-queue in random order up to some share: that order is the same for everyone, whoever has answered what.
+The second coder creates a new project of the same recording, which shows nothing of the first one, and labels a part of
+the queue in random order: that order is the same in all projects and does not depend on the answers.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ __all__ = ["Agreement", "compare"]
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of two coders.
+    """Agreement of two coders.
 
     Args:
-        fixations: of the recording. both: answered by both, what all numbers are of. first, second: answered by each.
-        table: a row for each label, and "all": `first` and `second`, how often each gave it; `both`, how often both did
-            for one fixation; `agreement`, share of fixations on which they agree (for a label: that it is this one, or
-            that it isn't); Cohen's `kappa` and Krippendorff's `alpha` (nominal) of the same. NaN where undefined:
-            nothing was answered by both, or both gave one answer throughout.
+        fixations: of the recording. both: answered by both; all measures use these. first, second: answered by each.
+        table: a row for each label, and "all": `first` and `second`, how often each used it; `both`, how often both
+            used it for one fixation; `agreement`, share of fixations on which they agree (for a label: whether it is this
+            one); Cohen's `kappa` and Krippendorff's `alpha` (nominal) of the same. NaN where undefined:
+            no fixation was answered by both, or both gave a single answer throughout.
         confusion: counts, the first coder's labels in rows, the second's in columns.
     """
 
@@ -50,7 +50,7 @@ class Agreement:
         return "\n\n".join([counted, self.table.round(3).to_string(), self.confusion.to_string()])
 
     def save(self, folder: str | Path) -> tuple[Path, Path]:
-        """Write `agreement.csv` and `agreement_confusion.csv` into a folder that is there; their paths."""
+        """Write `agreement.csv` and `agreement_confusion.csv` into an existing folder; returns their paths."""
         paths = Path(folder) / "agreement.csv", Path(folder) / "agreement_confusion.csv"
         for path, table in zip(paths, (self.table.round(6), self.confusion), strict=True):
             table.to_csv(path, lineterminator="\n")
@@ -58,7 +58,7 @@ class Agreement:
 
 
 def compare(first: Project, second: Project) -> Agreement:
-    """Over the fixations that both have answered; labels are the same if their names are, but for capitals.
+    """Compare the fixations that both have answered; labels match by name, ignoring case.
 
     Raises:
         ValueError: one project twice, or projects of different recordings.
@@ -71,7 +71,7 @@ def compare(first: Project, second: Project) -> Agreement:
     times = [table[["onset_ms", "offset_ms"]] for table in answers]
     if not times[0].equals(times[1]):
         raise ValueError(
-            f"{first.folder} and {second.folder} are not of one recording: their fixations differ "
+            f"{first.folder} and {second.folder} do not have the same recording: their fixations differ "
             f"({len(times[0])} and {len(times[1])})"
         )
     if times[0].empty:

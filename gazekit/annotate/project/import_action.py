@@ -34,8 +34,8 @@ def boxes_import(rows: Rows, action: Row) -> Row:
     [{fixation, label, source, confidence}]. replace: false adds the boxes on new tracks and keeps the existing ones.
 
     The answer has the counts `boxes`, `frames`, `answers` of the file; `replaced_boxes`, existing boxes that were
-    changed or removed, `replaced_confirmed` of these in `confirmed_frames`; `reopened_frames`, which are no longer confirmed;
-    `replaced_answers`; `new_labels`, names; and `summary`, all this in words.
+    changed or removed, `replaced_confirmed` of these in `confirmed_frames`; `reopened_frames`, which are no longer
+    confirmed; `replaced_answers`; `new_labels`, names; and `summary`, all this in words.
     """
     for name in ("labels", "answers"):
         if not isinstance(action.get(name), list | None):

@@ -132,7 +132,7 @@ class Rows:
 
     @property
     def changes(self) -> list[list[Any]]:
-        """`[table, id, before, after]`, rows as lists in the order of `COLUMNS`; without rows added and removed again."""
+        """`[table, id, before, after]`, rows as lists in the order of `COLUMNS`; no rows added and removed again."""
         return [
             [table, key, *(None if row is None else _VALUES[table](row) for row in pair)]
             for (table, key), pair in self._changes.items()

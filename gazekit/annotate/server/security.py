@@ -1,4 +1,4 @@
-"""Who may talk to the server, asked before anything else is done with a request.
+"""Access control: decides who may talk to the server, before a request is processed.
 
 A page on the internet can make a browser send requests to a server on the same machine. It cannot choose the header
 `Host` (a name that was pointed here by a foreign name server shows there), nor hide the headers `Origin` and
@@ -34,7 +34,7 @@ HEADERS = {
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or name is this machine only: 127.0.0.0/8, ::1, localhost."""
+    """Whether an address or name is loopback: 127.0.0.0/8, ::1, localhost."""
     address = _address(host)
     return host.lower() == "localhost" if address is None else address.is_loopback
 
@@ -47,7 +47,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 class Guard:
-    """ASGI application that lets through what is allowed.
+    """ASGI application that passes on allowed requests.
 
     Args:
         app: what is guarded.
@@ -61,7 +61,7 @@ class Guard:
 
     def __init__(self, app: Callable[..., Awaitable[None]], host: str, token: str | None = None) -> None:
         if not is_loopback(host) and not token:
-            raise ValueError(f"host={host} can be reached from other machines: a token is needed")
+            raise ValueError(f"host={host} can be reached from other machines: a token is required")
         self._app, self._host, self._token = app, host.lower().strip("[]"), token
         address = _address(host)
         self._everywhere = address is not None and address.is_unspecified
@@ -81,7 +81,7 @@ class Guard:
         await self._bounded(scope, headers, receive, _with_headers(send))
 
     def _refusal(self, scope: dict[str, Any], headers: dict[str, str]) -> Any | None:
-        """The answer to a request that is not let through; None for one that is."""
+        """The answer to a rejected request; None for an allowed one."""
         host = headers.get("host", "")
         if not self._known(host):
             return _error(421, f"this server is not {host!r}")
@@ -120,7 +120,7 @@ class Guard:
         return bool(given) and hmac.compare_digest(given.encode(), (self._token or "").encode())
 
     async def _bounded(self, scope: dict[str, Any], headers: dict[str, str], receive: Any, send: Any) -> None:
-        """Hand over; reading the body is an error once it is above its limit."""
+        """Pass the request on; reading its body raises once it exceeds the limit."""
         limit = UPLOAD_BYTES if scope["path"].startswith(UPLOADS) else JSON_BYTES
         text = f"the request's body is above {limit} bytes"
         try:

@@ -231,7 +231,7 @@ def test_a_track_with_two_labels_is_two_tracks_for_cvat(new, tmp_path):
         ("cvat", "</annotations>", "", "not readable XML"),
         ("cvat", 'frame="7"', 'frame="8"', "a box in frame 8, but the video has 8 frames"),
         ("coco", '"frame_index": 7', '"frame_index": 8', "frame_index must be 0 to 7"),
-        ("coco", '"frame_index": 7', '"frame_index": 3', "two images are of one frame"),
+        ("coco", '"frame_index": 7', '"frame_index": 3', "two images have the same frame"),
         ("coco", '"width": 80', '"width": 90', "of a video of 90 x 60 px"),
         ("coco", '"score": 0.5', '"score": 1.5', "a score is from 0 to 1"),
         ("coco", '"iscrowd": 0', '"iscrowd": 1', "a crowd"),

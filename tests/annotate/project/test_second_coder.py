@@ -88,7 +88,7 @@ def test_what_cannot_be_compared_is_told(projects, tmp_path, capsys):
     cv2.imwrite(str(images / "a.png"), np.zeros((24, 32, 3), np.uint8))
     with (
         Project.create(tmp_path / "third", images) as third,
-        pytest.raises(ValueError, match="not of one recording"),
+        pytest.raises(ValueError, match="do not have the same recording"),
     ):
         compare(first, third)
     for words in (["port=3"], ["project=nowhere"]):

@@ -119,7 +119,7 @@ def test_a_body_has_a_limit(local):
 
 
 def test_others_need_a_token():
-    with pytest.raises(ValueError, match="a token is needed"):
+    with pytest.raises(ValueError, match="a token is required"):
         Guard(APP, "0.0.0.0")
     guard = Guard(APP, "192.168.1.5", "secret")
     host = "192.168.1.5:8000"
