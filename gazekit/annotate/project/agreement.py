@@ -29,8 +29,8 @@ class Agreement:
     Args:
         fixations: of the recording. both: answered by both; all measures use these. first, second: answered by each.
         table: a row for each label, and "all": `first` and `second`, how often each used it; `both`, how often both
-            used it for one fixation; `agreement`, share of fixations on which they agree (for a label: whether it is this
-            one); Cohen's `kappa` and Krippendorff's `alpha` (nominal) of the same. NaN where undefined:
+            used it for one fixation; `agreement`, share of fixations on which they agree (for a label: whether it is
+            this one); Cohen's `kappa` and Krippendorff's `alpha` (nominal) of the same. NaN where undefined:
             no fixation was answered by both, or both gave a single answer throughout.
         confusion: counts, the first coder's labels in rows, the second's in columns.
     """

@@ -137,7 +137,7 @@ export class Model {
     for (const index of gone) {
       const asked = this.#asked.get(index); // its answer may be of before
       if (asked) asked.catch(() => {}).then(() => this.#reload(index));
-      else if (index === this.viewState) this.#reload(index);
+      else if (index === this.shownFrame) this.#reload(index);
       else this.#frames.delete(index);
     }
   }
