@@ -1,8 +1,8 @@
 """Boxes propagated through a video by SAM 2 (Ravi et al. 2024) of the package transformers, with weights from a folder.
 
 It follows the outline of an object instead of points in a box, which helps with few points and turning objects. The
-code is Apache-2.0; weights have their own licence. Nothing is downloaded. Pictures are prepared here, as transformers' own
-preparation needs torchvision.
+code is Apache-2.0; weights have their own licence. Nothing is downloaded. Pictures are prepared here, because
+transformers' own preparation needs torchvision.
 """
 
 from __future__ import annotations
