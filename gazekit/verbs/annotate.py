@@ -14,6 +14,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from gazekit.verbs import evaluate
+
 try:
     import fcntl
 except ImportError:  # on Windows, two servers of one project are not detected
@@ -84,9 +86,6 @@ class Options:
 def main(rest: list[str]) -> int:
     """Run `gazekit annotate ...`.
 
-    Args:
-        rest: words after the verb.
-
     Raises:
         ValueError, OSError: invalid options, or a project or recording that cannot be used.
     """
@@ -97,9 +96,7 @@ def main(rest: list[str]) -> int:
         path, words = simulated[-1], [word for word in rest if not word.startswith("simulate=")]
         path = os.path.expanduser(path)
         if Path(path).is_dir():
-            from gazekit.verbs.evaluate import main as evaluate
-
-            return evaluate([f"ckpt={path}", *words])
+            return evaluate.main([f"ckpt={path}", *words])
         return _simulate(Path(path), words)
     values = _key_values(rest)
     from gazekit.errors import StoreError
