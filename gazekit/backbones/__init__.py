@@ -15,23 +15,18 @@ from gazekit.backbones.cards import Card
 
 if TYPE_CHECKING:
     from gazekit.backbones.backbone import Backbone, Layer, Net
-    from gazekit.backbones.load import build_net, load_backbone
+    from gazekit.backbones.load import build_net, fetch_weights, load_backbone
 
-__all__ = ["INFO", "NAMES", "Backbone", "Card", "Layer", "Net", "build_net", "load_backbone"]
+__all__ = ["INFO", "NAMES", "Backbone", "Card", "Layer", "Net", "build_net", "fetch_weights", "load_backbone"]
 
 NAMES = tuple(INFO)
-_LATER = {
-    "Backbone": "backbone",
-    "Layer": "backbone",
-    "Net": "backbone",
-    "build_net": "load",
-    "load_backbone": "load",
-}
+_LATER = {"backbone": ("Backbone", "Layer", "Net"), "load": ("build_net", "fetch_weights", "load_backbone")}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"gazekit.backbones.{_LATER[name]}"), name)
+    for module, names in _LATER.items():
+        if name in names:
+            return getattr(import_module(f"gazekit.backbones.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

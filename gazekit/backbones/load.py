@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -15,10 +16,10 @@ from torch import Tensor
 
 from gazekit.backbones.backbone import Backbone, Net
 from gazekit.backbones.cards import CARDS, Card
-from gazekit.download import file_sha256
+from gazekit.download import download, file_sha256
 from gazekit.errors import DataError
 
-__all__ = ["build_net", "find_weights", "load_backbone", "read_weights"]
+__all__ = ["build_net", "fetch_weights", "find_weights", "load_backbone", "read_weights"]
 
 ROOT = Path("data/backbones")
 SEED = 0  # of random weights
@@ -89,6 +90,28 @@ def find_weights(name: str, weights: str | Path | None = None) -> list[Path]:
         f"no weights of {name} at {path} (expected {names})\n  get them: {get}\n"
         f"  licence:  {card.licence} ({card.source})"
     )
+
+
+def fetch_weights(name: str, root: str | Path | None = None, progress: bool = True) -> Path:
+    """Download the weights of a backbone; prints on what terms first. Files that are there already are checked.
+
+    Args:
+        name: one of `NAMES`.
+        root: where to; None is data/backbones/NAME.
+        progress: show a bar.
+    Returns:
+        The folder, for `load_backbone`.
+    Raises:
+        DataError: they cannot be downloaded (the message says why), or a checksum is wrong.
+        ConnectionError: the network failed; what has arrived is kept.
+    """
+    card = _card(name)
+    if not card.downloads:
+        raise DataError(f"{name} cannot be fetched: {card.how_to_get}")
+    print(f"{card.title}\n  source:  {card.source}\n  licence: {card.licence}", file=sys.stderr)
+    folder = ROOT / name if root is None else Path(root).expanduser()
+    download(card.downloads, folder, progress)
+    return folder
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
