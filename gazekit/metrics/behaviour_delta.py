@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gazekit.metrics.bootstrap import bootstrap_interval
-from gazekit.metrics.functional.arguments import ArrayLike, check_trials
+from gazekit.metrics.functional.arguments import ArrayLike, check_trials, where_present
 from gazekit.metrics.functional.behaviour import PARTS, behaviour, behaviour_delta, behaviour_parts
 from gazekit.metrics.grouped_metric import GroupedMetric
 from gazekit.metrics.score import Score
@@ -32,6 +32,7 @@ class BehaviourMetric(GroupedMetric):
         human_mask: Tensor,
         target: Tensor,
         group: ArrayLike | None = None,
+        model_present: Tensor | None = None,
     ) -> None:
         """Add B trials.
 
@@ -41,13 +42,15 @@ class BehaviourMetric(GroupedMetric):
             human_objects: [B, T'] object ids that the person fixated; `human_mask` [B, T'] likewise.
             target: [B] id of the object to be found, -1 in free viewing.
             group: [B] integer ids of the images (subjects) that the trials belong to.
+            model_present: [B, n] bool, which of the n scanpaths exist, where trials differ in number; None = all.
         """
         check_trials(model_objects, human_objects)
         n = model_objects.shape[1]
         samples = behaviour(
             model_objects.flatten(0, 1), model_mask.flatten(0, 1), target.repeat_interleave(n)
         )
-        model = samples.unflatten(0, model_objects.shape[:2]).nanmean(1)
+        samples = samples.unflatten(0, model_objects.shape[:2])
+        model = where_present(samples, model_present).nanmean(1)
         human = behaviour(human_objects, human_mask, target)
         self.add_grouped(torch.cat([model, human], 1), group)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gazekit.metrics.functional.arguments import ArrayLike, check_trials
+from gazekit.metrics.functional.arguments import ArrayLike, check_trials, where_present
 from gazekit.metrics.functional.edit_distance import edit_distance
 from gazekit.metrics.item_metric import ItemMetric
 
@@ -35,6 +35,7 @@ class EditDistance(ItemMetric):
         human_objects: Tensor,
         human_mask: Tensor,
         group: ArrayLike | None = None,
+        model_present: Tensor | None = None,
     ) -> None:
         """Add B trials.
 
@@ -43,7 +44,8 @@ class EditDistance(ItemMetric):
             model_mask: [B, n, T] bool, True = valid; padding at the end.
             human_objects: [B, T'] object ids that the person fixated; `human_mask` [B, T'] likewise.
             group: [B] integer ids of the images (subjects) that the trials belong to.
+            model_present: [B, n] bool, which of the n scanpaths exist, where trials differ in number; None = all.
         """
         check_trials(model_objects, human_objects)
         scores = edit_distance(model_objects, human_objects[:, None], model_mask, human_mask[:, None])
-        self.add(scores.double().nanmean(1), group)
+        self.add(where_present(scores, model_present).nanmean(1), group)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gazekit.metrics.functional.arguments import ArrayLike, check_trials
+from gazekit.metrics.functional.arguments import ArrayLike, check_trials, where_present
 from gazekit.metrics.functional.sequence_score import sequence_score
 from gazekit.metrics.item_metric import ItemMetric
 
@@ -38,6 +38,7 @@ class SequenceScore(ItemMetric):
         human_objects: Tensor,
         human_mask: Tensor,
         group: ArrayLike | None = None,
+        model_present: Tensor | None = None,
     ) -> None:
         """Add B trials.
 
@@ -46,7 +47,8 @@ class SequenceScore(ItemMetric):
             model_mask: [B, n, T] bool, True = valid; padding at the end.
             human_objects: [B, T'] object ids that the person fixated; `human_mask` [B, T'] likewise.
             group: [B] integer ids of the images (subjects) that the trials belong to.
+            model_present: [B, n] bool, which of the n scanpaths exist, where trials differ in number; None = all.
         """
         check_trials(model_objects, human_objects)
         scores = sequence_score(model_objects, human_objects[:, None], model_mask, human_mask[:, None])
-        self.add(scores.double().nanmean(1), group)
+        self.add(where_present(scores, model_present).nanmean(1), group)
