@@ -18,8 +18,6 @@ from gazekit.metrics import (
     SequenceScore,
 )
 from gazekit.metrics.functional import PARTS, behaviour, edit_distance, sequence_score
-from gazekit.report.evaluation import TrialScores
-from gazekit.report.rows import row
 
 DRAWS, SEED = 200, 3
 
@@ -145,22 +143,6 @@ def test_numbers_equal_a_loop_over_trials(seed: int) -> None:
     assert found["sequence_score"].undefined == 1
     assert found["behaviour_delta"].undefined > 1
     assert_same(found, expected(facts))
-
-
-@pytest.mark.parametrize("change", ["", "unknown", "impossible", "free viewing"])
-def test_numbers_equal_those_of_the_rows(change: str) -> None:
-    facts = trials(2)
-    if change == "unknown":
-        facts["log_prob"] = torch.full_like(facts["log_prob"], torch.nan)
-    if change == "impossible":
-        facts["log_prob"][0, 0] = -torch.inf
-    if change == "free viewing":
-        facts["target"] = torch.full_like(facts["target"], -1)
-    one = per_trial(facts)
-    gains = (*bits(facts, ""), *bits(facts, "outcome_"))
-    scores = TrialScores(*gains, one["score"], one["edits"], one["model"], one["human"])
-    wanted = {name: Score(**entry) for name, entry in row(scores, facts["group"], DRAWS, SEED).items()}
-    assert_same(measured(facts), wanted)
 
 
 def test_without_groups_items_are_drawn() -> None:
