@@ -12,10 +12,12 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
+from gazekit.metrics.renamed import AcceptsOldNames
+
 __all__ = ["RowsMetric"]
 
 
-class RowsMetric(Metric):
+class RowsMetric(AcceptsOldNames, Metric):
     """Keeps tables of float64 rows, which `.to(dtype)`, `.half()` and `set_dtype` leave as they are.
 
     Args:
