@@ -1,7 +1,7 @@
 """How uncertain a mean over images is: the percentile bootstrap, with images as the units drawn.
 
 Fixations (or trials) of one image depend on one another, so whole images are drawn, with replacement. A
-metric over the drawn images is a ratio of sums (score over count, say), which a matrix product of
+metric over the drawn images is a ratio of sums (score over count, for example), which a matrix product of
 "how often was each image drawn" with the sums of each image gives for many draws at once.
 
 Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13; clusters as units: Davison
@@ -42,7 +42,7 @@ def bootstrap_interval(
     """Percentile bootstrap interval of sum(numerator) / sum(denominator), drawing images.
 
     Resamples whose value is undefined (a column of which no drawn image has anything) are left out. There is
-    no interval, NaN, where it would pretend a certainty that nobody measured: for a column to which fewer
+    no interval, NaN, where it would pretend a certainty that was not measured: for a column to which fewer
     than two images contribute, and for a value that is not finite (an information gain of -inf).
 
     Args:

@@ -56,7 +56,7 @@ class EventF1(ItemMetric):
     def update(
         self, detected: Sequence[Events], reference: Sequence[Events], group: Tensor | None = None
     ) -> None:
-        """Add B recordings, with integer groups [B] (of subjects, say) where they matter."""
+        """Add B recordings, with integer groups [B] (subjects, for example)."""
         pairs = list(_recordings(detected, reference, self.label))
         f1 = [event_f1(d, r, self.min_iou).to(self.device) for d, r in pairs]
         sizes = torch.tensor([float(len(d) + len(r)) for d, r in pairs], device=self.device)
@@ -91,7 +91,7 @@ class EventTiming(GroupedMetric):
     def update(
         self, detected: Sequence[Events], reference: Sequence[Events], group: ArrayLike | None = None
     ) -> None:
-        """Add B recordings, with integer ids [B] of groups (subjects, say) where they matter."""
+        """Add B recordings, with integer ids [B] of groups (subjects, for example)."""
         found = [
             timing_moments(one, other, self.min_iou).to(self.device)
             for one, other in _recordings(detected, reference, self.label)

@@ -19,7 +19,7 @@ __all__ = ["ConditionalMetric", "FixationMapMetric", "MapMetric", "MapPairMetric
 
 
 class MapMetric(ItemMetric):
-    """`function` with `settings`, its values an image put together. Subclasses check the settings first."""
+    """`function` with `settings`, and the aggregation of its values per image. Subclasses check the settings first."""
 
     function: Callable[..., Tensor]
 

@@ -136,7 +136,7 @@ class LabelMetric(ItemMetric):
 
 
 class ClassMetric(LabelMetric):
-    """The same with a value a class, over those images that show it (in either map)."""
+    """The same with a value per class, over the images that show it (in either map)."""
 
     def __init__(self, n_classes: int, aggregation: Aggregation = "item") -> None:
         super().__init__(n_classes, aggregation)
@@ -259,7 +259,9 @@ class DetectionAP(GroupedMetric):
             unit, units = self.units()
         ordered, order = images.sort()
         unit = unit[order]
-        rows, true_rows = (torch.searchsorted(ordered, ids) for ids in (matches.image, matches.true_image))
+        rows, true_rows = (
+            torch.searchsorted(ordered, ids.contiguous()) for ids in (matches.image, matches.true_image)
+        )
 
         def drawn(counts: Tensor) -> Tensor:
             weights = counts.to(images)[:, unit]

@@ -1,6 +1,6 @@
-"""Scores of whole response patterns, for which all stimuli have to be at hand; definitions in `functional`.
+"""Scores of whole response patterns, for which all stimuli are needed at once; definitions in `functional`.
 
-Patterns are kept, 8 bytes a value. Their widths are part of the constructor, so that a process without
+Patterns are kept, 8 bytes per value. Their widths are part of the constructor, so that a process without
 stimuli knows them as well.
 """
 
@@ -29,7 +29,7 @@ __all__ = ["RSA", "IdentificationAccuracy", "TwoVersusTwo"]
 
 
 class PatternMetric(GroupedMetric):
-    """Keeps two patterns a stimulus, [num_features] of the model and [num_voxels] measured."""
+    """Keeps two patterns per stimulus, [num_features] of the model and [num_voxels] measured."""
 
     higher_is_better = True
 

@@ -57,7 +57,7 @@ def detection_ap(predictions: Sequence[Objects], truth: Sequence[Objects]) -> Te
     """COCO's twelve numbers for detected boxes: `DETECTION_PARTS`.
 
     In each image and class the detections, from the highest score to the lowest, take the free true box that
-    overlaps them most, if at least by the threshold of IoU. AP is the mean over 101 levels of recall of the
+    overlaps them most, if their IoU reaches the threshold. AP is the mean over 101 levels of recall of the
     precision at that recall or above, over classes and the thresholds 0.50, 0.55 ... 0.95; AP50 and AP75 are
     of one threshold. APs, APm and APl are of true boxes of an area below 32^2, in between, and above 96^2
     pixels: others, and unmatched detections of other areas, are ignored. ARn is the recall with the n highest

@@ -119,7 +119,7 @@ def _match(
 
 
 def _groups_at_once(detections: int, boxes: int) -> int:
-    """As many groups as keep the tables of `_match` and `_choose` below the limit, in bytes a group."""
+    """As many groups as keep the tables of `_match` and `_choose` below the limit, in bytes per group."""
     settings = len(AREA_RANGES_PX) * len(_THRESHOLDS)
     return max(1, _CHUNK_BYTES // (settings * (48 * boxes + 6 * detections) + 40 * detections * boxes))
 
