@@ -30,8 +30,8 @@ def test_likelihoods_have_the_names_of_the_arguments(model):
     said = likelihood_arguments(log_prob, batch)
     fixation, outcome = next_fixation(log_prob, batch), next_outcome(log_prob, batch)
     wanted = {
-        "log_prob": fixation.log_prob, "log_baseline": fixation.log_chance, "mask": fixation.mask,
-        "outcome_log_prob": outcome.log_prob, "outcome_log_baseline": outcome.log_chance,
+        "log_prob": fixation.log_prob, "log_chance": fixation.log_chance, "mask": fixation.mask,
+        "outcome_log_prob": outcome.log_prob, "outcome_log_chance": outcome.log_chance,
         "outcome_mask": outcome.mask,
     }  # fmt: skip
     assert said.keys() == wanted.keys()
@@ -45,7 +45,7 @@ def test_likelihood_by_hand():
     said = likelihood_arguments(Uniform().log_prob(batch), batch)
     torch.testing.assert_close(said["log_prob"].exp(), torch.full((1, 2), 1 / 2))
     torch.testing.assert_close(said["outcome_log_prob"].exp(), torch.tensor([[1 / 2, 1 / 3, 1 / 3]]))
-    torch.testing.assert_close(said["outcome_log_baseline"], said["outcome_log_prob"])
+    torch.testing.assert_close(said["outcome_log_chance"], said["outcome_log_prob"])
     assert said["outcome_mask"].tolist() == [[True] * 3]
 
 
@@ -54,7 +54,7 @@ def test_uniform_gains_nothing_exactly():
     said = Uniform().predict(batch, seeded(0))
     # float32 holds no logarithm of 1/5 that two ways of computing it share to the last bit
     for kind in ("", "outcome_"):
-        gap = said[f"{kind}log_prob"] - said[f"{kind}log_baseline"]
+        gap = said[f"{kind}log_prob"] - said[f"{kind}log_chance"]
         assert gap[said["mask" if not kind else "outcome_mask"]].abs().max() < 2e-6
     assert said["mask"].sum(1).tolist() == [6, 1, 4, 0, 3]
     assert said["outcome_mask"].sum(1).tolist() == [7, 2, 5, 0, 4]  # nobody stops before the first fixation
@@ -69,7 +69,7 @@ def test_an_excluded_outcome_costs_infinitely_much():
 
     batch = random_batch()
     said = Never().predict(batch, seeded(0))
-    gain = information_gain_bits(said["log_prob"], said["log_baseline"], said["mask"])
+    gain = information_gain_bits(said["log_prob"], said["log_chance"], said["mask"])
     assert gain == -torch.inf
     assert not said["log_prob"][said["mask"]].isnan().any()
 
