@@ -1,7 +1,7 @@
 """An annotator who knows the truth and works on a project as people do with the page: what would the loop have saved?
 
 For recordings that somebody has labelled already. Every action goes through the session, so that the project holds the
-same events as a person's; what each costs a person is modelled (`gazekit.models.impn.simulate.SECONDS`), not measured.
+same events as a person's; what each costs a person is modelled (`gazekit.models.impn.simulated_annotator.SECONDS`), not measured.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from gazekit.annotate.authors import MODEL, SIMULATED
 from gazekit.annotate.labels import BACKGROUND_ID, stem
 from gazekit.annotate.session import AnnotationSession
-from gazekit.models.impn.simulate import FITS, SECONDS, pairs_of
+from gazekit.models.impn.simulated_annotator import FITS, SECONDS, pairs_of
 from gazekit.recordings.aoi import BACKGROUND, MovingBox, map_fixations
 
 __all__ = ["annotate", "figure", "mend", "summary"]

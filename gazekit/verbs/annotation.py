@@ -18,10 +18,10 @@ from rich.console import Console
 
 from gazekit.datasets.synthetic_egocentric import LABELS, make
 from gazekit.models.impn.baselines import MODELS
-from gazekit.models.impn.curves import TITLES, compare, corrections_to_reach, curves_figure, summary
+from gazekit.models.impn.learning_curves import TITLES, compare, corrections_to_reach, curves_figure, summary
 from gazekit.models.impn.detector import TinyDetector
 from gazekit.models.impn.egocentric import OnWholeDetector, WholeDetector, labelled_video, start_detector
-from gazekit.models.impn.simulate import LabelledVideo, Model, simulate
+from gazekit.models.impn.simulated_annotator import LabelledVideo, Model, simulate
 
 __all__ = ["evaluate_annotation", "fit_annotation"]
 

@@ -1,7 +1,7 @@
 """What the graph model is compared with: learners of the same interface that lack something.
 
 `Detector` says what the frozen detector says, `LinearHead` makes the detector's own last layer learn from the same
-corrections, an `IMPN` without messages is a network of each box alone, `Tracker` learns no looks and carries labels
+corrections, an `IMPNNet` without messages is a network of each box alone, `Tracker` learns no looks and carries labels
 from frame to frame by overlap.
 """
 
@@ -20,8 +20,8 @@ from gazekit.kernels.boxes import pairwise_iou
 from gazekit.models.impn.detections import Detections, LabelledFrame, Predictions
 from gazekit.models.impn.edges import Graph
 from gazekit.models.impn.learner import Learner, UpdateReport
-from gazekit.models.impn.net import IMPN, Parts, log_belief
-from gazekit.models.impn.simulate import LabelledVideo, Model
+from gazekit.models.impn.net import IMPNNet, Parts, log_belief
+from gazekit.models.impn.simulated_annotator import LabelledVideo, Model
 
 __all__ = ["MODELS", "LinearHead", "Tracker"]
 
@@ -88,12 +88,12 @@ def _learner(make_net: Callable[[int, int], nn.Module], video: LabelledVideo, se
 
 
 MODELS: dict[str, Callable[[LabelledVideo, int], Model]] = {
-    "graph": partial(_learner, IMPN),
+    "graph": partial(_learner, IMPNNet),
     "detector": partial(_learner, LinearHead),
-    "per box": partial(_learner, partial(IMPN, parts=Parts(messages=False))),
-    "no edge features": partial(_learner, partial(IMPN, parts=Parts(edge_features=False))),
-    "no p": partial(_learner, partial(IMPN, parts=Parts(probs=False))),
-    "no q": partial(_learner, partial(IMPN, parts=Parts(position=False))),
+    "per box": partial(_learner, partial(IMPNNet, parts=Parts(messages=False))),
+    "no edge features": partial(_learner, partial(IMPNNet, parts=Parts(edge_features=False))),
+    "no p": partial(_learner, partial(IMPNNet, parts=Parts(probs=False))),
+    "no q": partial(_learner, partial(IMPNNet, parts=Parts(position=False))),
     "tracker": lambda video, seed: Tracker(len(video.names)),
 }
 """What `simulate` compares, by name. The frozen detector is the first point of every curve but the tracker's."""

@@ -59,13 +59,17 @@ class Graph(NamedTuple):
     @property
     def frame(self) -> Tensor:
         """[N] which of the F frames each detection is in."""
-        return torch.arange(len(self.counts)).repeat_interleave(self.counts)
+        return torch.arange(len(self.counts), device=self.counts.device).repeat_interleave(self.counts)
+
+    def to(self, device: torch.device) -> Graph:
+        """The same graph on a device."""
+        return Graph(*(None if part is None else part.to(device) for part in self))
 
 
 def ranges(first: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     """The numbers first[s], first[s] + 1 ... of count[s] each, one after the other, and the s of each."""
-    slot = torch.arange(len(count)).repeat_interleave(count)
-    within = torch.arange(len(slot)) - (count.cumsum(0) - count)[slot]
+    slot = torch.arange(len(count), device=count.device).repeat_interleave(count)
+    within = torch.arange(len(slot), device=count.device) - (count.cumsum(0) - count)[slot]
     return first[slot] + within, slot
 
 

@@ -15,7 +15,7 @@ from gazekit.datasets.synthetic_egocentric import EXCLUSIVE, LABELS, EgocentricV
 from gazekit.models.impn.detections import Detections, LabelledFrame, Predictions
 from gazekit.models.impn.detector import Detector, FitReport
 from gazekit.models.impn.learner import Learner, UpdateReport
-from gazekit.models.impn.simulate import LabelledVideo
+from gazekit.models.impn.simulated_annotator import LabelledVideo
 
 __all__ = ["OnWholeDetector", "WholeDetector", "labelled_video", "start_detector"]
 

@@ -14,22 +14,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gazekit.metrics.functional import detection_ap
 from gazekit.metrics.functional.threads import one_thread
 from gazekit.models.impn import checkpoint
-from gazekit.models.impn.assignment import check_groups, labels_of_frames
+from gazekit.models.impn.assignment import check_groups
 from gazekit.models.impn.detections import Detections, LabelledFrame, Predictions
 from gazekit.models.impn.edges import Graph, graph_of, ranges, some_frames
-from gazekit.models.impn.net import IMPN
+from gazekit.models.impn.head import predictions_of, random_turns
+from gazekit.models.impn.net import IMPNNet
 from gazekit.models.impn.objective import Targets, balanced_weights, graph_loss, targets_of
 from gazekit.models.impn.replay import Batches, HeldOut
 
 __all__ = ["Learner", "UpdateReport"]
 
 RATE, DECAY = 1e-3, 1e-4
-ROLL_DEG = 25.0
 TOLERATED_AP, LEAST_JUDGES = 0.01, 5
 AT_ONCE = 128
 
@@ -63,7 +63,7 @@ class Learner:
             tablet (`look_alike_groups`).
         seed: of first weights and of draws.
         flip: whether frames are also learnt from as seen in a mirror.
-        make_net: of C and D, the network; by default `IMPN`.
+        make_net: of C and D, the network; by default `IMPNNet`.
     Raises:
         ValueError: `flip` with exclusive groups: in a mirror the left thing is the right one, so that the model would
             be taught that they cannot be told apart. Groups with unknown or repeated labels.
@@ -76,7 +76,7 @@ class Learner:
         exclusive: Sequence[Sequence[int]] = (),
         seed: int = 0,
         flip: bool = False,
-        make_net: Callable[[int, int], nn.Module] = IMPN,
+        make_net: Callable[[int, int], nn.Module] = IMPNNet,
     ) -> None:
         if n_labels < 1 or feature_size < 1:
             raise ValueError(
@@ -110,7 +110,7 @@ class Learner:
         net = self.net  # an update may change it meanwhile
         parts = [found[first : first + AT_ONCE] for first in range(0, len(found), AT_ONCE)]
         graphs = (graph_of(part, self.n_labels, self.feature_size) for part in parts)
-        return [prediction for graph in graphs for prediction in self._predictions(net, graph)]
+        return [prediction for graph in graphs for prediction in predictions_of(net, graph, self.exclusive)]
 
     @one_thread()  # shared with a browser or a decoder, an update of two seconds took half a minute
     def update(
@@ -189,7 +189,7 @@ class Learner:
                 return step
             frames = batches.draw()
             rows, _ = ranges(first[frames], graph.counts[frames])
-            batch = some_frames(graph, frames)._replace(turn=self._turns(len(frames), batches.generator))
+            batch = some_frames(graph, frames)._replace(turn=random_turns(len(frames), batches.generator, self.flip))
             optimizer.param_groups[0]["lr"] = RATE * (1 - step / steps)
             optimizer.zero_grad()
             graph_loss(net(batch), Targets(*(column[rows] for column in targets)), class_weight).backward()
@@ -197,29 +197,11 @@ class Learner:
             progress((step + 1) / steps)
         return steps
 
-    def _turns(self, count: int, generator: torch.Generator) -> Tensor:
-        """[count, 2, 2] the head rolls by up to 25 degrees; half of the frames in a mirror if `flip`."""
-        roll = (2 * torch.rand(count, generator=generator) - 1) * math.radians(ROLL_DEG)
-        turn = torch.stack([roll.cos(), -roll.sin(), roll.sin(), roll.cos()], 1).reshape(-1, 2, 2)
-        if self.flip:
-            turn[:, 0] *= 2 * torch.randint(2, (count, 1), generator=generator) - 1
-        return turn
-
-    @torch.no_grad()
-    def _predictions(self, net: nn.Module, graph: Graph) -> list[Predictions]:
-        log_p = net(graph).log_softmax(1)
-        rows, label = labels_of_frames(graph.boxes, log_p, graph.frame, self.exclusive)
-        sizes = torch.bincount(graph.frame[rows], minlength=len(graph.counts)).tolist()
-        columns = (graph.boxes[rows], label, log_p[rows].exp(), graph.row[rows])
-        return [
-            Predictions(*parts) for parts in zip(*(column.split(sizes) for column in columns), strict=True)
-        ]
-
     def _ap(self, net: nn.Module, frames: list[LabelledFrame], graph: Graph) -> float:
         """AP of COCO; NaN without frames or boxes."""
         found = [
             {"boxes": said.boxes, "scores": said.score, "labels": said.label}
-            for said in (self._predictions(net, graph) if frames else [])
+            for said in (predictions_of(net, graph, self.exclusive) if frames else [])
         ]
         thing = [frame.labels >= 0 for frame in frames]
         truth = [
@@ -256,9 +238,10 @@ class Learner:
         """Write weights and settings as safetensors; the file is complete or the old one.
 
         Raises:
-            OSError: it cannot be written. TypeError: another network than `IMPN`.
+            OSError: it cannot be written. TypeError: another network than `IMPNNet`.
         """
-        checkpoint.save(self, Path(path))
+        names = ("exclusive", "seed", "flip", "updates")
+        checkpoint.save(Path(path), self.net, self.held_out, {name: getattr(self, name) for name in names})
 
     @classmethod
     def load(cls, path: str | Path) -> Learner:
@@ -267,7 +250,14 @@ class Learner:
         Raises:
             FileNotFoundError: no such file. ValueError: not a file of `save`.
         """
-        return checkpoint.load(cls, Path(path))
+        net, held_out, settings = checkpoint.load(Path(path))
+        try:
+            updates = int(settings.pop("updates"))
+            learner = cls(net.n_labels, net.feature_size, **settings, make_net=lambda *_: net)
+        except (KeyError, TypeError, ValueError) as error:
+            raise checkpoint.damaged(Path(path), error) from error
+        learner.held_out, learner.updates = held_out, updates
+        return learner
 
 
 def _is_confirmed(frame: LabelledFrame) -> bool:

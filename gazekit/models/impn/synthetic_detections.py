@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from gazekit.models.impn.detections import Detections
-from gazekit.models.impn.simulate import LabelledVideo
+from gazekit.models.impn.simulated_annotator import LabelledVideo
 
 __all__ = ["DIFFICULTIES", "NAMES", "Difficulty", "synthetic_detections"]
 
