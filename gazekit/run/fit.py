@@ -41,6 +41,7 @@ def fit(cfg: DictConfig, folder: Path) -> Table:
     if cfg.ckpt:
         _check_resume(read_checkpoint(cfg.ckpt)[0], system.recipe)
     else:
+        system.fit(data)
         _fit_baselines(system, data, bool(cfg.trainer and cfg.trainer.get("fast_dev_run")))
     if not cfg.trainer:
         return report_on(cfg, folder, system.eval(), data, _trust(cfg), ["the system was not trained"])

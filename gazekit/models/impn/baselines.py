@@ -14,30 +14,15 @@ from functools import partial
 
 import torch
 from scipy.optimize import linear_sum_assignment
-from torch import Tensor, nn
+from torch import nn
 
 from gazekit.kernels.boxes import pairwise_iou
 from gazekit.models.impn.detections import Detections, LabelledFrame, Predictions
-from gazekit.models.impn.edges import Graph
 from gazekit.models.impn.learner import Learner, UpdateReport
-from gazekit.models.impn.net import IMPNNet, Parts, log_belief
+from gazekit.models.impn.net import IMPNNet, LinearHead, Parts
 from gazekit.models.impn.simulated_annotator import LabelledVideo, Model
 
-__all__ = ["MODELS", "LinearHead", "Tracker"]
-
-
-class LinearHead(nn.Module):
-    """log p + W LN(z) + b: the last layer of the detector, updated. Untrained it is the detector."""
-
-    def __init__(self, n_labels: int, feature_size: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(feature_size, elementwise_affine=False)
-        self.head = nn.Linear(feature_size, n_labels + 1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-
-    def forward(self, graph: Graph) -> Tensor:
-        return log_belief(graph.probs) + self.head(self.norm(graph.features))
+__all__ = ["MODELS", "Tracker"]
 
 
 class Tracker:

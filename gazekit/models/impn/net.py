@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from gazekit.models.impn.edges import Graph, edge_features, positions
 from gazekit.models.impn.mixers import MIXERS
 
-__all__ = ["DetectorBelief", "IMPNNet", "Parts", "log_belief"]
+__all__ = ["DetectorBelief", "IMPNNet", "LinearHead", "Parts", "log_belief"]
 
 LEAST_PROBABILITY = 1e-6
 
@@ -51,6 +51,20 @@ class DetectorBelief(nn.Module):
     def forward(self, graph: Graph) -> Tensor:
         """[N, C + 1] logits."""
         return log_belief(graph.probs)
+
+
+class LinearHead(nn.Module):
+    """log p + W LN(z) + b: the last layer of the detector, updated. Untrained it is the detector."""
+
+    def __init__(self, n_labels: int, feature_size: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(feature_size, elementwise_affine=False)
+        self.head = nn.Linear(feature_size, n_labels + 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, graph: Graph) -> Tensor:
+        return log_belief(graph.probs) + self.head(self.norm(graph.features))
 
 
 class IMPNNet(nn.Module):

@@ -17,13 +17,13 @@ from torch import Tensor
 from gazekit.kernels.boxes import pairwise_iou
 from gazekit.metrics.functional import cohen_kappa, detection_ap, detection_ap_per_class
 from gazekit.models.impn.detections import Detections, LabelledFrame, Predictions
+from gazekit.models.impn.fixated import fixated_labels
 
 __all__ = [
     "FITS",
     "SECONDS",
     "Corrections",
     "LabelledVideo",
-    "aoi_labels",
     "corrections",
     "pairs_of",
     "simulate",
@@ -98,28 +98,6 @@ def pairs_of(boxes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     overlap = iou[mine, theirs]
     near = overlap >= NEAR
     return mine[near], theirs[near], overlap[near]
-
-
-def aoi_labels(xy_px: Tensor, boxes: Sequence[Tensor], labels: Sequence[Tensor]) -> Tensor:
-    """[T] label of the smallest box that holds the point of each frame; -1 where none does.
-
-    Args:
-        xy_px: [T, 2]; boxes of each frame [n, 4], half-open; labels of each frame [n].
-    """
-    counts = torch.tensor([len(of_frame) for of_frame in boxes])
-    frame = torch.arange(len(counts)).repeat_interleave(counts)
-    box, label = torch.cat([torch.zeros(0, 4), *boxes]), torch.cat([torch.zeros(0).long(), *labels])
-    at = xy_px[frame]
-    holds = ((box[:, :2] <= at) & (at < box[:, 2:])).all(1)
-    frame, label, area = frame[holds], label[holds], (box[:, 2:] - box[:, :2]).prod(1)[holds]
-    largest_first = area.argsort(descending=True, stable=True)
-    found = torch.full((len(counts),), -1)
-    for_last = torch.zeros(len(counts), dtype=torch.long).scatter_reduce(
-        0, frame[largest_first], torch.arange(1, len(frame) + 1), "amax"
-    )
-    held = for_last > 0
-    found[held] = label[largest_first][for_last[held] - 1]
-    return found
 
 
 def simulate(
@@ -208,8 +186,8 @@ def _queue(n_frames: int, n_labelled: int) -> list[int]:
 def _scores(video: LabelledVideo, said: Sequence[Predictions], first: int) -> dict[str, float]:
     said, boxes, labels = said[first:], video.boxes[first:], video.labels[first:]
     xy = video.fixation_px[first:]
-    true = aoi_labels(xy, boxes, labels)
-    found = aoi_labels(xy, [one.boxes for one in said], [one.label for one in said])
+    true = fixated_labels(xy, boxes, labels)
+    found = fixated_labels(xy, [one.boxes for one in said], [one.label for one in said])
     predicted = [{"boxes": one.boxes, "scores": one.score, "labels": one.label} for one in said]
     truth = [{"boxes": box, "labels": label} for box, label in zip(boxes, labels, strict=True)]
     ap = detection_ap(predicted, truth)

@@ -15,8 +15,9 @@ from gazekit.models.impn.learning_curves import compare, corrections_to_reach, c
 from gazekit.models.impn.detections import Detections, LabelledFrame, Predictions
 from gazekit.models.impn.detector import TinyDetector
 from gazekit.models.impn.egocentric import OnWholeDetector, WholeDetector, labelled_video
+from gazekit.models.impn.fixated import fixated_labels
 from gazekit.models.impn.learner import Learner
-from gazekit.models.impn.simulated_annotator import SECONDS, aoi_labels, corrections, simulate
+from gazekit.models.impn.simulated_annotator import SECONDS, corrections, simulate
 from gazekit.models.impn.synthetic_detections import DIFFICULTIES, NAMES, SIZE_PX, synthetic_detections
 
 
@@ -47,7 +48,7 @@ def test_aoi_of_a_fixation_is_the_smallest_box(counts, seed):
     ]
     labels = [torch.arange(count) for count in counts]
     xy = torch.tensor(draw.integers(0, 15, (len(counts), 2)), dtype=torch.float32)
-    for (x, y), box, label in zip(xy.tolist(), boxes, aoi_labels(xy, boxes, labels).tolist(), strict=True):
+    for (x, y), box, label in zip(xy.tolist(), boxes, fixated_labels(xy, boxes, labels).tolist(), strict=True):
         area = {
             i: (b[2] - b[0]) * (b[3] - b[1])
             for i, b in enumerate(box.tolist())
@@ -69,7 +70,7 @@ def test_made_up_videos(name):
         for box in (boxes, found.boxes):
             assert ((box >= 0) & (box <= limit)).all()
         assert len(labels) == len(labels.unique()) == len(boxes)
-    on = aoi_labels(video.fixation_px, video.boxes, video.labels)
+    on = fixated_labels(video.fixation_px, video.boxes, video.labels)
     assert (on >= 0).float().mean() > 0.5 and set(on.tolist()) <= {-1, *range(len(NAMES))}
 
 
