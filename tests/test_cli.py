@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from shell import run_here
 
-from gazekit.cli import main
 from gazekit.metrics import FAMILIES, INFO
 from gazekit.verbs.lists import facts, lines
 
@@ -40,21 +40,8 @@ def gazekit(*args, cwd, check=True):
 
 
 @pytest.fixture
-def here(monkeypatch, capfd):
-    """`gazekit` in this process, which need not start one: that takes seconds."""
-
-    def run(*args, cwd, check=True):
-        monkeypatch.chdir(cwd)
-        capfd.readouterr()
-        try:
-            status = main([*map(str, args)]) or 0
-        except SystemExit as left:
-            status = left.code or 0
-        told = capfd.readouterr()
-        assert status == 0 or not check, told.err[-3000:]
-        return subprocess.CompletedProcess(args, status, told.out, told.err)
-
-    return run
+def here():
+    return run_here
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Imports run downwards: no circle between files, no room that imports one above it."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ FLOORS = (
     {"kernels"},
     {"metrics"},
     {"base"},
-    {"drawing", "backbones", "foveation", "scanpath_files"},
+    {"drawing", "backbones", "scanpath_files"},
     {"features", "scanpaths", "recordings"},
     {"datasets"},
     {"models"},
@@ -63,6 +64,13 @@ def arrows(repo_root):
 def room_of(module: str) -> str:
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
+
+
+def test_the_picture_in_the_docs_is_this_house(repo_root, arrows):
+    page = (repo_root / "docs" / "architecture.md").read_text()
+    picture = page.split("## The house")[1].split("```")[1].strip().splitlines()
+    assert [set(line.split()) for line in reversed(picture)] == [floor - {"__init__"} for floor in FLOORS]
+    assert set(FLOOR_OF) - {"__init__"} <= {room_of(module) for module in arrows}
 
 
 def test_every_room_has_a_floor(arrows):
@@ -117,6 +125,28 @@ def test_no_circle(arrows):
 
     for module in arrows:
         visit(module)
+
+
+def test_the_run_and_the_report_name_no_model(repo_root):
+    folder = repo_root / "gazekit"
+    files = [*(folder / "run").glob("*.py"), *(folder / "report").glob("*.py")]
+    files += [folder / "verbs" / f"{verb}.py" for verb in ("fit", "evaluate", "predict", "export", "report")]
+    named = re.compile(r"(?<![a-z])(oat|impn|scanpath)", re.IGNORECASE)
+    assert not [
+        f"{path.name}: {line}"
+        for path in files
+        for line in path.read_text().splitlines()
+        if named.search(line)
+    ]
+
+
+def test_the_run_stays_small(repo_root):
+    """Verbs, run and report together have no more lines than verbs and report had before they served any system."""
+    folders = ("verbs", "run", "report")
+    lines = [
+        path.read_text().count("\n") for f in folders for path in (repo_root / "gazekit" / f).glob("*.py")
+    ]
+    assert sum(lines) <= 4070
 
 
 def test_the_checks_can_fail(tmp_path):

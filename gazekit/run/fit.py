@@ -42,8 +42,8 @@ def fit(cfg: DictConfig, folder: Path) -> Table:
         _check_resume(read_checkpoint(cfg.ckpt)[0], system.recipe)
     else:
         system.fit(data)
-        _fit_baselines(system, data, bool(cfg.trainer and cfg.trainer.get("fast_dev_run")))
-    if not cfg.trainer:
+        _fit_baselines(system, data, bool((cfg.get("trainer") or {}).get("fast_dev_run")))
+    if not cfg.get("trainer"):
         return report_on(cfg, folder, system.eval(), data, _trust(cfg), ["the system was not trained"])
     trainer = _trainer(cfg, folder, data)
     system.train()
@@ -55,7 +55,11 @@ def fit(cfg: DictConfig, folder: Path) -> Table:
 
 def prepared(cfg: DictConfig) -> tuple[Data, System]:
     """The data of a configuration, set up, and the untrained system that fits them."""
-    for group, chosen in (("model", cfg.model), ("data", cfg.data), ("metrics", cfg.metrics.scores)):
+    for group, chosen in (
+        ("model", cfg.get("model")),
+        ("data", cfg.get("data")),
+        ("metrics", cfg.metrics.scores),
+    ):
         if not chosen:
             raise ValueError(
                 f"{group} is not chosen: name an experiment with +experiment=NAME (see gazekit list experiments), "
@@ -76,7 +80,7 @@ def prepared(cfg: DictConfig) -> tuple[Data, System]:
 
 def _trust(cfg: DictConfig) -> list[str]:
     """Classes outside gazekit that may be made. Data and metrics are as the user typed them, in no checkpoint."""
-    return [*trusted(cfg), *targets_in(cfg.data), *targets_in(cfg.metrics)]
+    return [*trusted(cfg), *targets_in(cfg.get("data")), *targets_in(cfg.metrics)]
 
 
 def _check_resume(old: dict, new: dict) -> None:

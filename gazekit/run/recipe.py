@@ -15,10 +15,9 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-__all__ = ["make", "plain", "resolve", "settings_of", "targets_in", "trusted"]
+from gazekit.base import ROOMS
 
-PACKAGES = ("gazekit.models", "gazekit.datasets", "gazekit.metrics", "gazekit.scanpaths")
-"""Where classes that a configuration or a checkpoint names may come from."""
+__all__ = ["make", "plain", "resolve", "settings_of", "targets_in", "trusted"]
 
 
 def resolve(target: object, base: type | tuple[type, ...], trust: Sequence[str] = ()) -> type:
@@ -56,7 +55,7 @@ def resolve(target: object, base: type | tuple[type, ...], trust: Sequence[str] 
 
 def _check_own(target: str, module_name: str) -> None:
     """Whether the path leads into one of our packages, and a model's to its room."""
-    if not any(module_name == p or module_name.startswith(p + ".") for p in PACKAGES):
+    if not any(module_name == p or module_name.startswith(p + ".") for p in ROOMS):
         raise ValueError(
             f"{target} is not part of gazekit: add trust={target} if you trust its code (several: trust=[A,B])"
         )

@@ -15,7 +15,7 @@ def main(rest: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="gazekit report",
         description="Merge runs of several seeds, settings or models into one table with intervals over runs.",
-        epilog="examples: gazekit report outputs/oat/sweep_TIME; gazekit report RUN_A RUN_B --out comparison",
+        epilog="examples: gazekit report outputs/NAME/sweep_TIME; gazekit report RUN_A RUN_B --out comparison",
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run folder, or a folder of runs")
     parser.add_argument("--out", type=Path, default=Path("outputs/report"), help="folder of the result")

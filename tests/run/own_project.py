@@ -1,10 +1,9 @@
-"""The examples of docs/adding_a_model.md as files, and a shell in their folder."""
+"""The examples of docs/adding_a_model.md as files."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+__all__ = ["write_example"]
 
 
 def write_example(page: Path, folder: Path) -> None:
@@ -13,14 +12,3 @@ def write_example(page: Path, folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-
-
-def gazekit(*args: str, cwd: Path, check: bool = True) -> subprocess.CompletedProcess:
-    """`python -m gazekit` in a folder whose modules can be imported."""
-    environment = os.environ | {"PYTHONPATH": str(cwd), "COLUMNS": "200"}
-    done = subprocess.run(
-        [sys.executable, "-m", "gazekit", *args], cwd=cwd, env=environment, capture_output=True, text=True
-    )
-    if check:
-        assert done.returncode == 0, done.stdout + done.stderr[-4000:]
-    return done

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from own_project import gazekit, write_example
+from own_project import write_example
+from shell import run_here as gazekit
 
 from gazekit.datasets import load
 from gazekit.datasets.scenes_json import save
@@ -17,7 +18,9 @@ OWN = "trust=[mine.Model,mine.Pictures,mine.MostFrequent]"
 def project(tmp_path_factory, repo_root):
     folder = tmp_path_factory.mktemp("project")
     write_example(repo_root / "docs" / "adding_a_model.md", folder)
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from gazekit.models.oat.appearance import CategoryAppearance, CropAppearance, NoAppearance
 from gazekit.models.oat.net import OATNet
+from gazekit.models.oat.onnx_form import NextObject, example
 from gazekit.models.scanpath_system import ScanpathSystem
 
 __all__ = ["OAT", "upgrade"]
@@ -37,6 +38,10 @@ class OAT(ScanpathSystem):
         super().__init__(facts, val_samples)
         self.appearance = _available(appearance, facts)
         self.net = OATNet(_appearance(self.appearance, facts), **net)
+
+    def onnx_example(self) -> tuple[nn.Module, dict[str, Tensor]]:
+        """The distribution of the next object after each fixation; an ONNX file has the example's sizes."""
+        return NextObject(self.net), example(tuple(self.facts.get("crop_size") or (1, 1)))
 
     def notes(self) -> list[str]:
         notes = [f"appearance of objects: {self.appearance}"]

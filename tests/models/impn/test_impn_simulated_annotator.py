@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from gazekit.datasets.synthetic_egocentric import EXCLUSIVE, LABELS, make
 from gazekit.models.impn.baselines import MODELS, Tracker
-from gazekit.models.impn.learning_curves import compare, corrections_to_reach, curves_figure, summary
 from gazekit.models.impn.detections import Detections, LabelledFrame, Predictions
 from gazekit.models.impn.detector import TinyDetector
 from gazekit.models.impn.egocentric import OnWholeDetector, WholeDetector, labelled_video
 from gazekit.models.impn.fixated import fixated_labels
 from gazekit.models.impn.learner import Learner
+from gazekit.models.impn.learning_curves import compare, corrections_to_reach, curves_figure, summary
 from gazekit.models.impn.simulated_annotator import SECONDS, corrections, simulate
 from gazekit.models.impn.synthetic_detections import DIFFICULTIES, NAMES, SIZE_PX, synthetic_detections
 
