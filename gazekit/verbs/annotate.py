@@ -26,7 +26,7 @@ HELP = """gazekit annotate: label what people looked at in a video, with a model
 usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
        python -m gazekit annotate compare=DIR project=DIR
        python -m gazekit annotate simulate=LABELS project=DIR recording=PATH [frames=N]
-       python -m gazekit annotate simulate=RUN [KEY=VALUE ...]
+       python -m gazekit annotate simulate=RUNS run_dir=DIR [KEY=VALUE ...]
 
   project=DIR         folder of the project: one file with every action, and the models. Made if it is not there
   recording=PATH      an eye tracker's recording, or a folder of images; needed for a new project
@@ -52,15 +52,17 @@ The page is then at the address that is printed; ? shows its keys. Everything is
                       queue of a new project, and the model learns as it does for people: what would it have saved?
   frames=N            of the queue, for simulate=LABELS; by default all
 
-  simulate=RUN        no page: a simulated annotator corrects generated videos, from the detectors of a run folder of
-                      `fit +experiment=impn`, and curves are drawn; settings as of `evaluate`, which does it
+  simulate=RUNS       no page: a simulated annotator corrects the generated videos of the runs of
+                      `fit +experiment=impn` in a folder (a run or a sweep), from their detectors, and learning curves
+                      are drawn into run_dir=DIR. Settings: models=A,B n_labelled=60 every=10 steps=100
+                      detector_steps=100
 
 examples:
   python -m gazekit annotate recording=p01/ project=study/p01
   python -m gazekit annotate project=study/p01
   python -m gazekit annotate project=study/p01 host=0.0.0.0 port=8800
   python -m gazekit annotate simulate=p01.json recording=p01/ project=trial frames=60
-  python -m gazekit annotate simulate=outputs/impn/TIME run_dir=curves +annotation.every=5
+  python -m gazekit annotate simulate=outputs/impn/TIME run_dir=curves every=5
 """
 
 
@@ -119,9 +121,9 @@ def _simulate(path: str, rest: list[str]) -> int:
     if not Path(path).exists():
         raise ValueError(f"simulate={path}: no such file of labels or run folder")
     if Path(path).is_dir():
-        from gazekit.cli import main as gazekit
+        from gazekit.verbs.learning_curves import learning_curves
 
-        return gazekit(["evaluate", f"ckpt={path}", *rest]) or 0
+        return learning_curves(Path(path), _key_values(rest))
     from gazekit.annotate import opening
     from gazekit.verbs.simulate import simulate_labels
 

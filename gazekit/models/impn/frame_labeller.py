@@ -1,4 +1,4 @@
-"""A frozen detector and a head over it, for batches of frames with fixations: what the system and its baselines share."""
+"""A frozen detector and a head over it, for batches of frames with fixations: of the system and its baselines."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ class FrameLabeller(nn.Module):
         """
         said = predictions_of(self.net, self.graph(batch), self.exclusive)
         rows = fixated_rows(batch["fixation_px"].cpu(), [frame.boxes for frame in said])
-        looked_at = [_at(frame, row, len(self.labels)) for frame, row in zip(said, rows.tolist(), strict=True)]
+        looked_at = [
+            _at(frame, row, len(self.labels)) for frame, row in zip(said, rows.tolist(), strict=True)
+        ]
         label, score, box = (list(column) for column in zip(*looked_at, strict=True))
         return {
             "predictions": [{"boxes": f.boxes, "labels": f.label, "scores": f.score} for f in said],

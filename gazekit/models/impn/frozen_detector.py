@@ -63,14 +63,19 @@ class FrozenDetector(nn.Module):
             frames: has `read(number)`; remembered by identity while it lives.
             numbers: of the frames.
         """
-        key, detector = self._detector()
+        key, detector = self._with_checksum()
         known = _found.setdefault(frames, {})
         for number in numbers:
             if (key, number) not in known:
                 known[key, number] = detector.detect([frames.read(number)])[0]
         return [known[key, number] for number in numbers]
 
-    def _detector(self) -> tuple[str, TinyDetector]:
+    @property
+    def detector(self) -> TinyDetector:
+        """One with these weights."""
+        return self._with_checksum()[1]
+
+    def _with_checksum(self) -> tuple[str, TinyDetector]:
         """A checksum of the weights, and a detector that has them."""
         if self._ready is None:
             state = {name: weights.detach().cpu() for name, weights in self.net.state_dict().items()}
@@ -81,7 +86,3 @@ class FrozenDetector(nn.Module):
             detector.net.load_state_dict(state)
             self._ready = checksum.hexdigest(), detector
         return self._ready
-
-    def save(self, path: Any) -> None:
-        """As a file of `TinyDetector`, which `annotate` and `TinyDetector.load` read."""
-        self._detector()[1].save(path)

@@ -189,7 +189,9 @@ class Learner:
                 return step
             frames = batches.draw()
             rows, _ = ranges(first[frames], graph.counts[frames])
-            batch = some_frames(graph, frames)._replace(turn=random_turns(len(frames), batches.generator, self.flip))
+            batch = some_frames(graph, frames)._replace(
+                turn=random_turns(len(frames), batches.generator, self.flip)
+            )
             optimizer.param_groups[0]["lr"] = RATE * (1 - step / steps)
             optimizer.zero_grad()
             graph_loss(net(batch), Targets(*(column[rows] for column in targets)), class_weight).backward()

@@ -51,10 +51,14 @@ class Sage(nn.Module):
 
 
 class Attention(nn.Module):
-    """heard_i = sum_j a_ij V h_j, a_i = softmax over i and its neighbours j of <Q h_i, K h_j> / sqrt(d) + b(e_ji).
+    """heard_i = sum_j a_ij (V h_j + B e_ji), a_ij = softmax_j of <Q h_i, K h_j> / sqrt(d) + b(e_ji).
 
-    The bias b is a network of the edge features with one output a head; it is 0 between a node and itself. A node
-    may attend to itself, so that it need not listen to neighbours that say nothing.
+    j goes over i and its neighbours. The bias b is a network of the edge features with one output a head; B, after the
+    relative positions of Shaw et al. 2018, tells where that lies which a head attends to. b and B are 0 between a node
+    and itself; a node may attend to itself, so that it can ignore its neighbours.
+
+    Raises:
+        ValueError: a width that the heads do not divide.
     """
 
     def __init__(self, width: int, heads: int = 4, hidden: int = 32) -> None:
@@ -64,6 +68,7 @@ class Attention(nn.Module):
         self.heads = heads
         self.query_key_value = nn.Linear(width, 3 * width)
         self.bias = nn.Sequential(nn.Linear(EDGE_FEATURES, hidden), nn.GELU(), nn.Linear(hidden, heads))
+        self.of_edge = nn.Linear(EDGE_FEATURES, width, bias=False)
         self.combine = nn.Linear(2 * width, width)
 
     def forward(self, h: Tensor, source: Tensor, target: Tensor, edge: Tensor, counts: Tensor) -> Tensor:
@@ -72,15 +77,20 @@ class Attention(nn.Module):
             return h
         place, frame = ranges(torch.zeros_like(counts), counts)
         most = int(counts.max())
-        padded = h.new_zeros(len(counts), most, 3 * h.shape[1])
-        padded[frame, place] = self.query_key_value(h)
-        query, key, value = padded.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        rows = self.query_key_value(h).unflatten(1, (3, self.heads, -1))  # [N, 3, A, d]
+        padded = h.new_zeros(len(counts), most, *rows.shape[1:])
+        padded[frame, place] = rows
+        query, key, value = padded.permute(2, 0, 3, 1, 4)
+        of_edge = self.bias(edge)
         bias = h.new_full((len(counts), most, most, self.heads), -torch.inf)
         bias[frame, place, place] = 0.0
-        bias[frame[target], place[target], place[source]] = self.bias(edge)
-        heard = object_attention(query, key, value, bias.permute(0, 3, 1, 2))
-        heard = heard.transpose(1, 2).flatten(2)[frame, place]
-        return _unit(F.relu(self.combine(torch.cat([h, heard], 1))))
+        bias[frame[target], place[target], place[source]] = of_edge
+        heard, lse = object_attention(query, key, value, bias.permute(0, 3, 1, 2), return_lse=True)
+        heard, lse = heard[frame, :, place], lse[frame, :, place]  # [N, A, d], [N, A]
+        score = (rows[target, 0] * rows[source, 1]).sum(-1) * rows.shape[-1] ** -0.5 + of_edge
+        share = (score - lse[target]).exp()[..., None]  # [E, A, 1]
+        heard = heard.index_add(0, target, share * self.of_edge(edge).unflatten(1, (self.heads, -1)))
+        return _unit(F.relu(self.combine(torch.cat([h, heard.flatten(1)], 1))))
 
 
 MIXERS = {"sage": Sage, "attention": Attention}

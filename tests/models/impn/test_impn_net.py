@@ -201,3 +201,57 @@ def test_messages_against_loops(net):
     lonely = one(h, graph.source[:0], graph.target[:0], seen[:0], graph.counts)
     new = torch.relu(one.combine(torch.cat([h, 0 * h], 1)))
     torch.testing.assert_close(lonely, 128**0.5 * new / new.norm(dim=1, keepdim=True), rtol=0, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def attention():
+    torch.manual_seed(0)
+    net = IMPNNet(LABELS, FEATURES, mixer="attention")
+    torch.nn.init.normal_(net.head.weight)
+    return net.double().eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("count", [7, 40])
+def test_attention_permuted_detections_give_permuted_logits(attention, count):
+    found = detections(count)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(1))
+    permuted = logits(attention, take(found, order))
+    torch.testing.assert_close(permuted, logits(attention, found)[order], rtol=0, atol=1e-8)
+
+
+@settings(deadline=None, max_examples=15)
+@given(counts=st.lists(st.integers(0, 20), min_size=1, max_size=6))
+def test_attention_frames_do_not_mix(attention, counts):
+    frames = [detections(count, seed) for seed, count in enumerate(counts)]
+    alone = torch.cat([logits(attention, frame) for frame in frames])
+    torch.testing.assert_close(logits(attention, *frames), alone, rtol=0, atol=1e-8)
+
+
+def test_attention_against_loops(attention):
+    found = detections(5)
+    graph = graph_of([found, detections(0), detections(2, 1)], LABELS, FEATURES)
+    edge = edge_features(graph).double()
+    h = torch.randn(7, 128, generator=torch.Generator().manual_seed(0)).double()
+    one, expected = attention.rounds[0], []
+    query, key, value = one.query_key_value(h).unflatten(1, (3, 4, 32)).unbind(1)
+    for i in range(7):
+        into = (graph.target == i).nonzero()[:, 0].tolist()
+        others = [i, *graph.source[into].tolist()]
+        bias = torch.cat([torch.zeros(1, 4).double(), one.bias(edge[into])])
+        where = torch.cat([torch.zeros(1, 128).double(), one.of_edge(edge[into])]).unflatten(1, (4, 32))
+        share = ((query[i] * key[others]).sum(-1) / 32**0.5 + bias).softmax(0)[..., None]
+        heard = (share * (value[others] + where)).sum(0).flatten()
+        new = torch.relu(one.combine(torch.cat([h[i], heard])))
+        expected.append(128**0.5 * new / new.norm())
+    out = one(h, graph.source, graph.target, edge, graph.counts)
+    torch.testing.assert_close(out, torch.stack(expected), rtol=0, atol=1e-9)
+
+
+def test_attention_without_detections(attention):
+    assert logits(attention, detections(0)).shape == (0, LABELS + 1)
+    assert logits(attention, detections(1)).isfinite().all()
+
+
+def test_an_unknown_mixer_is_refused():
+    with pytest.raises(ValueError, match="mixer must be one of sage, attention, got 'sum'"):
+        IMPNNet(LABELS, FEATURES, mixer="sum")
