@@ -10,7 +10,7 @@ from gazekit.metrics.functional.detection_matching import match_boxes
 
 __all__ = ["resampled_ap"]
 
-_RECALLS = torch.linspace(0, 1, 101, dtype=torch.float64)
+_RECALLS = torch.from_numpy(np.linspace(0, 1, 101))
 _CHUNK_NUMBERS = 1 << 23
 
 
@@ -51,7 +51,7 @@ def resampled_ap(detections: Tensor, truth: Tensor, images: Tensor, draws: Tenso
 def _ap(hit: Tensor, miss: Tensor, weight: Tensor, n_true: Tensor) -> Tensor:
     """[R, T] of one class, detections by descending score: hit and miss [T, N], weight [R, N], n_true [R]."""
     if not hit.shape[1]:
-        return torch.where(n_true[:, None] > 0, 0.0, torch.nan).expand(-1, len(hit))
+        return torch.where(n_true[:, None] > 0, weight.new_zeros(1, len(hit)), torch.nan)
     hits, misses = ((weight[:, None] * table).cumsum(-1) for table in (hit, miss))
     precision = hits / (hits + misses + torch.finfo(torch.float64).eps)
     highest = precision.flip(-1).cummax(-1).values.flip(-1)
