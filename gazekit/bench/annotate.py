@@ -94,7 +94,7 @@ def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
 
 def _project(folder: Path, sizes: Sizes) -> tuple[Path, int]:
     """A project with confirmed frames and a model in `folder/project`; its video and number of frames."""
-    from gazekit.annotate import checkpoints
+    from gazekit.annotate.model import checkpoints
     from gazekit.annotate.project import Project
     from gazekit.datasets.synthetic_egocentric import EXCLUSIVE, LABELS, make
     from gazekit.models.impn import Learner

@@ -170,7 +170,8 @@ def generate_one_at_a_time(
             path = torch.zeros(1, 0, dtype=torch.long, device=device)
             while path.shape[1] < max_fixations:
                 valid, centres = torch.ones_like(path, dtype=torch.bool), scene.centres_px[0][path]
-                one = TrialBatch(scene, _row(0, device), path, valid, centres, _row(0, device))
+                row = _row(0, device)
+                one = TrialBatch(scene, row, path, valid, centres, trial=row, group=row)
                 p = net.log_prob(one)[0, -1].exp().cpu()
                 choice = p.argmax() if greedy else torch.multinomial(p, 1, generator=generator)
                 if choice == stop:

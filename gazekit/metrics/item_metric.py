@@ -82,18 +82,26 @@ class ItemMetric(RowsMetric):
     def interval(
         self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0
     ) -> Score | dict[str, Score]:
-        """The mean with its percentile bootstrap interval; whole groups are drawn, or items without groups.
+        """The mean with its percentile bootstrap interval: a `Score`, or one for each of the `parts`.
 
-        Call it on all processes. NaN where fewer than two groups (items) have a value. See `bootstrap_interval`.
+        The bootstrap draws whole groups, or single items if there are no groups. `n` counts the items with a
+        value, `undefined` those without.
+
+        Call it on all processes. There is no interval (NaN) where fewer than two groups (items) have a value. See
+        `bootstrap_interval`.
+
+        Raises:
+            ValueError: aggregation "none"; level or n_resamples out of range.
         """
         if self.aggregation == "none":
             raise ValueError("aggregation='none' has no mean to give an interval for")
         with self.sync_context():
             found = bootstrap_interval(*self._sums(), n_resamples=n_resamples, level=level, seed=seed)
-            lost = self.item_values.isnan().sum(0).tolist()
+            undefined = self.item_values.isnan().sum(0).tolist()
+            count = self.count
         scores = [
-            Score(*(float(bound[k]) for bound in found), self.count - lost[k], lost[k])
-            for k in range(len(lost))
+            Score.of(bounds, count - left_out, left_out)
+            for *bounds, left_out in zip(*found, undefined, strict=True)
         ]
         return dict(zip(self.parts, scores, strict=True)) if self.parts else scores[0]
 

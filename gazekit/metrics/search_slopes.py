@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gazekit.metrics.bootstrap import Interval, bootstrap_interval
+from gazekit.metrics.bootstrap import bootstrap_interval
 from gazekit.metrics.functional.arguments import ArrayLike, binary, reals
 from gazekit.metrics.functional.search_slopes import asymmetry_index, search_slope
 from gazekit.metrics.rows_metric import RowsMetric
+from gazekit.metrics.score import Score
 
 __all__ = ["AsymmetryIndex", "SearchSlope"]
 
@@ -18,6 +19,8 @@ class SlopeMetric(RowsMetric):
 
     Trials whose cost is NaN or infinite (target not found) are left out and counted in `undefined`.
     """
+
+    parts: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         super().__init__(trials=3)
@@ -33,21 +36,30 @@ class SlopeMetric(RowsMetric):
             raise ValueError(f"set_size must be finite, got {set_size.tolist()}")
         self.add_rows("trials", torch.stack([condition.to(cost), set_size, cost], 1))
 
-    def interval(self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0) -> Interval:
-        """The value (of a slope, without its intercept) and its percentile bootstrap interval; trials are drawn.
+    def interval(
+        self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0
+    ) -> Score | dict[str, Score]:
+        """The value with its percentile bootstrap interval, drawing trials; `n` and `undefined` count trials.
 
-        Call it on all processes. NaN where a set size has fewer than two trials. See `bootstrap_interval`. It
-        takes 16 bytes for each trial and different set size, the value alone does not.
+        Call it on all processes. There is no interval (NaN) where a set size has fewer than two trials. See
+        `bootstrap_interval`. It takes 16 bytes per trial and set size; the value alone does not.
         """
         with self.sync_context():
             place, index, cost = self._trials()
             own = torch.zeros(len(cost), len(place), dtype=cost.dtype, device=cost.device)
             own.scatter_(1, index[:, None], 1.0)
+            counts = len(cost), int(self.undefined)
 
+        def score(part: int) -> Score:
             def drawn(means: Tensor) -> Tensor:
-                return self._value(place, means)
+                return self._value(place, means)[..., part]
 
-            return bootstrap_interval(own * cost[:, None], own, drawn, n_resamples, level, seed)
+            return Score.of(
+                bootstrap_interval(own * cost[:, None], own, drawn, n_resamples, level, seed), *counts
+            )
+
+        scores = [score(part) for part in range(max(1, len(self.parts)))]
+        return dict(zip(self.parts, scores, strict=True)) if self.parts else scores[0]
 
     @property
     def undefined(self) -> Tensor:
@@ -70,7 +82,7 @@ class SlopeMetric(RowsMetric):
         return place, index, trials[:, 2]
 
     def _value(self, place: Tensor, means: Tensor) -> Tensor:
-        """[...] from the mean costs [..., S]."""
+        """[..., K] from the mean costs [..., S]; K = 1 without parts."""
         raise NotImplementedError
 
 
@@ -85,6 +97,7 @@ class SearchSlope(SlopeMetric):
     """
 
     higher_is_better = None
+    parts = ("", "intercept")
 
     def update(self, set_size: ArrayLike, cost: ArrayLike) -> None:
         """Add B trials of one condition: numbers of items [B] and costs [B], say reaction times in ms."""
@@ -93,11 +106,10 @@ class SearchSlope(SlopeMetric):
 
     def compute(self) -> Tensor:
         """[2] slope and intercept; NaN with fewer than two set sizes."""
-        place, means = self._means()
-        return search_slope(place[:, 1], means)
+        return self._value(*self._means())
 
     def _value(self, place: Tensor, means: Tensor) -> Tensor:
-        return search_slope(place[:, 1], means)[..., 0]
+        return search_slope(place[:, 1], means)
 
 
 class AsymmetryIndex(SlopeMetric):
@@ -119,9 +131,9 @@ class AsymmetryIndex(SlopeMetric):
 
     def compute(self) -> Tensor:
         """[] the index; NaN where a condition has fewer than two set sizes."""
-        return self._value(*self._means())
+        return self._value(*self._means())[..., 0]
 
     def _value(self, place: Tensor, means: Tensor) -> Tensor:
         hard = place[:, 0] > 0
         slopes = [search_slope(place[side, 1], means[..., side])[..., 0] for side in (hard, ~hard)]
-        return asymmetry_index(*slopes)
+        return asymmetry_index(*slopes)[..., None]

@@ -1,6 +1,6 @@
 """What a recording is once it is read: samples, events and messages in one clock, in pixels of one picture.
 
-Data flow: a reader (one file a tracker) makes a `Recording`; `Recording.gaze` gives one stream of it; detectors,
+Data flow: a reader (one file per tracker) makes a `Recording`; `Recording.gaze` gives one stream of it; detectors,
 quality and areas of interest work on streams and event tables and know no tracker.
 """
 
@@ -18,6 +18,7 @@ import pandas as pd
 
 from gazekit.geometry import Screen
 from gazekit.recordings.camera import SceneCamera
+from gazekit.recordings.readers import reader_of
 
 __all__ = ["EVENT_COLUMNS", "MESSAGE_COLUMNS", "Eye", "Gaze", "Recording", "event_table"]
 
@@ -157,20 +158,24 @@ class Recording:
     notes: tuple[str, ...] = ()
 
     @staticmethod
-    def open(path: str | Path, screen: Screen | None = None, **options: Any) -> Recording:
-        """Read a recording of any known tracker; the format is recognised by what is in the file or folder.
+    def open(
+        path: str | Path, screen: Screen | None = None, format: str | None = None, **options: Any
+    ) -> Recording:
+        """Read a recording of any known tracker.
 
         Args:
             path: a file (`.asc`, `.tsv`, `.csv`, ...) or the folder of a recording.
             screen: the display that was looked at, for units in degrees.
-            options: of the format's reader, see `gazekit.recordings.readers`.
+            format: of `gazekit.recordings.readers.FORMATS`; None: recognised by the content of the file or folder.
+            options: of that format's reader.
         Raises:
             FileNotFoundError: no such path.
-            RecordingError: an unknown format, or a broken file; the text says where.
+            RecordingError: an unrecognised format, or a broken file; the text says where.
+            ValueError: an unknown format or option.
         """
-        from gazekit.recordings.readers import read
-
-        return read(path, screen, **options)
+        path = Path(path).expanduser()
+        recording = reader_of(path, format, options)(path, **options)
+        return recording if screen is None else recording.with_screen(screen)
 
     def gaze(self, eye: Eye | None = None) -> Gaze:
         """One stream of gaze with NaN wherever the tracker calls a sample invalid.

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import pytorch_lightning as pl
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
@@ -48,7 +49,12 @@ def fit(cfg: DictConfig, folder: Path) -> Table:
     trainer = _trainer(cfg, folder, data)
     system.train()
     trainer.fit(system, data, ckpt_path=cfg.ckpt, weights_only=True)
-    if not trainer.is_global_zero:
+    first = trainer.is_global_zero
+    if (
+        torch.distributed.is_initialized()
+    ):  # the report is made by one process; metrics must not wait for the others
+        torch.distributed.destroy_process_group()
+    if not first:
         return {}
     return _report(cfg, folder, data, system, trainer)
 

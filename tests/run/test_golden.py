@@ -1,7 +1,7 @@
 """The numbers of a report do not change.
 
-`tests/golden/oat_short_run` holds the checkpoint (its weights) and metrics.json of a seeded run of 30 steps as gazekit 0.1
-wrote them, before the report was rewritten for any system; an old checkpoint is read by its room's `upgrade`.
+`tests/golden/oat_short_run` holds the weights and metrics.json of a seeded run of 30 steps as gazekit 0.1 wrote them,
+before the report was rewritten for any system. The old checkpoint is read by its room's `upgrade`.
 """
 
 import json

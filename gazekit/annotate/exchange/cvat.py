@@ -1,4 +1,4 @@
-"""CVAT for video 1.1: a track for each object, whose boxes are listed where they don't follow from those around.
+"""CVAT for video 1.1: a track for each object; boxes that interpolation reproduces are not listed.
 
 CVAT has one source a track; a box whose source is another has it in an attribute of its own, as has a score. Every box
 that is listed is a keyframe to CVAT, which drops others when it reads; those that nobody has set say so in another one.
@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from gazekit.annotate.exchange.tracks import Key, Track, check_size, frames_between, tracks_of, used_labels
 from gazekit.annotate.project import Project
-from gazekit.annotate.rows import Row
+from gazekit.annotate.project.rows import Row
 from gazekit.errors import RecordingError
 from gazekit.recordings.aoi import read_cvat
 from gazekit.recordings.files import read_bytes
@@ -76,7 +76,7 @@ def _write_box(element: Element, frame: int, key: Key, outside: bool, source: st
 
 
 def read(project: Project, path: Path) -> Row:
-    """Fields of `boxes.import`. CVAT's track n is track n + 1; boxes of single images are a track each.
+    """Fields of `boxes.import`. CVAT's track n is track n + 1; each box of a single image is a track.
 
     Raises:
         FileNotFoundError: no such file.
@@ -107,7 +107,7 @@ def read(project: Project, path: Path) -> Row:
 
 
 def _number(text: str | None) -> int | None:
-    """A whole number of at most eleven digits, None if there is none."""
+    """A whole number of at most eleven digits, else None."""
     text = (text or "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
 

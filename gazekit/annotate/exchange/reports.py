@@ -1,4 +1,4 @@
-"""What was looked at, as the tables that `gazekit.recordings.aoi.to_csv` writes; and the answers read from one."""
+"""Labelled fixations as the tables of `gazekit.recordings.aoi.to_csv`; import of answers from such a table."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gazekit.annotate.checks import SOURCES
 from gazekit.annotate.exchange import methods
 from gazekit.annotate.exchange.trials import trial_metrics
-from gazekit.annotate.labels import CANNOT_TELL
-from gazekit.annotate.project import Project, reviewed
-from gazekit.annotate.rows import Row
+from gazekit.annotate.project.checks import SOURCES
+from gazekit.annotate.project.labels import CANNOT_TELL
+from gazekit.annotate.project.project import Project, reviewed
+from gazekit.annotate.project.rows import Row
 from gazekit.errors import RecordingError
 from gazekit.recordings.aoi import BACKGROUND, to_csv
 from gazekit.recordings.files import read_csv

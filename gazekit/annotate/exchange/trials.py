@@ -21,7 +21,7 @@ _PAIR = re.compile(r"(?i)(.+?)[._ -](?:(start|begin)|(?:end|stop))")
 
 
 def trials_of(messages: pd.DataFrame) -> pd.DataFrame:
-    """Stretches from a message that ends in "start" or "begin" to the next one of the same name with "end" or "stop".
+    """Trials from a message that ends in "start" or "begin" to the next one of the same name with "end" or "stop".
 
     Between name and ending is a point, a space, "_" or "-": "Weekend" ends nothing.
 
@@ -46,7 +46,7 @@ def trials_of(messages: pd.DataFrame) -> pd.DataFrame:
 
 
 def trial_metrics(project: Project, mapped: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
-    """`aoi_metrics.csv` of each trial: of the fixations that begin in it, times counted from its start.
+    """`aoi_metrics.csv` per trial: for the fixations that begin in it, with times from its start.
 
     Args:
         mapped, labels: as in `gazekit.recordings.aoi.aoi_metrics`.

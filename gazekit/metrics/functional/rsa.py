@@ -33,7 +33,7 @@ def rdm(patterns: ArrayLike) -> Tensor:
 
     Example:
         >>> import torch
-        >>> rdm(torch.tensor([[0.0, 1.0, 2.0], [0.0, 2.0, 4.0], [3.0, 2.0, 1.0]]))
+        >>> rdm(torch.tensor([[0.0, 1.0, 2.0], [0.0, 2.0, 4.0], [3.0, 2.0, 1.0]])).round(decimals=9)
         tensor([[0., 0., 2.],
                 [0., 0., 2.],
                 [2., 2., 0.]], dtype=torch.float64)

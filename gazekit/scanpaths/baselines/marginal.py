@@ -1,4 +1,4 @@
-"""Where people look in a picture whatever stands there, and however the scanpath went so far."""
+"""Where people look in a picture, regardless of its content and of the scanpath so far."""
 
 from __future__ import annotations
 
