@@ -124,9 +124,10 @@ def test_optimizers_compose(optimizer, config_module):
     assert "scheduler" in cfg
 
 
-def test_experiments_build_what_they_name(experiment, config_module):
+def test_experiments_build_what_they_name(experiment):
     settings = small(experiment)
-    cfg = compose("fit", [f"+experiment={experiment}", "run_dir=unused", *settings])
+    with initialize_config_module("gazekit.conf", version_base="1.3"):
+        cfg = compose("fit", [f"+experiment={experiment}", "run_dir=unused", *settings])
     data, system = prepared(cfg)
     assert isinstance(data, Data)
     assert isinstance(system, System)
