@@ -1,4 +1,4 @@
-"""I-MPN-style graph model: which of the things a detector found is which, learned from an annotator's corrections.
+"""I-MPN-style graph model: labels of detections, learned from an annotator's corrections.
 
 What needs torch-geometric or Lightning is imported when it is first used: that takes seconds, and whoever only makes
 or keeps detections needs neither.

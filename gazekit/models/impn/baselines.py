@@ -1,8 +1,7 @@
-"""What the graph model is compared with: learners of the same interface that lack something.
+"""Learners with the interface of the graph model that lack a part of it, for the simulated annotator.
 
-`Detector` says what the frozen detector says, `LinearHead` makes the detector's own last layer learn from the same
-corrections, an `IMPNNet` without messages is a network of each box alone, `Tracker` learns no looks and carries labels
-from frame to frame by overlap.
+`LinearHead` trains the detector's last layer on the same corrections, an `IMPNNet` without messages classifies each box
+alone, `Tracker` propagates labels from frame to frame by overlap.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ __all__ = ["MODELS", "Tracker"]
 
 
 class Tracker:
-    """Labels are carried forward from labelled frames to the detections that overlap most; nothing is learnt.
+    """Labels are propagated from labelled frames to the detections that overlap most; nothing is learned.
 
-    Frames before the first labelled one have no labels, and a thing is lost after 15 frames out of sight.
+    Frames before the first labelled one have no labels, and an object is lost after 15 frames without a detection.
 
     Args:
         n_labels: C.
@@ -81,4 +80,4 @@ MODELS: dict[str, Callable[[LabelledVideo, int], Model]] = {
     "no q": partial(_learner, partial(IMPNNet, parts=Parts(position=False))),
     "tracker": lambda video, seed: Tracker(len(video.names)),
 }
-"""What `simulate` compares, by name. The frozen detector is the first point of every curve but the tracker's."""
+"""Makers of the compared models by name. The frozen detector is the first point of every curve but the tracker's."""

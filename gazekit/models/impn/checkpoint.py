@@ -1,4 +1,4 @@
-"""What a learner knows, in one safetensors file: tensors, and settings as JSON text. Reading it runs nothing."""
+"""A learner in one safetensors file: tensors, and settings as JSON text. Reading it executes nothing."""
 
 from __future__ import annotations
 

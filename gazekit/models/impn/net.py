@@ -1,8 +1,8 @@
 """The graph network: the detections of a frame exchange information, and correct what the detector believes.
 
 Feature, probabilities and place of a detection -> h; L rounds of a mixer (`mixers`); a head whose output is added to
-log p of the detector. All nodes and frames share every weight, so that the model applies to frames and objects that
-it never saw. Definition and deviations: README.md of this folder.
+log p of the detector. All nodes and frames share every weight, so that the model applies to unseen frames and
+objects. Definition and deviations: README.md of this folder.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LEAST_PROBABILITY = 1e-6
 
 
 class Parts(NamedTuple):
-    """What the network gets to see; the ablations leave one of them out."""
+    """Inputs of the network; the ablations leave one of them out."""
 
     messages: bool = True
     edge_features: bool = True
@@ -75,7 +75,7 @@ class IMPNNet(nn.Module):
         feature_size: D of the detector's features.
         width: of node states.
         layers: rounds of the mixer.
-        parts: what it gets to see. Without `messages` it is a network of each box alone, of the same size.
+        parts: its inputs. Without `messages` it classifies each box alone, with as many weights.
         mixer: "sage" or "attention", see `mixers`.
     Raises:
         ValueError: an unknown mixer.
@@ -105,7 +105,7 @@ class IMPNNet(nn.Module):
     def forward(self, graph: Graph) -> Tensor:
         """[N, C + 1] logits."""
         parts = self.parts
-        # what is left out is 0, so that every ablation has the same number of weights
+        # inputs that are left out are 0, so that every ablation has the same number of weights
         place = positions(graph) * float(parts.position)
         x = torch.cat([self.appearance(graph.features), place, graph.probs * float(parts.probs)], 1)
         h = F.relu(self.enter(x))
@@ -118,7 +118,7 @@ class IMPNNet(nn.Module):
 
     @torch.no_grad()
     def with_labels(self, n_labels: int) -> IMPNNet:
-        """A copy that knows more labels: nothing changes for the old ones, the new ones start from log p."""
+        """A copy with more labels: nothing changes for the old ones, the new ones start from log p."""
         width, layers = self.head.in_features, len(self.rounds)
         with torch.device("meta"):  # nothing is drawn: all weights come from here
             grown = IMPNNet(n_labels, self.feature_size, width, layers, self.parts, self.mixer)
