@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 FLOORS = (
-    {"errors", "files", "versions", "harness", "geometry", "scanpath", "scene", "schedule", "__init__"},
+    {
+        "errors",
+        "files",
+        "versions",
+        "harness",
+        "geometry",
+        "scanpath",
+        "scene",
+        "schedule",
+        "download",
+        "transformers_package",
+        "__init__",
+    },
     {"kernels"},
     {"metrics"},
     {"base"},

@@ -1,6 +1,6 @@
-"""What an annotator waits for: a frame with all that is known of it, an action that is on the disk, the next questions.
+"""The response times that an annotator notices: a frame with its state, an action saved to disk, the review queue.
 
-A server of its own process answers over loopback, as it does the page. Its model has never learnt, which takes as long.
+A server in a process of its own answers over loopback, as for the page. Its model is untrained; it takes the same time.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ __all__ = ["Sizes", "cases"]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much work the cases are.
+    """The size of the cases.
 
     Args:
         duration_s: of the generated video.
         size_px: width and height of its pictures.
-        confirmed: frames that a person has confirmed already.
+        confirmed: number of confirmed frames.
     """
 
     duration_s: float = 12.0
@@ -87,7 +87,7 @@ def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
             reference="the picture alone: OpenCV's seek by number, and JPEG",
             run_reference=lambda: by_opencv(int(anywhere.integers(n_frames))),
         ),
-        Case("an action, acknowledged when it is on the disk", drawn, unit="action"),
+        Case("an action, acknowledged once it is on disk", drawn, unit="action"),
         Case("the 50 most uncertain fixations", lambda: ask("GET", "/api/queue?limit=50"), unit="queue"),
     ]
 
@@ -119,7 +119,7 @@ def _project(folder: Path, sizes: Sizes) -> tuple[Path, int]:
 
 
 def _served(project: Path) -> Callable[..., bytes]:
-    """Starts a server, which ends with this program; returns a function that asks it."""
+    """Start a server, which ends with this program; returns a function that sends requests to it."""
     command = [sys.executable, "-m", "gazekit", "annotate", f"project={project}", "open_browser=false"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     atexit.register(server.kill)

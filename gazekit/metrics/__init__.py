@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gazekit.metrics import functional as functional
     from gazekit.metrics.accuracy import Accuracy
     from gazekit.metrics.agreement import CohenKappa, KrippendorffAlpha, SampleF1
-    from gazekit.metrics.behaviour_delta import BehaviourDelta
+    from gazekit.metrics.behaviour_delta import BehaviourDelta, SearchBehaviour
     from gazekit.metrics.bootstrap import Interval, bootstrap_interval
     from gazekit.metrics.box_ap import BoxAP
     from gazekit.metrics.class_kappa import ClassKappa
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         MeanDistance,
         MinDistance,
     )
-    from gazekit.metrics.information_gain import InformationGain
+    from gazekit.metrics.information_gain import InformationGain, InformationGainWithStop
     from gazekit.metrics.map_similarity import CC, EMD, KLD, SIM
     from gazekit.metrics.multimatch import MultiMatch
     from gazekit.metrics.regions import ClassDice, ClassIoU, DetectionAP, Dice, IoU, MacroDice, MacroIoU
@@ -133,6 +133,7 @@ __all__ = [
     "Hausdorff",
     "IdentificationAccuracy",
     "InformationGain",
+    "InformationGainWithStop",
     "Interval",
     "IoU",
     "KrippendorffAlpha",
@@ -156,6 +157,7 @@ __all__ = [
     "ScanMatch",
     "ScanpathRatio",
     "Score",
+    "SearchBehaviour",
     "SearchSlope",
     "SemanticEditDistance",
     "SemanticSequenceScore",
@@ -173,7 +175,7 @@ _NAMES_OF = {
     "accuracy": "Accuracy",
     "score": "Score",
     "agreement": "CohenKappa KrippendorffAlpha SampleF1",
-    "behaviour_delta": "BehaviourDelta",
+    "behaviour_delta": "BehaviourDelta SearchBehaviour",
     "box_ap": "BoxAP",
     "class_kappa": "ClassKappa",
     "bootstrap": "Interval bootstrap_interval",
@@ -183,7 +185,7 @@ _NAMES_OF = {
     "events": "EventF1 EventTiming",
     "gaze": "AngularError AttentionTargetAUC AveragePrecision DistanceToMean GazeAngle GazeFollowAUC MeanDistance "
     "MinDistance",
-    "information_gain": "InformationGain",
+    "information_gain": "InformationGain InformationGainWithStop",
     "map_similarity": "CC EMD KLD SIM",
     "multimatch": "MultiMatch",
     "regions": "ClassDice ClassIoU DetectionAP Dice IoU MacroDice MacroIoU",

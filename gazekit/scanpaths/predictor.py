@@ -69,10 +69,10 @@ def likelihood_arguments(log_prob: Tensor, batch: TrialBatch) -> dict[str, Tenso
     fixation, outcome = next_fixation(log_prob, batch), next_outcome(log_prob, batch)
     return {
         "log_prob": fixation.log_prob,
-        "log_baseline": fixation.log_chance,
+        "log_chance": fixation.log_chance,
         "mask": fixation.mask,
         "outcome_log_prob": outcome.log_prob,
-        "outcome_log_baseline": outcome.log_chance,
+        "outcome_log_chance": outcome.log_chance,
         "outcome_mask": outcome.mask,
     }
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from gazekit.verbs.learning_curves import learning_curves
+
 try:
     import fcntl
 except ImportError:  # on Windows, two servers of one project are not detected
@@ -86,9 +88,6 @@ class Options:
 def main(rest: list[str]) -> int:
     """Run `gazekit annotate ...`.
 
-    Args:
-        rest: words after the verb.
-
     Raises:
         ValueError, OSError: invalid options, or a project or recording that cannot be used.
     """
@@ -99,8 +98,6 @@ def main(rest: list[str]) -> int:
         path, words = simulated[-1], [word for word in rest if not word.startswith("simulate=")]
         path = os.path.expanduser(path)
         if Path(path).is_dir():
-            from gazekit.verbs.learning_curves import learning_curves
-
             return learning_curves(Path(path), _key_values(words))
         return _simulate(Path(path), words)
     values = _key_values(rest)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-from rich.console import Console
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["learning_curves"]
 
@@ -24,6 +24,9 @@ def learning_curves(runs: Path, given: Mapping[str, str]) -> int:
     Raises:
         ValueError: unknown or missing settings, no run, a run of another system.
     """
+    import pandas as pd
+    from rich.console import Console
+
     from gazekit.models.impn.learning_curves import comparison_table, curves_figure
 
     settings = dict(given)

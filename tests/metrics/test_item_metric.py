@@ -151,7 +151,7 @@ def test_groups_of_some_items_only_are_refused(name: str, first: bool) -> None:
 
     metric(torch.tensor([2.0]), **fact(not first))  # forward sees its own batch only
     with pytest.raises(ValueError, match=f"either all items have a {name} or none"):
-        metric.interval() if name == "group" else metric._fact("weight")
+        metric.interval() if name == "group" else metric.fact("weight")
 
 
 def test_one_group_has_no_interval() -> None:

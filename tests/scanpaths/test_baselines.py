@@ -147,7 +147,7 @@ def test_pairwise_learns_what_lies_between():
     """Scanpaths that always go one column to the right and stop at the end are learned nearly exactly."""
     torch.manual_seed(0)
     batch = grid_batch([list(range(k, 6)) for k in range(6)], 1, 6)
-    model = fitted(Pairwise(width=32, steps=200), [batch])
+    model = fitted(Pairwise(width=32), [batch])
     later = model.log_prob(batch).exp()[0]  # the path 0 1 2 3 4 5
     assert min(later[t, t].item() for t in range(1, 6)) > 0.8
     assert model.log_prob(batch).exp()[0, 0, 0] < 0.5  # where it begins is anybody's guess

@@ -21,7 +21,7 @@ __all__ = ["read", "text"]
 
 # CVAT's words; what it has no word for is written beside the box.
 _WORDS = {"manual": "manual", "propagated": "semi-auto", "predicted": "auto", "imported": "file"}
-_MADE = "interpolated"  # "1": listed since it lies on no line, set by nobody
+_MADE = "interpolated"  # "1": listed because interpolation does not reproduce it, not set by a person
 _SIZES = ("size", "original_size/width", "original_size/height")
 _SOURCES = {word: source for source, word in _WORDS.items()}
 
@@ -113,11 +113,11 @@ def _number(text: str | None) -> int | None:
 
 
 def _numbers(path: Path, elements: list[Element]) -> list[int]:
-    told = [_number(element.get("id")) for element in elements]
-    if None in told or len(set(told)) < len(told):
+    numbers = [_number(element.get("id")) for element in elements]
+    if None in numbers or len(set(numbers)) < len(numbers):
         words = ", ".join(element.get("id", "none") for element in elements)
         raise RecordingError(f"{path}: tracks need ids that are whole numbers and differ, got {words:.200}")
-    return [number + 1 for number in told]
+    return [number + 1 for number in numbers]
 
 
 def _how(path: Path, element: Element, shape: Element) -> Row:

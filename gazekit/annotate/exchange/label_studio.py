@@ -1,6 +1,6 @@
 """Label Studio's video JSON: percentages of the picture, frames counted from 1, one result per track.
 
-A keyframe may have `source`, `score` and `keyframe` where they are not what the result's `origin` says.
+A keyframe may have `source`, `score` and `keyframe` where they differ from the result's `origin`.
 """
 
 from __future__ import annotations

@@ -56,9 +56,9 @@ def text(project: Project, mapped: pd.DataFrame, reviewed_only: bool) -> str:
     if unreviewed := int(mapped["source"].isin(UNREVIEWED).sum()):
         share = f"{unreviewed} of {len(mapped)} fixations ({100 * unreviewed / len(mapped):.1f} %)"
         left_out = (
-            "are left without a label in the tables, as nobody has reviewed what it would rest on (reviewed_only=true)."
+            "are left without a label in the tables, as nobody has reviewed their labels (reviewed_only=true)."
             if reviewed_only
-            else "have a label in the tables that rests on what nobody has reviewed; reviewed_only=true leaves it out."
+            else "have a label in the tables that nobody has reviewed; reviewed_only=true leaves it out."
         )
         lines += ["", f"{share} {left_out}"]
     return "\n".join(lines) + "\n"

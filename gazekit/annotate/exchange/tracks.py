@@ -142,9 +142,9 @@ def frames_between(
     for frame, box, key in zip(
         frames[there].tolist(), boxes[there].tolist(), before[there].tolist(), strict=True
     ):
-        told = keys[key]
-        keyframe = frame == key and told.get("keyframe", True)
-        how = {"source": told["source"], "score": told.get("score"), "keyframe": keyframe}
+        box = keys[key]
+        keyframe = frame == key and box.get("keyframe", True)
+        how = {"source": box["source"], "score": box.get("score"), "keyframe": keyframe}
         rows.append({"frame": frame, "track": number, "label": moving.label, "box": box, **how})
     return rows
 

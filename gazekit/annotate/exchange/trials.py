@@ -60,9 +60,9 @@ def trial_metrics(project: Project, mapped: pd.DataFrame, labels: Sequence[str])
         metrics = aoi_metrics(mapped[inside], labels, trial.onset_ms)
         table = cloud_metrics(metrics, project.ids["recording"], project.ids["name"])
         start, end = (project.origin_ns + round(t * 1e6) for t in (trial.onset_ms, trial.offset_ms))
-        told = {"trial": trial.trial, "number": trial.number}
-        told |= {"start timestamp [ns]": start, "end timestamp [ns]": end}
-        tables.append(table.assign(**told)[[*told, *table.columns]])
+        columns = {"trial": trial.trial, "number": trial.number}
+        columns |= {"start timestamp [ns]": start, "end timestamp [ns]": end}
+        tables.append(table.assign(**columns)[[*columns, *table.columns]])
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 

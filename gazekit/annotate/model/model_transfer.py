@@ -19,7 +19,7 @@ from gazekit.annotate.model import checkpoints
 from gazekit.annotate.model.initial_detectors import initial_detector
 from gazekit.annotate.model.model import FIRST
 from gazekit.annotate.project import Project
-from gazekit.annotate.project.authors import TAKEN_ALONG
+from gazekit.annotate.project.authors import TRANSFERRED
 from gazekit.annotate.project.labels import BACKGROUND, CANNOT_TELL
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ def start_with(model: TransferredModel, project: Project) -> None:
     for number in range(1, model.learner.n_labels + 1):
         label = model.labels.get(number) or {"name": f"no label {number}", "group": ""}
         known = {key: label[key] for key in ("name", "colour", "group") if key in label}
-        project.store.act({"op": "label.add", "frame": None, **known}, TAKEN_ALONG)
+        project.store.act({"op": "label.add", "frame": None, **known}, TRANSFERRED)
         if number not in model.labels:  # merged into another label: its column and its number stay
             merge = {"op": "label.merge", "frame": None, "label": number, "into": "cannot tell"}
-            project.store.act(merge, TAKEN_ALONG)
+            project.store.act(merge, TRANSFERRED)
     columns = sorted(number - 1 for number in model.labels)
     about |= {"trained_on": FIRST, "known": columns, "began": initial_detector(project)}
     about["labels"] = [model.labels[number] for number in sorted(model.labels)]

@@ -1,8 +1,8 @@
 """Boxes propagated through a video by SAM 2 (Ravi et al. 2024) of the package transformers, with weights from a folder.
 
 It follows the outline of an object instead of points in a box, which helps with few points and turning objects. The
-code is Apache-2.0; weights have their own licence. Nothing is downloaded. Pictures are prepared here, because the
-preparation of transformers needs torchvision.
+code is Apache-2.0; weights have their own licence. Nothing is downloaded. Pictures are prepared here, because
+transformers' own preparation needs torchvision.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Sam2Propagator:
 
         try:
             with quiet():
-                model, told = Sam2VideoModel.from_pretrained(
+                model, report = Sam2VideoModel.from_pretrained(
                     str(folder),
                     local_files_only=True,
                     use_safetensors=True,
@@ -77,9 +77,9 @@ class Sam2Propagator:
                 )
         except (SafetensorError, RuntimeError) as error:
             raise ValueError(f"{folder / 'model.safetensors'} cannot be read: {error}") from error
-        if told["missing_keys"]:
+        if report["missing_keys"]:
             raise ValueError(
-                f"{folder / 'model.safetensors'} lacks {', '.join(sorted(told['missing_keys'])[:3])}"
+                f"{folder / 'model.safetensors'} lacks {', '.join(sorted(report['missing_keys'])[:3])}"
             )
         self.model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
         config = model.config
@@ -88,7 +88,7 @@ class Sam2Propagator:
             max(config.num_maskmem, config.max_object_pointers_in_encoder),
         )
         self._overlaps: list[float] = []
-        self.model.mask_decoder.register_forward_hook(self._hear)
+        self.model.mask_decoder.register_forward_hook(self._record_iou)
         self._one_at_a_time = threading.Lock()
 
     def __call__(
@@ -109,13 +109,13 @@ class Sam2Propagator:
         if not len(boxes):
             return
         first = video.read(frame)
-        session, confidence = self._begun(first, boxes), np.ones(len(boxes))
-        self._look(session, first, 0)
+        session, confidence = self._new_session(first, boxes), np.ones(len(boxes))
+        self._segment(session, first, 0)
         for index, number in enumerate(way, 1):
             if not confidence.any():
                 return
             picture = video.read(number)
-            masks, sure = self._look(session, picture, index)
+            masks, sure = self._segment(session, picture, index)
             carried = np.stack([box_of_mask(mask, picture.shape[:2]) for mask in masks])
             confidence = np.minimum(confidence, sure)
             confidence[(confidence < MIN_CONFIDENCE) | np.isnan(carried).any(1)] = 0.0
@@ -123,7 +123,7 @@ class Sam2Propagator:
             if confidence.any():
                 yield Propagated(number, carried, confidence.copy())
 
-    def _begun(self, picture: np.ndarray, boxes: np.ndarray) -> Any:
+    def _new_session(self, picture: np.ndarray, boxes: np.ndarray) -> Any:
         """A session of SAM 2 that starts from the boxes of its first picture, given as corner pixels."""
         from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
@@ -141,24 +141,24 @@ class Sam2Propagator:
         for number, (low, high) in enumerate(boxes.reshape(-1, 2, 2)):
             corners = torch.tensor(np.stack([low * scale, (high - 1) * scale]), dtype=torch.float32)
             kinds = torch.tensor([[[2, 3]]], dtype=torch.int32)  # top left and bottom right of a box
-            told = {"point_coords": corners[None, None], "point_labels": kinds}
-            session.add_point_inputs(session.obj_id_to_idx(number), 0, told)
+            prompt = {"point_coords": corners[None, None], "point_labels": kinds}
+            session.add_point_inputs(session.obj_id_to_idx(number), 0, prompt)
         session.obj_with_new_inputs = list(range(len(boxes)))
         return session
 
-    def _look(self, session: Any, picture: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def _segment(self, session: Any, picture: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:
         """[M, h, w] mask logits, and their confidence [M]."""
         with self._one_at_a_time, torch.inference_mode():
             self._overlaps = []
-            said = self.model(inference_session=session, frame=self._tensor(picture), frame_idx=index)
-            seen = said.object_score_logits.reshape(-1).sigmoid().cpu().numpy()
+            output = self.model(inference_session=session, frame=self._tensor(picture), frame_idx=index)
+            seen = output.object_score_logits.reshape(-1).sigmoid().cpu().numpy()
             expected = np.clip(self._overlaps, 0, 1)
         self._forget(session, index)
-        return said.pred_masks[:, 0].cpu().numpy(), np.sqrt(seen * expected)
+        return output.pred_masks[:, 0].cpu().numpy(), np.sqrt(seen * expected)
 
-    def _hear(self, module: Any, inputs: Any, said: Any) -> None:
+    def _record_iou(self, module: Any, inputs: Any, output: Any) -> None:
         """The decoder's predicted IoU of the chosen mask, which the model does not return; one call per box."""
-        self._overlaps.append(float(said[1].max()))
+        self._overlaps.append(float(output[1].max()))
 
     def _tensor(self, picture: np.ndarray) -> torch.Tensor:
         small = cv2.resize(picture, (self._side, self._side), interpolation=cv2.INTER_AREA)

@@ -36,7 +36,7 @@ class FrameTruth:
             made by hand.
         version: of the frame in the store.
         boxes: [M, 4]. columns: [M]. weights: [M].
-        complete: somebody has confirmed that nothing is missing.
+        complete: a person has confirmed that no box is missing.
         answers: (x, y, column) of fixations that people labelled.
     """
 
@@ -85,7 +85,7 @@ def truth_of(store: Store) -> list[FrameTruth]:
 
 
 def labelled(one: FrameTruth, found: Detections, recency: int) -> LabelledFrame:
-    """What the learner takes. An answered fixation says what the detection is that it lies on, unless it lies on a box.
+    """A frame as the learner takes it. An answered fixation labels the detection it lies on, unless it lies on a box.
 
     Args:
         found: in this frame.

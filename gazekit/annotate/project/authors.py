@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MODEL", "NO_PERSON", "SIMULATED", "TAKEN_ALONG"]
+__all__ = ["MODEL", "NO_PERSON", "SIMULATED", "TRANSFERRED"]
 
-MODEL, TAKEN_ALONG, SIMULATED = "model", "model taken along", "simulated"
-NO_PERSON = frozenset({MODEL, TAKEN_ALONG, SIMULATED})
+MODEL, TRANSFERRED, SIMULATED = "model", "model taken along", "simulated"
+NO_PERSON = frozenset({MODEL, TRANSFERRED, SIMULATED})

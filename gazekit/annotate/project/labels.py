@@ -19,7 +19,7 @@ INSERT INTO labels VALUES ({BACKGROUND_ID}, '{BACKGROUND}', '#9aa0a6', '', '0', 
 INSERT INTO labels VALUES ({CANNOT_TELL_ID}, '{CANNOT_TELL}', '#c9a227', '', 'x', '');
 """
 
-# Told apart by people who don't see red or green, on dark and light pictures (Okabe and Ito 2008), then lighter ones.
+# Distinguishable with red-green colour blindness, on dark and light pictures (Okabe and Ito 2008), then lighter ones.
 _COLOURS = (
     "#0072b2 #e69f00 #009e73 #cc79a7 #d55e00 #56b4e9 #f0e442 #8c6bb1 #5aae61 #bf812d #35978f #de77ae".split()
 )

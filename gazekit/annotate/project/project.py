@@ -199,7 +199,7 @@ class Project:
     def identity(self) -> dict[str, Any]:
         """Where a model comes from, kept with it: `project`, the uuid; `recording` and `frames`, digests that are the
         same in another project of the same recording, and of the same frames of it; `before`, such of the recordings
-        that the model had learnt before it was taken along. `recording` is "" of videos and images, and where the
+        that the model was trained on before its transfer. `recording` is "" of videos and images, and where the
         tracker does not say when it began: names alone are often given twice."""
         name, began = self.ids["recording"], self.origin_ns
         known = self._facts["kind"] == "recording" and began != 0
@@ -226,9 +226,9 @@ class Project:
             `id`, `onset_ms`, `offset_ms`, `duration_ms`, `x_px`, `y_px`, `frame`, `aoi`, `source`, `confidence`,
             `answered` (whether there is an answer for the fixation itself). `aoi` is what a person has answered; else
             the label of the smallest box that holds the fixation in its frame; else "background" if the frame is
-            confirmed or has any box; else what is predicted; else "": nobody has looked there yet.
-            `source` is the answer's or the box's. Background is "confirmed" in a confirmed frame; in another one nobody
-            has said that no box is missing, so it is "predicted", or "propagated" if such boxes are the least sure.
+            confirmed or has any box; else the prediction; else "".
+            `source` is the answer's or the box's. Background is "confirmed" in a confirmed frame; in another
+            one a box may be missing, so it is "predicted", or "propagated" if such boxes are the least sure.
             `confidence` is the box's score, 1 for what has none; for background the least of the frame's scores, NaN
             where it has none and is not confirmed; NaN with `aoi` "".
         """
@@ -258,7 +258,7 @@ class Project:
 
 
 def reviewed(mapped: pd.DataFrame) -> pd.DataFrame:
-    """`Project.mapped_fixations` without the labels that nobody has reviewed."""
+    """`Project.mapped_fixations` without unreviewed labels."""
     seen = ~mapped["source"].isin(UNREVIEWED)
     texts = {name: mapped[name].where(seen, "") for name in ("aoi", "source")}
     return mapped.assign(**texts, confidence=mapped["confidence"].where(seen))

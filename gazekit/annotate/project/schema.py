@@ -125,7 +125,7 @@ def _statements(script: str) -> Iterator[str]:
 
 @contextmanager
 def store_errors(path: Path) -> Iterator[None]:
-    """Errors of SQLite as `StoreError`, in words for who labels."""
+    """Turn errors of SQLite into `StoreError`s with advice for the user."""
     try:
         yield
     except sqlite3.IntegrityError:

@@ -72,7 +72,9 @@ class FixationTable:
         table, suggested = self.table()
         rows = zip(table["id"], table["label"], suggested, strict=True)
         return {
-            i: (said.label, said.confidence) for i, label, said in rows if label is None and said.by_model
+            i: (suggestion.label, suggestion.confidence)
+            for i, label, suggestion in rows
+            if label is None and suggestion.by_model
         }
 
     def fixations_in(self, frame: int) -> list[int]:

@@ -170,7 +170,9 @@ def _looked_at(
 def _open_right(session: AnnotationSession, looked_at: dict[int, int]) -> float:
     confirmed, table = set(session.store.confirmed_frames()), session.fixations()
     rows = zip(table["id"], table["frame"], table["suggestion"], strict=True)
-    right = [said == looked_at[i] for i, frame, said in rows if i in looked_at and frame not in confirmed]
+    right = [
+        suggested == looked_at[i] for i, frame, suggested in rows if i in looked_at and frame not in confirmed
+    ]
     return float(np.mean(right)) if right else float("nan")
 
 

@@ -69,9 +69,7 @@ def test_every_fixation_is_told_by_what_its_label_rests_on(project, tmp_path):
     assert sum(map(int, counts)) == 14
     assert "2 people annotated; frames confirmed as complete: 2; boxes: 5; no model was trained" in text
     assert "14 fixations of the tracker (Pupil Cloud)" in text and "gazekit 0." in text
-    assert (
-        "3 of 14 fixations (21.4 %) have a label in the tables that rests on what nobody has reviewed" in text
-    )
+    assert "3 of 14 fixations (21.4 %) have a label in the tables that nobody has reviewed" in text
 
 
 def test_what_only_the_model_says_is_in_the_tables_as_predicted(project, tmp_path):
@@ -87,9 +85,7 @@ def test_what_only_the_model_says_is_in_the_tables_as_predicted(project, tmp_pat
     text = (out / "methods.md").read_text()
     assert "1 (7.1 %) in a box that the model predicted" in text
     assert "1 (7.1 %) outside all boxes of a frame that nobody has confirmed" in text
-    assert (
-        "2 of 14 fixations (14.3 %) have a label in the tables that rests on what nobody has reviewed" in text
-    )
+    assert "2 of 14 fixations (14.3 %) have a label in the tables that nobody has reviewed" in text
     out = export(project, "fixations", tmp_path / "seen", reviewed_only=True, predicted=said)
     assert pd.read_csv(out / "fixation_aoi.csv")["aoi label"].notna().sum() == 1
 

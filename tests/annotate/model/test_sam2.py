@@ -109,7 +109,7 @@ class Stub:
             self.told = inference_session.point_inputs_per_obj
         inference_session.add_new_frame(frame, frame_idx)
         for overlap in self.overlaps[frame_idx]:
-            self.propagator._hear(None, None, (None, torch.tensor([[[overlap - 0.3, overlap]]])))
+            self.propagator._record_iou(None, None, (None, torch.tensor([[[overlap - 0.3, overlap]]])))
         masks = torch.tensor(np.array(self.masks[frame_idx], np.float32))[:, None]
         return SimpleNamespace(
             pred_masks=masks, object_score_logits=torch.tensor(self.scores[frame_idx])[:, None]
@@ -183,8 +183,8 @@ def test_a_model_runs_and_its_memory_does_not_grow(tiny, monkeypatch):
         "gazekit.annotate.model.sam2.MIN_CONFIDENCE", 0.0
     )  # of random weights nothing is sure
     sessions, sizes = [], []
-    begun = tiny._begun
-    monkeypatch.setattr(tiny, "_begun", lambda *told: sessions.append(begun(*told)) or sessions[-1])
+    begun = tiny._new_session
+    monkeypatch.setattr(tiny, "_new_session", lambda *told: sessions.append(begun(*told)) or sessions[-1])
     video = Video(24)
     masks, sure = [], []
     look = tiny._look

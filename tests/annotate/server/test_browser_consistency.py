@@ -161,10 +161,10 @@ def test_edits_are_kept_while_the_server_does_not_let_the_page_in(server, tab, s
     page = tab(server.address)
     page.go(32)
     before = len(page.boxes())
-    page.js(_ANSWERS, "/api/actions", status, "a token is needed")
+    page.js(_ANSWERS, "/api/actions", status, "a token is required")
     page.js("gazekit.annotator.setMode('box'); gazekit.boxes.draw([10, 10, 50, 50])")
     until(lambda: "no access · 1 waiting" in page.text("saved"), "that it is refused")
-    assert "a token is needed" in page.text("toasts")
+    assert "a token is required" in page.text("toasts")
     page.js("window.fetch = window.real")
     page.saved()
     assert len(server.get("api/frames/32")["boxes"]) == before + 1
@@ -242,7 +242,7 @@ def test_propagated_boxes_show_in_frames_seen_before_and_can_be_edited(toy_proje
     assert page.boxes() == []
     page.go(6)
     page.js("gazekit.model.propagate({frame: 6, ids: null, stop_frame: 9})")
-    until(lambda: "carried to frame" in page.text("toasts"), "the end of it")
+    until(lambda: "propagated to frame" in page.text("toasts"), "the end of it")
     for frame in (7, 8):
         page.go(frame)
         assert {box["source"] for box in until(page.boxes, f"boxes of frame {frame}")} == {"propagated"}

@@ -122,7 +122,7 @@ def test_a_thing_drawn_twice_is_one_track_and_is_filled_in_between(server, tab):
     page.saved()
     page.keys("i")
     told = until(lambda: page.text("toasts"), "what is needed")
-    assert "one keyframe, in frame 20" in told and "draw it some frames before or after" in told
+    assert "one keyframe, in frame 20" in told and "draw it in an earlier or a later frame" in told
     page.go(24)
     page.drag((80, 30), (140, 80))
     page.saved()

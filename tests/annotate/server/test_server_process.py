@@ -15,7 +15,6 @@ import time
 import pytest
 
 from gazekit.annotate.project import Project
-from gazekit.cli import main as gazekit
 from gazekit.verbs.annotate import main
 
 TOY = ("annotation_toy", "neon_export", "toy-0001")
@@ -96,7 +95,7 @@ def test_it_listens_on_loopback_and_ends_when_told_though_pages_listen(recording
         assert b"text/event-stream" in stream.recv(4000)
         assert ask(port, "GET", "/api/project", host="evil.example")[0] == 421
         with pytest.raises(ValueError, match=f"already open at http://127.0.0.1:{port}/"):
-            main([f"project={tmp_path / 'p'}", "open_browser=false"], evaluate=lambda words: None)
+            main([f"project={tmp_path / 'p'}", "open_browser=false"])
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
         assert "Everything is saved" in process.stderr.read()
@@ -186,25 +185,25 @@ def test_others_need_the_printed_token(recording, tmp_path):
 def test_what_does_not_fit_is_told(words, text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises((ValueError, OSError), match=re.escape(text)):
-        main([*words], evaluate=lambda words: None)
+        main([*words])
 
 
 def test_a_project_of_another_recording_is_refused(recording, tmp_path):
     Project.create(tmp_path / "p", recording).close()
     with pytest.raises(ValueError, match="is of the recording"):
-        main([f"project={tmp_path / 'p'}", f"recording={tmp_path}"], evaluate=lambda words: None)
+        main([f"project={tmp_path / 'p'}", f"recording={tmp_path}"])
 
 
 def test_help_is_shown(capsys):
-    assert main(["--help"], evaluate=lambda words: None) == 0
+    assert main(["--help"]) == 0
     assert "recording=PATH" in capsys.readouterr().out
 
 
 def test_simulate_is_evaluate_of_a_run(tmp_path, monkeypatch):
     told = []
-    monkeypatch.setattr("gazekit.cli._hydra", lambda *words: told.append(words))
-    assert gazekit(["annotate", f"simulate={tmp_path}", "+annotation.every=5"]) == 0
-    assert told == [("evaluate", [f"ckpt={tmp_path}", "+annotation.every=5"])]
+    monkeypatch.setattr("gazekit.verbs.evaluate.main", lambda words: told.append(words) or 0)
+    assert main([f"simulate={tmp_path}", "+annotation.every=5"]) == 0
+    assert told == [[f"ckpt={tmp_path}", "+annotation.every=5"]]
 
 
 @pytest.mark.slow

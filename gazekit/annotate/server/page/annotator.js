@@ -11,7 +11,7 @@ import { BACKGROUND } from "./model.js";
 
 export class Annotator {
   /** Fixations labelled in this sitting; whether the model's suggestion was taken, null where it made none or there was an answer already. @type {{accepted: boolean | null, at: number}[]} */ labelled = [];
-  /** This page has asked the model to learn, and will be told how that ended. */ updating = false;
+  /** This page has requested an update and will report its outcome. */ updating = false;
 
   /** @param {Model} model @param {ViewState} viewState @param {Boxes} boxes @param {Navigation} navigation */
   constructor(model, viewState, boxes, navigation) {

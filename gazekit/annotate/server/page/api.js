@@ -3,7 +3,7 @@
 /** The server did not answer: not running, or the network is down. Worth trying again. */
 export class Unreachable extends Error {}
 
-/** The server answered and said no. */
+/** The server answered with an error. */
 export class Refused extends Error {
   /**
    * @param {number} status

@@ -1,4 +1,4 @@
-/** Small pictures of what comes before and after: neighbouring fixations, or neighbouring frames. */
+/** Thumbnails of the neighbouring fixations or frames. */
 /** @import { Model } from "./model.js" */
 import { frameUrl } from "./api.js";
 import { clock } from "./time.js";

@@ -10,7 +10,7 @@ import { nameOf } from "./keys.js";
 const ZOOM = 1.4;
 const TIMELINE_ZOOM = 0.6;
 const FAST_PX = 10;
-/** What goes on while its key is held. */
+/** Actions that repeat while their key is held. */
 const REPEATED = /frame|second|fixation/;
 
 /**

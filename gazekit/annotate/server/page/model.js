@@ -1,5 +1,5 @@
 /**
- * What the page knows of the project: the server's truth as last told, and over it the edits that still wait.
+ * The page's copy of the project: the last state from the server, with the unsaved edits applied to it.
  * It tells its listeners what changed; it draws nothing.
  */
 /** @import { Edit, FrameState, Fixations, Label, Project, Track } from "./types.js" */
@@ -137,7 +137,7 @@ export class Model {
     for (const index of gone) {
       const asked = this.#asked.get(index); // its answer may be of before
       if (asked) asked.catch(() => {}).then(() => this.#reload(index));
-      else if (index === this.viewState) this.#reload(index);
+      else if (index === this.shownFrame) this.#reload(index);
       else this.#frames.delete(index);
     }
   }

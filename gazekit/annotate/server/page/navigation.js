@@ -56,7 +56,7 @@ export class Navigation {
     this.#ahead(next);
   }
 
-  /** Picture and boxes onto the stage, asked for until they come or one has gone on. @param {number} frame @param {number} turn @returns {Promise<boolean>} whether they came */
+  /** Loads picture and boxes onto the stage; retries until they arrive or the user moves on. @param {number} frame @param {number} turn @returns {Promise<boolean>} whether they came */
   async #bring(frame, turn) {
     while (turn === this.#turn) {
       try {
@@ -75,7 +75,7 @@ export class Navigation {
     return false;
   }
 
-  /** Fetches what comes next in the queue and that way. @param {number} frame */
+  /** Prefetches the next items of the queue and the next frames in this direction. @param {number} frame */
   #ahead(frame) {
     const coming = this.queue.coming(COMING).map((item) => item.frame);
     this.pictures.ahead(frame, this.#direction, coming);

@@ -7,7 +7,7 @@ import { post, Refused, Unreachable } from "./api.js";
 import { isDone, nonce, numbered, rebased } from "./edits.js";
 
 const PREFIX = "gazekit.outbox.";
-/** Answers that refuse the page, not the edit: a server started anew has another token, another project or name. */
+/** Errors that concern the page, not the edit: a restarted server has another token, project or name. */
 const SHUT_OUT = [401, 403, 421];
 
 export class Outbox {

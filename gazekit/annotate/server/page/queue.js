@@ -17,7 +17,7 @@ export class Queue {
   /** @type {number | null} */ current = null;
   /** @type {Set<number>} */ #pages = new Set();
   #round = 0;
-  /** Where the order goes on after a jump out of it, null without one. @type {QueueItem | null} */ #left = null;
+  /** Where the order continues after a jump, null without one. @type {QueueItem | null} */ #left = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #settle;
 
   /**
@@ -46,7 +46,7 @@ export class Queue {
     new ResizeObserver(() => this.draw()).observe(list);
   }
 
-  /** Asks for the queue anew. @param {Partial<{kind: string, order: string}>} [what] */
+  /** Reloads the queue. @param {Partial<{kind: string, order: string}>} [what] */
   async refresh(what = {}) {
     Object.assign(this, what);
     this.#round++;
@@ -123,7 +123,7 @@ export class Queue {
     return place !== undefined && this.pick(place);
   }
 
-  /** What comes next. @param {number} count */
+  /** The next items. @param {number} count */
   coming(count) { return this.#open().slice(0, count).map((place) => /** @type {QueueItem} */ (this.items.get(place))); }
 
   /** Places that are still to do, but the current one: after it, or from where the order was left, and then from the top. */

@@ -41,7 +41,7 @@ export class Stage {
     this.draw();
   }
 
-  /** The whole frame, as large as it goes. */
+  /** Fit the whole frame. */
   fit() {
     const [width, height] = this.model.project.size_px;
     const { clientWidth, clientHeight } = this.canvas;

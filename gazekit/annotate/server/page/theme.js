@@ -5,7 +5,7 @@ const STORAGE = "gazekit.theme";
 const NEXT = /** @type {Record<string, string>} */ ({ auto: "light", light: "dark", dark: "auto" });
 const SIGNS = /** @type {Record<string, string>} */ ({ auto: "◐", light: "☀", dark: "☾" });
 
-/** @param {() => void} onChange canvases have to be drawn anew */
+/** @param {() => void} onChange redraws the canvases */
 export function wireTheme(onChange) {
   const show = () => {
     const theme = localStorage.getItem(STORAGE) ?? "auto";

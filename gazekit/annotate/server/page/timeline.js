@@ -72,7 +72,7 @@ export class Timeline {
     this.draw();
   }
 
-  /** What is at `t` stays where it is; if that was not in view, it comes to the middle. @param {number} factor @param {number} [t] ms, by default the frame shown */
+  /** Zoom around `t`; if it is out of view, it moves to the middle. @param {number} factor @param {number} [t] ms, by default the frame shown */
   zoom(factor, t = this.model.times[this.frame]) {
     const [a, b] = this.span;
     const share = t < a || t > b ? 0.5 : (t - a) / (b - a);

@@ -17,7 +17,7 @@
  *
  * @typedef {{label: number, box: Box, score: number, margin?: number}} Prediction
  *
- * @typedef {object} FrameState one frame, as the server last told
+ * @typedef {object} FrameState one frame, as last received from the server
  * @property {number} frame
  * @property {number} version
  * @property {boolean} confirmed
