@@ -14,6 +14,15 @@ from gazekit.run.recipe import make
 
 SMALL = {
     "data/synthetic_search": ["data.options.n_scenes=24", "data.options.n_observers=2"],
+    "data/egocentric": [
+        "data.difficulty=easy",
+        "data.duration_s=9",
+        "data.labelled_s=6",
+        "data.detector_frames=2",
+        "data.detector_s=4",
+    ],
+    "model/impn": ["model.detector_steps=1"],
+    "metrics/annotation": ["metrics.resamples=20"],
     "metrics/objects": ["metrics.samples=2", "metrics.resamples=20", "metrics.baselines.pairwise.steps=2"],
 }
 """Settings that make a choice of a group small; a group without an entry is small as it is."""
@@ -43,7 +52,7 @@ def small(experiment):
     with initialize_config_module("gazekit.conf", version_base="1.3"):
         cfg = compose("fit", [f"+experiment={experiment}"], return_hydra_config=True)
     chosen = cfg.hydra.runtime.choices
-    names = {f"data/{chosen['data']}", f"metrics/{chosen['metrics']}"}
+    names = {f"{group}/{chosen[group]}" for group in ("data", "model", "metrics")}
     names |= {"metrics/objects"} if "pairwise" in cfg.metrics.baselines else set()
     return [setting for name in sorted(names) for setting in SMALL.get(name, [])]
 
@@ -76,7 +85,7 @@ def test_metrics_can_be_made(metrics, config_module):
         made = make(metric, object, f"metrics.scores.{name}")
         assert isinstance(made, Comparison) or made.interval is not None
     for name, baseline in cfg.baselines.items():
-        facts = {"max_fixations": 5, "categories": []}
+        facts = {"max_fixations": 5, "categories": [], "labels": ["book"], "exclusive": []}
         assert isinstance(make(baseline, Predictor, name, facts=facts), Predictor)
 
 
@@ -115,17 +124,15 @@ def test_optimizers_compose(optimizer, config_module):
     assert "scheduler" in cfg
 
 
-def test_experiments_build_what_they_name(experiment, config_module):
-    cfg = compose("fit", [f"+experiment={experiment}", "run_dir=unused", *small_of(experiment)])
+def test_experiments_build_what_they_name(experiment):
+    settings = small(experiment)
+    with initialize_config_module("gazekit.conf", version_base="1.3"):
+        cfg = compose("fit", [f"+experiment={experiment}", "run_dir=unused", *settings])
     data, system = prepared(cfg)
     assert isinstance(data, Data)
     assert isinstance(system, System)
     assert sum(p.numel() for p in system.parameters()) > 100
     assert cfg.optimizer is None or system.optimizer(system.parameters()).param_groups
-
-
-def small_of(experiment):
-    return SMALL["data/synthetic_search"] if experiment.startswith("oat") else []
 
 
 def test_without_an_experiment_the_choice_is_asked_for(tmp_path, monkeypatch):

@@ -42,6 +42,7 @@ def fit(cfg: DictConfig, folder: Path) -> Table:
     if cfg.ckpt:
         _check_resume(read_checkpoint(cfg.ckpt)[0], system.recipe)
     else:
+        system.fit(data)
         _fit_baselines(system, data, bool((cfg.get("trainer") or {}).get("fast_dev_run")))
     if not cfg.get("trainer"):
         return report_on(cfg, folder, system.eval(), data, _trust(cfg), ["the system was not trained"])

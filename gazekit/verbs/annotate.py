@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from gazekit.verbs import evaluate
+from gazekit.verbs.learning_curves import learning_curves
 
 try:
     import fcntl
@@ -28,7 +28,7 @@ HELP = """gazekit annotate: label what people looked at in a video, with a model
 usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
        python -m gazekit annotate compare=DIR project=DIR
        python -m gazekit annotate simulate=LABELS project=DIR recording=PATH [frames=N]
-       python -m gazekit annotate simulate=RUN [KEY=VALUE ...]
+       python -m gazekit annotate simulate=RUNS run_dir=DIR [KEY=VALUE ...]
 
   project=DIR         folder of the project: one file with every action, and the models. Created if absent
   recording=PATH      an eye tracker's recording, or a folder of images; needed for a new project
@@ -55,15 +55,17 @@ The page is at the address that is printed; ? lists its keys. Each action is sav
                       work the model would have saved
   frames=N            number of frames of the queue for simulate=LABELS; default: all
 
-  simulate=RUN        no page: a simulated annotator corrects generated videos, starting from the detectors of a run
-                      folder of `fit +experiment=impn`; draws learning curves. Takes the settings of `evaluate`
+  simulate=RUNS       no page: a simulated annotator corrects the generated videos of the runs of
+                      `fit +experiment=impn` in a folder (a run or a sweep), from their detectors, and learning curves
+                      are drawn into run_dir=DIR. Settings: models=A,B n_labelled=60 every=10 steps=100
+                      detector_steps=100
 
 examples:
   python -m gazekit annotate recording=p01/ project=study/p01
   python -m gazekit annotate project=study/p01
   python -m gazekit annotate project=study/p01 host=0.0.0.0 port=8800
   python -m gazekit annotate simulate=p01.json recording=p01/ project=trial frames=60
-  python -m gazekit annotate simulate=outputs/impn/TIME run_dir=curves +annotation.every=5
+  python -m gazekit annotate simulate=outputs/impn/TIME run_dir=curves every=5
 """
 
 
@@ -96,7 +98,7 @@ def main(rest: list[str]) -> int:
         path, words = simulated[-1], [word for word in rest if not word.startswith("simulate=")]
         path = os.path.expanduser(path)
         if Path(path).is_dir():
-            return evaluate.main([f"ckpt={path}", *words])
+            return learning_curves(Path(path), _key_values(words))
         return _simulate(Path(path), words)
     values = _key_values(rest)
     from gazekit.errors import StoreError

@@ -10,9 +10,9 @@ import pandas as pd
 
 from gazekit.annotate.project.pictures import ImageFolder, image_files
 from gazekit.errors import RecordingError
-from gazekit.recordings import IVT, Recording
-from gazekit.recordings.aoi import map_fixations
+from gazekit.recordings import Recording
 from gazekit.recordings.readers import fitting, recognise
+from gazekit.recordings.scene_fixations import scene_fixations
 from gazekit.recordings.video import SceneVideo
 
 __all__ = ["recording_facts"]
@@ -89,19 +89,8 @@ def _recording(path: Path) -> tuple[dict[str, Any], list]:
 
 
 def _fixations(recording: Recording) -> tuple[list[tuple], str]:
-    """The tracker's fixations, of one eye; of `IVT` where it gave none and degrees are known; and whose they are."""
-    by = f"of the tracker ({recording.tracker})"
-    table = recording.fixations()
-    eyes = sorted(set(table["eye"]))
-    if len(eyes) > 1:
-        table = table[table["eye"] == (recording.gaze().eye if recording.gaze().eye in eyes else eyes[0])]
-    view = recording.screen or recording.camera
-    if len(table) == 0 and view is not None and len(recording.samples):
-        detector = IVT()
-        by = f"found by I-VT above {detector.threshold_dva_s:g} deg/s"
-        table = detector.detect(recording.gaze(), view)
-        table = table[table["kind"] == "fixation"]
-    table = map_fixations(table, [], recording.frame_t_ms)
+    """Rows of `scene_fixations`, and whose fixations they are."""
+    table, by = scene_fixations(recording)
     numbers = range(1, len(table) + 1)
     if "id" in table and table["id"].is_unique and pd.api.types.is_integer_dtype(table["id"]):
         numbers = table["id"].tolist()

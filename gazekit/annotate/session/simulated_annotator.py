@@ -2,7 +2,7 @@
 
 It shows how much work the loop would have saved on a recording that is labelled already. Every action goes through the
 session, so that the project holds the same events as a person's. The time that an action costs a person is modelled
-(`gazekit.models.impn.simulate.SECONDS`), not measured.
+(`gazekit.models.impn.simulated_annotator.SECONDS`), not measured.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from gazekit.annotate.project.authors import MODEL, SIMULATED
 from gazekit.annotate.project.labels import BACKGROUND_ID, stem
 from gazekit.annotate.session.session import AnnotationSession
-from gazekit.models.impn.simulate import FITS, SECONDS, pairs_of
+from gazekit.models.impn.simulated_annotator import FITS, SECONDS, pairs_of
 from gazekit.recordings.aoi import BACKGROUND, MovingBox, map_fixations
 
 __all__ = ["correct_frame", "figure", "simulate_annotator", "summary"]

@@ -1,4 +1,4 @@
-"""What the curves of `simulate` say: intervals over seeds, the corrections that a level costs, a picture."""
+"""Curves of `simulate` summed up: intervals over seeds, the corrections that a level costs, tables, a figure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from gazekit.metrics import bootstrap_interval
 
-__all__ = ["compare", "corrections_to_reach", "curves_figure", "summary"]
+__all__ = ["compare", "comparison_table", "corrections_to_reach", "curves_figure", "summary"]
 
 TITLES = {
     "fixation_accuracy": "fixation-to-AOI accuracy",
@@ -94,6 +94,27 @@ def corrections_to_reach(
             }
         )
     return pd.DataFrame(rows)
+
+
+def comparison_table(curves: pd.DataFrame, model: str = "graph") -> list[str]:
+    """Lines of Markdown: what `model` gains over each other one at the end (`compare`), and the corrections that it
+    needs for the other's final accuracy (`corrections_to_reach`)."""
+    shares = (
+        "corrections to its final accuracy, share of all its own | share of its own until it first had it"
+    )
+    head = f"| {model} minus | {' | '.join(TITLES.values())} | {shares} |"
+    lines = [head, "|---" * (len(TITLES) + 3) + "|"]
+    for other in (name for name in curves["model"].unique() if name != model):
+        gains, found = compare(curves, model, other), corrections_to_reach(curves, model, other)
+        reach, first = found["share"], found["share_of_first"]
+        cells = [_cell(row.difference, row.low, row.high) for row in gains.itertuples()]
+        missed = f" ({int(reach.isna().sum())} of {len(reach)} never)" if reach.isna().any() else ""
+        lines.append(f"| {other} | {' | '.join(cells)} | {reach.mean():.2f}{missed} | {first.mean():.2f} |")
+    return lines
+
+
+def _cell(value: float, low: float, high: float) -> str:
+    return f"{value:+.3f}" if pd.isna(low) else f"{value:+.3f} [{low:.3f}, {high:.3f}]"
 
 
 def curves_figure(curves: pd.DataFrame, against: str = "corrections") -> Figure:

@@ -1,7 +1,7 @@
-"""A simulated annotator, and how fast models learn from it.
+"""A simulated annotator, and how fast models learn from its corrections.
 
-The annotator is shown frames in turn, mends all that is wrong in each, and after every few frames the model learns.
-What each action costs a person is modelled (`SECONDS`), not measured.
+The annotator sees one frame after the other and corrects all errors in it; after every few frames the model is trained.
+The time of each action is modelled (`SECONDS`), not measured.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from torch import Tensor
 from gazekit.kernels.boxes import pairwise_iou
 from gazekit.metrics.functional import cohen_kappa, detection_ap, detection_ap_per_class
 from gazekit.models.impn.detections import Detections, LabelledFrame, Predictions
+from gazekit.models.impn.fixated import fixated_labels
 
 __all__ = [
     "FITS",
     "SECONDS",
     "Corrections",
     "LabelledVideo",
-    "aoi_labels",
     "corrections",
     "pairs_of",
     "simulate",
@@ -35,7 +35,7 @@ FITS, NEAR = 0.5, 0.3
 
 
 class LabelledVideo(NamedTuple):
-    """A video as the simulation needs it, T frames.
+    """A video of T frames for the simulation.
 
     Args:
         detections: of each frame.
@@ -54,7 +54,7 @@ class LabelledVideo(NamedTuple):
 
 
 class Corrections(NamedTuple):
-    """How many actions of each kind mend a frame."""
+    """Number of actions of each kind that correct a frame."""
 
     relabel: int
     move: int
@@ -63,7 +63,7 @@ class Corrections(NamedTuple):
 
 
 class Model(Protocol):
-    """What is compared: `Learner`, or a baseline with its interface."""
+    """`Learner`, or a baseline with its interface."""
 
     def predict(self, found: Sequence[Detections]) -> list[Predictions]: ...
 
@@ -71,10 +71,11 @@ class Model(Protocol):
 
 
 def corrections(said: Predictions, boxes: Tensor, labels: Tensor) -> Corrections:
-    """What an annotator does to a frame.
+    """Number of actions with which an annotator corrects a frame.
 
     Predicted and true boxes are paired so that the sum of their IoU is largest. A pair of 0.3 or more is relabelled if
-    its label is wrong, and moved if its IoU is below 0.5; what remains is added or deleted.
+    its label is wrong, and moved if its IoU is below 0.5; remaining true boxes are added, remaining predicted ones
+    deleted.
 
     Args:
         said: of the model; boxes [M, 4] and labels [M] are the truth.
@@ -86,7 +87,7 @@ def corrections(said: Predictions, boxes: Tensor, labels: Tensor) -> Corrections
 
 
 def pairs_of(boxes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Boxes that stand for the same thing: the pairs with the largest sum of IoU, without those below 0.3.
+    """Boxes of the same object: the pairs with the largest sum of IoU, without those below 0.3.
 
     Args:
         boxes, truth: [n, 4] and [M, 4].
@@ -98,28 +99,6 @@ def pairs_of(boxes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     overlap = iou[mine, theirs]
     near = overlap >= NEAR
     return mine[near], theirs[near], overlap[near]
-
-
-def aoi_labels(xy_px: Tensor, boxes: Sequence[Tensor], labels: Sequence[Tensor]) -> Tensor:
-    """[T] label of the smallest box that holds the point of each frame; -1 where none does.
-
-    Args:
-        xy_px: [T, 2]; boxes of each frame [n, 4], half-open; labels of each frame [n].
-    """
-    counts = torch.tensor([len(of_frame) for of_frame in boxes])
-    frame = torch.arange(len(counts)).repeat_interleave(counts)
-    box, label = torch.cat([torch.zeros(0, 4), *boxes]), torch.cat([torch.zeros(0).long(), *labels])
-    at = xy_px[frame]
-    holds = ((box[:, :2] <= at) & (at < box[:, 2:])).all(1)
-    frame, label, area = frame[holds], label[holds], (box[:, 2:] - box[:, :2]).prod(1)[holds]
-    largest_first = area.argsort(descending=True, stable=True)
-    found = torch.full((len(counts),), -1)
-    for_last = torch.zeros(len(counts), dtype=torch.long).scatter_reduce(
-        0, frame[largest_first], torch.arange(1, len(frame) + 1), "amax"
-    )
-    held = for_last > 0
-    found[held] = label[largest_first][for_last[held] - 1]
-    return found
 
 
 def simulate(
@@ -135,18 +114,18 @@ def simulate(
     """Curves of all models on videos of all seeds.
 
     The first part of a video is labelled, `n_labelled` frames spread evenly over it in an order that visits all of it
-    early, the same for all models; the last part is the test: neighbouring frames are alike, so frames drawn at
-    random would be half known.
+    early, the same for all models. The last part is the test: neighbouring frames are alike, so that a random split
+    would test on what was trained.
 
     Args:
         make_video: of a seed.
         models: name to a function that makes one for a video and a seed.
         seeds: one run each.
-        n_labelled: frames that the annotator mends.
-        every: so many frames the model learns.
+        n_labelled: number of frames that the annotator corrects.
+        every: number of frames after which the model is trained.
         steps: of each update.
         test_share: of the video, at its end.
-        progress: told what is done.
+        progress: called with a text at each model.
     Returns:
         One row a model, seed and update, the first before anything is labelled: model, seed, frames, corrections,
         actions (with the confirmations), annotator_s (modelled), update_s (of the last update), accepted,
@@ -199,7 +178,7 @@ def _run(
 
 
 def _queue(n_frames: int, n_labelled: int) -> list[int]:
-    """Frames spread evenly, in an order whose every beginning is spread well: multiples of the golden ratio."""
+    """Frames spread evenly, in an order whose first frames are spread well, too: multiples of the golden ratio."""
     place = (torch.arange(n_labelled, dtype=torch.float64) * 0.6180339887498949) % 1
     rank = place.argsort().argsort()
     return ((rank + 0.5) / n_labelled * n_frames).long().tolist()
@@ -208,8 +187,8 @@ def _queue(n_frames: int, n_labelled: int) -> list[int]:
 def _scores(video: LabelledVideo, said: Sequence[Predictions], first: int) -> dict[str, float]:
     said, boxes, labels = said[first:], video.boxes[first:], video.labels[first:]
     xy = video.fixation_px[first:]
-    true = aoi_labels(xy, boxes, labels)
-    found = aoi_labels(xy, [one.boxes for one in said], [one.label for one in said])
+    true = fixated_labels(xy, boxes, labels)
+    found = fixated_labels(xy, [one.boxes for one in said], [one.label for one in said])
     predicted = [{"boxes": one.boxes, "scores": one.score, "labels": one.label} for one in said]
     truth = [{"boxes": box, "labels": label} for box, label in zip(boxes, labels, strict=True)]
     ap = detection_ap(predicted, truth)

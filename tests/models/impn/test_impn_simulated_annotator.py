@@ -9,14 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gazekit.datasets.synthetic_egocentric import EXCLUSIVE, LABELS, make
 from gazekit.models.impn.baselines import MODELS, Tracker
-from gazekit.models.impn.curves import compare, corrections_to_reach, curves_figure, summary
 from gazekit.models.impn.detections import Detections, LabelledFrame, Predictions
-from gazekit.models.impn.detector import TinyDetector
-from gazekit.models.impn.egocentric import OnWholeDetector, WholeDetector, labelled_video
-from gazekit.models.impn.learner import Learner
-from gazekit.models.impn.simulate import SECONDS, aoi_labels, corrections, simulate
+from gazekit.models.impn.fixated import fixated_labels
+from gazekit.models.impn.learning_curves import compare, corrections_to_reach, curves_figure, summary
+from gazekit.models.impn.simulated_annotator import SECONDS, corrections, simulate
 from gazekit.models.impn.synthetic_detections import DIFFICULTIES, NAMES, SIZE_PX, synthetic_detections
 
 
@@ -47,7 +44,9 @@ def test_aoi_of_a_fixation_is_the_smallest_box(counts, seed):
     ]
     labels = [torch.arange(count) for count in counts]
     xy = torch.tensor(draw.integers(0, 15, (len(counts), 2)), dtype=torch.float32)
-    for (x, y), box, label in zip(xy.tolist(), boxes, aoi_labels(xy, boxes, labels).tolist(), strict=True):
+    for (x, y), box, label in zip(
+        xy.tolist(), boxes, fixated_labels(xy, boxes, labels).tolist(), strict=True
+    ):
         area = {
             i: (b[2] - b[0]) * (b[3] - b[1])
             for i, b in enumerate(box.tolist())
@@ -69,7 +68,7 @@ def test_made_up_videos(name):
         for box in (boxes, found.boxes):
             assert ((box >= 0) & (box <= limit)).all()
         assert len(labels) == len(labels.unique()) == len(boxes)
-    on = aoi_labels(video.fixation_px, video.boxes, video.labels)
+    on = fixated_labels(video.fixation_px, video.boxes, video.labels)
     assert (on >= 0).float().mean() > 0.5 and set(on.tolist()) <= {-1, *range(len(NAMES))}
 
 
@@ -180,26 +179,3 @@ def test_tracker_carries_labels_and_loses_things():
     walk = [frame(0), frame(0), frame(5), nothing, frame(9), frame(200), frame(9), *[nothing] * 16, frame(9)]
     labels = [one.label.tolist() for one in tracker.predict(walk)]
     assert labels == [[], [3], [3], [], [3], [], [3], *[[]] * 16, []]
-
-
-def test_the_whole_detector_learns_from_its_start_each_time_and_is_shared():
-    video = make(6, "easy", 0, labelled_s=4)
-    detector = TinyDetector(LABELS)
-    before = [weights.clone() for weights in detector.net.parameters()]
-    seen, _ = labelled_video(detector, video)
-    whole = WholeDetector(detector, video, steps=2)
-    frames = [
-        LabelledFrame(i, seen.detections[i], seen.boxes[i], seen.labels[i], torch.ones(len(seen.labels[i])))
-        for i in range(2)
-    ]
-    found = whole.detections(frames)
-    assert whole.detections(frames) is found
-    assert all(map(torch.equal, before, detector.net.parameters()))
-    alone, graph = (OnWholeDetector(whole, len(LABELS), 0, learns) for learns in (False, True))
-    assert len(graph.predict(seen.detections)) == len(seen.detections)
-    alone.update(frames)
-    graph.update(frames, steps=1)
-    untrained = Learner(len(LABELS), detector.feature_size, EXCLUSIVE)
-    for mine, theirs in zip(alone.predict(seen.detections), untrained.predict(found), strict=True):
-        assert torch.equal(mine.boxes, theirs.boxes) and torch.equal(mine.label, theirs.label)
-    assert len(WholeDetector(detector, video, steps=2).detections(frames[:1])) == len(found)
