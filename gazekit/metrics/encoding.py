@@ -112,7 +112,7 @@ class VoxelMetric(AcceptsOldNames, Metric):
     def blocks(self, group: ArrayLike | None, stimuli: int) -> list[tuple[int, Tensor]]:
         """Blocks of `stimuli` new stimuli [n] by their groups [n], with the places of those that belong to each."""
         if group is None:
-            block = (torch.arange(stimuli) + self._dealt) % _BLOCKS
+            block = (torch.arange(stimuli) + (self._seen() or self._dealt)) % _BLOCKS
             self._dealt += stimuli
         else:
             group = integers("group", group).cpu()
@@ -120,6 +120,11 @@ class VoxelMetric(AcceptsOldNames, Metric):
                 raise ValueError(f"group must have shape [{stimuli}], got {list(group.shape)}")
             block = group % _BLOCKS
         return [(int(k), (block == k).nonzero()[:, 0].to(self.device)) for k in block.unique()]
+
+    def _seen(self) -> int:
+        """Number of stimuli in the states."""
+        counts = self.repeat_sums[3] if hasattr(self, "repeat_sums") else self.moments[0]
+        return int(counts[:, 0].sum())
 
     def _values(self) -> Tensor:
         """[V] the value of each voxel, from the states."""
