@@ -39,7 +39,8 @@ def load_backbone(
         weights: a file, or a folder with one of the sets of files that the card names; None is
             data/backbones/NAME; "random" draws them with a fixed seed, for tests and untrained controls.
         layers: which maps to return; None for all.
-        size_px: height and width to which pictures are stretched; None for the size and cut of the training.
+        size_px: height and width to which pictures are stretched (detectors: into which they are fitted); None for
+            the size and cut of the training.
         device: where the net runs.
     Raises:
         ValueError: an unknown name or layer.
@@ -51,7 +52,8 @@ def load_backbone(
     preprocessing = card.preprocessing
     if size_px is not None:
         height, width = size_px
-        preprocessing = replace(preprocessing, size_px=(int(height), int(width)), fit="stretch")
+        fit = "pad" if preprocessing.fit == "pad" else "stretch"
+        preprocessing = replace(preprocessing, size_px=(int(height), int(width)), fit=fit)
     if weights == "random":
         return Backbone(name, build_net(name), preprocessing, layers).to(device)
     files = find_weights(name, weights)
