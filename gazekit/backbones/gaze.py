@@ -1,7 +1,8 @@
 """Gaze direction from two eyes and head pose from a face, by two nets of Intel's Open Model Zoo (Apache-2.0).
 
 They are gaze-estimation-adas-0002 and head-pose-estimation-adas-0001. They take small crops and say a few numbers, so
-they are plain modules and no `Net`. Crops are BGR, 0 to 255, [B, 3, 60, 60]. Scales and shifts that stand behind a ReLU are batch norms of the original.
+they are plain modules and no `Net`. Crops are BGR, 0 to 255, [B, 3, 60, 60]. Scales and shifts that stand behind a
+ReLU are batch norms of the original.
 """
 
 from __future__ import annotations
