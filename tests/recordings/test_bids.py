@@ -139,7 +139,7 @@ def test_the_unit_of_time_is_that_of_the_json_or_fits_the_rate(
         np.testing.assert_allclose(recording.samples["t_ms"], source.samples["t_ms"])
         assert bool(recording.notes) == (not units)
     put(about, COMMON | {"timestamp": {}, "SamplingFrequency": 333})
-    with pytest.raises(RecordingError, match="none fits SamplingFrequency 333"):
+    with pytest.raises(RecordingError, match="none matches SamplingFrequency 333"):
         read(file, eyes="this")
 
 

@@ -184,7 +184,7 @@ def test_what_is_wrong_is_told(args, told, files, tmp_path, monkeypatch, capfd):
     ("args", "told"),
     [
         (("--detector", "ivt"), "ivt needs degrees of visual angle"),
-        (("--px-per-dva", "30", "--set", "speed=3"), "ivt has no parameter speed, only threshold_dva_s"),
+        (("--px-per-dva", "30", "--set", "speed=3"), "ivt has no parameter speed, expected threshold_dva_s"),
         (("--px-per-dva", "-3"), "pixels per degree must be positive"),
         (("--eye", "left"), "has no 'left' eye, only 'right'"),
         (("--read", "colour=3"), "format eyelink has no option colour, expected truncated"),
@@ -254,9 +254,9 @@ def test_with_a_scene_camera_the_trackers_own_events_are_taken(shared_data, capf
     _, _, told = run(capfd, "events", path)
     assert "the tracker's own events: " in told and "23 fixation" in told and "warning" not in told
     _, _, told = run(capfd, "events", path, "--detector", "ivt")
-    assert "warning native: ivt sees movements of the head as those of the eyes" in told
+    assert "warning native: ivt cannot tell head movements from eye movements" in told
     _, _, told = run(capfd, "events", path, "--set", "threshold_dva_s=100")
-    assert "the tracker's own events have no parameters, got threshold_dva_s: choose a detector too" in told
+    assert "the tracker's own events take no parameters, got threshold_dva_s: choose a detector as well" in told
 
 
 def test_missing_time_counts_as_lost_in_the_table(files, capfd):
@@ -324,8 +324,8 @@ def test_a_report_leaves_out_an_empty_picture_and_says_why_there_is_no_heatmap(s
     facts = report(recording.path, Settings(), tmp_path / "a")
     (told,) = facts["warnings"]
     assert told == (
-        "no heatmap: the file does not say how large the picture is and there is no scene video; "
-        "--read size_px=WxH does"
+        "no heatmap: the file does not state the picture's size and there is no scene video; "
+        "give --read size_px=WxH"
     )
     page = (tmp_path / "a" / "report.md").read_text()
     assert told in page
