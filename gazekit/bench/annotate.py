@@ -1,6 +1,6 @@
-"""What an annotator waits for: a frame with all that is known of it, an action that is on the disk, the next questions.
+"""Annotation latency: a frame with its labels and predictions, an action saved to disk, the queue.
 
-A server of its own process answers over loopback, as it does the page. Its model has never learnt, which takes as long.
+A server in its own process answers over loopback, as for the page. Its model is untrained, which takes the same time.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ __all__ = ["Sizes", "cases"]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much work the cases are.
+    """Sizes of the cases.
 
     Args:
-        duration_s: of the generated video.
-        size_px: width and height of its pictures.
-        confirmed: frames that a person has confirmed already.
+        duration_s: duration of the generated video.
+        size_px: width and height of its frames.
+        confirmed: number of already confirmed frames.
     """
 
     duration_s: float = 12.0
@@ -42,13 +42,13 @@ class Sizes:
 
 
 def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
-    """Requests of the annotation page; needs the extra annotate.
+    """Requests of the annotation page; needs the extra "annotate".
 
     Raises:
         ValueError: another device.
     """
     if device != "cpu":
-        raise ValueError(f"the annotation server works on the CPU, got device={device!r}")
+        raise ValueError(f"the annotation server runs on the CPU, got device={device!r}")
     sizes = sizes or Sizes()
     folder = Path(tempfile.mkdtemp(prefix="gazekit-bench-"))
     video, n_frames = _project(folder, sizes)
@@ -93,7 +93,7 @@ def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
 
 
 def _project(folder: Path, sizes: Sizes) -> tuple[Path, int]:
-    """A project with confirmed frames and a model in `folder/project`; its video and number of frames."""
+    """Create a project with confirmed frames and a model in `folder/project`; return its video and frame count."""
     from gazekit.annotate import checkpoints
     from gazekit.annotate.project import Project
     from gazekit.datasets.synthetic_egocentric import EXCLUSIVE, LABELS, make
@@ -119,7 +119,7 @@ def _project(folder: Path, sizes: Sizes) -> tuple[Path, int]:
 
 
 def _served(project: Path) -> Callable[..., bytes]:
-    """Starts a server, which ends with this program; returns a function that asks it."""
+    """Start a server that ends with this program; return a function that sends requests to it."""
     command = [sys.executable, "-m", "gazekit", "annotate", f"project={project}", "open_browser=false"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     atexit.register(server.kill)

@@ -19,8 +19,8 @@ _OPTIONS = {
 def in_shell(text: str) -> str:
     """A sentence rewritten for users of `gazekit recording`.
 
-    >>> in_shell('the file is cut off; truncated="keep" reads the intact part') 'the file is cut off; --read
-        truncated=keep reads the intact part'
+    >>> in_shell('the file is cut off; truncated="keep" reads the intact part')
+    'the file is cut off; --read truncated=keep reads the intact part'
     """
     for python, shell in _OPTIONS.items():
         text = re.sub(python, shell, text)

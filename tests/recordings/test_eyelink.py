@@ -201,7 +201,7 @@ def text(samples: str, spec: str = "GAZE LEFT RATE 1000.00 TRACKING CR", rest: s
     [
         ("", "no samples"),
         ("SR_RESEARCH\0\0", "edf2asc"),
-        ("MSG\t1 a\0b\n", "line 1: a zero byte"),
+        ("MSG\t1 a\0b\n", "line 1: found a zero byte"),
         (text(""), "no samples in 1"),
         (text("1 2 3 4 ...\n", "HREF LEFT"), "line 2: samples are HREF"),
         (text("1 2 3 4 ...\n", "PUPIL LEFT"), "line 2: samples are PUPIL"),
@@ -228,7 +228,7 @@ def text(samples: str, spec: str = "GAZE LEFT RATE 1000.00 TRACKING CR", rest: s
         (text("1 2 3 4 ...\n", rest="BUTTON nan 1 1\n"), "line 7: a time is missing"),
         (text("1 2 3 4 ...\n", rest="PRESCALER 10\n"), "expected PRESCALER 1"),
         (text("1 2 3 4 ...\n", rest="VPRESCALER 10\n"), "expected VPRESCALER 1"),
-        ("END\t1\n" + text("1 2 3 4 ...\n"), "END without START"),
+        ("END\t1\n" + text("1 2 3 4 ...\n"), "END without a preceding START"),
         ("START\tx\nEND\t1\n", "START and a time"),
         ("MSG 1 DISPLAY_COORDS 10 0 0 5\n" + text("1 2 3 4 ...\n"), "do not span a screen"),
     ],

@@ -111,7 +111,10 @@ def test_origins_and_shares(tmp_path: Path, names: str, origin: str, point, expe
         ({"columns": {"t_s": "t", "x_px": "a", "y_px": "b"}, "size_px": 5}, "whole pixels"),
         ({"columns": 5}, "columns must be a mapping"),
         ({"columns": {"t_s": 5}}, "columns must be a mapping"),
-        ({"columns": {"t_s": "t", "x_px": "a", "y_px": "b"}, "missing": "NA"}, "missing holds words"),
+        (
+            {"columns": {"t_s": "t", "x_px": "a", "y_px": "b"}, "missing": "NA"},
+            "missing must be a list of strings",
+        ),
     ],
 )
 def test_wrong_calls(tmp_path: Path, options: dict, message: str) -> None:
@@ -154,7 +157,7 @@ def test_sorting_and_validity_words(tmp_path: Path) -> None:
 
 def test_nanoseconds_that_int64_cannot_subtract(tmp_path: Path) -> None:
     path = write(tmp_path, f"t_ns,x_px,y_px\n{-(2**63)},1,2\n{2**63 - 1},1,2\n")
-    with pytest.raises(RecordingError, match="are no single recording"):
+    with pytest.raises(RecordingError, match="cannot belong to one recording"):
         read(path, clock="sort")
 
 

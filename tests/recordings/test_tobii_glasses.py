@@ -182,7 +182,7 @@ def test_rows_of_another_kind_are_messages(folder: Path, rows: list[dict[str, An
 def test_lost_rows_are_told_by_the_counts_of_recording_json(folder: Path, rows: list[dict[str, Any]]):
     write(folder / LIVE, rows[:10000])
     recording = tobii_glasses2.read(folder)
-    assert "counts 1424 gaze samples, 1331 valid" in recording.notes[0]
+    assert "states 1424 gaze samples, 1331 valid" in recording.notes[0]
 
 
 def test_one_of_several_segments_must_be_chosen(folder: Path):
@@ -284,7 +284,7 @@ def test_glasses3_by_its_documented_layout(glasses3: Path):
         ({"type": "gaze", "timestamp": 1e308, "data": {}}, "expected timestamp and data"),
         ({"type": "gaze", "timestamp": "3", "data": {}}, "expected timestamp and data"),
         ({"type": "gaze", "timestamp": 3.0, "data": {"gaze2d": [1]}}, "expected 2 numbers"),
-        ({"type": "gaze", "timestamp": 3.0, "data": {"eyeleft": 3}}, "no object"),
+        ({"type": "gaze", "timestamp": 3.0, "data": {"eyeleft": 3}}, "not an object"),
         ({"type": "gaze", "timestamp": 0.01, "data": {}}, "does not follow"),
     ],
 )

@@ -128,7 +128,8 @@ def test_messages_are_taken_in_their_order_in_time():
 
 def test_recordings_without_trials_or_fixations_are_told():
     with pytest.raises(
-        RecordingError, match=r"s1.asc: no message matches start '\^TRIALID.*its 1 messages begin with: 'hello'"
+        RecordingError,
+        match=r"s1.asc: no message matches start '\^TRIALID.*its 1 messages begin with: 'hello'",
     ):
         cut_trials(recording([(0, "hello")]), PATTERNS)
     with pytest.raises(
@@ -141,7 +142,7 @@ def test_recordings_without_trials_or_fixations_are_told():
 
 @pytest.mark.parametrize(
     ("patterns", "told"),
-    [(("(", None), "start: '\\(' is not a valid regular expression"), (("a", "b"), "no group"), ((None,), "start: None is no"),
+    [(("(", None), "start: '\\(' is not a valid"), (("a", "b"), "no group"), ((None,), "start: None is not a"),
      (("(?P<stimulus>a)", "*"), "end: '\\*' is not a valid regular expression")],
 )  # fmt: skip
 def test_broken_patterns_are_told(patterns, told):

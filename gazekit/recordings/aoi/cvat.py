@@ -61,7 +61,7 @@ def _shapes(path: Path, parent: ElementTree.Element, kind: str) -> list[ElementT
     other = {child.tag for child in parent} - {kind, "tag"}
     if other:
         raise RecordingError(
-            f"{path}, {parent.tag} {parent.get('id')}: {', '.join(sorted(other))} is not a box; only boxes can be read"
+            f"{path}, {parent.tag} {parent.get('id')}: {', '.join(sorted(other))} is not a box; only boxes are read"
         )
     return parent.findall(kind)
 

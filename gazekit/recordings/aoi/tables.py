@@ -22,9 +22,10 @@ def visits(mapped: pd.DataFrame) -> pd.DataFrame:
     """Maximal runs of consecutive fixations on one AOI, background included.
 
     Args:
-    mapped: from `map_fixations`. Returns: One row per visit, in order: `aoi`, `onset_ms` of its first
-    fixation, `offset_ms` of its last, `duration_ms` between
-        the two (dwell: saccades inside the visit included), `fixations`.
+        mapped: from `map_fixations`.
+    Returns:
+        One row per visit, in order: `aoi`, `onset_ms` of its first fixation, `offset_ms` of its last, `duration_ms`
+        between the two (dwell: saccades inside the visit included), `fixations`.
     Raises:
         ValueError: fixations that are not in order, or AOIs not mapped.
     """
@@ -83,11 +84,12 @@ def transitions(
     """Number of transitions between each pair of AOIs.
 
     Args:
-    mapped: from `map_fixations`.
-    labels: order of rows and columns. by: "fixation": from fixation to fixation, with refixations on the
-        diagonal; or "visit": from visit to visit, with a diagonal of 0.
-    background: whether background counts as an AOI. If not, its fixations are removed first, so A,
-        background, B is a transition from A to B, and A, background, A is, by visit, no transition.
+        mapped: from `map_fixations`.
+        labels: order of rows and columns.
+        by: "fixation": from fixation to fixation, with refixations on the diagonal; or "visit": from visit to
+            visit, with a diagonal of 0.
+        background: whether background counts as an AOI. If not, its fixations are removed first, so A,
+            background, B is a transition from A to B, and A, background, A is, by visit, no transition.
     Returns:
         [N, N] counts, from rows to columns.
     Raises:

@@ -135,13 +135,13 @@ def _samples(raw: mne.io.BaseRaw, table: pd.DataFrame) -> np.ndarray:
 class Deconvolution:
     """Jointly fitted responses.
 
-        Args:
-            evokeds: one `mne.Evoked` per event type, the response at average covariates; one per covariate, the
-                change per unit; one for events of a type that lack a covariate ("<type> without covariates").
-                `nave` counts the events with a non-zero value.
-    used_s: seconds of EEG used in the fit.
-    left_out_s: seconds within the window of an event that were excluded: marked BAD, not finite or above
-        `reject`.
+    Args:
+        evokeds: one `mne.Evoked` per event type, the response at average covariates; one per covariate, the
+            change per unit; one for events of a type that lack a covariate ("<type> without covariates").
+            `nave` counts the events with a non-zero value.
+        used_s: seconds of EEG used in the fit.
+        left_out_s: seconds within the window of an event that were excluded: marked BAD, not finite or above
+            `reject`.
     """
 
     evokeds: dict[str, mne.Evoked]

@@ -262,7 +262,9 @@ def _columns(lines: Lines, block: Block, line: int) -> list[str]:
     for extra in ([], ["flags"], ["flags", *target]):
         if len(words) == len(names) + len(extra) and (not extra or _FLAGS.fullmatch(words[len(names)])):
             if target and len(extra) < 5:
-                lines.notes.append("SAMPLES lines declare head-target columns that the sample lines lack")
+                lines.notes.append(
+                    "SAMPLES lines declare columns for a head target that the sample lines lack"
+                )
             return names + extra
     raise RecordingError(
         f"{lines.where(line)}: {len(words)} fields, expected {', '.join([*names, '[flags]', *target])} by the SAMPLES "
