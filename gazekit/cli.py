@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
 
 HELP = """gazekit: modelling human visual attention and gaze
 
 usage: python -m gazekit VERB ...
 
-  fit        train a model, score it beside baselines and people, draw it
-  evaluate   score a checkpoint on any copy of a data set
-  predict    scanpaths of a checkpoint over one picture
+  fit        train a system, score it beside baselines and people, draw it
+  evaluate   score a checkpoint on any copy of a data set, or an experiment without training
+  predict    what a checkpoint says of a picture, a folder of pictures or a recording
+  export     a checkpoint as safetensors or ONNX
+  report     merge runs (seeds, sweeps, models) into one table and figure
   data       list | info | check | fetch data sets
   score      score scanpaths or saliency maps in files against people's fixations
   recording  info | events | report of eye trackers' recordings
   annotate   label what was looked at in a video, in the browser, with a model that learns from corrections
-  list       models | datasets | metrics [NAME] | experiments
+  list       experiments | models | datasets | metrics [NAME] | backbones | kernels
   bench      time what we made beside what people use
 
 examples:
   python -m gazekit fit +experiment=oat
   python -m gazekit evaluate ckpt=outputs/oat/TIME/best.ckpt data.root=DIR data.split=all
-  python -m gazekit predict ckpt=outputs/oat/TIME/best.ckpt image=shelf.png boxes=shelf.csv target=3
+  python -m gazekit predict ckpt=outputs/oat/TIME/best.ckpt input=shelf.png boxes=shelf.csv target=3
+  python -m gazekit export ckpt=outputs/oat/TIME/best.ckpt out=oat.safetensors
+  python -m gazekit report outputs/oat/sweep_TIME
   python -m gazekit data check hsem_hybrid_search --root DIR
   python -m gazekit list experiments
   python -m gazekit list metrics multimatch
@@ -38,6 +40,22 @@ examples:
 
 python -m gazekit VERB --help shows the options of a verb.
 """
+
+
+VERBS = {
+    "fit": "fit",
+    "evaluate": "evaluate",
+    "predict": "predict",
+    "export": "export",
+    "report": "report",
+    "data": "data",
+    "score": "score",
+    "recording": "recording",
+    "annotate": "annotate",
+    "list": "lists",
+    "bench": "bench",
+}
+"""Verb to the module of `gazekit.verbs` whose `main` takes its arguments."""
 
 
 def main(argv: list[str] | None = None) -> int | None:
@@ -58,24 +76,13 @@ def main(argv: list[str] | None = None) -> int | None:
 
         print(__version__)
         return 0
-    verbs: dict[str, Callable[[list[str]], int | None]] = {
-        "fit": lambda rest: _hydra("fit", rest),
-        "evaluate": lambda rest: _hydra("evaluate", rest),
-        "predict": lambda rest: _hydra("predict", rest),
-        "data": _data,
-        "score": _score,
-        "recording": _recording,
-        "list": _list,
-        "annotate": _annotate,
-        "bench": _bench,
-    }
-    if verb not in verbs:
+    if verb not in VERBS:
         print(
-            f"gazekit: unknown verb {verb!r}, expected one of: {', '.join(verbs)}\n\n{HELP}", file=sys.stderr
+            f"gazekit: unknown verb {verb!r}, expected one of: {', '.join(VERBS)}\n\n{HELP}", file=sys.stderr
         )
         return 2
     try:
-        status = verbs[verb](rest)
+        status = import_module(f"gazekit.verbs.{VERBS[verb]}").main(rest)
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # who reads it has seen enough, as with `| head`
@@ -85,87 +92,5 @@ def main(argv: list[str] | None = None) -> int | None:
         print(f"\ngazekit {verb}: interrupted", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
-        return _fail(verb, error)
-
-
-def _fail(verb: str, error: BaseException) -> int:
-    print(f"gazekit {verb}: {error}", file=sys.stderr)
-    return 2
-
-
-def _hydra(verb: str, rest: list[str]) -> None:
-    """Compose conf/<verb>.yaml with the overrides and call `gazekit.verbs.<verb>.<verb>`."""
-    import hydra
-    from hydra.errors import InstantiationException
-    from omegaconf.errors import MissingMandatoryValue
-
-    command = list(sys.argv)
-
-    @hydra.main(version_base="1.3", config_path="pkg://gazekit.conf", config_name=verb)
-    def run(cfg: Any) -> None:
-        from importlib import import_module
-
-        sys.argv = command  # processes that Lightning starts repeat the whole command, verb included
-        task = getattr(import_module(f"gazekit.verbs.{verb}"), verb)
-        try:
-            task(cfg)
-        except MissingMandatoryValue as error:
-            example = f"python -m gazekit {verb} --help shows an example"
-            sys.exit(_fail(verb, ValueError(f"{error.full_key}=... is missing; {example}")))
-        except InstantiationException as error:
-            sys.exit(_fail(verb, error.__cause__ or error))
-        except (ValueError, OSError) as error:
-            sys.exit(_fail(verb, error))
-
-    sweep = ("-m", "--multirun")  # argparse takes overrides on one side of a flag only
-    sys.argv = [command[0], *(a for a in rest if a in sweep), *(a for a in rest if a not in sweep)]
-    try:
-        run()
-    finally:
-        sys.argv = command
-
-
-def _data(rest: list[str]) -> int:
-    from gazekit.verbs.data import main
-
-    return main(rest)
-
-
-def _list(rest: list[str]) -> int:
-    from gazekit.verbs.lists import LISTS, facts, lines
-
-    parser = argparse.ArgumentParser(
-        prog="gazekit list",
-        epilog="examples: python -m gazekit list metrics; python -m gazekit list metrics multimatch",
-    )
-    parser.add_argument("what", choices=LISTS)
-    parser.add_argument("name", nargs="?", help="of a metric: print all facts about it")
-    options = parser.parse_args(rest)
-    if options.name is not None and options.what != "metrics":
-        parser.error(f"a name goes with metrics only, got {options.what} {options.name}")
-    print("\n".join(lines(options.what) if options.name is None else facts(options.name)))
-    return 0
-
-
-def _score(rest: list[str]) -> int:
-    from gazekit.verbs.score import main
-
-    return main(rest)
-
-
-def _recording(rest: list[str]) -> int:
-    from gazekit.verbs.recording import main
-
-    return main(rest)
-
-
-def _annotate(rest: list[str]) -> int:
-    from gazekit.verbs.annotate import main
-
-    return main(rest)
-
-
-def _bench(rest: list[str]) -> int:
-    from gazekit.verbs.bench import main
-
-    return main(rest)
+        print(f"gazekit {verb}: {error}", file=sys.stderr)
+        return 2

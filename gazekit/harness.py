@@ -137,8 +137,9 @@ def measure(
     Returns:
         One row per case: case, ours_ms (median of one call), ours_p20_ms, ours_p80_ms, repeats, per_second,
         ms_per_<unit>, reference, reference_ms (median, scaled to the same number of items), reference_p20_ms,
-        reference_p80_ms, reference_repeats, ratio (reference_ms / ours_ms), peak_mb of one call, reference_peak_mb (of one call, not scaled), and
-        the case's facts. Entries of an absent reference are None.
+        reference_p80_ms, reference_repeats, ratio (reference_ms / ours_ms), peak_mb of one call,
+        reference_peak_mb (of one call, not scaled), and the case's facts. Entries of an absent reference are
+        None.
     """
     facts, rows = [], []
     for case in cases:

@@ -195,6 +195,7 @@ class TrialBatch(_Movable):
         mask: [B, T].
         xy_px: [B, T, 2] fixation positions; padding is 0.
         trial: [B] index of the trial in its data set.
+        group: [B] number of the picture of each trial, which bootstrap intervals draw; 0 where nobody says.
     """
 
     scenes: SceneBatch
@@ -203,6 +204,7 @@ class TrialBatch(_Movable):
     mask: Tensor
     xy_px: Tensor
     trial: Tensor
+    group: Tensor
 
     def __len__(self) -> int:
         return len(self.objects)
@@ -226,4 +228,5 @@ class TrialBatch(_Movable):
             mask=objects.mask,
             xy_px=Ragged.from_list([t.scanpath.xy_px for t in trials], torch.float32).values,
             trial=torch.as_tensor(index),
+            group=torch.zeros(len(trials), dtype=torch.long),
         )

@@ -1,125 +1,152 @@
-"""Every configuration composes and can be built."""
-
-import contextlib
+"""Every configuration composes, and every experiment runs."""
 
 import pytest
 from hydra import compose, initialize_config_module
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from shell import run_here
 
-from gazekit.verbs.build import Saved, build_net, make_recipe
-from gazekit.verbs.evaluate import open_data
+from gazekit.base import Data, Predictor, System
+from gazekit.base.scores import Comparison
+from gazekit.datasets import NAMES
+from gazekit.run.checkpoint import read_checkpoint
+from gazekit.run.fit import prepared
+from gazekit.run.recipe import make
 
-ANNOTATION = ("impn",)
-"""Experiments of the other task: tests/test_annotation_verbs.py."""
+SMALL = {
+    "data/synthetic_search": ["data.options.n_scenes=24", "data.options.n_observers=2"],
+    "data/egocentric": [
+        "data.difficulty=easy",
+        "data.duration_s=9",
+        "data.labelled_s=6",
+        "data.detector_frames=2",
+        "data.detector_s=4",
+    ],
+    "model/impn": ["model.detector_steps=1"],
+    "metrics/annotation": ["metrics.resamples=20"],
+    "metrics/objects": ["metrics.samples=2", "metrics.resamples=20", "metrics.baselines.pairwise.steps=2"],
+}
+"""Settings that make a choice of a group small; a group without an entry is small as it is."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def config_module():
     with initialize_config_module("gazekit.conf", version_base="1.3"):
         yield
 
 
-def options(repo_root, group):
-    return sorted(path.stem for path in (repo_root / "conf" / group).glob("*.yaml"))
-
-
-def tiny(*overrides):
-    return compose(
-        "fit", [*overrides, "data.options.n_scenes=30", "data.options.n_observers=2", "run_dir=unused"]
-    )
+def options(root, group):
+    return sorted(path.stem for path in (root / "conf" / group).glob("*.yaml") if path.stem[0] != "_")
 
 
 def pytest_generate_tests(metafunc):
     from pathlib import Path
 
     root = Path(__file__).parent.parent
-    for group in ("experiment", "model", "data", "trainer", "callbacks", "metrics"):
+    for group in ("experiment", "model", "data", "trainer", "callbacks", "metrics", "optimizer"):
         if group in metafunc.fixturenames:
-            metafunc.parametrize(group, [name for name in options(root, group) if name not in ANNOTATION])
+            metafunc.parametrize(group, options(root, group))
 
 
-def test_experiments_build(experiment):
-    cfg = tiny(f"+experiment={experiment}")
-    data = instantiate(cfg.data, _convert_="all")
-    data.setup()
-    net = build_net(make_recipe(cfg, data))
-    assert sum(p.numel() for p in net.parameters()) > 1000
-    assert instantiate(cfg.model.optimizer)(net.parameters()).param_groups
+def small(experiment):
+    """Overrides that make an experiment small, from what it chooses."""
+    with initialize_config_module("gazekit.conf", version_base="1.3"):
+        cfg = compose("fit", [f"+experiment={experiment}"], return_hydra_config=True)
+    chosen = cfg.hydra.runtime.choices
+    names = {f"{group}/{chosen[group]}" for group in ("data", "model", "metrics")}
+    names |= {"metrics/objects"} if "pairwise" in cfg.metrics.baselines else set()
+    return [setting for name in sorted(names) for setting in SMALL.get(name, [])]
 
 
-def test_metrics_instantiate(metrics):
+def test_every_experiment_runs_through_every_verb(experiment, tmp_path, monkeypatch):
+    settings = small(experiment)
+    run_here(
+        "fit",
+        f"+experiment={experiment}",
+        *settings,
+        "trainer.fast_dev_run=true",
+        "run_dir=run",
+        cwd=tmp_path,
+    )
+    ckpt = f"ckpt={tmp_path / 'run' / 'last.ckpt'}"
+    assert (tmp_path / "run" / "report.md").exists()
+    draws = [setting for setting in settings if setting.startswith(("metrics.samples", "metrics.resamples"))]
+    run_here("evaluate", ckpt, *draws, "run_dir=scores", cwd=tmp_path)
+    assert (tmp_path / "scores" / "metrics.json").read_text().count('"value"') > 3
+    run_here("predict", ckpt, "samples=2", "run_dir=said", cwd=tmp_path)
+    assert [path for path in (tmp_path / "said").iterdir() if path.suffix in (".csv", ".json")]
+    run_here("export", ckpt, f"out={tmp_path / 'x.safetensors'}", "run_dir=exported", cwd=tmp_path)
+    assert read_checkpoint(tmp_path / "x.safetensors")[0]["name"] == experiment
+
+
+def test_metrics_can_be_made(metrics, config_module):
     cfg = compose("fit", [f"metrics={metrics}", "run_dir=unused"]).metrics
     assert cfg.samples > 0
-    for metric in cfg.get("positions", {}).values():
-        assert instantiate(metric).compute is not None
+    for name, metric in cfg.scores.items():
+        made = make(metric, object, f"metrics.scores.{name}")
+        assert isinstance(made, Comparison) or made.interval is not None
+    for name, baseline in cfg.baselines.items():
+        facts = {"max_fixations": 5, "categories": [], "labels": ["book"], "exclusive": []}
+        assert isinstance(make(baseline, Predictor, name, facts=facts), Predictor)
 
 
-def test_models_compose(model):
-    assert compose("fit", [f"model={model}", "run_dir=unused"]).model.net._target_
+def test_models_name_a_system(model, config_module):
+    cfg = compose("fit", [f"model={model}", "run_dir=unused"]).model
+    assert cfg._target_.startswith("gazekit.models.")
 
 
-def test_data_sets_instantiate(data):
-    verb = "evaluate" if data == "from_checkpoint" else "fit"
-    cfg = compose(verb, [f"data={data}", "run_dir=unused", *(["ckpt=x"] if verb == "evaluate" else [])])
-    if data != "from_checkpoint":
-        assert instantiate(cfg.data, _convert_="all").dataset_name == data
+def test_data_can_be_made(data, config_module):
+    cfg = compose("fit", [f"data={data}", "run_dir=unused"]).data
+    assert isinstance(make(cfg, Data, "data"), Data)
 
 
-def test_data_configs_match_the_loaders(repo_root):
-    from gazekit.datasets import NAMES
-
-    assert set(options(repo_root, "data")) == {*NAMES, "from_checkpoint"}
+def test_every_scanpath_set_has_a_configuration(repo_root):
+    assert set(NAMES) <= set(options(repo_root, "data"))
 
 
-def test_trainers_compose(trainer):
-    assert compose("fit", [f"trainer={trainer}", "run_dir=unused"]).trainer.max_steps > 0
+def test_trainers_compose(trainer, config_module):
+    cfg = compose("fit", [f"trainer={trainer}", "run_dir=unused"]).trainer
+    assert not cfg if trainer == "none" else cfg.max_steps > 0
 
 
-def test_callbacks_compose(callbacks):
+def test_trainers_hold_no_numbers_of_a_model(repo_root):
+    steps = {OmegaConf.load(p).get("max_steps") for p in (repo_root / "conf" / "trainer").glob("*.yaml")}
+    assert steps == {None, 1000}
+
+
+def test_callbacks_compose(callbacks, config_module):
     cfg = compose("fit", [f"callbacks={callbacks}", "run_dir=unused"])
     assert cfg.callbacks.checkpoint.monitor.startswith("val/")
 
 
-def test_predict_composes():
-    assert compose("predict", ["ckpt=a", "image=b", "boxes=c"]).n == 10
+def test_optimizers_compose(optimizer, config_module):
+    cfg = compose("fit", [f"optimizer={optimizer}", "run_dir=unused"])
+    assert cfg.optimizer._target_.startswith("torch.optim.")
+    assert "scheduler" in cfg
 
 
-def test_misspelt_key_is_refused():
-    with pytest.raises(Exception, match=r"Could not override 'model\.net\.widht'"):
-        compose("fit", ["model.net.widht=3"])
+def test_experiments_build_what_they_name(experiment):
+    settings = small(experiment)
+    with initialize_config_module("gazekit.conf", version_base="1.3"):
+        cfg = compose("fit", [f"+experiment={experiment}", "run_dir=unused", *settings])
+    data, system = prepared(cfg)
+    assert isinstance(data, Data)
+    assert isinstance(system, System)
+    assert sum(p.numel() for p in system.parameters()) > 100
+    assert cfg.optimizer is None or system.optimizer(system.parameters()).param_groups
 
 
-def test_appearance_that_the_data_lack_is_refused():
-    cfg = tiny("model.net.appearance=colour")
-    data = instantiate(cfg.data, _convert_="all")
-    data.setup()
+def test_without_an_experiment_the_choice_is_asked_for(tmp_path, monkeypatch):
+    done = run_here("fit", "run_dir=run", cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert "model is not chosen: name an experiment with +experiment=NAME" in done.stderr
+
+
+def test_misspelt_key_is_refused(config_module):
+    with pytest.raises(Exception, match=r"Could not override 'model\.widht'"):
+        compose("fit", ["model=oat", "model.widht=3"])
+
+
+def test_appearance_that_the_data_lack_is_refused(config_module):
+    cfg = compose("fit", ["+experiment=oat", "model.appearance=colour", *SMALL["data/synthetic_search"]])
     with pytest.raises(ValueError, match="must be one of auto, crop, category, none, got 'colour'"):
-        make_recipe(cfg, data)
-
-
-def test_a_checkpoint_cannot_choose_what_runs():
-    for name in ("os.system", "gazekit.models.module.torch.save", "gazekit.scanpaths.baselines.Pairwise"):
-        with pytest.raises(ValueError, match=f"must be one of gazekit.models.oat.OATNet, got '{name}'"):
-            build_net({"net": {"_target_": name, "f": "true"}})
-
-
-@pytest.mark.parametrize("where", ["net", "options", "fractions"])
-def test_nothing_in_a_checkpoint_is_instantiated(tmp_path, where):
-    """A payload anywhere in the recipe ends in an error, and does not run."""
-    trace = tmp_path / "trace"
-    payload = {"_target_": "torch.save", "obj": 1, "f": str(trace)}
-    cfg = tiny()
-    data = instantiate(cfg.data, _convert_="all")
-    data.setup()
-    recipe = make_recipe(cfg, data)
-    if where == "net":
-        recipe["net"]["sigma"] = payload
-    else:
-        recipe["data"][where] = payload if where == "options" else [payload, 0.1, 0.1]
-    saved = object.__new__(Saved)
-    saved.recipe = recipe
-    with contextlib.suppress(TypeError, ValueError, AttributeError):
-        build_net(recipe)
-        open_data(OmegaConf.create({"data": {}}), saved)
-    assert not trace.exists()
+        prepared(cfg)

@@ -68,7 +68,7 @@ def single(batch: TrialBatch, i: int) -> TrialBatch:
     )  # fmt: skip
     return TrialBatch(
         bare, torch.zeros(1, dtype=torch.long), batch.objects[i : i + 1, :t], batch.mask[i : i + 1, :t],
-        batch.xy_px[i : i + 1, :t], batch.trial[i : i + 1],
+        batch.xy_px[i : i + 1, :t], batch.trial[i : i + 1], batch.group[i : i + 1],
     )  # fmt: skip
 
 

@@ -48,6 +48,13 @@ def _annotate(device: str) -> list[Case]:
     return cases(device)
 
 
+def _features(device: str) -> list[Case]:
+    """features of pictures kept on disk, beside a plain loop that keeps them in memory"""
+    from gazekit.bench.features import cases
+
+    return cases(device)
+
+
 def _kernels(device: str) -> list[Case]:
     """all operators of gazekit.kernels at several sizes; individually as kernels.ROOM"""
     return [case for room in ROOMS for case in _room(room, device)]
@@ -66,6 +73,7 @@ BENCHES: dict[str, Callable[[str], list[Case]]] = {
     "recordings": _recordings,
     "impn": _impn,
     "annotate": _annotate,
+    "features": _features,
     "kernels": _kernels,
 }
 """Name -> function that creates the cases for a device; `--help` shows the first line of its docstring."""

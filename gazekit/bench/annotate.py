@@ -1,6 +1,6 @@
-"""Annotation latency: a frame with its labels and predictions, an action saved to disk, the queue.
+"""The response times that an annotator notices: a frame with its state, an action saved to disk, the review queue.
 
-A server in its own process answers over loopback, as for the page. Its model is untrained, which takes the same time.
+A server in a process of its own answers over loopback, as for the page. Its model is untrained; it takes the same time.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ __all__ = ["Sizes", "cases"]
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of the cases.
+    """The size of the cases.
 
     Args:
-        duration_s: duration of the generated video.
-        size_px: width and height of its frames.
-        confirmed: number of already confirmed frames.
+        duration_s: of the generated video.
+        size_px: width and height of its pictures.
+        confirmed: number of confirmed frames.
     """
 
     duration_s: float = 12.0
@@ -87,14 +87,14 @@ def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
             reference="the picture alone: OpenCV's seek by number, and JPEG",
             run_reference=lambda: by_opencv(int(anywhere.integers(n_frames))),
         ),
-        Case("an action, acknowledged when it is on the disk", drawn, unit="action"),
+        Case("an action, acknowledged once it is on disk", drawn, unit="action"),
         Case("the 50 most uncertain fixations", lambda: ask("GET", "/api/queue?limit=50"), unit="queue"),
     ]
 
 
 def _project(folder: Path, sizes: Sizes) -> tuple[Path, int]:
-    """Create a project with confirmed frames and a model in `folder/project`; return its video and frame count."""
-    from gazekit.annotate import checkpoints
+    """A project with confirmed frames and a model in `folder/project`; its video and number of frames."""
+    from gazekit.annotate.model import checkpoints
     from gazekit.annotate.project import Project
     from gazekit.datasets.synthetic_egocentric import EXCLUSIVE, LABELS, make
     from gazekit.models.impn import Learner
@@ -119,7 +119,7 @@ def _project(folder: Path, sizes: Sizes) -> tuple[Path, int]:
 
 
 def _served(project: Path) -> Callable[..., bytes]:
-    """Start a server that ends with this program; return a function that sends requests to it."""
+    """Start a server, which ends with this program; returns a function that sends requests to it."""
     command = [sys.executable, "-m", "gazekit", "annotate", f"project={project}", "open_browser=false"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     atexit.register(server.kill)

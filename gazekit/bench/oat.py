@@ -14,17 +14,15 @@ from importlib.resources import files
 
 import numpy as np
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
 from gazekit.harness import Case
-from gazekit.models.oat import OATNet
+from gazekit.models.oat import OAT, OATNet
 from gazekit.scanpath import Ragged, Scanpath
 from gazekit.scanpaths.likelihood import negative_log_likelihood
 from gazekit.scanpaths.model import ScanpathModel, sample
 from gazekit.scene import Scene, SceneBatch, Trial, TrialBatch
-from gazekit.verbs.build import build_net
 
 __all__ = ["Sizes", "cases", "generate_one_at_a_time", "gradients_one_at_a_time"]
 
@@ -119,7 +117,7 @@ def _training(device: str, n_trials: int, n: int, sizes: Sizes, compared: bool) 
     scenes = _draw_scenes(n_trials, n)
     trials = _draw_trials(n_trials, n, sizes.max_fixations)
     batch = TrialBatch.from_trials(scenes, trials, range(n_trials)).to(device)
-    optimizer = instantiate(_default_config().optimizer)(net.parameters())
+    optimizer = torch.optim.AdamW(net.parameters(), 2e-3, (0.9, 0.98), weight_decay=0.05)
 
     def ours() -> None:
         optimizer.zero_grad()
@@ -174,7 +172,8 @@ def generate_one_at_a_time(
             path = torch.zeros(1, 0, dtype=torch.long, device=device)
             while path.shape[1] < max_fixations:
                 valid, centres = torch.ones_like(path, dtype=torch.bool), scene.centres_px[0][path]
-                one = TrialBatch(scene, _row(0, device), path, valid, centres, _row(0, device))
+                row = _row(0, device)
+                one = TrialBatch(scene, row, path, valid, centres, trial=row, group=row)
                 p = net.log_prob(one)[0, -1].exp().cpu()
                 choice = p.argmax() if greedy else torch.multinomial(p, 1, generator=generator)
                 if choice == stop:
@@ -197,20 +196,13 @@ def gradients_one_at_a_time(
 # ------------------------------------------------------------- net and displays
 
 
-def _default_config():
-    return OmegaConf.load(str(files("gazekit.conf").joinpath("model/oat.yaml")))
-
-
 def _default_net(device: str) -> OATNet:
-    """The net of conf/model/oat.yaml on crops, as for generated displays; untrained, with a fixed seed."""
-    recipe = {
-        "net": OmegaConf.to_container(_default_config().net) | {"appearance": "crop"},
-        "categories": [],
-        "crop_size": [CROP_PX, CROP_PX],
-    }
+    """The net of conf/model/oat.yaml on crops, as for generated displays; untrained, the same each time."""
+    settings = OmegaConf.to_container(OmegaConf.load(str(files("gazekit.conf").joinpath("model/oat.yaml"))))
+    settings.pop("_target_")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return build_net(recipe).to(device)
+        return OAT({"crop_size": [CROP_PX, CROP_PX]}, **settings).net.to(device)
 
 
 def _draw_scenes(n_scenes: int, n_objects: int, seed: int = 0) -> list[Scene]:

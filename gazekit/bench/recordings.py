@@ -21,8 +21,7 @@ from gazekit.geometry import Screen
 from gazekit.harness import Case
 from gazekit.recordings.detectors import IDT, IVT, AdaptiveVelocity, Blinks, Microsaccades, Pursuit
 from gazekit.recordings.quality import gaze_quality, quality
-from gazekit.recordings.readers import read
-from gazekit.recordings.recording import Gaze
+from gazekit.recordings.recording import Gaze, Recording
 from gazekit.recordings.synthetic import SyntheticGaze
 from gazekit.recordings.velocity import to_dva, velocity_dva_s
 
@@ -102,7 +101,7 @@ def _whole(sizes: Sizes, gaze: Gaze) -> Case:
     short = write_asc(part, folder / "short.asc")
 
     def run() -> tuple:
-        recording = read(long, SCREEN)
+        recording = Recording.open(long, SCREEN)
         events = IVT(_LIMIT, _MIN_MS, window_ms=_WINDOW_MS).detect(recording.gaze(), SCREEN)
         return events, quality(recording)
 

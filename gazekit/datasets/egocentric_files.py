@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import av
 import numpy as np
@@ -14,15 +15,30 @@ import pandas as pd
 
 from gazekit.datasets.egocentric_world import LABELS
 
-if TYPE_CHECKING:
-    from gazekit.datasets.synthetic_egocentric import EgocentricVideo
-
 __all__ = ["coco", "write"]
+
 
 ORIGIN_NS = 1_700_000_000_000_000_000
 
 
-def write(video: EgocentricVideo, folder: Path) -> Path:
+class LabelledVideo(Protocol):
+    """A video with gaze and true boxes; `EgocentricVideo` says what each attribute holds."""
+
+    name: str
+    t_ms: np.ndarray
+    boxes_px: list[np.ndarray]
+    labels: list[np.ndarray]
+    tracks: list[np.ndarray]
+    fixations: pd.DataFrame
+    gaze: pd.DataFrame
+
+    @property
+    def size_px(self) -> tuple[int, int]: ...
+    def __len__(self) -> int: ...
+    def frames(self, indices: Iterable[int]) -> Iterator[np.ndarray]: ...
+
+
+def write(video: LabelledVideo, folder: Path) -> Path:
     """See `EgocentricVideo.write`."""
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty: choose a new folder")
@@ -50,7 +66,7 @@ def write(video: EgocentricVideo, folder: Path) -> Path:
     return folder
 
 
-def coco(video: EgocentricVideo) -> dict:
+def coco(video: LabelledVideo) -> dict:
     """The ground truth: one image per frame with `frame_index` and `timestamp_ns`, boxes with `track_id`; ids
     from 1.
     """
@@ -86,7 +102,7 @@ def coco(video: EgocentricVideo) -> dict:
     }
 
 
-def _write_video(video: EgocentricVideo, path: Path) -> None:
+def _write_video(video: LabelledVideo, path: Path) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(
             "libx264", rate=30, options={"crf": "18", "preset": "veryfast", "g": "30"}
@@ -101,7 +117,7 @@ def _write_video(video: EgocentricVideo, path: Path) -> None:
         container.mux(stream.encode())
 
 
-def _write_gaze(video: EgocentricVideo, folder: Path, ids: dict[str, str]) -> None:
+def _write_gaze(video: LabelledVideo, folder: Path, ids: dict[str, str]) -> None:
     gaze, fixations = video.gaze, video.fixations
     number = gaze["fixation"].astype("Int64")
     columns = {
@@ -124,7 +140,7 @@ def _write_gaze(video: EgocentricVideo, folder: Path, ids: dict[str, str]) -> No
     _csv(folder / "fixations.csv", ids, {**columns, **_angles(video, fixations)})
 
 
-def _camera(video: EgocentricVideo) -> dict:
+def _camera(video: LabelledVideo) -> dict:
     """A camera whose picture is 65 degrees wide, without distortion."""
     width, height = video.size_px
     focal = _focal_px(video)
@@ -132,11 +148,11 @@ def _camera(video: EgocentricVideo) -> dict:
     return {"camera_matrix": matrix, "distortion_coefficients": [[0.0] * 8], "serial_number": "generated"}
 
 
-def _focal_px(video: EgocentricVideo) -> float:
+def _focal_px(video: LabelledVideo) -> float:
     return round(video.size_px[0] / 2 / np.tan(np.deg2rad(32.5)), 3)
 
 
-def _angles(video: EgocentricVideo, points: pd.DataFrame) -> dict[str, pd.Series]:
+def _angles(video: LabelledVideo, points: pd.DataFrame) -> dict[str, pd.Series]:
     x, y = (
         (points[f"{a}_px"] - side / 2) / _focal_px(video) for a, side in zip("xy", video.size_px, strict=True)
     )

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from gazekit.download import Download
 from gazekit.errors import DataError
 from gazekit.geometry import assign_objects
 from gazekit.scanpath import Scanpath
@@ -30,14 +31,6 @@ __all__ = [
 ]
 
 OnBadRecord = Literal["raise", "skip"]
-
-
-@dataclass(frozen=True)
-class Download:
-    """Where a file is openly available. `sha256` is None if no checksum of the whole file is known."""
-
-    url: str
-    sha256: str | None = None
 
 
 @dataclass(frozen=True)

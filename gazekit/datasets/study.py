@@ -16,7 +16,6 @@ from gazekit.errors import DataError, RecordingError
 from gazekit.geometry import Screen
 from gazekit.recordings.aoi.annotation_files import coco_boxes
 from gazekit.recordings.files import read_csv
-from gazekit.recordings.readers import read
 from gazekit.recordings.recording import Recording
 from gazekit.recordings.scanpaths import TrialMessages
 from gazekit.scene import Scene
@@ -92,7 +91,7 @@ class Study:
     def read(self, path: Path) -> Recording:
         if not path.exists():
             raise ValueError(f"no recording at {path}")
-        return read(path, self.screen)
+        return Recording.open(path, self.screen)
 
     def picture(self, stimulus: str) -> Path:
         """The picture with this name, with or without its extension."""

@@ -11,9 +11,12 @@ from gazekit.metrics.info import FAMILIES, INFO, MetricInfo
 
 if TYPE_CHECKING:
     from gazekit.metrics import functional as functional
+    from gazekit.metrics.accuracy import Accuracy
     from gazekit.metrics.agreement import CohenKappa, KrippendorffAlpha, SampleF1
-    from gazekit.metrics.behaviour_delta import BehaviourDelta
+    from gazekit.metrics.behaviour_delta import BehaviourDelta, SearchBehaviour
     from gazekit.metrics.bootstrap import Interval, bootstrap_interval
+    from gazekit.metrics.box_ap import BoxAP
+    from gazekit.metrics.class_kappa import ClassKappa
     from gazekit.metrics.conditional import ConditionalAUC, ConditionalInformationGain, ConditionalNSS
     from gazekit.metrics.edit_distance import EditDistance
     from gazekit.metrics.encoding import (
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
         MeanDistance,
         MinDistance,
     )
-    from gazekit.metrics.information_gain import InformationGain
+    from gazekit.metrics.information_gain import InformationGain, InformationGainWithStop
     from gazekit.metrics.map_similarity import CC, EMD, KLD, SIM
     from gazekit.metrics.multimatch import MultiMatch
     from gazekit.metrics.regions import ClassDice, ClassIoU, DetectionAP, Dice, IoU, MacroDice, MacroIoU
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
         ScaledTimeDelayEmbedding,
         TimeDelayEmbedding,
     )
+    from gazekit.metrics.score import Score
     from gazekit.metrics.search import (
         TFPAUC,
         ProbabilityMismatch,
@@ -95,13 +99,16 @@ __all__ = [
     "TFPAUC",
     "AUCBorji",
     "AUCJudd",
+    "Accuracy",
     "AngularError",
     "AsymmetryIndex",
     "AttentionTargetAUC",
     "AveragePrecision",
     "BehaviourDelta",
+    "BoxAP",
     "ClassDice",
     "ClassIoU",
+    "ClassKappa",
     "ClusterEditDistance",
     "ClusterSequenceScore",
     "CohenKappa",
@@ -126,6 +133,7 @@ __all__ = [
     "Hausdorff",
     "IdentificationAccuracy",
     "InformationGain",
+    "InformationGainWithStop",
     "Interval",
     "IoU",
     "KrippendorffAlpha",
@@ -148,6 +156,8 @@ __all__ = [
     "ScaledTimeDelayEmbedding",
     "ScanMatch",
     "ScanpathRatio",
+    "Score",
+    "SearchBehaviour",
     "SearchSlope",
     "SemanticEditDistance",
     "SemanticSequenceScore",
@@ -162,8 +172,12 @@ __all__ = [
 ]
 
 _NAMES_OF = {
+    "accuracy": "Accuracy",
+    "score": "Score",
     "agreement": "CohenKappa KrippendorffAlpha SampleF1",
-    "behaviour_delta": "BehaviourDelta",
+    "behaviour_delta": "BehaviourDelta SearchBehaviour",
+    "box_ap": "BoxAP",
+    "class_kappa": "ClassKappa",
     "bootstrap": "Interval bootstrap_interval",
     "conditional": "ConditionalAUC ConditionalInformationGain ConditionalNSS",
     "edit_distance": "EditDistance",
@@ -171,7 +185,7 @@ _NAMES_OF = {
     "events": "EventF1 EventTiming",
     "gaze": "AngularError AttentionTargetAUC AveragePrecision DistanceToMean GazeAngle GazeFollowAUC MeanDistance "
     "MinDistance",
-    "information_gain": "InformationGain",
+    "information_gain": "InformationGain InformationGainWithStop",
     "map_similarity": "CC EMD KLD SIM",
     "multimatch": "MultiMatch",
     "regions": "ClassDice ClassIoU DetectionAP Dice IoU MacroDice MacroIoU",

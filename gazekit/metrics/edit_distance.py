@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gazekit.metrics.defined_mean import DefinedMean
-from gazekit.metrics.functional.arguments import check_trials
+from gazekit.metrics.functional.arguments import ArrayLike, check_trials, where_present
 from gazekit.metrics.functional.edit_distance import edit_distance
+from gazekit.metrics.item_metric import ItemMetric
 
 __all__ = ["EditDistance"]
 
 
-class EditDistance(DefinedMean):
+class EditDistance(ItemMetric):
     """Mean `functional.edit_distance` between a model's n scanpaths and the human one, averaged over trials.
+
+    Args:
+        aggregation: as `ItemMetric`; trials have no weights.
 
     Example:
         >>> import torch
@@ -23,12 +26,26 @@ class EditDistance(DefinedMean):
         tensor(0.5000, dtype=torch.float64)
     """
 
-    quantity = "edits"
     higher_is_better = False
 
     def update(
-        self, model_objects: Tensor, model_mask: Tensor, human_objects: Tensor, human_mask: Tensor
+        self,
+        model_objects: Tensor,
+        model_mask: Tensor,
+        human_objects: Tensor,
+        human_mask: Tensor,
+        group: ArrayLike | None = None,
+        model_present: Tensor | None = None,
     ) -> None:
-        """Add B trials: objects [B, n, T] of the model and [B, T'] of people, with bool masks."""
+        """Add B trials.
+
+        Args:
+            model_objects: [B, n, T] object ids that n scanpaths of the model fixate on each trial.
+            model_mask: [B, n, T] bool, True = valid; padding at the end.
+            human_objects: [B, T'] object ids that the person fixated; `human_mask` [B, T'] likewise.
+            group: [B] integer ids of the images (subjects) that the trials belong to.
+            model_present: [B, n] bool, which of the n scanpaths exist, where trials differ in number; None = all.
+        """
         check_trials(model_objects, human_objects)
-        self.add_trials(edit_distance(model_objects, human_objects[:, None], model_mask, human_mask[:, None]))
+        scores = edit_distance(model_objects, human_objects[:, None], model_mask, human_mask[:, None])
+        self.add(where_present(scores, model_present).nanmean(1), group)

@@ -12,17 +12,18 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gazekit.metrics.bootstrap import Interval, bootstrap_interval
-from gazekit.metrics.functional.arguments import ArrayLike, integers
+from gazekit.metrics.bootstrap import bootstrap_interval
+from gazekit.metrics.functional.arguments import ArrayLike
 from gazekit.metrics.functional.arguments import values as real_values
-from gazekit.metrics.rows_metric import RowsMetric
+from gazekit.metrics.grouped_metric import GroupedMetric
+from gazekit.metrics.score import Score
 
 __all__ = ["Aggregation", "ItemMetric"]
 
 Aggregation = Literal["item", "weight", "group", "none"]
 
 
-class ItemMetric(RowsMetric):
+class ItemMetric(GroupedMetric):
     """Items' values, and how they are put together.
 
     Subclasses set `parts`, the names of the K values of an item, where it has several.
@@ -38,7 +39,7 @@ class ItemMetric(RowsMetric):
     parts: tuple[str, ...] = ()
 
     def __init__(self, aggregation: Aggregation = "item") -> None:
-        super().__init__(items=1, groups=1, weights=1)
+        super().__init__("items", items=1, weights=1)
         if aggregation not in ("item", "weight", "group", "none"):
             raise ValueError(f"aggregation must be item, weight, group or none, got {aggregation!r}")
         self.aggregation = aggregation
@@ -56,38 +57,52 @@ class ItemMetric(RowsMetric):
         values = values[:, None] if values.dim() == 1 else values
         if values.dim() != 2 or values.shape[1] != self._width:
             raise ValueError(f"values must have shape [N, {self._width}], got {list(values.shape)}")
-        facts = {
-            "group": None if group is None else torch.atleast_1d(integers("group", group)),
-            "weight": None if weight is None else _weights(weight),
-        }
-        for name, fact in facts.items():
-            self._check_fact(name, fact, len(values))
-        for name, fact in facts.items():
-            if fact is not None:
-                self.add_rows(f"{name}s", fact.to(values.device)[:, None])
-        self.add_rows("items", values)
+        weight = None if weight is None else _weights(weight)
+        for name, fact in (("group", group), ("weight", weight)):
+            if fact is None and self.aggregation == name:
+                raise ValueError(
+                    f"aggregation={name!r} needs the {name} of each item, which this update did not give"
+                )
+        self.check_fact("weight", weight, len(values))
+        self.add_grouped(values, group)
+        if weight is not None:
+            self.add_rows("weights", weight.to(values.device)[:, None])
 
     def no_rows(self, name: str) -> Tensor:
         if name == "items":  # subclasses may set `parts` after the constructor
             return torch.zeros(0, self._width, dtype=torch.float64, device=self.device)
-        rows = super().no_rows(name)
-        return rows.long() if name == "groups" else rows
+        return super().no_rows(name)
 
     def compute(self) -> Tensor:
         """[] or [K] the mean over defined items; [N] or [N, K] with aggregation "none". NaN where undefined."""
         result = self.item_values if self.aggregation == "none" else self._ratio()
         return result if self.parts else result[..., 0]
 
-    def interval(self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0) -> Interval:
-        """The mean with its percentile bootstrap interval; whole groups are drawn, or items without groups.
+    def interval(
+        self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0
+    ) -> Score | dict[str, Score]:
+        """The mean with its percentile bootstrap interval: a `Score`, or one for each of the `parts`.
 
-        Call it on all processes. NaN where fewer than two groups (items) have a value. See `bootstrap_interval`.
+        The bootstrap draws whole groups, or single items if there are no groups. `n` counts the items with a
+        value, `undefined` those without.
+
+        Call it on all processes. There is no interval (NaN) where fewer than two groups (items) have a value. See
+        `bootstrap_interval`.
+
+        Raises:
+            ValueError: aggregation "none"; level or n_resamples out of range.
         """
         if self.aggregation == "none":
             raise ValueError("aggregation='none' has no mean to give an interval for")
         with self.sync_context():
             found = bootstrap_interval(*self._sums(), n_resamples=n_resamples, level=level, seed=seed)
-        return found if self.parts else Interval(*(bound[0] for bound in found))
+            undefined = self.item_values.isnan().sum(0).tolist()
+            count = self.count
+        scores = [
+            Score.of(bounds, count - left_out, left_out)
+            for *bounds, left_out in zip(*found, undefined, strict=True)
+        ]
+        return dict(zip(self.parts, scores, strict=True)) if self.parts else scores[0]
 
     @property
     def item_values(self) -> Tensor:
@@ -101,32 +116,8 @@ class ItemMetric(RowsMetric):
         return count if self.parts else count[0]
 
     @property
-    def count(self) -> int:
-        """Number of items, undefined ones included, of this process (of all inside `sync_context`)."""
-        return len(self.item_values)
-
-    @property
     def _width(self) -> int:
         return max(1, len(self.parts))
-
-    def _check_fact(self, name: str, fact: Tensor | None, count: int) -> None:
-        if fact is not None and fact.shape != (count,):
-            raise ValueError(f"{name} must have shape [{count}], got {list(fact.shape)}")
-        if fact is None and self.aggregation == name:
-            raise ValueError(
-                f"aggregation={name!r} needs the {name} of each item, which this update did not give"
-            )
-        earlier = any(len(part) for part in self.items)
-        if count and earlier and (fact is not None) != any(len(part) for part in getattr(self, f"{name}s")):
-            raise ValueError(_some_only(name))
-
-    def _fact(self, name: str) -> Tensor | None:
-        """[N] groups or weights of all items; None if they were not given."""
-        rows = self.rows(f"{name}s")[:, 0]
-        # `forward` and other processes add without knowing of one another
-        if len(rows) not in (0, self.count):
-            raise ValueError(_some_only(name))
-        return rows if len(rows) or self.aggregation == name else None
 
     def _ratio(self) -> Tensor:
         top, bottom = self._sums()
@@ -134,25 +125,20 @@ class ItemMetric(RowsMetric):
 
     def _sums(self) -> tuple[Tensor, Tensor]:
         """[G, K] numerators and denominators, whose sums' ratio is the value; G groups, or items without groups."""
-        values, group = self.item_values, self._fact("group")
+        values = self.item_values
         defined = ~values.isnan()
         share = defined.to(values)
         if self.aggregation == "weight":
-            share = share * self._fact("weight")[:, None]
+            weight = self.fact("weight")
+            share = share * (weight if weight is not None else share.new_zeros(0))[:, None]
         top, bottom = torch.where(defined, values * share, 0.0), share
-        if group is None:
+        if self.fact("group") is None:
             return top, bottom
-        names, index = group.unique(return_inverse=True)
-        top, bottom = (
-            values.new_zeros(len(names), self._width).index_add_(0, index, x) for x in (top, bottom)
-        )
+        unit, count = self.units()
+        top, bottom = (values.new_zeros(count, self._width).index_add_(0, unit, x) for x in (top, bottom))
         if self.aggregation == "group":
             return torch.where(bottom > 0, top / bottom, 0.0), (bottom > 0).to(values)
         return top, bottom
-
-
-def _some_only(name: str) -> str:
-    return f"either all items have a {name} or none has: some updates gave {name}=..., others did not"
 
 
 def _weights(weight: ArrayLike) -> Tensor:

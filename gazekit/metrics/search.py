@@ -3,7 +3,7 @@
 Published curves average categories of targets: `aggregation="group"` with the category of each trial.
 
 Who looked at a trial: in B scanpaths, and in B lists of n_i scanpaths each, everybody listed, so that a scanpath
-without fixations is a search that failed. In a padded panel [B, n, T] one without fixations is padding: nobody.
+without fixations is a search that failed. In a padded panel [B, n, T] one without fixations is padding.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gazekit.metrics.bootstrap import Interval, bootstrap_interval
+from gazekit.metrics.bootstrap import bootstrap_interval
 from gazekit.metrics.functional.arguments import ArrayLike, boxes, whole_number
 from gazekit.metrics.functional.visual_search import (
     found_by,
@@ -25,6 +25,7 @@ from gazekit.metrics.functional.visual_search import (
 )
 from gazekit.metrics.item_metric import Aggregation, ItemMetric
 from gazekit.metrics.panels import panel
+from gazekit.metrics.score import Score
 from gazekit.scanpath import Scanpaths, ScanpathsLike
 
 __all__ = ["TFPAUC", "ProbabilityMismatch", "ScanpathRatio", "TFPAUCMean", "TargetFoundCurve"]
@@ -38,9 +39,9 @@ class SearchMetric(ItemMetric):
 
         Args:
             paths: B scanpaths; or several of each trial, whose mean counts: B lists of n_i scanpaths (or B
-                `Scanpaths`), where one without fixations failed, or a panel [B, n, T], where it stands for nobody.
+                `Scanpaths`), where one without fixations failed, or a panel [B, n, T], where it is padding.
             boxes_xyxy_px: [B, 4] boxes of the targets; NaN where there is none, which is undefined. So is a
-                trial of nobody.
+                trial without scanpaths.
             group: [B] integer ids of the categories of the targets.
         """
         self.add(self.mean_score("paths", paths, boxes_xyxy_px), group)
@@ -215,10 +216,12 @@ class ProbabilityMismatch(SearchMetric):
         """[] the mismatch; NaN before there was a target."""
         return self._mismatch(self._ratio())
 
-    def interval(self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0) -> Interval:
-        """As `ItemMetric.interval`."""
+    def interval(self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0) -> Score:
+        """As `ItemMetric.interval`; `n` and `undefined` count trials."""
         with self.sync_context():
-            return bootstrap_interval(*self._sums(), self._mismatch, n_resamples, level, seed)
+            found = bootstrap_interval(*self._sums(), self._mismatch, n_resamples, level, seed)
+            undefined = int(self.undefined)
+            return Score.of(found, self.count - undefined, undefined)
 
     @property
     def undefined(self) -> Tensor:

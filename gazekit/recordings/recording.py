@@ -18,6 +18,7 @@ import pandas as pd
 
 from gazekit.geometry import Screen
 from gazekit.recordings.camera import SceneCamera
+from gazekit.recordings.readers import reader_of
 
 __all__ = ["EVENT_COLUMNS", "MESSAGE_COLUMNS", "Eye", "Gaze", "Recording", "event_table"]
 
@@ -159,20 +160,24 @@ class Recording:
     notes: tuple[str, ...] = ()
 
     @staticmethod
-    def open(path: str | Path, screen: Screen | None = None, **options: Any) -> Recording:
-        """Read a recording of any known tracker; the format is detected from the content of the file or folder.
+    def open(
+        path: str | Path, screen: Screen | None = None, format: str | None = None, **options: Any
+    ) -> Recording:
+        """Read a recording of any known tracker.
 
         Args:
             path: a file (`.asc`, `.tsv`, `.csv`, ...) or the folder of a recording.
             screen: the display, for units in degrees.
-            options: options of the format's reader, see `gazekit.recordings.readers`.
+            format: one of `gazekit.recordings.readers.FORMATS`; None: detect it from the content.
+            options: options of that format's reader.
         Raises:
             FileNotFoundError: no such path.
-            RecordingError: an unknown format, or a broken file; the message says where.
+            RecordingError: an unrecognised format, or a broken file; the message says where.
+            ValueError: an unknown format or option.
         """
-        from gazekit.recordings.readers import read
-
-        return read(path, screen, **options)
+        path = Path(path).expanduser()
+        recording = reader_of(path, format, options)(path, **options)
+        return recording if screen is None else recording.with_screen(screen)
 
     def gaze(self, eye: Eye | None = None) -> Gaze:
         """One stream of gaze with NaN wherever the tracker marks a sample invalid.

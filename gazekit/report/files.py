@@ -4,127 +4,137 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from gazekit.metrics.ceiling import Ceiling
-from gazekit.report.rows import HEADLINE, Row
+from gazekit.base.scores import Scores, Table
+from gazekit.drawing import save
+from gazekit.drawing.scores import scores_figure
+from gazekit.files import written_whole
+from gazekit.metrics import Score
+from gazekit.report.table import across, down, left_out
 from gazekit.versions import versions
 
-__all__ = ["REASONS", "report_text", "table_lines", "write_metrics"]
+__all__ = ["NUMBERS", "read_table", "text_of", "write_files"]
 
-REASONS = {
-    ("people", "information_gain_bits"): "people give scanpaths, not probabilities",
-    ("people", "information_gain_with_stop_bits"): "people give scanpaths, not probabilities",
-}
-"""Why a metric is undefined for every trial of a row."""
-
-_PEOPLE = [
-    "people: other people's scanpaths on the same scene; their behavioural delta is that of one random half of the "
-    "observers from the other.",
-    "",
-]
-
-_POSITIONS = [
-    "Generated fixations are at the centres of their objects and have no duration. Every scanpath of a person is "
-    "compared with all that predict it. people, leave one out: all other people on the scene; split half: a random "
-    "half of them; other images: people on other scenes, the centre bias; chance: uniform positions. A model above "
-    "the first knows more than other people do, one below other images has not beaten the centre bias.",
-    "",
-]
-
-_TITLES = {
-    "information_gain_bits": "IG (bits)",
-    "information_gain_with_stop_bits": "IG + stop",
-    "sequence_score": "seq. score",
-    "edit_distance": "edit dist.",
-    "behaviour_delta": "delta",
-}
+NUMBERS = "metrics.json"
 
 
-def write_metrics(path: Path, rows: dict[str, Row], **facts) -> None:
-    """Write `facts` (dataset, split, seed, ...), versions and rows as JSON; undefined numbers become null."""
-    reasons = {f"{row}/{metric}": reason for (row, metric), reason in REASONS.items() if row in rows}
-    record = {**facts, "versions": versions(), "undefined_reasons": reasons, "rows": rows}
-    path.write_text(json.dumps(_without_nan(record), indent=1, allow_nan=False) + "\n")
+def write_files(
+    folder: Path,
+    title: str,
+    scores: Scores,
+    headline: Sequence[str],
+    facts: Mapping[str, Any],
+    notes: Sequence[str],
+    figures: Mapping[str, Any],
+) -> str:
+    """Write metrics.json, report.md and figures/*.png; returns the tables as the terminal shows them.
+
+    Args:
+        headline: columns of the main table, in order.
+        facts: what metrics.json says beside the rows: data, seed, ...
+        figures: name to further figure.
+    """
+    record = {
+        "title": title,
+        "headline": list(headline),
+        **facts,
+        "notes": list(notes),
+        "versions": versions(),
+        "higher_is_better": scores.higher_is_better,
+        "reasons": {f"{row}/{column}": text for (row, column), text in scores.reasons.items()},
+        "rows": {row: {c: s._asdict() for c, s in found.items()} for row, found in scores.table.items()},
+    }
+    with written_whole(folder / NUMBERS) as unfinished:
+        unfinished.write_text(json.dumps(_without_nan(record), indent=1, allow_nan=False) + "\n")
+    rest = [c for c in _columns(scores.table) if c not in headline]
+    drawn = {"scores": _figure(scores, headline)}
+    if rest:
+        drawn["all_scores"] = _figure(scores, rest)
+    for name, figure in (drawn | dict(figures)).items():
+        save(figure, folder / "figures" / f"{name}.png")
+    pictures = [f"figures/{name}.png" for name in drawn | dict(figures)]
+    with written_whole(folder / "report.md") as unfinished:
+        unfinished.write_text(_report(title, scores, headline, rest, notes, pictures))
+    return text_of(scores, headline)
 
 
-def _without_nan(value):
+def text_of(scores: Scores, headline: Sequence[str]) -> str:
+    """The main table of those rows that have any of its scores, and all other scores below."""
+    rest = [c for c in _columns(scores.table) if c not in headline]
+    main = {row: found for row, found in scores.table.items() if any(c in found for c in headline)}
+    more = ["", *down(_with_any(scores.table, rest), rest)] if rest else []
+    return "\n".join([*across(main, headline), *more])
+
+
+def _report(
+    title: str,
+    scores: Scores,
+    headline: Sequence[str],
+    rest: Sequence[str],
+    notes: Sequence[str],
+    pictures: Sequence[str],
+) -> str:
+    main = {row: found for row, found in scores.table.items() if any(c in found for c in headline)}
+    lines = [f"# {title}", "", *across(main, headline), ""]
+    lines += [
+        "In brackets: 95 % bootstrap intervals. Direction of better values: " + _directions(scores) + ".",
+        "",
+    ]
+    if rest:
+        lines += ["## All other scores", "", *down(_with_any(scores.table, rest), rest), ""]
+    about = [f"- {row}: {text}" for row, text in scores.about.items() if text and row in scores.table]
+    lines += ["## Rows", "", *about, ""] if about else []
+    told = [*notes, *scores.notes, *left_out(scores)] or ["nothing undefined"]
+    lines += ["## Notes: what to know, what is undefined or not measured", "", *(f"- {n}" for n in told), ""]
+    for picture in pictures:
+        lines += [f"![{Path(picture).stem}]({picture})", ""]
+    return "\n".join(lines)
+
+
+def _directions(scores: Scores) -> str:
+    words = {True: "higher", False: "lower", None: "neither"}
+    by_word: dict[str, list[str]] = {}
+    for column, better in scores.higher_is_better.items():
+        by_word.setdefault(words[better], []).append(column)
+    return "; ".join(f"{word}: {', '.join(columns)}" for word, columns in by_word.items())
+
+
+def _figure(scores: Scores, columns: Sequence[str]) -> Any:
+    table = _with_any(scores.table, columns)
+    rows = {row: {c: s._asdict() for c, s in found.items()} for row, found in table.items()}
+    up = {c: b for c, b in scores.higher_is_better.items() if b is not None}
+    return scores_figure(rows, columns, up)
+
+
+def _with_any(table: Table, columns: Sequence[str]) -> Table:
+    return {row: found for row, found in table.items() if any(c in found for c in columns)}
+
+
+def _columns(table: Table) -> list[str]:
+    return list(dict.fromkeys(column for found in table.values() for column in found))
+
+
+def read_table(record: Mapping[str, Any]) -> Table:
+    """The rows of a metrics.json."""
+    return {
+        row: {column: Score(**{k: _number(v) for k, v in s.items()}) for column, s in found.items()}
+        for row, found in record["rows"].items()
+    }
+
+
+def _number(value: float | str | None) -> float:
+    return math.nan if value is None else float(value) if isinstance(value, str) else value
+
+
+def _without_nan(value: Any) -> Any:
     """NaN to null and infinities to strings, which JSON has no numbers for."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(k): _without_nan(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_without_nan(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return value
-
-
-def _cell(entry: dict, interval: bool = True) -> str:
-    if math.isnan(entry["value"]):
-        return "undefined"
-    text = f"{entry['value']:.3f}"
-    if interval and not math.isnan(entry["low"]):
-        text += f" [{entry['low']:.3f}, {entry['high']:.3f}]"
-    return text
-
-
-def table_lines(rows: dict[str, Row], metrics: tuple[str, ...] = HEADLINE) -> list[str]:
-    """A Markdown table, one line a row, 95 % intervals in brackets; it reads well in a terminal too."""
-    header = ["row", *(_TITLES.get(m, m) for m in metrics)]
-    body = [[name, *(_cell(row[m]) for m in metrics)] for name, row in rows.items()]
-    width = [max(len(line[k]) for line in [header, *body]) for k in range(len(header))]
-
-    def line(cells: list[str]) -> str:
-        return "| " + " | ".join(c.ljust(w) for c, w in zip(cells, width, strict=True)) + " |"
-
-    return [line(header), line(["-" * w for w in width]), *(line(cells) for cells in body)]
-
-
-def _undefined(name: str, metric: str, row: Row) -> str:
-    count, reason = row[metric]["undefined"], REASONS.get((name, metric))
-    return f"- {name}, {metric}: {count} undefined" + (f" ({reason})" if reason else "") if count else ""
-
-
-def report_text(
-    title: str,
-    rows: dict[str, Row],
-    notes: list[str],
-    figures: list[str],
-    positions: Ceiling | None = None,
-) -> str:
-    """report.md: the main table, the behaviour, positions, what was left out, and the pictures."""
-    first = next(iter(rows.values()))
-    parts = ("found", "length", "search", "refix", "revisit")
-    count = first["sequence_score"]
-    lines = [f"# {title}", "", *table_lines(rows), ""]
-    lines += [
-        f"Means over {first['information_gain_bits']['n']} fixations of {count['n']} scanpaths; in brackets 95 % "
-        "bootstrap intervals over images. IG: information gain of the next fixation over chance, given the true "
-        "past, higher is better. Sequence score (higher is better), edit distance and behavioural delta (lower "
-        "is better) judge generated scanpaths. Edit distance: insertions, deletions and replacements to the person's "
-        "scanpath. Behavioural delta: mean relative deviation of the five numbers below from people's. Rows: uniform "
-        "is chance; marginal knows places in the picture; pairwise scores each candidate by its relation to the "
-        "current object; observer is the simulated observer itself, the ceiling.",
-        "",
-        "## Behaviour of the generated scanpaths",
-        "",
-        *table_lines(rows, parts),
-        "",
-        "found: ends on the target; length: fixations; search, refix, revisit: shares of fixations on new "
-        "objects, again on the same, and back on earlier ones.",
-        "",
-        *(_PEOPLE if "people" in rows else []),
-        *([] if positions is None else ["## Positions in pixels", "", str(positions), "", *_POSITIONS]),
-    ]
-    undefined = [_undefined(name, metric, row) for name, row in rows.items() for metric in HEADLINE]
-    undefined = [line for line in undefined if line] or ["- nothing undefined"]
-    lines += [
-        "## Notes: what to know, what is undefined, filtered, skipped",
-        "",
-        *undefined,
-        *(f"- {n}" for n in notes),
-        "",
-    ]
-    for figure in figures:
-        lines += [f"![{Path(figure).stem}]({figure})", ""]
-    return "\n".join(lines)

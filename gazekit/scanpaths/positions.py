@@ -1,58 +1,79 @@
-"""Comparisons of positions in pixels: models beside people, the centre bias and chance, on one split."""
+"""Comparisons of positions in pixels: models beside people, the centre bias and chance."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from gazekit.geometry import box_centres
-from gazekit.metrics.ceiling import Ceiling, ModelScanpaths, People, human_ceiling
+from gazekit import metrics as classes
+from gazekit.base import Predictor
+from gazekit.base.scores import Scores, Settings
+from gazekit.metrics.ceiling import ModelScanpaths, People, human_ceiling
+from gazekit.metrics.info import INFO
 from gazekit.metrics.item_metric import ItemMetric
-from gazekit.scanpaths.model import ScanpathModel, sample
+from gazekit.scanpaths.predictor import ObjectPredictor
 
-__all__ = ["model_scanpaths", "people_of", "position_scores"]
+__all__ = ["PositionComparison", "model_scanpaths", "people_of"]
+
+_ABOUT = {
+    "people, leave one out": "All other people on the scene. A model above it knows more than other people do.",
+    "people, split half": "A random half of the people that the person is not in.",
+    "other images": "People on other scenes: the centre bias, which a model must beat.",
+    "chance": "Uniformly random positions.",
+}
 
 
-def position_scores(
-    models: Mapping[str, nn.Module],
-    data,
-    part: str,
-    metrics: Mapping[str, ItemMetric],
-    samples: int,
-    max_fixations: int,
-    seed: int,
-    **settings,
-) -> Ceiling:
-    """Score people's positions by a model's object centres, by other people and by baselines.
+class PositionComparison:
+    """People's positions scored by a model's, by other people's and by simple baselines.
+
+    A generated fixation is at the centre of its object and has no duration. Each person's scanpath is compared with all
+    that predict it: see `human_ceiling`, which this calls.
 
     Args:
-        models: scanpath models over objects; a generated fixation is at the centre of its object, without duration.
-        part: of the data, "test" for instance.
-        metrics: name to metric of scanpaths or of maps.
-        samples: scanpaths generated a scene.
-        max_fixations: generated scanpaths are cut there.
-        seed: of everything random.
-        settings: of `human_ceiling`.
+        metrics: name of a metric of scanpaths or of maps (`gazekit.metrics.INFO`) to its settings.
+        sigma_px: of the Gaussian around each fixation; metrics of maps need it.
+    Raises:
+        ValueError: an unknown metric.
     """
-    index = data.parts[part].tolist()
-    people = people_of(data.dataset, index)
-    limits = (data, index, samples, max_fixations, seed)
-    generated = {name: model_scanpaths(model, *limits) for name, model in models.items()}
-    if data.dataset.observer is not None:
-        if "observer" in generated:
-            raise ValueError(
-                "a model is named 'observer', as the simulated observer of the data set: rename it"
-            )
-        generated["observer"] = model_scanpaths(data.dataset.observer, *limits, data.dataset.categories)
-    return human_ceiling(people, metrics, generated, seed=seed, **settings)
+
+    def __init__(self, metrics: Mapping[str, Mapping[str, Any]], sigma_px: float | None = None) -> None:
+        if unknown := [name for name in metrics if name not in INFO]:
+            raise ValueError(f"unknown metric {unknown[0]!r}; `gazekit list metrics` shows them all")
+        self.metrics: dict[str, ItemMetric] = {
+            name: getattr(classes, INFO[name].class_name)(**settings) for name, settings in metrics.items()
+        }
+        self.sigma_px = sigma_px
+
+    def scores(
+        self,
+        rows: Mapping[str, Predictor],
+        data: Any,
+        settings: Settings,
+        progress: Callable[[str, float], None],
+    ) -> Scores:
+        """Rows of models and of people (`gazekit.base.scores.Comparison`); `data` are `ScanpathData`."""
+        index = data.parts[data.split].tolist()
+        models = {
+            name: model_scanpaths(row, data, index, settings.samples, settings.seed)
+            for name, row in rows.items()
+            if hasattr(row, "positions_px")
+        }
+        options = {"n_resamples": settings.resamples, "seed": settings.seed, "progress": progress}
+        people = people_of(data.dataset, index)
+        ceiling = human_ceiling(people, self.metrics, models, sigma_px=self.sigma_px, **options)
+        facts = ", ".join(f"{name} {value}" for name, value in ceiling.facts.items())
+        better = {
+            column: self.metrics[column.partition(".")[0]].higher_is_better for column in ceiling.columns
+        }
+        return Scores(ceiling.rows, {}, dict(_ABOUT), better, [f"comparisons of positions: {facts}"])
 
 
 def people_of(dataset, index: Sequence[int]) -> People:
-    """The people of some trials; an image is a scene, that is a picture with a target."""
+    """The people of some trials of a `ScanpathDataset`; an image is a scene, that is a picture with a target."""
     trials = [dataset.trials[i] for i in index]
     scenes = [dataset.scenes[trial.scene] for trial in trials]
     seen: Counter[tuple[int, str]] = Counter()
@@ -67,30 +88,17 @@ def people_of(dataset, index: Sequence[int]) -> People:
 
 
 def model_scanpaths(
-    model: ScanpathModel,
-    data,
-    index: Sequence[int],
-    samples: int,
-    max_fixations: int,
-    seed: int,
-    categories: Sequence[str] | None = None,
+    row: ObjectPredictor, data, index: Sequence[int], samples: int, seed: int
 ) -> ModelScanpaths:
-    """`samples` generated scanpaths of each scene of some trials, at the centres of their objects.
-
-    Args:
-        categories: the vocabulary that the model counts categories in; by default the data module's.
-    """
+    """`samples` generated scanpaths of each scene of some trials, in pixels."""
     of_scene = {data.dataset.trials[i].scene: i for i in reversed(index)}
     chosen = list(of_scene.values())
-    device = next((p.device for p in model.parameters()), "cpu") if isinstance(model, nn.Module) else "cpu"
     generator = torch.Generator().manual_seed(seed)
+    device = next((p.device for p in row.parameters()), "cpu")
     paths, scenes = [], []
     for start in range(0, len(chosen), data.batch_size):
-        batch = data.batch(chosen[start : start + data.batch_size], categories).to(device)
-        drawn = sample(model, batch.scenes[batch.scene_of_trial], samples, max_fixations, generator).to_list()
-        for k, objects in enumerate(drawn):
-            scene = data.dataset.trials[int(batch.trial[k // samples])].scene
-            centres = box_centres(data.dataset.scenes[scene].boxes_px)
-            paths.append(centres[objects.cpu().numpy()].reshape(-1, 2))
-            scenes.append(scene)
+        batch = data.batch_for(chosen[start : start + data.batch_size], row.facts).to(device)
+        paths += [path.numpy() for path in row.positions_px(batch, generator, samples)]
+        for i in batch.trial.tolist():
+            scenes += [data.dataset.trials[i].scene] * samples
     return ModelScanpaths(paths, np.array(scenes))

@@ -14,9 +14,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from gazekit.verbs.learning_curves import learning_curves
+
 try:
     import fcntl
-except ImportError:  # not on Windows, where two servers of one project are not noticed
+except ImportError:  # on Windows, two servers of one project are not detected
     fcntl = None
 
 __all__ = ["Options", "main"]
@@ -26,47 +28,50 @@ HELP = """gazekit annotate: label what people looked at in a video, with a model
 usage: python -m gazekit annotate project=DIR [recording=PATH] [KEY=VALUE ...]
        python -m gazekit annotate compare=DIR project=DIR
        python -m gazekit annotate simulate=LABELS project=DIR recording=PATH [frames=N]
-       python -m gazekit annotate simulate=RUN [KEY=VALUE ...]
+       python -m gazekit annotate simulate=RUNS run_dir=DIR [KEY=VALUE ...]
 
-  project=DIR         folder of the project: one file with every action, and the models. Made if it is not there
+  project=DIR         folder of the project: one file with every action, and the models. Created if absent
   recording=PATH      an eye tracker's recording, or a folder of images; needed for a new project
-  name=TEXT           of a new project; by default the recording's
-  model=PATH          of a new project: the model of another project (its folder, or what it exported as .zip), with its
-                      labels; it predicts from the first frame
-  detector=FOLDER     RT-DETRv2 or D-FINE of the package transformers, as save_pretrained writes it, is trained instead
-                      of the small detector that begins with nothing; detector=tiny takes that one again. Kept
-  propagator=FOLDER   SAM 2 for video of transformers carries boxes, instead of the motion of points; propagator=flow
-                      takes that one again. Kept
-  host=127.0.0.1      address to listen on. Any other than this machine's own (127.0.0.1, ::1, localhost) needs the
-                      token that is printed, and is not encrypted: use it within a network that you trust
-  port=0              0 takes the project's last one, or another if that is not free
-  token=TEXT          for host=; by default a new one at each start
-  open_browser=true   show the page at once
+  name=TEXT           name of a new project; default: that of the recording
+  model=PATH          for a new project: the model of another project (its folder, or its exported .zip), with its
+                      labels; it predicts from the first frame on
+  detector=FOLDER     fine-tune RT-DETRv2 or D-FINE of the package transformers, as save_pretrained writes it, instead
+                      of training the small detector from scratch; detector=tiny returns to that. Stored in the project
+  propagator=FOLDER   propagate boxes with SAM 2 for video of transformers instead of the motion of points;
+                      propagator=flow returns to that. Stored in the project
+  host=127.0.0.1      address to listen on. Any other than loopback (127.0.0.1, ::1, localhost) requires the token that
+                      is printed; the connection is not encrypted: use it in a trusted network only
+  port=0              0 uses the project's last port, or another if that is taken
+  token=TEXT          for host=; default: a new one at each start
+  open_browser=true   open the page in the browser
 
-The page is then at the address that is printed; ? shows its keys. Everything is saved as it is done. Ctrl+C ends.
+The page is at the address that is printed; ? lists its keys. Each action is saved at once. Ctrl+C stops the server.
 
-  compare=DIR         no page: how far the coders of two projects of one recording agree, over the fixations that both
-                      answered. Prints and writes agreement.csv and agreement_confusion.csv into the project's folder
+  compare=DIR         no page: agreement of the coders of two projects of one recording, over the fixations that both
+                      labelled. Prints it and writes agreement.csv and agreement_confusion.csv into the project's folder
 
-  simulate=LABELS     no page: an annotator who knows the labels of a COCO, CVAT or Label Studio file works through the
-                      queue of a new project, and the model learns as it does for people: what would it have saved?
-  frames=N            of the queue, for simulate=LABELS; by default all
+  simulate=LABELS     no page: a simulated annotator, who knows the labels of a COCO, CVAT or Label Studio file, works
+                      through the queue of a new project, and the model learns as it does for people; prints how much
+                      work the model would have saved
+  frames=N            number of frames of the queue for simulate=LABELS; default: all
 
-  simulate=RUN        no page: a simulated annotator corrects generated videos, from the detectors of a run folder of
-                      `fit +experiment=impn`, and curves are drawn; settings as of `evaluate`, which does it
+  simulate=RUNS       no page: a simulated annotator corrects the generated videos of the runs of
+                      `fit +experiment=impn` in a folder (a run or a sweep), from their detectors, and learning curves
+                      are drawn into run_dir=DIR. Settings: models=A,B n_labelled=60 every=10 steps=100
+                      detector_steps=100
 
 examples:
   python -m gazekit annotate recording=p01/ project=study/p01
   python -m gazekit annotate project=study/p01
   python -m gazekit annotate project=study/p01 host=0.0.0.0 port=8800
   python -m gazekit annotate simulate=p01.json recording=p01/ project=trial frames=60
-  python -m gazekit annotate simulate=outputs/impn/TIME run_dir=curves +annotation.every=5
+  python -m gazekit annotate simulate=outputs/impn/TIME run_dir=curves every=5
 """
 
 
 @dataclass(frozen=True)
 class Options:
-    """What `annotate` is told; see its help."""
+    """The options of `annotate`; see its help."""
 
     project: str
     recording: str | None = None
@@ -84,13 +89,17 @@ def main(rest: list[str]) -> int:
     """Run `gazekit annotate ...`.
 
     Raises:
-        ValueError, OSError: options, a project or a recording that don't fit.
+        ValueError, OSError: invalid options, or a project or recording that cannot be used.
     """
     if not rest or rest[0] in ("-h", "--help", "help"):
         print(HELP)
         return 0
     if simulated := [word.partition("=")[2] for word in rest if word.startswith("simulate=")]:
-        return _simulate(simulated[-1], [word for word in rest if not word.startswith("simulate=")])
+        path, words = simulated[-1], [word for word in rest if not word.startswith("simulate=")]
+        path = os.path.expanduser(path)
+        if Path(path).is_dir():
+            return learning_curves(Path(path), _key_values(words))
+        return _simulate(Path(path), words)
     values = _key_values(rest)
     from gazekit.errors import StoreError
 
@@ -102,9 +111,9 @@ def main(rest: list[str]) -> int:
 
 def _compare(values: dict[str, str]) -> int:
     if set(values) != {"compare", "project"}:
-        raise ValueError(f"compare takes compare=DIR project=DIR and nothing else, got {', '.join(values)}")
-    from gazekit.annotate.agreement import compare
+        raise ValueError(f"expected compare=DIR project=DIR only, got {', '.join(values)}")
     from gazekit.annotate.project import Project
+    from gazekit.annotate.project.agreement import compare
 
     with Project.open(values["compare"]) as first, Project.open(values["project"]) as second:
         found = compare(first, second)
@@ -113,30 +122,25 @@ def _compare(values: dict[str, str]) -> int:
     return 0
 
 
-def _simulate(path: str, rest: list[str]) -> int:
-    """With a file of labels, or a run folder of `fit`."""
-    path = os.path.expanduser(path)
-    if not Path(path).exists():
+def _simulate(path: Path, rest: list[str]) -> int:
+    """The simulated annotator of a file of labels."""
+    if not path.exists():
         raise ValueError(f"simulate={path}: no such file of labels or run folder")
-    if Path(path).is_dir():
-        from gazekit.cli import main as gazekit
-
-        return gazekit(["evaluate", f"ckpt={path}", *rest]) or 0
-    from gazekit.annotate import opening
-    from gazekit.verbs.simulate import simulate_labels
+    from gazekit.annotate.session.project_setup import checked_settings, create_project, existing_project
+    from gazekit.verbs.annotation_simulation import simulate_labels
 
     values = _key_values(rest)
     frames = values.pop("frames", None)
     if frames is not None and not (frames.isdecimal() and int(frames) > 0):
-        raise ValueError(f"frames={frames}: expected a number of frames from 1 on")
+        raise ValueError(f"frames={frames}: expected a whole number of frames from 1")
     options = _options(values)
-    kept = opening.kept(options.detector, options.propagator)
-    project = opening.there(options.project, options.recording, options.model)
+    settings = checked_settings(options.detector, options.propagator)
+    project = existing_project(options.project, options.recording, options.model)
     if project is None:
-        project = opening.created(options.project, options.recording, options.model, options.name)
+        project = create_project(options.project, options.recording, options.model, options.name)
     with closing(project):
-        project.store.describe(kept)
-        return simulate_labels(Path(path), project, None if frames is None else int(frames))
+        project.store.describe(settings)
+        return simulate_labels(path, project, None if frames is None else int(frames))
 
 
 def _key_values(rest: Sequence[str]) -> dict[str, str]:
@@ -162,11 +166,11 @@ def _options(values: dict[str, str]) -> Options:
             f"unknown {', '.join(unknown)}; expected {', '.join(sorted(known | {'compare', 'simulate'}))}"
         )
     if not values.get("project"):
-        raise ValueError("project=DIR is missing: the folder that keeps the labels, made if it is not there")
+        raise ValueError("project=DIR is missing: the folder of the labels, created if absent")
     typed: dict[str, Any] = dict(values)
     for name in ("project", "recording", "model", "detector", "propagator"):
         if name in values:
-            typed[name] = os.path.expanduser(values[name])  # shells leave the ~ of KEY=~/... as it is
+            typed[name] = os.path.expanduser(values[name])  # shells do not expand the ~ of KEY=~/...
     if "port" in values:
         if not values["port"].isdecimal() or int(values["port"]) > 65535:
             raise ValueError(f"port={values['port']}: expected a number from 0 to 65535")
@@ -186,38 +190,38 @@ def _serve(options: Options) -> int:
         raise ValueError(
             f"annotate needs {error.name}: in the checkout run pip install -c constraints.txt -e '.[annotate]'"
         ) from error
-    from gazekit.annotate import opening
-    from gazekit.annotate.security import is_loopback
-    from gazekit.annotate.server import serve
+    from gazekit.annotate.server.app import serve
+    from gazekit.annotate.server.security import is_loopback
     from gazekit.annotate.session import AnnotationSession
+    from gazekit.annotate.session.project_setup import checked_settings, create_project, existing_project
 
-    kept = opening.kept(options.detector, options.propagator)
+    settings = checked_settings(options.detector, options.propagator)
     token = options.token or (None if is_loopback(options.host) else secrets.token_urlsafe(24))
     with ExitStack() as stack:
-        project = opening.there(options.project, options.recording, options.model)
+        project = existing_project(options.project, options.recording, options.model)
         last = None if project is None else stack.enter_context(closing(project)).store.meta("port")
         if project is not None and options.name not in (None, project.name):
             raise ValueError(
-                f"name={options.name}: project={options.project} is there already, as {project.name!r}"
+                f"name={options.name}: project={options.project} exists already, with the name {project.name!r}"
             )
         listening = stack.enter_context(_listening(options.host, options.port, last))
-        if project is None:  # not before it is sure that it can be served
-            project = opening.created(options.project, options.recording, options.model, options.name)
+        if project is None:  # only once the server can listen
+            project = create_project(options.project, options.recording, options.model, options.name)
             stack.enter_context(closing(project))
         port = listening.getsockname()[1]
         address = _address(options.host, port)
-        stack.enter_context(_alone(Path(options.project), address))
-        # pages that wait for the server to come back look at the last port
-        project.store.describe({**kept, "port": port})
+        stack.enter_context(_only_server(Path(options.project), address))
+        # pages that wait for the server to restart try the last port
+        project.store.describe({**settings, "port": port})
         session = stack.enter_context(closing(AnnotationSession(project)))
         shown = address if token is None else f"{address}?token={token}"
-        serve(session, listening, options.host, token, ready=lambda: _tell(shown, options.open_browser))
+        serve(session, listening, options.host, token, ready=lambda: _announce(shown, options.open_browser))
     print("Everything is saved.", file=sys.stderr)
     return 0
 
 
 def _listening(host: str, port: int, last: int | None = None) -> socket.socket:
-    """A bound socket; with port 0 at the last port, if it is free."""
+    """A bound socket; port 0 uses the last port, if it is free."""
     if port == 0 and last is not None:
         with suppress(OSError):
             return _listening(host, last)
@@ -228,14 +232,12 @@ def _listening(host: str, port: int, last: int | None = None) -> socket.socket:
     except OSError as error:
         raise OSError(f"host={host}: {error}") from error
     try:
-        if os.name == "posix":  # a port of a server that just ended is free at once
+        if os.name == "posix":  # reuse the port of a server that just ended
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
     except OSError as error:
         listening.close()
-        raise OSError(
-            f"cannot listen on host={host} port={port}: {error}; port=0 takes a free one"
-        ) from error
+        raise OSError(f"cannot listen on host={host} port={port}: {error}; port=0 uses a free one") from error
     return listening
 
 
@@ -245,11 +247,11 @@ def _address(host: str, port: int) -> str:
 
 
 @contextmanager
-def _alone(folder: Path, address: str) -> Iterator[None]:
-    """One server a project: pages of two would not hear of each other's labels.
+def _only_server(folder: Path, address: str) -> Iterator[None]:
+    """One server per project: pages of two servers would not see each other's labels.
 
     Raises:
-        ValueError: another one runs; the text says where.
+        ValueError: another server runs; the text says where.
     """
     if fcntl is None:
         yield
@@ -261,7 +263,7 @@ def _alone(folder: Path, address: str) -> Iterator[None]:
             file.seek(0)
             where = file.read().strip() or "another address"
             raise ValueError(
-                f"this project is open already at {where}: use that page, or end that server"
+                f"this project is already open at {where}: use that page, or stop that server"
             ) from error
         file.truncate(0)
         file.write(address)
@@ -270,7 +272,7 @@ def _alone(folder: Path, address: str) -> Iterator[None]:
         file.truncate(0)
 
 
-def _tell(address: str, open_browser: bool) -> None:
+def _announce(address: str, open_browser: bool) -> None:
     print(f"gazekit annotate: {address}", flush=True)
     if open_browser:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

@@ -1,10 +1,11 @@
-"""`data`: list data sets, check whether a copy is complete, and download one."""
+"""`data`: list data sets, check whether a copy is complete, and download one, or the weights of a backbone."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from gazekit import backbones
 from gazekit.datasets import NAMES, info
 from gazekit.datasets.check import check
 from gazekit.datasets.fetch import fetch
@@ -15,6 +16,7 @@ EPILOG = """examples:
   python -m gazekit data list
   python -m gazekit data info hsem_hybrid_search
   python -m gazekit data fetch eyecrowd                      # into data/eyecrowd
+  python -m gazekit data fetch dinov2_small                  # weights, into data/backbones/dinov2_small
   python -m gazekit data check hsem_hybrid_search --root DIR
   python -m gazekit data check scanpaths.json
 """
@@ -32,8 +34,8 @@ def main(rest: list[str]) -> int:
     checked.add_argument("name", help="a data set, or the path of a JSON file of scenes")
     checked.add_argument("--root", type=Path, help="its folder (default data/NAME)")
     fetched = actions.add_parser("fetch", help="download what is openly downloadable, with checksums")
-    fetched.add_argument("name", choices=NAMES)
-    fetched.add_argument("--root", type=Path, help="target folder (default data/NAME)")
+    fetched.add_argument("name", choices=(*NAMES, *backbones.NAMES), help="a data set or a backbone")
+    fetched.add_argument("--root", type=Path, help="target folder (default data/NAME or data/backbones/NAME)")
     options = parser.parse_args(rest)
     if options.action == "list":
         width = max(map(len, NAMES))
@@ -41,6 +43,9 @@ def main(rest: list[str]) -> int:
         return 0
     if options.action == "info":
         print("\n".join(_card(options.name)))
+        return 0
+    if options.action == "fetch" and options.name in backbones.NAMES:
+        backbones.fetch_weights(options.name, options.root)
         return 0
     root = options.root or (Path("data") / options.name if options.name in NAMES else None)
     if options.action == "fetch":

@@ -2,29 +2,56 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
 from difflib import get_close_matches
 from importlib.resources import files
 
 from gazekit.datasets import NAMES, info
 
-__all__ = ["LISTS", "facts", "lines"]
+__all__ = ["LISTS", "facts", "lines", "main"]
 
-LISTS = ("models", "datasets", "metrics", "experiments")
+LISTS = ("experiments", "models", "datasets", "metrics", "backbones", "kernels")
 
 _DIRECTIONS = {True: "higher is better", False: "lower is better", None: "neither end is better"}
 _PAGES = {"objects": "search"}
 """Families described on the page of another one."""
 
 
+def main(rest: list[str]) -> int:
+    """Parse the arguments and print; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="gazekit list",
+        epilog="examples: python -m gazekit list metrics; python -m gazekit list metrics multimatch",
+    )
+    parser.add_argument("what", choices=LISTS)
+    parser.add_argument("name", nargs="?", help="of a metric: print all facts about it")
+    options = parser.parse_args(rest)
+    if options.name is not None and options.what != "metrics":
+        parser.error(f"a name goes with metrics only, got {options.what} {options.name}")
+    print("\n".join(lines(options.what) if options.name is None else facts(options.name)))
+    return 0
+
+
 def lines(what: str) -> list[str]:
     """One line for each model, data set, metric or experiment; metrics are indented below their family."""
-    if what == "datasets":
-        rows = [(name, info(name).title) for name in NAMES]
-    elif what == "metrics":
+    if what == "metrics":
         return _metrics()
-    else:
-        rows = _configs(what.removesuffix("s"))
-    return _columns(rows)
+    if what == "kernels":
+        return _columns(_kernels())
+    group = {"datasets": "data"}.get(what, what.removesuffix("s"))
+    titles = {name: info(name).title for name in NAMES}
+    return _columns([(name, titles.get(name, text)) for name, text in _configs(group)])
+
+
+def _kernels() -> list[tuple[str, str]]:
+    """Packages of gazekit.kernels with the first line of their docstrings, without importing them."""
+    rows = []
+    for path in sorted(files("gazekit.kernels").iterdir(), key=lambda p: p.name):
+        if path.is_dir() and path.joinpath("__init__.py").is_file():
+            doc = ast.get_docstring(ast.parse(path.joinpath("__init__.py").read_text())) or ""
+            rows.append((path.name, doc.split("\n\n")[0].replace("\n", " ")))
+    return rows
 
 
 def facts(metric: str) -> list[str]:
@@ -85,7 +112,7 @@ def _configs(group: str) -> list[tuple[str, str]]:
     """Names of a configuration group, with the first comment of each file."""
     rows = []
     for path in sorted(files("gazekit.conf").joinpath(group).iterdir(), key=lambda p: p.name):
-        if path.name.endswith(".yaml"):
+        if path.name.endswith(".yaml") and not path.name.startswith("_"):
             comments = [
                 line
                 for line in path.read_text().splitlines()

@@ -139,8 +139,8 @@ class Page:
     def settled(self) -> None:
         """The frame and its boxes are shown."""
         shown = (
-            "const {model, shown, stage} = gazekit;"
-            "return Boolean(model.view(shown.frame)?.predictions && stage.picture)"
+            "const {model, viewState, stage} = gazekit;"
+            "return Boolean(model.view(viewState.frame)?.predictions && stage.picture)"
         )
         until(lambda: self.js(shown), "the frame")
 
@@ -208,8 +208,8 @@ class Page:
 
     def go(self, frame: int) -> None:
         """Show a frame."""
-        self.js("gazekit.going.go(arguments[0])", frame)
-        until(lambda: self.js("return gazekit.shown.frame") == frame, f"frame {frame}")
+        self.js("gazekit.navigation.go(arguments[0])", frame)
+        until(lambda: self.js("return gazekit.viewState.frame") == frame, f"frame {frame}")
         self.settled()
 
     def drag(self, *scene_xy: tuple[float, float]) -> None:
@@ -231,7 +231,7 @@ class Page:
 
     def boxes(self) -> list[dict[str, Any]]:
         """Boxes as shown, the edits that wait included."""
-        return self.js("return gazekit.model.view(gazekit.shown.frame).boxes")
+        return self.js("return gazekit.model.view(gazekit.viewState.frame).boxes")
 
     def errors(self) -> list[str]:
         """What went wrong in the browser since the last look, refused connections aside."""

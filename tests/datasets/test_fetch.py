@@ -7,6 +7,7 @@ from threading import Thread
 import pytest
 
 import gazekit.datasets.fetch as fetch_module
+import gazekit.download as download_module
 from gazekit.datasets import load
 from gazekit.datasets.fetch import fetch
 from gazekit.datasets.records import DatasetInfo, Download
@@ -68,7 +69,7 @@ class Site:
 
 @pytest.fixture
 def site(monkeypatch):
-    monkeypatch.setattr(fetch_module, "WAIT_S", 0.0)
+    monkeypatch.setattr(download_module, "WAIT_S", 0.0)
     site = Site()
     yield site
     site.server.shutdown()
@@ -188,7 +189,7 @@ def test_server_trouble_is_tried_again_and_refusal_is_not(site, offer, tmp_path)
 
 
 def test_unreachable(offer, tmp_path, monkeypatch):
-    monkeypatch.setattr(fetch_module, "WAIT_S", 0.0)
+    monkeypatch.setattr(download_module, "WAIT_S", 0.0)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -8,7 +8,14 @@ import torch
 from cases import Batch, Case
 from torch import Tensor
 
-from gazekit.metrics import BehaviourDelta, EditDistance, InformationGain, SequenceScore
+from gazekit.metrics import (
+    BehaviourDelta,
+    EditDistance,
+    InformationGain,
+    InformationGainWithStop,
+    SearchBehaviour,
+    SequenceScore,
+)
 from gazekit.metrics.functional import (
     behaviour,
     behaviour_delta,
@@ -49,7 +56,7 @@ def log_prob_batch(seed: int) -> Batch:
     log_prob[0, 0] = torch.nan
     mask = torch.rand(4, 6, generator=draw) < 0.7
     mask[0, 0] = True
-    return {"log_prob": log_prob, "log_baseline": torch.full((4, 6), -2.0), "mask": mask}
+    return {"log_prob": log_prob, "log_chance": torch.full((4, 6), -2.0), "mask": mask}
 
 
 def mean_over_trials(pairwise: Callable[..., Tensor], batches: list[Batch]) -> Tensor:
@@ -68,6 +75,11 @@ def mean_over_trials(pairwise: Callable[..., Tensor], batches: list[Batch]) -> T
 
 
 def delta_over_trials(batches: list[Batch]) -> Tensor:
+    return behaviour_delta(*mean_behaviour(batches))
+
+
+def mean_behaviour(batches: list[Batch]) -> tuple[Tensor, Tensor]:
+    """Of the model and of people, over the trials where both sides define a part."""
     model, human = [], []
     for batch in batches:
         for i, target in enumerate(batch["target"]):
@@ -78,13 +90,18 @@ def delta_over_trials(batches: list[Batch]) -> Tensor:
             human.append(behaviour(batch["human_objects"][[i]], batch["human_mask"][[i]], target[None])[0])
     model, human = torch.stack(model), torch.stack(human)
     undefined = model.isnan() | human.isnan()
-    means = (side.masked_fill(undefined, torch.nan).nanmean(0) for side in (model, human))
-    return behaviour_delta(*means)
+    model, human = (side.masked_fill(undefined, torch.nan).nanmean(0) for side in (model, human))
+    return model, human
 
 
-def gain_over_fixations(batches: list[Batch]) -> Tensor:
+def outcome_batch(seed: int) -> Batch:
+    return {f"outcome_{name}": values for name, values in log_prob_batch(seed).items()}
+
+
+def gain_over_fixations(batches: list[Batch], prefix: str = "") -> Tensor:
     log_prob, log_baseline, mask = (
-        torch.cat([batch[name] for batch in batches]) for name in ("log_prob", "log_baseline", "mask")
+        torch.cat([batch[name] for batch in batches])
+        for name in (f"{prefix}{name}" for name in ("log_prob", "log_chance", "mask"))
     )
     return information_gain_bits(log_prob, log_baseline, mask & ~log_prob.isnan())
 
@@ -93,5 +110,9 @@ CASES = {
     "sequence_score": Case(SequenceScore, trials_batch, lambda b: mean_over_trials(sequence_score, b)),
     "edit_distance": Case(EditDistance, trials_batch, lambda b: mean_over_trials(edit_distance, b), False),
     "behaviour_delta": Case(BehaviourDelta, trials_batch, delta_over_trials),
+    "behaviour": Case(SearchBehaviour, trials_batch, lambda b: mean_behaviour(b)[0]),
     "information_gain_bits": Case(InformationGain, log_prob_batch, gain_over_fixations),
+    "information_gain_with_stop_bits": Case(
+        InformationGainWithStop, outcome_batch, lambda b: gain_over_fixations(b, "outcome_")
+    ),
 }

@@ -110,7 +110,7 @@ def test_trials_of_one_side_only_are_left_out() -> None:
     model_mean, human_mean = metric.means()
     assert model_mean.tolist() == pytest.approx([0.5, 1.5, 2 / 3, 1 / 3, 0])
     assert human_mean.tolist() == pytest.approx([1, 3.5, 2 / 3, 1 / 3, 0])
-    assert metric.count.tolist() == [2, 2, 1, 1, 1]
+    assert [score.n for score in metric.interval(10).values()] == [1, 2, 2, 1, 1, 1]
     assert metric.undefined == 1
 
 
@@ -120,7 +120,7 @@ def test_targets_and_free_viewing_mixed() -> None:
     metric.update(
         objects.values[:, None], objects.mask[:, None], objects.values, objects.mask, torch.tensor([1, -1])
     )
-    assert metric.count.tolist() == [1, 2, 2, 2, 2]
+    assert [score.n for score in metric.interval(10).values()] == [2, 1, 2, 2, 2, 2]
     assert metric.undefined == 0
     assert metric.compute() == 0
 

@@ -211,7 +211,7 @@ def test_classes_pool_recordings(recordings: list[dict]) -> None:
     assert event.compute().item() == pytest.approx(2 * 13 / (14 + 13), abs=1e-12)
     assert per_recording.compute().tolist() == pytest.approx([1.0, 8 / 9, 1.0], abs=1e-12)
     assert timing.compute()[4] > 0.9
-    low, high = event.interval()[1:]
+    low, high = event.interval()[1:3]
     assert low <= event.compute() <= high
 
 

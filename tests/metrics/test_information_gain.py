@@ -55,7 +55,8 @@ def test_undefined() -> None:
     metric = InformationGain()
     metric.update(torch.tensor([-1.0 + math.log(2), NAN]), minus_one, YES)
     assert metric.compute().item() == pytest.approx(1)
-    assert (metric.count, metric.undefined) == (1, 1)
+    assert (metric.count, metric.undefined) == (2, 1)
+    assert metric.interval(10)[3:] == (1, 1)
 
 
 def test_gradient_reaches_the_model() -> None:

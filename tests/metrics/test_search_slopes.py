@@ -86,11 +86,13 @@ def test_interval_of_a_slope() -> None:
     set_size = torch.tensor([4, 8, 16]).repeat(30)
     metric = SearchSlope()
     metric.update(set_size, 500 + 20 * set_size + 50 * torch.randn(90, generator=draw))
-    value, low, high = metric.interval(n_resamples=300)
-    assert value == metric.compute()[0] and low < 20 < high and high - low < 10
+    slope, intercept = metric.interval(n_resamples=300).values()
+    assert slope.value == metric.compute()[0] and slope.low < 20 < slope.high and slope.high - slope.low < 10
+    assert intercept.value == metric.compute()[1] and intercept.low < 500 < intercept.high
+    assert (slope.n, slope.undefined) == (90, 0)
     once = SearchSlope()
     once.update([4, 8], [1.0, 2.0])
-    assert once.interval(n_resamples=20).low.isnan()
+    assert math.isnan(once.interval(n_resamples=20)[""].low)
 
 
 def test_a_collection_keeps_apart_what_is_equal_at_first() -> None:

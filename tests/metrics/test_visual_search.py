@@ -148,8 +148,8 @@ def test_interval_of_the_mismatch_holds_it() -> None:
     model, human = 100 * torch.rand(2, 40, 5, 2, generator=draw)
     metric = ProbabilityMismatch(4)
     metric.update(model, human, torch.tensor([[20.0, 20.0, 70.0, 70.0]]).expand(40, 4))
-    value, low, high = metric.interval(n_resamples=200)
-    assert value == metric.compute() and 0 < low < high < 5
+    value, low, high, n, undefined = metric.interval(n_resamples=200)
+    assert value == metric.compute() and 0 < low < high < 5 and (n, undefined) == (40, 0)
 
 
 def test_trials_of_different_numbers_of_people() -> None:

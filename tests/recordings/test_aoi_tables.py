@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gazekit.recordings.aoi import BACKGROUND, Box, aoi_labels, map_fixations
 from gazekit.recordings.aoi.annotation_files import read_aois
 from gazekit.recordings.aoi.tables import aoi_metrics, to_csv, transition_entropy, transitions, visits
-from gazekit.recordings.readers import read
+from gazekit.recordings.recording import Recording
 
 ANNOTATIONS = ("coco_ground_truth.json", "cvat_video_1.1.xml", "label_studio_video.json")
 TABLES = (
@@ -33,7 +33,7 @@ def looked(*aois, duration=100.0, gap=20.0):
 @pytest.mark.parametrize("annotation", ANNOTATIONS)
 def test_every_table_of_the_toy_is_reproduced_to_the_byte(shared_data, tmp_path, annotation):
     toy = shared_data / "annotation_toy"
-    recording = read(toy / "neon_export" / "toy-0001")
+    recording = Recording.open(toy / "neon_export" / "toy-0001")
     aois = read_aois(toy / "exports" / annotation, recording.size_px)
     mapped = map_fixations(recording.fixations(), aois, recording.frame_t_ms)
     labels = aoi_labels(aois)

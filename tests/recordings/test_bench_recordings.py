@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gazekit.bench.recordings import SCREEN, Sizes, cases, write_asc
-from gazekit.recordings.readers import read
+from gazekit.recordings.recording import Recording
 from gazekit.recordings.synthetic import SyntheticGaze
 
 TINY = Sizes(duration_s=2, reference_s=1, dispersion_s=0.5)
@@ -29,7 +29,7 @@ def test_other_devices_are_refused():
 
 def test_the_file_reads_back(tmp_path):
     gaze = SyntheticGaze(duration_s=3, blink_share=0.5, screen=SCREEN).make(0).gaze
-    again = read(write_asc(gaze, tmp_path / "made.asc")).gaze()
+    again = Recording.open(write_asc(gaze, tmp_path / "made.asc")).gaze()
     assert (again.valid == gaze.valid).all() and not gaze.valid.all()
     np.testing.assert_array_equal(again.t_ms, gaze.t_ms)
     np.testing.assert_allclose(again.xy_px, gaze.xy_px, atol=0.0501)

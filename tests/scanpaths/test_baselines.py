@@ -3,6 +3,7 @@ import pytest
 import torch
 from toys import one_row_a_trial, random_batch, seen, stepwise
 
+from gazekit.base import Data
 from gazekit.datasets.files import grid_boxes
 from gazekit.scanpath import Scanpath
 from gazekit.scanpaths.baselines import Marginal, Pairwise, Uniform
@@ -18,6 +19,26 @@ def grid_batch(paths: list[list[int]], rows: int = 2, columns: int = 3) -> Trial
     return TrialBatch.from_trials([scene], trials, range(len(trials)))
 
 
+class Given(Data):
+    """Training batches that are there already."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self.given = list(batches)
+
+    def batches(self, part, facts=None):
+        assert part == "train"
+        return iter(self.given)
+
+    def training_batch(self, step, rank=0, processes=1):
+        return self.given[step % len(self.given)]
+
+
+def fitted(model, batches):
+    model.fit(Given(batches))
+    return model
+
+
 def drawn_paths(seed: int, n: int, weights: np.ndarray) -> list[list[int]]:
     """Scanpaths of independent fixations, four on average."""
     rng = np.random.default_rng(seed)
@@ -31,8 +52,8 @@ def model(request):
     if name == "uniform":
         return Uniform()
     if name == "marginal":
-        return Marginal().fit([random_batch(seed) for seed in range(5)])
-    model = Pairwise(16, position)
+        return fitted(Marginal(), [random_batch(seed) for seed in range(5)])
+    model = Pairwise(width=16, target_position=position)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     return model
@@ -70,7 +91,7 @@ def test_marginal_on_a_grid_counts_fixations():
     weights = np.array([0.3, 0.1, 0.25, 0.05, 0.1, 0.2])
     paths = drawn_paths(0, 800, weights)
     batch = grid_batch(paths)
-    model = Marginal().fit([batch])
+    model = fitted(Marginal(), [batch])
     probability = model.log_prob(grid_batch([[0, 1]])).exp()[0]
     flat = np.concatenate(paths)
     counted = torch.tensor(np.bincount(flat, minlength=6) / len(flat)).float()
@@ -82,8 +103,8 @@ def test_marginal_on_a_grid_counts_fixations():
 
 def test_marginal_does_not_depend_on_the_batches():
     paths = drawn_paths(1, 60, np.full(6, 1 / 6))
-    whole = Marginal().fit([grid_batch(paths)])
-    pieces = Marginal().fit(grid_batch(paths[k : k + 7]) for k in range(0, 60, 7))
+    whole = fitted(Marginal(), [grid_batch(paths)])
+    pieces = fitted(Marginal(), (grid_batch(paths[k : k + 7]) for k in range(0, 60, 7)))
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(pieces.state_dict()[name], value)
 
@@ -94,13 +115,13 @@ def test_marginal_corrects_for_how_often_a_place_is_offered():
     scenes = [Scene(f"s{i}", SIZE, [common, other]) for i, other in enumerate((left, right))]
     trials = [Trial(i % 2, Scanpath(np.ones((2, 2))), np.arange(2)) for i in range(600)]
     batch = TrialBatch.from_trials(scenes, trials, range(600))
-    probability = Marginal().fit([batch]).log_prob(batch).exp()[:2, 0, :2]
+    probability = fitted(Marginal(), [batch]).log_prob(batch).exp()[:2, 0, :2]
     torch.testing.assert_close(probability, torch.full((2, 2), 1 / 2), rtol=0.02, atol=0)
 
 
 def test_marginal_carries_over_to_other_layouts():
     """Learned on a grid, asked about two objects elsewhere: left was looked at three times as often."""
-    model = Marginal().fit([grid_batch([[0], [0], [0], [1]] * 200, 1, 2)])
+    model = fitted(Marginal(), [grid_batch([[0], [0], [0], [1]] * 200, 1, 2)])
     scene = Scene("two", (60, 40), [[40, 10, 50, 30], [10, 10, 20, 30]])
     trial = Trial(0, Scanpath([]), np.zeros(0, int))
     probability = model.log_prob(TrialBatch.from_trials([scene], [trial], [0])).exp()[0, 0]
@@ -109,13 +130,13 @@ def test_marginal_carries_over_to_other_layouts():
 
 def test_marginal_without_scanpaths_is_uniform():
     batch = grid_batch([[], []])
-    probability = Marginal().fit([batch]).log_prob(batch).exp()[0, 0, :6]
+    probability = fitted(Marginal(), [batch]).log_prob(batch).exp()[0, 0, :6]
     torch.testing.assert_close(probability, torch.full((6,), 1 / 6))
 
 
 def test_marginal_beats_chance_where_places_matter():
     weights = np.array([0.5, 0.1, 0.1, 0.1, 0.1, 0.1])
-    model = Marginal().fit([grid_batch(drawn_paths(0, 300, weights))])
+    model = fitted(Marginal(), [grid_batch(drawn_paths(0, 300, weights))])
     unseen = grid_batch(drawn_paths(1, 300, weights))
     assert negative_log_likelihood(model.log_prob(unseen), unseen) < negative_log_likelihood(
         Uniform().log_prob(unseen), unseen
@@ -126,15 +147,32 @@ def test_pairwise_learns_what_lies_between():
     """Scanpaths that always go one column to the right and stop at the end are learned nearly exactly."""
     torch.manual_seed(0)
     batch = grid_batch([list(range(k, 6)) for k in range(6)], 1, 6)
-    model = Pairwise(32)
-    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    for _ in range(200):
-        optimizer.zero_grad()
-        negative_log_likelihood(model.log_prob(batch), batch).backward()
-        optimizer.step()
+    model = fitted(Pairwise(width=32), [batch])
     later = model.log_prob(batch).exp()[0]  # the path 0 1 2 3 4 5
     assert min(later[t, t].item() for t in range(1, 6)) > 0.8
     assert model.log_prob(batch).exp()[0, 0, 0] < 0.5  # where it begins is anybody's guess
+
+
+def test_pairwise_is_fitted_in_as_many_steps_as_it_is_told():
+    torch.manual_seed(0)
+    asked = []
+
+    class Counted(Given):
+        def training_batch(self, step, rank=0, processes=1):
+            asked.append(step)
+            return super().training_batch(step)
+
+    model = Pairwise(width=8, steps=5)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.fit(Counted([grid_batch([[0, 1, 2]])]))
+    assert asked == list(range(5))
+    assert not model.training
+    assert all(not torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_uniform_has_nothing_to_learn():
+    model = fitted(Uniform(), [])
+    assert model.state_dict() == {}
 
 
 def test_pairwise_sees_no_looks():

@@ -1,10 +1,10 @@
-"""To other tools and back: COCO JSON, CVAT video XML, Label Studio JSON, and the tables of what was looked at.
+"""Export and import: COCO JSON, CVAT video XML, Label Studio JSON, and tables of the labelled fixations.
 
     >>> export(project, "cvat", "boxes.xml")                           # doctest: +SKIP
     >>> import_(project, "cvat", "boxes.xml", author="ada")            # doctest: +SKIP
 
-What was exported comes back equal: labels, tracks, boxes to a hundredth of a pixel, sources, scores and keyframes. CVAT
-and Label Studio have no place for confirmed frames, and Label Studio none for labels without a box.
+An export can be imported without loss: labels, tracks, boxes to 0.01 px, sources, scores and keyframes. CVAT and Label
+Studio cannot store confirmed frames, and Label Studio cannot store labels without a box.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ def export(
     reviewed_only: bool = False,
     predicted: Mapping[int, tuple[int, float]] = MappingProxyType({}),
 ) -> Path:
-    """Write what the project holds.
+    """Write the labels of a project.
 
     Args:
         format: of `FORMATS`.
-        out: the file, or for "fixations" the folder; what is there is replaced when all is written.
+        out: the file, or for "fixations" the folder; an existing one is replaced once all is written.
         keyframe_step: for CVAT and Label Studio: only the boxes of every n-th frame and those where a track begins,
-            between which those tools interpolate. None: as many as it takes to have every box as it is.
-        reviewed_only: for "fixations": those whose label a machine gave and nobody has confirmed are without one, and
-            are counted in methods.md.
-        predicted: for "fixations": label (id) and confidence that the model gives to fixations of which the project
-            knows nothing, as an `AnnotationSession` has them.
+            between which those tools interpolate. None: as many as needed to reproduce every box.
+        reviewed_only: for "fixations": labels by a machine that nobody has confirmed are left out, and counted in
+            methods.md.
+        predicted: for "fixations": label (id) and confidence by the model for fixations without a label in the project,
+            as from an `AnnotationSession`.
     Returns:
         `out`.
     Raises:
-        ValueError: another format, or nothing to write.
+        ValueError: an unknown format, or nothing to write.
         OSError: `out` cannot be written.
     """
     out = Path(out).expanduser()
@@ -74,7 +74,7 @@ def export(
 
 
 def check_labels(project: Project, path: str | Path) -> None:
-    """Whether a file of one of the three other tools could be imported; nothing is changed.
+    """Check that a file of another tool can be imported, without importing it.
 
     Raises:
         FileNotFoundError: no such file. ValueError: a file that is broken, or of another video.
@@ -86,18 +86,18 @@ def check_labels(project: Project, path: str | Path) -> None:
 def import_(
     project: Project, format: str, path: str | Path, author: str, tab: str = "", replace: bool = True
 ) -> dict[str, Any]:
-    """Read a file into the project, as one action of the author that can be undone.
+    """Import a file into the project, as one action of the author that can be undone.
 
     Args:
         format: of `FORMATS`; "fixations" reads `fixation_aoi.csv`, the file or the folder with it.
-        replace: the boxes of the file take the place of all boxes in the frames that it speaks of: the images that a
+        replace: the boxes of the file replace all boxes in the frames that it covers: the images that a
             COCO file lists, all frames with CVAT's and Label Studio's tracks. False: they are added, as new tracks.
     Returns:
-        As `Store.act`; `changed_frames` is the number of frames whose boxes are not as they were.
+        As `Store.act`; `changed_frames` is the number of frames whose boxes changed.
     Raises:
         FileNotFoundError: no such file.
-        ValueError: another format; a file that is broken or of another video (`RecordingError`); boxes that the project
-            can't have. Nothing was changed.
+        ValueError: an unknown format; a broken file or one of another video (`RecordingError`); boxes that are invalid
+            in the project. Nothing is changed.
     """
     path = Path(path).expanduser()
     if format not in FORMATS:

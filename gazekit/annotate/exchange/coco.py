@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from gazekit.annotate.checks import SOURCES, sides
 from gazekit.annotate.exchange.tracks import check_size, used_labels
-from gazekit.annotate.labels import stem
 from gazekit.annotate.project import Project
-from gazekit.annotate.rows import Row
+from gazekit.annotate.project.checks import SOURCES, sides
+from gazekit.annotate.project.labels import stem
+from gazekit.annotate.project.rows import Row
 from gazekit.errors import RecordingError
 from gazekit.recordings.aoi.annotation_files import coco_boxes
 from gazekit.recordings.files import read_json
@@ -94,7 +94,7 @@ def read(project: Project, path: Path) -> Row:
         for image in content["images"]
     }
     if len(set(frames.values())) < len(frames):
-        raise RecordingError(f"{path}: two images are of one frame")
+        raise RecordingError(f"{path}: two images have the same frame")
     tracks = _tracks(entries)
     boxes = []
     for track, annotation, (where, image, label, box, _) in zip(
@@ -104,7 +104,7 @@ def read(project: Project, path: Path) -> Row:
         if how["source"] not in SOURCES:
             how["source"] = "imported"
         if annotation.get("iscrowd"):
-            raise RecordingError(f"{where}: a crowd (iscrowd) is no box of one object")
+            raise RecordingError(f"{where}: a crowd (iscrowd) is not a box of one object")
         keyframe = annotation.get("keyframe", True)
         boxes.append(
             {
@@ -151,7 +151,7 @@ def _frame(project: Project, files: dict[str, int], where: str, image: Row) -> i
 
 
 def _tracks(entries: list[tuple[str, Row, str, list[float], Any]]) -> list[int]:
-    """A number from 1 for each box: its `track_id` where that is one, new ones for words and for boxes without."""
+    """A track number from 1 for each box: its `track_id` if that is a number, else a new one."""
     twice = {
         label
         for (_, label), count in Counter((e[1]["id"], e[2]) for e in entries if e[4] is None).items()

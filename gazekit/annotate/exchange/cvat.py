@@ -1,4 +1,4 @@
-"""CVAT for video 1.1: a track for each object, whose boxes are listed where they don't follow from those around.
+"""CVAT for video 1.1: a track for each object; boxes that interpolation reproduces are not listed.
 
 CVAT has one source a track; a box whose source is another has it in an attribute of its own, as has a score. Every box
 that is listed is a keyframe to CVAT, which drops others when it reads; those that nobody has set say so in another one.
@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from gazekit.annotate.exchange.tracks import Key, Track, check_size, frames_between, tracks_of, used_labels
 from gazekit.annotate.project import Project
-from gazekit.annotate.rows import Row
+from gazekit.annotate.project.rows import Row
 from gazekit.errors import RecordingError
 from gazekit.recordings.aoi import read_cvat
 from gazekit.recordings.files import read_bytes
@@ -21,7 +21,7 @@ __all__ = ["read", "text"]
 
 # CVAT's words; what it has no word for is written beside the box.
 _WORDS = {"manual": "manual", "propagated": "semi-auto", "predicted": "auto", "imported": "file"}
-_MADE = "interpolated"  # "1": listed since it lies on no line, set by nobody
+_MADE = "interpolated"  # "1": listed because interpolation does not reproduce it, not set by a person
 _SIZES = ("size", "original_size/width", "original_size/height")
 _SOURCES = {word: source for source, word in _WORDS.items()}
 
@@ -76,7 +76,7 @@ def _write_box(element: Element, frame: int, key: Key, outside: bool, source: st
 
 
 def read(project: Project, path: Path) -> Row:
-    """Fields of `boxes.import`. CVAT's track n is track n + 1; boxes of single images are a track each.
+    """Fields of `boxes.import`. CVAT's track n is track n + 1; each box of a single image is a track.
 
     Raises:
         FileNotFoundError: no such file.
@@ -107,17 +107,17 @@ def read(project: Project, path: Path) -> Row:
 
 
 def _number(text: str | None) -> int | None:
-    """A whole number of at most eleven digits, None if there is none."""
+    """A whole number of at most eleven digits, else None."""
     text = (text or "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
 
 
 def _numbers(path: Path, elements: list[Element]) -> list[int]:
-    told = [_number(element.get("id")) for element in elements]
-    if None in told or len(set(told)) < len(told):
+    numbers = [_number(element.get("id")) for element in elements]
+    if None in numbers or len(set(numbers)) < len(numbers):
         words = ", ".join(element.get("id", "none") for element in elements)
         raise RecordingError(f"{path}: tracks need ids that are whole numbers and differ, got {words:.200}")
-    return [number + 1 for number in told]
+    return [number + 1 for number in numbers]
 
 
 def _how(path: Path, element: Element, shape: Element) -> Row:

@@ -1,6 +1,6 @@
-"""Label Studio's video JSON: percentages of the picture, frames that count from 1, one result a track.
+"""Label Studio's video JSON: percentages of the picture, frames counted from 1, one result per track.
 
-A keyframe may have `source`, `score` and `keyframe` where they are not what the result's `origin` says.
+A keyframe may have `source`, `score` and `keyframe` where they differ from the result's `origin`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from gazekit.annotate.checks import SOURCES
 from gazekit.annotate.exchange.tracks import Key, Track, check_size, frames_between, tracks_of
 from gazekit.annotate.project import Project
-from gazekit.annotate.rows import Row
+from gazekit.annotate.project.checks import SOURCES
+from gazekit.annotate.project.rows import Row
 from gazekit.recordings.aoi import read_label_studio
 from gazekit.recordings.files import read_json
 

@@ -1,4 +1,4 @@
-"""A paragraph for a paper: how each fixation came to its label, with versions, counts and shares."""
+"""A paragraph for a paper: how fixations were labelled, with versions, counts and shares."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections import Counter
 import pandas as pd
 
 from gazekit import __version__
-from gazekit.annotate import checkpoints
-from gazekit.annotate.authors import NO_PERSON, SIMULATED
-from gazekit.annotate.project import UNREVIEWED, Project
+from gazekit.annotate.model import checkpoints
+from gazekit.annotate.model.predictions import LEAST_SCORE
+from gazekit.annotate.project.authors import NO_PERSON, SIMULATED
+from gazekit.annotate.project.project import UNREVIEWED, Project
 from gazekit.recordings.aoi import BACKGROUND
 
 __all__ = ["text"]
@@ -39,7 +40,7 @@ def text(project: Project, mapped: pd.DataFrame, reviewed_only: bool) -> str:
 
     Args:
         mapped: `Project.mapped_fixations()`, of all fixations.
-        reviewed_only: labels that nobody has reviewed are not in the tables beside.
+        reviewed_only: labels that nobody has reviewed are left out of the tables.
     """
     counts = Counter(map(_kind, mapped["aoi"], mapped["source"], mapped["answered"]))
     shares = [
@@ -55,9 +56,9 @@ def text(project: Project, mapped: pd.DataFrame, reviewed_only: bool) -> str:
     if unreviewed := int(mapped["source"].isin(UNREVIEWED).sum()):
         share = f"{unreviewed} of {len(mapped)} fixations ({100 * unreviewed / len(mapped):.1f} %)"
         left_out = (
-            "are left without a label in the tables, as nobody has reviewed what it would rest on (reviewed_only=true)."
+            "are left without a label in the tables, as nobody has reviewed their labels (reviewed_only=true)."
             if reviewed_only
-            else "have a label in the tables that rests on what nobody has reviewed; reviewed_only=true leaves it out."
+            else "have a label in the tables that nobody has reviewed; reviewed_only=true leaves it out."
         )
         lines += ["", f"{share} {left_out}"]
     return "\n".join(lines) + "\n"
@@ -81,8 +82,6 @@ def _made(project: Project, fixations: int) -> list[str]:
     people, simulated = len(authors - NO_PERSON), ", and a simulated annotator" * (SIMULATED in authors)
     model = "no model was trained"
     if checkpoint is not None:
-        from gazekit.annotate.model import LEAST_SCORE  # and torch with it
-
         number = int(checkpoint.name)
         model = f"the model is I-MPN-style, version {number}, and suggests from a score of {LEAST_SCORE} on"
         if project.store.meta("model") is not None:

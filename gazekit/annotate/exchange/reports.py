@@ -1,4 +1,4 @@
-"""What was looked at, as the tables that `gazekit.recordings.aoi.to_csv` writes; and the answers read from one."""
+"""Labelled fixations as the tables of `gazekit.recordings.aoi.to_csv`; import of answers from such a table."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gazekit.annotate.checks import SOURCES
 from gazekit.annotate.exchange import methods
 from gazekit.annotate.exchange.trials import trial_metrics
-from gazekit.annotate.labels import CANNOT_TELL
-from gazekit.annotate.project import Project, reviewed
-from gazekit.annotate.rows import Row
+from gazekit.annotate.project.checks import SOURCES
+from gazekit.annotate.project.labels import CANNOT_TELL
+from gazekit.annotate.project.project import Project, reviewed
+from gazekit.annotate.project.rows import Row
 from gazekit.errors import RecordingError
 from gazekit.recordings.aoi import BACKGROUND, to_csv
 from gazekit.recordings.files import read_csv
@@ -21,7 +21,7 @@ from gazekit.recordings.plots import plot_aoi_timeline
 
 __all__ = ["read", "write"]
 
-ANSWERS = ("manual", "confirmed")  # sources of what a person has said
+ANSWERS = ("manual", "confirmed")  # sources of answers by a person
 
 
 def write(
@@ -44,7 +44,7 @@ def write(
         )
     mapped = reviewed(every) if reviewed_only else every
     labels = [label["name"] for label in project.store.labels() if label["id"] > 0]
-    labels += sorted(set(mapped["aoi"]) - {*labels, BACKGROUND, ""})  # "cannot tell", if somebody said so
+    labels += sorted(set(mapped["aoi"]) - {*labels, BACKGROUND, ""})  # "cannot tell", if it was answered
     ids = project.ids
     to_csv(
         mapped,
@@ -71,7 +71,7 @@ def _timeline(mapped: pd.DataFrame, labels: list[str], file: Path) -> None:
 
 def read(project: Project, path: Path) -> Row:
     """Fields of `boxes.import`: the answer of each fixation in `fixation_aoi.csv` whose source is a person's, "manual"
-    or "confirmed". What boxes of other sources say of a fixation is nobody's answer, and what is empty is none.
+    or "confirmed". Labels from boxes of other sources are not answers, and neither are empty ones.
 
     Labels come in the order of `aoi_metrics.csv`, if it is beside.
 

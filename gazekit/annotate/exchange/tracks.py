@@ -1,4 +1,4 @@
-"""Boxes of every frame <-> tracks with keyframes, between which boxes are linear in the frame's number.
+"""Boxes of every frame <-> tracks with keyframes, linearly interpolated in the frame number.
 
 A keyframe is written only where the boxes between can't be had without it, so that what is read back is what was there.
 """
@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from gazekit.annotate.checks import SIDES
 from gazekit.annotate.project import Project
-from gazekit.annotate.rows import Row
+from gazekit.annotate.project.checks import SIDES
+from gazekit.annotate.project.rows import Row
 from gazekit.errors import RecordingError
 from gazekit.recordings.aoi import MovingBox
 
@@ -22,7 +22,7 @@ __all__ = ["Key", "Track", "check_size", "frames_between", "tracks_of", "used_la
 
 @dataclass(frozen=True)
 class Key:
-    """A box that a file lists.
+    """A box listed in a file.
 
     Args:
         frame, box: where.
@@ -39,7 +39,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Track:
-    """What one label has on one track: `number` from 1; `keys`; `last`, frames after which it is gone for a while.
+    """The boxes of one label on one track: `number` from 1; `keys`; `last`, the last frames before gaps.
 
     A track whose boxes have several labels is several tracks in these files; all but the first get new numbers.
     """
@@ -103,7 +103,7 @@ def _key(row: Row) -> Key:
 def _missed(
     frames: np.ndarray, boxes: np.ndarray, how: np.ndarray, listed: np.ndarray, last: np.ndarray
 ) -> np.ndarray:
-    """[K] bool: boxes that would not be read as they are."""
+    """[K] bool: boxes that interpolation does not reproduce."""
     gone = np.flatnonzero(last)
     all_frames = np.concatenate([frames[listed], frames[gone] + 1])
     order = np.argsort(all_frames, kind="stable")
@@ -118,7 +118,7 @@ def _missed(
 def frames_between(
     project: Project, where: str, number: int, moving: MovingBox, keys: dict[int, Row]
 ) -> list[Row]:
-    """Boxes of every frame of a track that was read, as `boxes.import` takes them.
+    """The boxes of all frames of an imported track, as `boxes.import` takes them.
 
     Args:
         where: file and track, for errors.
@@ -142,23 +142,25 @@ def frames_between(
     for frame, box, key in zip(
         frames[there].tolist(), boxes[there].tolist(), before[there].tolist(), strict=True
     ):
-        told = keys[key]
-        keyframe = frame == key and told.get("keyframe", True)
-        how = {"source": told["source"], "score": told.get("score"), "keyframe": keyframe}
+        box = keys[key]
+        keyframe = frame == key and box.get("keyframe", True)
+        how = {"source": box["source"], "score": box.get("score"), "keyframe": keyframe}
         rows.append({"frame": frame, "track": number, "label": moving.label, "box": box, **how})
     return rows
 
 
 def check_size(project: Project, path: Any, n_frames: int | None, size_px: Sequence[int] | None) -> None:
-    """Whether a file speaks of this video, as far as it says.
+    """Check that a file belongs to this video, as far as the file says.
 
     Raises:
         RecordingError: another number of frames or another size.
     """
     if n_frames is not None and n_frames != project.n_frames:
-        raise RecordingError(f"{path}: of a video with {n_frames} frames, this one has {project.n_frames}")
+        raise RecordingError(
+            f"{path}: it belongs to a video with {n_frames} frames, this one has {project.n_frames}"
+        )
     if size_px is not None and tuple(size_px) != project.size_px:
         width, height = project.size_px
         raise RecordingError(
-            f"{path}: of a video of {size_px[0]} x {size_px[1]} px, this one has {width} x {height}"
+            f"{path}: it belongs to a video of {size_px[0]} x {size_px[1]} px, this one has {width} x {height}"
         )

@@ -21,7 +21,7 @@ _PAIR = re.compile(r"(?i)(.+?)[._ -](?:(start|begin)|(?:end|stop))")
 
 
 def trials_of(messages: pd.DataFrame) -> pd.DataFrame:
-    """Stretches from a message that ends in "start" or "begin" to the next one of the same name with "end" or "stop".
+    """Trials from a message that ends in "start" or "begin" to the next one of the same name with "end" or "stop".
 
     Between name and ending is a point, a space, "_" or "-": "Weekend" ends nothing.
 
@@ -46,7 +46,7 @@ def trials_of(messages: pd.DataFrame) -> pd.DataFrame:
 
 
 def trial_metrics(project: Project, mapped: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
-    """`aoi_metrics.csv` of each trial: of the fixations that begin in it, times counted from its start.
+    """`aoi_metrics.csv` per trial: for the fixations that begin in it, with times from its start.
 
     Args:
         mapped, labels: as in `gazekit.recordings.aoi.aoi_metrics`.
@@ -60,9 +60,9 @@ def trial_metrics(project: Project, mapped: pd.DataFrame, labels: Sequence[str])
         metrics = aoi_metrics(mapped[inside], labels, trial.onset_ms)
         table = cloud_metrics(metrics, project.ids["recording"], project.ids["name"])
         start, end = (project.origin_ns + round(t * 1e6) for t in (trial.onset_ms, trial.offset_ms))
-        told = {"trial": trial.trial, "number": trial.number}
-        told |= {"start timestamp [ns]": start, "end timestamp [ns]": end}
-        tables.append(table.assign(**told)[[*told, *table.columns]])
+        columns = {"trial": trial.trial, "number": trial.number}
+        columns |= {"start timestamp [ns]": start, "end timestamp [ns]": end}
+        tables.append(table.assign(**columns)[[*columns, *table.columns]])
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 

@@ -14,9 +14,10 @@ from gazekit.metrics.ceiling import maps, predictors
 from gazekit.metrics.ceiling.inputs import MapInputs, missing_inputs, takes_scanpaths
 from gazekit.metrics.ceiling.people import ModelScanpaths, People
 from gazekit.metrics.ceiling.predictors import Predictors
-from gazekit.metrics.ceiling.scores import Items, every_item, scores_of, update
-from gazekit.metrics.ceiling.table import Ceiling
+from gazekit.metrics.ceiling.scores import Items, comparisons_of, every_item, scores_of, update
+from gazekit.metrics.ceiling.table import Ceiling, Comparisons
 from gazekit.metrics.item_metric import ItemMetric
+from gazekit.metrics.score import Score
 
 __all__ = ["BASELINES", "human_ceiling"]
 
@@ -68,7 +69,7 @@ def human_ceiling(
     Returns:
         A `Ceiling`; an entry without any defined scanpath is NaN.
     Raises:
-        TypeError: metrics that are no mapping, a metric that takes neither, or an argument that nobody gives.
+        TypeError: metrics that are not a mapping, a metric that takes neither, or an argument that is missing.
         ValueError: no metric, maps without sigma_px, an unknown unit, an image that a model leaves out.
     """
     if not isinstance(metrics, Mapping):
@@ -81,15 +82,16 @@ def human_ceiling(
     group = people.picture_row if unit == "image" else people.observer_row
     options = {"n_resamples": n_resamples, "level": level, "seed": seed}
     sources = _models(people, models or {}) | _baselines(people, splits, seed)
-    rows = {}
+    rows: dict[str, dict[str, Score]] = {}
+    comparisons: Comparisons = {}
     for row, parts in sources.items():
         told = [_within(progress, row, k, len(parts)) for k in range(len(parts))]
         found = [_measure(people, metrics, part, grid, t) for part, t in zip(parts, told, strict=True)]
-        rows[row] = {
-            column: score
-            for name, metric in metrics.items()
-            for column, score in scores_of(name, metric, [f[name] for f in found], group, options).items()
-        }
+        rows[row], comparisons[row] = {}, {}
+        for name, metric in metrics.items():
+            items = [part[name] for part in found]
+            rows[row] |= scores_of(name, metric, items, group, options)
+            comparisons[row] |= comparisons_of(name, metric, items)
     facts = {"scanpaths": len(people), "images": len(people.images), "observers": len(people.observers)}
     facts |= {
         "unit": unit,
@@ -100,7 +102,7 @@ def human_ceiling(
     }
     if grid is not None:
         facts |= {"sigma_px": grid.sigma_px, "cell_px": grid.cell_px}
-    return Ceiling(rows, facts)
+    return Ceiling(rows, comparisons, facts)
 
 
 @dataclass(frozen=True, eq=False)

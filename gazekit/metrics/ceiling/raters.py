@@ -11,10 +11,11 @@ from torch import Tensor
 
 from gazekit.metrics.ceiling.people import numbered
 from gazekit.metrics.ceiling.predictors import from_other_groups, others_of
-from gazekit.metrics.ceiling.scores import Items, every_item, scores_of
-from gazekit.metrics.ceiling.table import Ceiling
+from gazekit.metrics.ceiling.scores import Items, comparisons_of, every_item, scores_of
+from gazekit.metrics.ceiling.table import Ceiling, Comparisons
 from gazekit.metrics.functional.arguments import ArrayLike, as_tensor
 from gazekit.metrics.item_metric import ItemMetric
+from gazekit.metrics.score import Score
 
 __all__ = ["rater_ceiling"]
 
@@ -36,7 +37,7 @@ def rater_ceiling(
     """Score raters by one another, by what they said of other items, and models by raters.
 
     Rows: each model; "raters, leave one out" (the mean over all other raters of the item); "other items"
-    (annotations of random other items: what can be had without looking). For masks (Dice, IoU), directions
+    (annotations of random other items: what is possible without looking at the item). For masks (Dice, IoU), directions
     (angular error), maps (CC): any metric whose `update` takes two annotations, the predicted and the true one.
 
     Args:
@@ -73,14 +74,17 @@ def rater_ceiling(
     sources = _models(predictions or {}, annotations) | _raters(annotations, item_row, draws, seed)
     options = {"n_resamples": n_resamples, "level": level, "seed": seed}
     group = item_row if unit == "item" else rater_row
-    rows = {}
+    rows: dict[str, dict[str, Score]] = {}
+    comparisons: Comparisons = {}
     for row, (truth, predictor, pool) in sources.items():
-        rows[row] = {}
+        rows[row], comparisons[row] = {}, {}
         for name, metric in metrics.items():
             found = Items.by(truth, _compare(metric, pool, predictor, annotations, truth), count)
             rows[row] |= scores_of(name, metric, [found], group, options)
+            comparisons[row] |= comparisons_of(name, metric, [found])
     facts = {"annotations": count, "items": len(items), "raters": len(raters), "unit": unit}
-    return Ceiling(rows, facts | {"level": level, "resamples": n_resamples, "draws": draws, "seed": seed})
+    facts |= {"level": level, "resamples": n_resamples, "draws": draws, "seed": seed}
+    return Ceiling(rows, comparisons, facts)
 
 
 Pairs = tuple[Tensor, Tensor, Tensor]

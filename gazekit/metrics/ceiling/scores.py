@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from gazekit.metrics.bootstrap import bootstrap_interval
-from gazekit.metrics.ceiling.table import Score
 from gazekit.metrics.item_metric import ItemMetric
+from gazekit.metrics.score import Score
 
-__all__ = ["Items", "every_item", "scores_of", "update"]
+__all__ = ["Items", "comparisons_of", "every_item", "scores_of", "update"]
 
 
 def every_item(metric: ItemMetric) -> ItemMetric:
@@ -51,7 +51,7 @@ class Items(NamedTuple):
 def scores_of(
     name: str, metric: ItemMetric, found: list[Items], group: Tensor, options: dict
 ) -> dict[str, Score]:
-    """Columns of one metric: means over scanpaths, intervals by drawing groups; over all parts (splits) of a row."""
+    """Columns of one metric: means over scanpaths and over all parts (splits) of a row; groups are drawn."""
     values = torch.stack([items.means for items in found]).nanmean(0)  # [M, K]
     defined = ~values.isnan()
     shape = (int(group.max()) + 1, values.shape[1])
@@ -60,13 +60,19 @@ def scores_of(
         for x in (torch.where(defined, values, 0.0), defined.double())
     )
     interval = bootstrap_interval(top, bottom, **options)
-    columns = [f"{name}.{part}" for part in metric.parts] or [name]
     n = defined.sum(0).tolist()
-    comparisons = sum(items.comparisons for items in found)
-    lost = sum(items.undefined for items in found).tolist()
     return {
-        column: Score(
-            *(float(bound[k]) for bound in interval), n[k], len(values) - n[k], comparisons, lost[k]
-        )
-        for k, column in enumerate(columns)
+        column: Score.of((bound[k] for bound in interval), n[k], len(values) - n[k])
+        for k, column in enumerate(_columns(name, metric))
     }
+
+
+def comparisons_of(name: str, metric: ItemMetric, found: list[Items]) -> dict[str, tuple[int, int]]:
+    """For each column of one metric the number of comparisons and how many of them have no value."""
+    total = sum(items.comparisons for items in found)
+    undefined = sum(items.undefined for items in found).tolist()
+    return {column: (total, k) for column, k in zip(_columns(name, metric), undefined, strict=True)}
+
+
+def _columns(name: str, metric: ItemMetric) -> list[str]:
+    return [f"{name}.{part}" for part in metric.parts] or [name]

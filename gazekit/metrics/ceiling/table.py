@@ -1,50 +1,35 @@
-"""The result of a ceiling: one row a predictor, one column a metric (or part of one), with intervals."""
+"""The result of a ceiling: one row per predictor, one column per metric (or part of one), with intervals."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-__all__ = ["Ceiling", "Score"]
+from gazekit.metrics.score import Score
 
-_NOTHING = 1e-12  # what sums of numbers of the size of 1 leave of a 0
+__all__ = ["Ceiling", "Comparisons"]
 
-
-class Score(NamedTuple):
-    """A mean, its confidence bounds, the number of scanpaths it rests on and of those without a value.
-
-    A scanpath's value is the mean of its defined comparisons (with each predicting scanpath, or with one map);
-    `comparisons` counts all of them, `undefined_comparisons` those without a value. Bounds are NaN where there are
-    not two images (observers) to draw.
-    """
-
-    value: float
-    low: float
-    high: float
-    n: int
-    undefined: int
-    comparisons: int
-    undefined_comparisons: int
-
-    def __str__(self) -> str:
-        if math.isnan(self.value):
-            return "undefined"
-        value, low, high = (0.0 if abs(x) < _NOTHING else x for x in (self.value, self.low, self.high))
-        return f"{value:.4g}" if math.isnan(low) else f"{value:.4g} [{low:.4g}, {high:.4g}]"
+Comparisons = dict[str, dict[str, tuple[int, int]]]
+"""Row name to column name to the number of comparisons and how many of them have no value."""
 
 
 @dataclass(frozen=True)
 class Ceiling:
-    """Scores by row and column; `str` of it is a table in Markdown, turned over.
+    """Scores by row and column; `str` gives a Markdown table with one line per column and one column per row.
+
+    The items of a score are people's scanpaths (or annotations). The value of an item is the mean of its defined
+    comparisons: with each predicting scanpath, or with one map. There are no intervals (NaN) where there are fewer
+    than two images (observers) to draw.
 
     Attributes:
-        rows: row name to column name to `Score`; columns are metric names, "name.part" where one has parts.
+        rows: row name to column name to `Score`; columns are metric names, "name.part" for metrics with parts.
+        comparisons: row name to column name to the number of comparisons, and the number of those without a value.
         facts: how it was measured: people, images, unit drawn, draws, seed.
         notes: what a reader should know of the input.
     """
 
     rows: dict[str, dict[str, Score]]
+    comparisons: Comparisons
     facts: dict[str, int | float | str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -54,7 +39,11 @@ class Ceiling:
             row: {column: _plain(score._asdict()) for column, score in scores.items()}
             for row, scores in self.rows.items()
         }
-        return {"rows": rows, **self.facts, "notes": self.notes}
+        comparisons = {
+            row: {column: {"n": n, "undefined": undefined} for column, (n, undefined) in counts.items()}
+            for row, counts in self.comparisons.items()
+        }
+        return {"rows": rows, "comparisons": comparisons, **self.facts, "notes": self.notes}
 
     @property
     def columns(self) -> list[str]:
@@ -63,23 +52,24 @@ class Ceiling:
 
     @property
     def left_out(self) -> list[str]:
-        """What has no value, one line for columns that lack the same everywhere; and why there are no intervals."""
+        """What has no value, one line for all columns that lack the same; and why there are no intervals."""
         alike: dict[str, list[str]] = {}
         for column in self.columns:
-            lacking = self._lacking({row: scores[column] for row, scores in self.rows.items()})
+            lacking = self._lacking(column)
             if lacking:
                 alike.setdefault(lacking, []).append(column)
         lines = [f"no value of {', '.join(columns)}: {lacking}" for lacking, columns in alike.items()]
         if self.facts.get(f"{self.facts.get('unit')}s") == 1:
-            lines.append(f"no intervals: they need two {self.facts['unit']}s at least")
+            lines.append(f"no intervals: they need at least two {self.facts['unit']}s")
         return lines
 
-    def _lacking(self, scores: dict[str, Score]) -> str:
-        """Rows that lack equally much, with how much; "" where all have a value."""
+    def _lacking(self, column: str) -> str:
+        """What is missing, with the rows that lack it; "" if every row has all values."""
         rows_of: dict[str, list[str]] = {}
-        for row, score in scores.items():
-            if score.undefined_comparisons or score.undefined:
-                rows_of.setdefault(_lacking(score), []).append(row)
+        for row, scores in self.rows.items():
+            lacking = _lacking(scores[column], *self.comparisons[row][column])
+            if lacking:
+                rows_of.setdefault(lacking, []).append(row)
         parts = (
             f"{lacking} ({'all rows' if len(rows) == len(self.rows) else ', '.join(rows)})"
             for lacking, rows in rows_of.items()
@@ -87,7 +77,7 @@ class Ceiling:
         return "; ".join(parts)
 
     def __str__(self) -> str:
-        """Scores below one another, who predicts beside one another: that fits the width of a page."""
+        """One line per score and one column per row of the ceiling, which fits the width of a page."""
         lines = [["", *self.rows]]
         lines += [
             [column, *(str(scores[column]) for scores in self.rows.values())] for column in self.columns
@@ -101,13 +91,14 @@ class Ceiling:
         return "\n".join([*(f"| {line} |" for line in text), "", facts, *self.left_out, *self.notes])
 
 
-def _lacking(score: Score) -> str:
+def _lacking(score: Score, comparisons: int, undefined_comparisons: int) -> str:
     parts = []
+    scanpaths = score.n + score.undefined
     if score.undefined:
-        parts.append(f"{score.undefined} of {score.n + score.undefined} scanpaths")
-    if score.undefined_comparisons and score.comparisons > score.n + score.undefined:
-        parts.append(f"{score.undefined_comparisons} of {score.comparisons} comparisons")
-    return " and ".join(parts) or f"{score.undefined_comparisons} of {score.comparisons} comparisons"
+        parts.append(f"{score.undefined} of {scanpaths} scanpaths")
+    if undefined_comparisons and (comparisons > scanpaths or not parts):
+        parts.append(f"{undefined_comparisons} of {comparisons} comparisons")
+    return " and ".join(parts)
 
 
 def _plain(score: dict) -> dict:

@@ -43,7 +43,11 @@ from gazekit.metrics.functional.gaze_distance import (
 from gazekit.metrics.functional.gaze_following import attention_target_auc, gazefollow_auc, heatmap_point_norm
 from gazekit.metrics.functional.grouping import Grouping, simplify_scanpaths
 from gazekit.metrics.functional.identification import identification_accuracy, two_versus_two
-from gazekit.metrics.functional.information_gain import information_gain_bits, information_gain_sums
+from gazekit.metrics.functional.information_gain import (
+    information_gain_bits,
+    information_gain_sums,
+    information_gain_with_stop_bits,
+)
 from gazekit.metrics.functional.labels import class_labels, grid_labels, repeat_by_duration
 from gazekit.metrics.functional.mannan import mannan_similarity, mannan_squared_distance
 from gazekit.metrics.functional.map_likelihood import log_likelihood_nats, map_information_gain_bits
@@ -156,6 +160,7 @@ __all__ = [
     "identification_accuracy",
     "information_gain_bits",
     "information_gain_sums",
+    "information_gain_with_stop_bits",
     "iou",
     "kld",
     "krippendorff_alpha",

@@ -1,4 +1,4 @@
-"""What the functional metrics accept: tensors or numpy arrays, checked once, at the door."""
+"""What the functional metrics accept: tensors or numpy arrays, checked once, on entry."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ __all__ = [
     "reals",
     "sequences",
     "values",
+    "where_present",
     "whole_number",
 ]
 
@@ -161,6 +162,22 @@ def boxes(name: str, array: ArrayLike) -> Tensor:
             f"{name} must be x_min, y_min, x_max, y_max with the maxima not below the minima, got {first}"
         )
     return tensor
+
+
+def where_present(scores: Tensor, present: Tensor | None) -> Tensor:
+    """Scores [B, n, ...] as float64, NaN where one of the n does not exist (`present` [B, n] is False).
+
+    Raises:
+        TypeError: `present` is not bool. ValueError: its shape is another one.
+    """
+    scores = scores.double()
+    if present is None:
+        return scores
+    if present.dtype != torch.bool:
+        raise TypeError(f"model_present must be bool, got {present.dtype}")
+    if present.shape != scores.shape[:2]:
+        raise ValueError(f"model_present must have shape {list(scores.shape[:2])}, got {list(present.shape)}")
+    return scores.masked_fill(~present.view(*present.shape, *[1] * (scores.dim() - 2)), torch.nan)
 
 
 def whole_number(name: str, value: int, least: int) -> int:

@@ -47,6 +47,15 @@ ENTRIES = (
         variants=("undefined parts counted as 0",),
     ),
     MetricInfo(
+        name="behaviour",
+        class_name="SearchBehaviour",
+        range=(0.0, math.inf),
+        higher_is_better=None,
+        chance="none fixed: score random scanpaths of human length",
+        undefined="found in free viewing; the fractions of an empty scanpath",
+        reference="Fang et al. 2024, ECCV (object attention transformer)",
+    ),
+    MetricInfo(
         name="information_gain_bits",
         class_name="InformationGain",
         range=(-math.inf, math.inf),
@@ -56,5 +65,16 @@ ENTRIES = (
         reference="Kümmerer, Wallis and Bethge 2015, PNAS",
         unit="bits",
         variants=("a small constant added to both probabilities", "over pixels instead of objects"),
+    ),
+    MetricInfo(
+        name="information_gain_with_stop_bits",
+        class_name="InformationGainWithStop",
+        range=(-math.inf, math.inf),
+        higher_is_better=True,
+        chance="0 for the baseline itself",
+        undefined="no outcome; the function also for a log probability of NaN",
+        reference="Kümmerer, Wallis and Bethge 2015, PNAS; the stop as an outcome is ours",
+        unit="bits",
+        variants=("without the decision to stop: information_gain_bits",),
     ),
 )

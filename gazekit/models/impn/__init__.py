@@ -1,8 +1,10 @@
-"""I-MPN-style graph model: which of the things a detector found is which, learnt from an annotator's corrections.
+"""I-MPN-style graph model: labels of detections, learned from an annotator's corrections.
 
-`Learner` and `UpdateReport` are loaded when they are asked for: torch-geometric takes seconds to import, and whoever
-only makes or keeps detections does not need it.
+What needs torch-geometric or Lightning is imported when it is first used: that takes seconds, and whoever only makes
+or keeps detections needs neither.
 """
+
+from importlib import import_module
 
 from gazekit.models.impn.assignment import look_alike_groups
 from gazekit.models.impn.detections import (
@@ -16,18 +18,31 @@ from gazekit.models.impn.detections import (
 __all__ = [
     "BACKGROUND",
     "CANNOT_TELL",
+    "IMPN",
     "Detections",
+    "DetectorAlone",
+    "DetectorLastLayer",
+    "IMPNNet",
     "LabelledFrame",
     "Learner",
+    "PerBox",
     "Predictions",
     "UpdateReport",
     "look_alike_groups",
 ]
 
+_MODULE_OF = {
+    "IMPN": "system",
+    "IMPNNet": "net",
+    "DetectorAlone": "predictors",
+    "DetectorLastLayer": "predictors",
+    "PerBox": "predictors",
+    "Learner": "learner",
+    "UpdateReport": "learner",
+}
+
 
 def __getattr__(name: str):
-    if name in ("Learner", "UpdateReport"):
-        from gazekit.models.impn import learner
-
-        return getattr(learner, name)
+    if name in _MODULE_OF:
+        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""From probabilities to labels: the likeliest, no thing twice, and each exclusive label at most once a frame."""
+"""From probabilities to labels: the most likely ones, no object twice, each exclusive label at most once a frame."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SIDE = re.compile(r"(?<![^\W_])(left|right)(?![^\W_])", re.IGNORECASE)
 
 
 def look_alike_groups(names: Sequence[str]) -> list[list[int]]:
-    """Labels whose names differ in the word "left" or "right" alone: things that only their place tells apart.
+    """Labels whose names differ in the word "left" or "right" only: objects that only their position distinguishes.
 
     Args:
         names: of the labels.
@@ -54,7 +54,7 @@ def check_groups(exclusive: Sequence[Sequence[int]], n_labels: int) -> tuple[tup
 
 
 def exclusive_labels(log_p: Tensor, exclusive: Sequence[int]) -> Tensor:
-    """The likeliest labels of the boxes of one frame in which each exclusive label occurs at most once.
+    """The most likely labels of the boxes of one frame, each exclusive label at most once.
 
     Maximises the sum over boxes of log p(label) by the Hungarian method (Kuhn 1955): a box takes one of the
     exclusive labels, or the best of its others, the background always among them.
@@ -88,9 +88,9 @@ def labels_of_frames(
 ) -> tuple[Tensor, Tensor]:
     """Labels of all frames of a ragged batch.
 
-    The likeliest label of each box; of two boxes of one label that overlap by more than 0.5 the more likely stays, and
-    so it is among the labels of a group, because look-alikes in one place are one thing found twice. Then
-    `exclusive_labels`, in frames where a label of a group occurs twice; in all others it would change nothing.
+    Each box takes its most likely label. Of two boxes of one label with an IoU above 0.5 the more likely is kept; the
+    labels of a group count as one here, because look-alikes in one place are one object that was detected twice. Then
+    `exclusive_labels` is applied in frames where a label of a group occurs twice.
 
     Args:
         boxes: [N, 4]; log_p [N, C + 1]; frame [N] ascending.

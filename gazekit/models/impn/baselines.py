@@ -1,8 +1,7 @@
-"""What the graph model is compared with: learners of the same interface that lack something.
+"""Learners with the interface of the graph model that lack a part of it, for the simulated annotator.
 
-`Detector` says what the frozen detector says, `LinearHead` makes the detector's own last layer learn from the same
-corrections, an `IMPN` without messages is a network of each box alone, `Tracker` learns no looks and carries labels
-from frame to frame by overlap.
+`LinearHead` trains the detector's last layer on the same corrections, an `IMPNNet` without messages classifies each box
+alone, `Tracker` propagates labels from frame to frame by overlap.
 """
 
 from __future__ import annotations
@@ -14,36 +13,21 @@ from functools import partial
 
 import torch
 from scipy.optimize import linear_sum_assignment
-from torch import Tensor, nn
+from torch import nn
 
 from gazekit.kernels.boxes import pairwise_iou
 from gazekit.models.impn.detections import Detections, LabelledFrame, Predictions
-from gazekit.models.impn.edges import Graph
 from gazekit.models.impn.learner import Learner, UpdateReport
-from gazekit.models.impn.net import IMPN, Parts, log_belief
-from gazekit.models.impn.simulate import LabelledVideo, Model
+from gazekit.models.impn.net import IMPNNet, LinearHead, Parts
+from gazekit.models.impn.simulated_annotator import LabelledVideo, Model
 
-__all__ = ["MODELS", "LinearHead", "Tracker"]
-
-
-class LinearHead(nn.Module):
-    """log p + W LN(z) + b: the last layer of the detector, updated. Untrained it is the detector."""
-
-    def __init__(self, n_labels: int, feature_size: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(feature_size, elementwise_affine=False)
-        self.head = nn.Linear(feature_size, n_labels + 1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-
-    def forward(self, graph: Graph) -> Tensor:
-        return log_belief(graph.probs) + self.head(self.norm(graph.features))
+__all__ = ["MODELS", "Tracker"]
 
 
 class Tracker:
-    """Labels are carried forward from labelled frames to the detections that overlap most; nothing is learnt.
+    """Labels are propagated from labelled frames to the detections that overlap most; nothing is learned.
 
-    Frames before the first labelled one have no labels, and a thing is lost after 15 frames out of sight.
+    Frames before the first labelled one have no labels, and an object is lost after 15 frames without a detection.
 
     Args:
         n_labels: C.
@@ -88,12 +72,12 @@ def _learner(make_net: Callable[[int, int], nn.Module], video: LabelledVideo, se
 
 
 MODELS: dict[str, Callable[[LabelledVideo, int], Model]] = {
-    "graph": partial(_learner, IMPN),
+    "graph": partial(_learner, IMPNNet),
     "detector": partial(_learner, LinearHead),
-    "per box": partial(_learner, partial(IMPN, parts=Parts(messages=False))),
-    "no edge features": partial(_learner, partial(IMPN, parts=Parts(edge_features=False))),
-    "no p": partial(_learner, partial(IMPN, parts=Parts(probs=False))),
-    "no q": partial(_learner, partial(IMPN, parts=Parts(position=False))),
+    "per box": partial(_learner, partial(IMPNNet, parts=Parts(messages=False))),
+    "no edge features": partial(_learner, partial(IMPNNet, parts=Parts(edge_features=False))),
+    "no p": partial(_learner, partial(IMPNNet, parts=Parts(probs=False))),
+    "no q": partial(_learner, partial(IMPNNet, parts=Parts(position=False))),
     "tracker": lambda video, seed: Tracker(len(video.names)),
 }
-"""What `simulate` compares, by name. The frozen detector is the first point of every curve but the tracker's."""
+"""Makers of the compared models by name. The frozen detector is the first point of every curve but the tracker's."""

@@ -1,4 +1,4 @@
-"""What a detector found in a frame, what people said of it, and what the model says.
+"""Detections of a frame, the labels that people gave, and the predictions of the model.
 
 Boxes are half-open scene pixels `[x_min, y_min, x_max, y_max]`, origin top-left. Labels are numbers 0 ... C - 1; in
 probabilities the background is the last column.
@@ -14,19 +14,19 @@ from torch import Tensor
 __all__ = ["BACKGROUND", "CANNOT_TELL", "Detections", "LabelledFrame", "Predictions", "check_detections"]
 
 BACKGROUND = -1
-"""Label of a box that a person called background: it stays so when labels are added."""
+"""Label of a box that a person marked as background; it does not change when labels are added."""
 CANNOT_TELL = -2
-"""Label of a box whose label nobody can tell: nothing is learnt from it."""
+"""Label of a box that a person could not identify: the model learns nothing from it."""
 
 
 class Detections(NamedTuple):
-    """What a detector found in one frame: tensors on the CPU, through which no gradient flows to the detector.
+    """Detections of one frame: tensors on the CPU, detached from the detector.
 
     Args:
         boxes: [K, 4] pixels.
         probs: [K, C + 1] of the labels and, last, of the background. C may be smaller than the learner's number of
             labels, which only grows.
-        features: [K, D] of the region, by which things look alike or not.
+        features: [K, D] appearance of the regions.
         size_px: width and height of the frame.
     """
 
@@ -37,18 +37,17 @@ class Detections(NamedTuple):
 
 
 class LabelledFrame(NamedTuple):
-    """What people said of a frame.
+    """Labels that people gave in a frame.
 
     Args:
-        frame: its number. A propagated frame has the number of the keyframe that it comes from, because what was made
-            from a held-out frame must be held out too.
+        frame: its number. A propagated frame has the number of its keyframe, so that it is held out with it.
         detections: of the frame.
         boxes: [M, 4] that people drew or confirmed, or that were propagated.
         labels: [M] integers 0 ... C - 1, `BACKGROUND` or `CANNOT_TELL`.
         weights: [M] 1 for a person's box, 0.5 for a propagated one.
         recency: updates since the frame last changed; 0 is new feedback.
-        complete: whether all things in the frame are labelled, so that a detection without a box is background. If not,
-            nothing is learnt from such a detection.
+        complete: whether all objects in the frame are labelled, so that a detection without a box is background. If
+            not, the model learns nothing from such a detection.
     """
 
     frame: int
@@ -61,7 +60,7 @@ class LabelledFrame(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """What the model says of one frame; what it calls background is left out.
+    """Predictions for one frame, without those of the background.
 
     Args:
         boxes: [n, 4] of the detector.
@@ -82,13 +81,13 @@ class Predictions(NamedTuple):
 
     @property
     def margin(self) -> Tensor:
-        """[n] difference of the two highest probabilities: 0 where the model is torn."""
+        """[n] difference of the two highest probabilities: 0 where the model is undecided."""
         highest = self.probs.topk(2, dim=1).values
         return highest[:, 0] - highest[:, 1]
 
 
 def check_detections(name: str, found: Detections, n_labels: int, feature_size: int) -> None:
-    """Refuse what does not fit the model, before anything is computed.
+    """Check that detections fit the model.
 
     Raises:
         TypeError: not floating tensors. ValueError: other shapes, more labels than `n_labels`, values not finite, a

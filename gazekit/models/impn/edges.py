@@ -1,7 +1,6 @@
-"""Frames of different sizes as one graph: who hears whom, and what lies between them.
+"""Frames with different numbers of detections as one graph: edges and their features.
 
-A ragged batch is the disjoint union of its frames, nodes and edges sorted by frame, so that some frames of it are
-again ranges of rows.
+A batch is the disjoint union of its frames. Nodes and edges are sorted by frame, so that a frame is a range of rows.
 """
 
 from __future__ import annotations
@@ -41,8 +40,7 @@ class Graph(NamedTuple):
         probs: [N, C + 1]; `features` [N, D].
         counts: [F] detections of each frame, 0 included; `edge_counts` [F].
         source, target: [E] rows: the message of `source` goes to `target`.
-        turn: [F, 2, 2] by which places in a frame are turned or mirrored about its centre (augmentation); None leaves
-            them.
+        turn: [F, 2, 2] rotations or reflections of positions about the centre of each frame (augmentation), or None.
     """
 
     boxes: Tensor
@@ -59,21 +57,25 @@ class Graph(NamedTuple):
     @property
     def frame(self) -> Tensor:
         """[N] which of the F frames each detection is in."""
-        return torch.arange(len(self.counts)).repeat_interleave(self.counts)
+        return torch.arange(len(self.counts), device=self.counts.device).repeat_interleave(self.counts)
+
+    def to(self, device: torch.device) -> Graph:
+        """The same graph on a device."""
+        return Graph(*(None if part is None else part.to(device) for part in self))
 
 
 def ranges(first: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     """The numbers first[s], first[s] + 1 ... of count[s] each, one after the other, and the s of each."""
-    slot = torch.arange(len(count)).repeat_interleave(count)
-    within = torch.arange(len(slot)) - (count.cumsum(0) - count)[slot]
+    slot = torch.arange(len(count), device=count.device).repeat_interleave(count)
+    within = torch.arange(len(slot), device=count.device) - (count.cumsum(0) - count)[slot]
     return first[slot] + within, slot
 
 
 @torch.no_grad()
 def graph_of(found: Sequence[Detections], n_labels: int, feature_size: int) -> Graph:
-    """The disjoint union of frames; labels that a detector does not know have 0.001: little, but within reach.
+    """The disjoint union of frames; labels that a detector does not know get the probability 0.001.
 
-    Detections that are background to the detector by more than 0.95 are left out.
+    Detections whose probability of background exceeds 0.95 are left out.
 
     Raises:
         TypeError, ValueError: as `check_detections`.
@@ -130,7 +132,7 @@ def _nearest(boxes: Tensor, source: Tensor, target: Tensor) -> Tensor:
 
 
 def some_frames(graph: Graph, frames: Tensor) -> Graph:
-    """The graph of these frames [B]; a frame named twice is there twice."""
+    """The graph of these frames [B], in this order; frames may be repeated."""
     first, counts = graph.counts.cumsum(0) - graph.counts, graph.counts[frames]
     rows, _ = ranges(first[frames], counts)
     edge_first, edge_counts = graph.edge_counts.cumsum(0) - graph.edge_counts, graph.edge_counts[frames]
@@ -163,12 +165,11 @@ def positions(graph: Graph) -> Tensor:
 
 
 def edge_features(graph: Graph) -> Tensor:
-    """e [E, 8]: where the source lies as seen from the target, and how their boxes compare.
+    """e [E, 8]: position of the source relative to the target, and how their boxes compare.
 
     asinh(dx / w), asinh(dy / h) in units of the target's box, log ratios of widths and heights, IoU, distance
     as a share of the frame's diagonal, sine and cosine of the direction (0 for equal centres). asinh is linear up to
-    a box or so and a logarithm beyond: without it a far, small box would drown all others. Sides count as one pixel
-    at least.
+    about one box and logarithmic beyond: without it a small box far away would dominate. Sides are at least one pixel.
     """
     source, target = graph.source, graph.target
     centre, extent = _centres(graph), (graph.boxes[:, 2:] - graph.boxes[:, :2]).clamp(min=1.0)

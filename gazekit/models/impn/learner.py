@@ -1,7 +1,6 @@
-"""Learning from feedback in seconds: the detector is frozen, the graph head learns from all that people said.
+"""Learning from feedback in seconds: the detector is frozen, the graph head is trained on all labelled frames.
 
-One update starts from the present weights, learns on a copy, and keeps it only if the frames that are never trained
-on say that it is not worse.
+One update trains a copy of the current weights, and keeps it only if it is not worse on the held-out frames.
 """
 
 from __future__ import annotations
@@ -14,35 +13,35 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gazekit.metrics.functional import detection_ap
 from gazekit.metrics.functional.threads import one_thread
 from gazekit.models.impn import checkpoint
-from gazekit.models.impn.assignment import check_groups, labels_of_frames
+from gazekit.models.impn.assignment import check_groups
 from gazekit.models.impn.detections import Detections, LabelledFrame, Predictions
 from gazekit.models.impn.edges import Graph, graph_of, ranges, some_frames
-from gazekit.models.impn.net import IMPN
+from gazekit.models.impn.head import predictions_of, random_turns
+from gazekit.models.impn.net import IMPNNet
 from gazekit.models.impn.objective import Targets, balanced_weights, graph_loss, targets_of
 from gazekit.models.impn.replay import Batches, HeldOut
 
 __all__ = ["Learner", "UpdateReport"]
 
 RATE, DECAY = 1e-3, 1e-4
-ROLL_DEG = 25.0
 TOLERATED_AP, LEAST_JUDGES = 0.01, 5
 AT_ONCE = 128
 
 
 class UpdateReport(NamedTuple):
-    """What an update did.
+    """Result of an update.
 
     Args:
         accepted: whether the model changed.
         held_out_before, held_out_after: AP (0 to 1, COCO's mean over IoU 0.50 ... 0.95) on held-out frames of the old
             and the new weights; NaN where there are none, or no new weights.
-        seconds: taken; steps: done.
-        reason: one sentence for people.
+        seconds: of the update; steps: that were done.
+        reason: one sentence for the user.
     """
 
     accepted: bool
@@ -62,11 +61,11 @@ class Learner:
         exclusive: groups of labels that occur at most once in a frame, of look-alikes such as a left and a right
             tablet (`look_alike_groups`).
         seed: of first weights and of draws.
-        flip: whether frames are also learnt from as seen in a mirror.
-        make_net: of C and D, the network; by default `IMPN`.
+        flip: whether frames are mirrored at random.
+        make_net: of C and D, the network; by default `IMPNNet`.
     Raises:
-        ValueError: `flip` with exclusive groups: in a mirror the left thing is the right one, so that the model would
-            be taught that they cannot be told apart. Groups with unknown or repeated labels.
+        ValueError: `flip` with exclusive groups: in a mirror image the left object is the right one, so that the model
+            would learn that they are the same. Groups with unknown or repeated labels.
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class Learner:
         exclusive: Sequence[Sequence[int]] = (),
         seed: int = 0,
         flip: bool = False,
-        make_net: Callable[[int, int], nn.Module] = IMPN,
+        make_net: Callable[[int, int], nn.Module] = IMPNNet,
     ) -> None:
         if n_labels < 1 or feature_size < 1:
             raise ValueError(
@@ -85,8 +84,8 @@ class Learner:
         self.exclusive = check_groups(exclusive, n_labels)
         if flip and self.exclusive:
             raise ValueError(
-                f"flip must be False with exclusive groups, got {list(map(list, self.exclusive))}: in a mirror left "
-                "things are right things, and the model would learn that they cannot be told apart"
+                f"flip must be False with exclusive groups, got {list(map(list, self.exclusive))}: in a mirror image "
+                "left objects are right ones, and the model could not learn to distinguish them"
             )
         self.n_labels, self.feature_size, self.seed, self.flip = n_labels, feature_size, seed, flip
         self.held_out, self.updates = HeldOut(), 0
@@ -98,21 +97,21 @@ class Learner:
     def predict(self, found: Sequence[Detections]) -> list[Predictions]:
         """Labels of the detections of each frame, as `assignment.labels_of_frames` chooses them.
 
-        Detections that are background to the detector by more than 0.95 are not looked at.
+        Detections whose probability of background exceeds 0.95 are ignored.
 
         Args:
-            found: of each frame; empty ones are welcome.
+            found: detections of each frame; frames may be empty.
         Returns:
             One a frame.
         Raises:
             TypeError, ValueError: detections that do not fit the model.
         """
-        net = self.net  # an update may change it meanwhile
+        net = self.net  # an update may replace it meanwhile
         parts = [found[first : first + AT_ONCE] for first in range(0, len(found), AT_ONCE)]
         graphs = (graph_of(part, self.n_labels, self.feature_size) for part in parts)
-        return [prediction for graph in graphs for prediction in self._predictions(net, graph)]
+        return [prediction for graph in graphs for prediction in predictions_of(net, graph, self.exclusive)]
 
-    @one_thread()  # shared with a browser or a decoder, an update of two seconds took half a minute
+    @one_thread()  # beside a browser or a decoder, an update of two seconds took half a minute on two threads
     def update(
         self,
         frames: Sequence[LabelledFrame],
@@ -120,17 +119,17 @@ class Learner:
         should_stop: Callable[[], bool] = lambda: False,
         progress: Callable[[float], None] = lambda share: None,
     ) -> UpdateReport:
-        """Learn from all labelled frames, half of each batch from those that are new.
+        """Train on all labelled frames; half of each batch are new ones.
 
-        Every fifth frame is held out for good. The new weights are kept unless the AP on confirmed held-out frames is
-        lower by more than 0.01; fewer than five such frames cannot tell, and do not judge. However this ends, also
-        by an exception, the model is the old or the new one, never one in between.
+        Every fifth frame is held out permanently. The new weights are kept unless the AP on confirmed held-out frames
+        drops by more than 0.01; with fewer than five such frames they are always kept. After an exception or a stop the
+        model is unchanged.
 
         Args:
-            frames: all that are labelled, not just the new ones (`LabelledFrame.recency` tells them apart).
+            frames: all labelled frames, not only the new ones (see `LabelledFrame.recency`).
             steps: of the optimiser (AdamW, rate 1e-3 falling linearly, weight decay 1e-4).
-            should_stop: asked before every step; the old weights stay.
-            progress: told the share of steps done.
+            should_stop: checked before every step; if it is true, the old weights stay.
+            progress: called with the share of steps done.
         Raises:
             TypeError, ValueError: frames that do not fit the model.
         """
@@ -154,7 +153,9 @@ class Learner:
         new = torch.tensor([frame.recency == 0 for frame in frames], dtype=torch.bool)
         batches = Batches(targets, graph.frame, new, self.n_labels + 1, generator)
         if not batches:
-            return report(False, math.nan, 0, "Nothing to learn from yet: no detection meets a labelled box.")
+            return report(
+                False, math.nan, 0, "Nothing to learn from yet: no detection matches a labelled box."
+            )
         net = copy.deepcopy(self.net).train()
         done = self._learn(net, graph, targets, batches, steps, should_stop, progress)
         if done < steps:
@@ -189,7 +190,9 @@ class Learner:
                 return step
             frames = batches.draw()
             rows, _ = ranges(first[frames], graph.counts[frames])
-            batch = some_frames(graph, frames)._replace(turn=self._turns(len(frames), batches.generator))
+            batch = some_frames(graph, frames)._replace(
+                turn=random_turns(len(frames), batches.generator, self.flip)
+            )
             optimizer.param_groups[0]["lr"] = RATE * (1 - step / steps)
             optimizer.zero_grad()
             graph_loss(net(batch), Targets(*(column[rows] for column in targets)), class_weight).backward()
@@ -197,29 +200,11 @@ class Learner:
             progress((step + 1) / steps)
         return steps
 
-    def _turns(self, count: int, generator: torch.Generator) -> Tensor:
-        """[count, 2, 2] the head rolls by up to 25 degrees; half of the frames in a mirror if `flip`."""
-        roll = (2 * torch.rand(count, generator=generator) - 1) * math.radians(ROLL_DEG)
-        turn = torch.stack([roll.cos(), -roll.sin(), roll.sin(), roll.cos()], 1).reshape(-1, 2, 2)
-        if self.flip:
-            turn[:, 0] *= 2 * torch.randint(2, (count, 1), generator=generator) - 1
-        return turn
-
-    @torch.no_grad()
-    def _predictions(self, net: nn.Module, graph: Graph) -> list[Predictions]:
-        log_p = net(graph).log_softmax(1)
-        rows, label = labels_of_frames(graph.boxes, log_p, graph.frame, self.exclusive)
-        sizes = torch.bincount(graph.frame[rows], minlength=len(graph.counts)).tolist()
-        columns = (graph.boxes[rows], label, log_p[rows].exp(), graph.row[rows])
-        return [
-            Predictions(*parts) for parts in zip(*(column.split(sizes) for column in columns), strict=True)
-        ]
-
     def _ap(self, net: nn.Module, frames: list[LabelledFrame], graph: Graph) -> float:
         """AP of COCO; NaN without frames or boxes."""
         found = [
             {"boxes": said.boxes, "scores": said.score, "labels": said.label}
-            for said in (self._predictions(net, graph) if frames else [])
+            for said in (predictions_of(net, graph, self.exclusive) if frames else [])
         ]
         thing = [frame.labels >= 0 for frame in frames]
         truth = [
@@ -229,10 +214,10 @@ class Learner:
         return float(detection_ap(found, truth)[0])
 
     def with_labels(self, n_labels: int, exclusive: Sequence[Sequence[int]] | None = None) -> Learner:
-        """A copy that knows more labels, appended to the old ones, of which it says what it said before.
+        """A copy with more labels, appended to the old ones; predictions of these do not change.
 
         Args:
-            n_labels: at least as many as now.
+            n_labels: at least the current number.
             exclusive: groups from now on; None keeps them.
         Raises:
             ValueError: fewer labels, bad groups.
@@ -246,30 +231,38 @@ class Learner:
         grown.exclusive = check_groups(self.exclusive if exclusive is None else exclusive, n_labels)
         if grown.flip and grown.exclusive:
             raise ValueError(
-                "exclusive must be empty with flip=True: in a mirror left things are right things"
+                "exclusive must be empty with flip=True: in a mirror image left objects are right ones"
             )
         grown.n_labels, grown.net = n_labels, self.net.with_labels(n_labels).eval()
         grown.held_out = HeldOut(self.held_out.known, self.held_out.kept_out)
         return grown
 
     def save(self, path: str | Path) -> None:
-        """Write weights and settings as safetensors; the file is complete or the old one.
+        """Write weights and settings as safetensors; an existing file is replaced at once or not at all.
 
         Raises:
-            OSError: it cannot be written. TypeError: another network than `IMPN`.
+            OSError: it cannot be written. TypeError: another network than `IMPNNet`.
         """
-        checkpoint.save(self, Path(path))
+        names = ("exclusive", "seed", "flip", "updates")
+        checkpoint.save(Path(path), self.net, self.held_out, {name: getattr(self, name) for name in names})
 
     @classmethod
     def load(cls, path: str | Path) -> Learner:
-        """What `save` wrote. Nothing in the file is executed.
+        """Read a file of `save`; nothing in it is executed.
 
         Raises:
             FileNotFoundError: no such file. ValueError: not a file of `save`.
         """
-        return checkpoint.load(cls, Path(path))
+        net, held_out, settings = checkpoint.load(Path(path))
+        try:
+            updates = int(settings.pop("updates"))
+            learner = cls(net.n_labels, net.feature_size, **settings, make_net=lambda *_: net)
+        except (KeyError, TypeError, ValueError) as error:
+            raise checkpoint.damaged(Path(path), error) from error
+        learner.held_out, learner.updates = held_out, updates
+        return learner
 
 
 def _is_confirmed(frame: LabelledFrame) -> bool:
-    """Whether a person vouches for all of it, so that it can judge."""
+    """Whether a person confirmed all of it, so that it can serve for evaluation."""
     return frame.complete and bool((frame.weights >= 1).all() and (frame.labels >= -1).all())

@@ -1,4 +1,4 @@
-"""What a detection should have been called, and how wrong the model is about it."""
+"""Targets of detections, and the loss."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ SAME, OTHER = 0.5, 0.3
 
 
 class Targets(NamedTuple):
-    """label [N] of each detection, the background as C, and weight [N]; 0 where nothing is known."""
+    """label [N] of each detection, C for the background, and weight [N], 0 where the label is unknown."""
 
     label: Tensor
     weight: Tensor
 
 
 def targets_of(frames: Sequence[LabelledFrame], boxes: Tensor, counts: Tensor, n_labels: int) -> Targets:
-    """Match detections with the boxes of people, all frames at once.
+    """Match detections with labelled boxes, all frames at once.
 
-    A detection has the label of the box that it overlaps most, if by an IoU of 0.5 or more. Below 0.3 it is
-    background, with weight 1, if the frame is complete. In between, and where the box is `CANNOT_TELL`, nothing is
-    known of it.
+    A detection takes the label of the box with the highest IoU, if that is at least 0.5. Below 0.3 it is background,
+    with weight 1, if the frame is complete. In between, and where the box is `CANNOT_TELL`, its weight is 0.
 
     Args:
         frames: F of them.
@@ -84,7 +83,7 @@ def balanced_weights(targets: Targets, n_labels: int) -> Tensor:
 
 
 def graph_loss(logits: Tensor, targets: Targets, class_weight: Tensor) -> Tensor:
-    """Weighted mean of the cross-entropy; 0 where nothing is known."""
+    """Weighted mean of the cross-entropy; 0 if no label is known."""
     weight = targets.weight * class_weight[targets.label]
     loss = F.cross_entropy(logits, targets.label, reduction="none")
     return (weight * loss).sum() / weight.sum().clamp(min=1e-12)

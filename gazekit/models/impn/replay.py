@@ -1,4 +1,4 @@
-"""Which labelled frames a step learns from, and which are kept out to judge by."""
+"""Which labelled frames a training step uses, and which are held out for evaluation."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ HALF = 16
 
 
 class HeldOut:
-    """Every fifth frame that is labelled is never trained on, now or later.
+    """Every fifth labelled frame is held out permanently.
 
     Args:
-        known: numbers of the frames met so far, in order; `kept_out` of those held out.
+        known: numbers of the frames seen so far, in order; `kept_out` of those held out.
     """
 
     def __init__(self, known: Iterable[int] = (), kept_out: Iterable[int] = ()) -> None:
         self.known, self.kept_out = dict.fromkeys(known), set(kept_out)
 
     def meet(self, frames: Iterable[int]) -> None:
-        """Decide about frames that were not met before."""
+        """Assign frames that were not seen before."""
         for frame in frames:
             if frame not in self.known:
                 self.known[frame] = None
@@ -35,10 +35,10 @@ class HeldOut:
 
 
 class Batches:
-    """Draws of frames: half of the new feedback, half of the rest, and one frame of every class seen.
+    """Draws of frames: half of them new, half of the rest, and one frame of every class.
 
-    Where there is no new feedback or nothing else, all come from what there is. Frames of which nothing is known are
-    never drawn.
+    If there are no new frames or no others, all are drawn from the same pool. Frames without a known label are never
+    drawn.
 
     Args:
         targets: of all N detections, sorted by frame.

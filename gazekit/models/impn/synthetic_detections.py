@@ -1,8 +1,8 @@
-"""What a detector would find in a made-up egocentric video: a desk with look-alikes, seen by a moving head.
+"""Detections of a synthetic egocentric video: a desk with look-alikes, seen by a moving head.
 
-Two tablets and two devices look the same, left and right, and so do their features; a book, and things without a
-label, tell where one is. The head pans, tilts, comes nearer and rolls, hands cover things, the detector misses some and
-finds what is not there. No pictures are drawn: this tests what is learnt, in seconds, without training a detector.
+Two tablets and two devices look the same, left and right, and so do their features; a book, and objects without a
+label, show where one is. The head pans, tilts, comes nearer and rolls, hands cover objects, the detector misses some
+and has false positives. No pictures are drawn: the graph head can be tested in seconds, without a detector.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from gazekit.models.impn.detections import Detections
-from gazekit.models.impn.simulate import LabelledVideo
+from gazekit.models.impn.simulated_annotator import LabelledVideo
 
 __all__ = ["DIFFICULTIES", "NAMES", "Difficulty", "synthetic_detections"]
 
 NAMES = ("tablet-left", "tablet-right", "device-left", "device-right", "book")
-LOOKS = np.array([0, 0, 1, 1, 2, 3, 4])  # of the five and of two things without a label
+LOOKS = np.array([0, 0, 1, 1, 2, 3, 4])  # of the five and of two objects without a label
 PLACES = np.array([[-32, -4], [32, -4], [-16, 20], [16, 20], [0, -2], [-6, -26], [22, -24]], float)
 SIZES = np.array([[20, 15], [20, 15], [9, 14], [9, 14], [13, 18], [8, 8], [7, 10]], float)
 SIZE_PX = (1280, 960)
@@ -31,11 +31,11 @@ class Difficulty:
     """Args:
     roll_deg: standard deviation of the head's roll.
     pan: standard deviation of where it looks, as a share of the desk's half width.
-    moved: standard deviation of where things lie, and as much again by the end of the video, in units of a
-        desk 100 wide.
-    covered: share of the time that a thing is behind a hand.
-    missed: share of the visible things that the detector misses; false: mean number of what is not there.
-    noise: standard deviation of features about those of the look, which has 1.
+    moved: standard deviation of the objects' positions, and as much again of their drift until the end of the video, in
+        units of a desk 100 wide.
+    covered: share of the time that an object is behind a hand.
+    missed: share of the visible objects that the detector misses; false: mean number of false positives.
+    noise: standard deviation of the features of an object about those of its appearance, whose own is 1.
     confusion: standard deviation of the detector's logits.
     """
 
@@ -59,9 +59,9 @@ DIFFICULTIES = {
 def synthetic_detections(
     seed: int, n_frames: int = 900, difficulty: Difficulty = DIFFICULTIES["medium"]
 ) -> LabelledVideo:
-    """A video of `n_frames`, what the detector finds in it, the truth, and one fixation a frame.
+    """A video of `n_frames` with detections, the truth, and one fixation a frame.
 
-    Four of five fixations are on a thing that has a label, the others anywhere.
+    Four of five fixations are on an object with a label, the others anywhere.
 
     Args:
         seed: equal seeds give equal videos.
@@ -95,7 +95,7 @@ def _smooth(draw: np.random.Generator, n_frames: int, count: int, period: float)
 
 
 def _visible(draw: np.random.Generator, n_frames: int, how: Difficulty) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes [T, O, 4] cut at the frame's border, and whether a thing is visible [T, O]."""
+    """Boxes [T, O, 4] cut at the frame's border, and whether an object is visible [T, O]."""
     drift = np.linspace(0, 1, n_frames)[:, None, None] * draw.normal(0, how.moved, PLACES.shape)
     place = PLACES + draw.normal(0, how.moved, PLACES.shape) + drift
     gaze = _smooth(draw, n_frames, 2, 150.0) * how.pan * (50.0, 30.0)
@@ -126,7 +126,7 @@ def _detect(
     frame = np.concatenate([frame, np.arange(len(seen)).repeat(false)])
     look = np.concatenate([LOOKS[thing], draw.integers(LOOKS.max() + 1, size=len(wrong))])
     thing = np.concatenate([thing, np.full(len(wrong), len(LOOKS))])
-    clear = np.where(thing < len(LOOKS), 1.0, 0.4)[:, None]  # what is not there looks a little like something
+    clear = np.where(thing < len(LOOKS), 1.0, 0.4)[:, None]  # false positives resemble an object a little
     prototype = draw.normal(0, 1, (LOOKS.max() + 1, FEATURES))
     feature = clear * prototype[look] + draw.normal(0, how.noise, (len(look), FEATURES))
     probs = _belief(draw, look, clear, how)
@@ -139,7 +139,7 @@ def _detect(
 
 
 def _belief(draw: np.random.Generator, look: np.ndarray, clear: np.ndarray, how: Difficulty) -> np.ndarray:
-    """[N, C + 1] the detector knows looks fairly well, and nothing of left and right."""
+    """[N, C + 1] the detector knows appearances fairly well, and does not distinguish left from right."""
     looks = 3.0 * clear * np.eye(LOOKS.max() + 1)[look] + draw.normal(
         0, how.confusion, (len(look), LOOKS.max() + 1)
     )

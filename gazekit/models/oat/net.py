@@ -1,8 +1,8 @@
-"""OAT (Fang, Yu, Zhang, van der Lans, Shi; ECCV 2024, arXiv 2407.13335) and what data made us add.
+"""OAT (Fang, Yu, Zhang, van der Lans, Shi; ECCV 2024, arXiv 2407.13335) with our additions.
 
-Dataflow: every object becomes a token, appearance beside position, and so does the *target*, as one token
-more -> an encoder mixes them -> a causal decoder eats the objects fixated so far -> a multi-head dot product
-between its state and the encoder's outputs is the distribution over the next object. Pointing at the target
+Dataflow: every object becomes a token, appearance beside position, and so does the *target*, as one
+additional token -> an encoder mixes them -> a causal decoder reads the objects fixated so far -> a multi-head dot
+product between its state and the encoder's outputs is the distribution over the next object. Pointing at the target
 token means STOP, so the head has no fixed size and scenes may hold any number of objects.
 
 Beyond the paper, with `relation_bias`: what lies between the current object and each candidate (displacement,
@@ -70,7 +70,7 @@ class OATState:
 
 
 def _in_slices(network: nn.Module, features: Tensor, rows: int = 8192) -> Tensor:
-    """A network of the last dimension applied to so many rows at once: their hidden units stay in the cache."""
+    """Apply a network to the last dimension, `rows` rows at a time, so that their hidden units stay in the cache."""
     parts = [network(part) for part in features.flatten(0, -2).split(rows)]
     return torch.cat(parts).view(*features.shape[:-1], -1)
 
@@ -205,7 +205,7 @@ class OATNet(nn.Module):
         return _Encoded(tokens, pointer_keys, tuple(layer.scene.keys(x) for layer in self.decoder), present)
 
     def _encoder_biases(self, scenes: SceneBatch) -> list[Tensor | DisplacementBias | None]:
-        """One a layer, of the displacement between every two tokens.
+        """One per layer, from the displacement between every two tokens.
 
         The hidden units of all layers' networks are the same: they are made once where the biases are small enough
         to be kept, and in training, where dropout needs them whole.
@@ -252,7 +252,7 @@ class OATNet(nn.Module):
     def _decoder_biases(
         self, encoded: _Encoded, features: Callable[[], Tensor], current: Tensor
     ) -> tuple[list[Tensor | None], Tensor | None]:
-        """A (B, A, R, N + 1) bias a layer, and [B, R, N + 1] for the pointer, from relations and looks.
+        """A (B, A, R, N + 1) bias per layer, and [B, R, N + 1] for the pointer, from relations and looks.
 
         Args:
             features: gives [B, R, N + 1, F] relations; not called without a relation bias.

@@ -6,7 +6,7 @@ of rows i and j is exp(-(i - j)^2 / (2 sigma^2)) and all norms are equal. Both h
 * grid: the Gram matrix of that Gaussian is positive definite, K = Q L Q^T, so W = Q sqrt(L) is exact;
 * continuous: the Gaussian is the Fourier transform of a Gaussian, so the vector of cosines and sines of the
   coordinate at equally spaced frequencies, weighted by the spectrum (a trapezoid rule, whose error falls
-  faster than any power), has the wanted inner products at *every* coordinate, not only at integers.
+  faster than any power), has the required inner products at *every* coordinate, not only at integers.
 
 The net uses the continuous form, so that irregular layouts work; on a regular grid the two agree.
 """
@@ -26,7 +26,7 @@ def distance_table(n: int, width: int = 86, sigma: float = 2.0) -> Tensor:
 
     Args:
         n: number of rows or columns of the grid.
-        width: numbers a row, >= n; the rest is zero.
+        width: numbers per row, >= n; the rest is zero.
         sigma: of the Gaussian, in cells.
     Raises:
         ValueError: width below n.

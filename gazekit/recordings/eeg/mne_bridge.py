@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 from mne.io.constants import FIFF
 
+from gazekit.errors import RecordingError
 from gazekit.recordings.eeg.regular import interpolate, mean_step_ms, places
 from gazekit.recordings.recording import (
     EVENT_COLUMNS,
     MESSAGE_COLUMNS,
     Recording,
-    RecordingError,
     event_table,
 )
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from gazekit.errors import RecordingError
-from gazekit.geometry import Screen
 from gazekit.recordings.readers.near import near_miss, recordings_below
-from gazekit.recordings.recording import Recording
 
-__all__ = ["FORMATS", "fitting", "read", "recognise"]
+__all__ = ["FORMATS", "fitting", "reader_of", "recognise"]
 
 # From the most specific to the most general: a table of declared columns would match many files.
 FORMATS = {
@@ -61,18 +60,17 @@ def fitting(path: Path) -> str | None:
     return next((name for name in FORMATS if _module(name).matches(path)), None)
 
 
-def read(
-    path: str | Path, screen: Screen | None = None, format: str | None = None, **options: Any
-) -> Recording:
-    """Read a recording; see `Recording.open`.
+def reader_of(path: Path, format: str | None, options: Mapping[str, Any]) -> Callable[..., Any]:
+    """The function that reads a path into a `Recording`.
 
     Args:
+        path: a file or a folder.
         format: one of `FORMATS`; None: detect it.
-        options: options of that format's `read`.
+        options: options that the function must accept.
     Raises:
         ValueError: an unknown format or option.
+        FileNotFoundError, RecordingError: as `recognise`.
     """
-    path = Path(path).expanduser()
     if format is not None and format not in FORMATS:
         raise ValueError(f"unknown format {format!r}, expected one of: {', '.join(FORMATS)}")
     if not path.exists():
@@ -86,8 +84,7 @@ def read(
         raise ValueError(
             f"format {name} has no option {', '.join(unknown)}, expected {', '.join(known) or 'none'}"
         )
-    recording = reader(path, **options)
-    return recording if screen is None else recording.with_screen(screen)
+    return reader
 
 
 def _module(name: str) -> Any:

@@ -18,8 +18,9 @@ import pandas as pd
 from gazekit.errors import RecordingError
 from gazekit.recordings.clocks import Clock, in_order, timed
 from gazekit.recordings.files import Truncated, read_csv
+from gazekit.recordings.origin import Origin
 from gazekit.recordings.readers.bids_json import metadata, pupil_unit, screen, time_scale, unit
-from gazekit.recordings.readers.table import Origin, to_top_left
+from gazekit.recordings.readers.table import to_top_left
 from gazekit.recordings.recording import Recording, event_table
 
 __all__ = ["matches", "read"]

@@ -9,7 +9,7 @@ from typing import Any
 from gazekit.errors import RecordingError
 from gazekit.geometry import Screen
 from gazekit.recordings.files import read_json
-from gazekit.recordings.readers.table import Origin
+from gazekit.recordings.origin import Origin
 
 __all__ = ["metadata", "pupil_unit", "screen", "time_scale", "unit"]
 

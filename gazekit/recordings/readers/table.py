@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +15,11 @@ from gazekit.errors import RecordingError
 from gazekit.recordings.clocks import Clock, in_order
 from gazekit.recordings.csv_lines import plain, split_header
 from gazekit.recordings.files import Truncated, read_csv, read_text
+from gazekit.recordings.origin import Origin
 from gazekit.recordings.recording import Recording, event_table
 from gazekit.recordings.video import scene_size
 
-__all__ = ["Origin", "matches", "read", "to_top_left"]
-
-Origin = Literal["top-left", "bottom-left", "centre"]
+__all__ = ["matches", "read", "to_top_left"]
 
 _TIMES = {"t_s": 1e3, "t_ms": 1.0, "t_us": 1e-3, "t_ns": 1e-6}
 _EYES = ("", "_left", "_right")

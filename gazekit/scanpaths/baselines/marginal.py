@@ -1,22 +1,27 @@
-"""Where people look in a picture whatever stands there, and however the scanpath went so far."""
+"""Where people look in a picture, regardless of its content and of the scanpath so far."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gazekit.scanpaths.model import masked_log_softmax
+from gazekit.scanpaths.predictor import ObjectPredictor
 from gazekit.scanpaths.relations import RelationState
 from gazekit.scene import SceneBatch, TrialBatch
+
+if TYPE_CHECKING:
+    from gazekit.base import Data
 
 __all__ = ["Marginal"]
 
 CELLS = 48
 
 
-class Marginal(nn.Module):
+class Marginal(ObjectPredictor):
     """The probability of an object depends on its place in the picture alone.
 
     The preference for a place is the density of fixated objects there divided by the density of objects that
@@ -28,17 +33,17 @@ class Marginal(nn.Module):
         sigma: of the smoothing, as a fraction of the picture's sides.
     """
 
-    def __init__(self, sigma: float = 0.04) -> None:
-        super().__init__()
+    def __init__(self, facts: Mapping[str, Any] | None = None, sigma: float = 0.04) -> None:
+        super().__init__(facts)
         self.sigma = sigma
         self.register_buffer("log_preference", torch.zeros(CELLS, CELLS))
         self.register_buffer("stop_rate", torch.tensor(0.1))
 
-    def fit(self, batches: Iterable[TrialBatch]) -> Marginal:
-        """Count fixations and choices over batches of training trials."""
+    def fit(self, data: Data) -> None:
+        """Count fixations and choices over the training trials."""
         fixated, offered = torch.zeros(CELLS * CELLS), torch.zeros(CELLS * CELLS)
         fixations = ended = 0
-        for batch in batches:
+        for batch in data.batches("train"):
             scenes = batch.scenes[batch.scene_of_trial]
             cell, length = self._cells(scenes), batch.mask.sum(1).float()
             fixated.index_add_(0, cell.gather(1, batch.objects)[batch.mask], torch.ones(int(length.sum())))
@@ -54,7 +59,6 @@ class Marginal(nn.Module):
         prior = 1.0  # so that places without data have the average preference
         self.log_preference.copy_(((maps[0] + prior) / (maps[1] + prior)).log())
         self.stop_rate.fill_(min(max(ended / max(fixations, 1), 1e-4), 1 - 1e-4))
-        return self
 
     def _cells(self, scenes: SceneBatch) -> Tensor:
         """[B, N] cell of the map in which each object's centre lies."""

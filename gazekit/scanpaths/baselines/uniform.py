@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gazekit.scanpaths.model import masked_log_softmax
+from gazekit.scanpaths.predictor import ObjectPredictor
 from gazekit.scanpaths.relations import RelationState
 from gazekit.scene import SceneBatch, TrialBatch
 
 __all__ = ["Uniform"]
 
 
-class Uniform(nn.Module):
+class Uniform(ObjectPredictor):
     """Chance: each object has the same probability, and so has STOP once a fixation was made.
 
     This is the reference distribution of the information gain, so its own gain is 0 by definition.

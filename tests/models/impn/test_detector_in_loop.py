@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from tiny_transformers import write_detector
 
-from gazekit.annotate import beginnings, opening, taking
-from gazekit.annotate.model import Model
+from gazekit.annotate.model import initial_detectors, model_transfer
+from gazekit.annotate.model.model import Model
+from gazekit.annotate.model.truth import FrameTruth
+from gazekit.annotate.model.worker import Job, Worker
 from gazekit.annotate.project import Project
-from gazekit.annotate.session import AnnotationSession
-from gazekit.annotate.truth import FrameTruth
-from gazekit.annotate.worker import Job, Worker
+from gazekit.annotate.session import AnnotationSession, project_setup
 from gazekit.models.impn import Learner
 from gazekit.models.impn.detector import TinyDetector
 from gazekit.models.impn.detector.transformers import TIERS, TransformersDetector
@@ -34,8 +34,8 @@ def rt_detr(tmp_path_factory):
 @pytest.fixture
 def quick(monkeypatch):
     """Two steps at 64 px."""
-    monkeypatch.setattr(beginnings, "SIDE_PX_CPU", 64)
-    monkeypatch.setattr(beginnings, "SIDE_PX", 64)
+    monkeypatch.setattr(initial_detectors, "SIDE_PX_CPU", 64)
+    monkeypatch.setattr(initial_detectors, "SIDE_PX", 64)
     for tier, (_, rates) in TIERS.items():
         monkeypatch.setitem(TIERS, tier, (2, rates))
 
@@ -53,7 +53,7 @@ def test_it_is_trained_kept_and_grown(folder, tmp_path, quick):
     began = tmp_path / "weights"
     shutil.copytree(folder, began)
     job = Job(Worker("training"))
-    model = Model(tmp_path / "checkpoints", beginning=beginnings.checked(str(began)))
+    model = Model(tmp_path / "checkpoints", initial_detector=initial_detectors.checked_detector(str(began)))
     assert model.wants_detector(truth(range(6)))
     assert model.train_detector(truth(range(6)), 2, picture, job) == "The detector has learnt."
     told, _ = model.learn(truth(range(6)), 2, [], picture, job)
@@ -61,7 +61,7 @@ def test_it_is_trained_kept_and_grown(folder, tmp_path, quick):
     said = model.predict(3, picture)
 
     shutil.rmtree(began)  # the checkpoint has it all
-    again = Model(tmp_path / "checkpoints", beginning=str(began))
+    again = Model(tmp_path / "checkpoints", initial_detector=str(began))
     assert again.ready and not again.problem and isinstance(again.detector, TransformersDetector)
     same = again.predict(3, picture)
     np.testing.assert_array_equal(same.boxes, said.boxes)
@@ -82,7 +82,7 @@ def test_another_beginning_trains_a_new_one(rt_detr, tmp_path, quick):
         Learner(2, TinyDetector.feature_size),
     )
     model.save()
-    other = Model(tmp_path, beginning=beginnings.checked(str(rt_detr)))
+    other = Model(tmp_path, initial_detector=initial_detectors.checked_detector(str(rt_detr)))
     assert isinstance(other.detector, TinyDetector) and other.wants_detector(truth(range(6)))
     other.train_detector(truth(range(6)), 2, picture, job)
     assert not other.wants_detector(truth(range(6)))
@@ -91,21 +91,21 @@ def test_another_beginning_trains_a_new_one(rt_detr, tmp_path, quick):
 
 def test_a_project_keeps_it(rt_detr, shared_data, tmp_path):
     recording = str(shared_data / "annotation_toy" / "neon_export" / "toy-0001")
-    with opening.created(str(tmp_path / "p"), recording) as project:
-        project.store.describe(opening.kept(str(rt_detr), None))
-    with opening.there(str(tmp_path / "p"), recording) as project:
-        assert beginnings.beginning(project) == str(rt_detr)
+    with project_setup.create_project(str(tmp_path / "p"), recording) as project:
+        project.store.describe(project_setup.checked_settings(str(rt_detr), None))
+    with project_setup.existing_project(str(tmp_path / "p"), recording) as project:
+        assert initial_detectors.initial_detector(project) == str(rt_detr)
         session = AnnotationSession(project)
-        assert session.loop.model.beginning == str(rt_detr)
+        assert session.loop.model.initial_detector == str(rt_detr)
         session.close()
-        project.store.describe(opening.kept("tiny", None))
-        assert beginnings.beginning(project) == "tiny"
+        project.store.describe(project_setup.checked_settings("tiny", None))
+        assert initial_detectors.initial_detector(project) == "tiny"
     with pytest.raises(FileNotFoundError, match=r"must hold config\.json"):
-        opening.kept(str(tmp_path), None)
+        project_setup.checked_settings(str(tmp_path), None)
 
 
 def test_it_is_taken_along(rt_detr, shared_data, tmp_path, quick):
-    model, job = Model(tmp_path / "checkpoints", beginning=str(rt_detr)), Job(Worker("training"))
+    model, job = Model(tmp_path / "checkpoints", initial_detector=str(rt_detr)), Job(Worker("training"))
     model.labels = [
         {"id": k, "name": name, "colour": "#112233", "group": ""} for k, name in ((1, "cup"), (2, "pen"))
     ]
@@ -113,19 +113,19 @@ def test_it_is_taken_along(rt_detr, shared_data, tmp_path, quick):
     model.learn(truth(range(6)), 2, [], picture, job)
     recording = shared_data / "annotation_toy" / "neon_export" / "toy-0001"
     with Project.create(tmp_path / "new", recording) as project:
-        taking.begin_with(taking.read(tmp_path / "checkpoints" / "000001"), project)
+        model_transfer.start_with(model_transfer.read_model(tmp_path / "checkpoints" / "000001"), project)
         taken = Model(project.checkpoints)
     assert taken.ready and isinstance(taken.detector, TransformersDetector)
     np.testing.assert_array_equal(taken.predict(3, picture).boxes, model.predict(3, picture).boxes)
 
 
 def test_without_transformers_it_is_said(rt_detr, tmp_path, monkeypatch, quick):
-    model, job = Model(tmp_path, beginning=str(rt_detr)), Job(Worker("training"))
+    model, job = Model(tmp_path, initial_detector=str(rt_detr)), Job(Worker("training"))
     model.train_detector(truth(range(6)), 2, picture, job)
     model.learn(truth(range(6)), 2, [], picture, job)
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
-    without = Model(tmp_path, beginning=str(rt_detr))
+    without = Model(tmp_path, initial_detector=str(rt_detr))
     assert not without.ready and "pip install transformers" in without.problem
     assert without.version == 1  # the next one does not hide behind it
     with pytest.raises(ValueError, match="pip install transformers"):
-        beginnings.checked(str(rt_detr))
+        initial_detectors.checked_detector(str(rt_detr))

@@ -74,7 +74,7 @@ def test_places_tell_look_alikes_apart():
 
 
 def test_flip_with_left_and_right_is_an_error():
-    with pytest.raises(ValueError, match="in a mirror left things are right things"):
+    with pytest.raises(ValueError, match="left objects are right ones"):
         Learner(LABELS, FEATURES, [[0, 1]], flip=True)
     with pytest.raises(ValueError, match="in a mirror"):
         Learner(LABELS, FEATURES, flip=True).with_labels(LABELS, [[0, 1]])

@@ -8,13 +8,13 @@ from impn_toys import FEATURES, LABELS, SIZE_PX, detections
 
 from gazekit.models.impn.detections import Detections
 from gazekit.models.impn.edges import edge_features, graph_of, neighbours, positions, some_frames
-from gazekit.models.impn.net import IMPN, Parts
+from gazekit.models.impn.net import IMPNNet, Parts
 
 
 @pytest.fixture(scope="module")
 def net():
     torch.manual_seed(0)
-    net = IMPN(LABELS, FEATURES)
+    net = IMPNNet(LABELS, FEATURES)
     torch.nn.init.normal_(net.head.weight)
     torch.nn.init.normal_(net.head.bias)
     return net.double().eval().requires_grad_(False)
@@ -32,7 +32,7 @@ def take(found, rows):
 
 def test_untrained_it_is_the_detector():
     found = detections(9)
-    untrained = IMPN(LABELS, FEATURES)
+    untrained = IMPNNet(LABELS, FEATURES)
     out = untrained(graph_of([found], LABELS, FEATURES)).softmax(1)
     torch.testing.assert_close(out, found.probs, rtol=1e-5, atol=1e-6)
 
@@ -72,7 +72,7 @@ def test_what_is_left_out_is_not_seen(net):
         (Parts(position=False, edge_features=False), {"boxes": other.boxes}),
         (Parts(messages=False), None),
     ):
-        blind = IMPN(LABELS, FEATURES, parts=parts).double().requires_grad_(False)
+        blind = IMPNNet(LABELS, FEATURES, parts=parts).double().requires_grad_(False)
         blind.head.weight.normal_()
         seen = logits(blind, found)
         if changed is None:
@@ -83,7 +83,7 @@ def test_what_is_left_out_is_not_seen(net):
 
 
 def test_p_is_left_out_of_the_nodes_but_not_of_the_residual():
-    blind = IMPN(LABELS, FEATURES, parts=Parts(probs=False)).requires_grad_(False)
+    blind = IMPNNet(LABELS, FEATURES, parts=Parts(probs=False)).requires_grad_(False)
     blind.head.weight.normal_()
     found = detections(5)
     flat = found._replace(probs=torch.full_like(found.probs, 1 / (LABELS + 1)))
@@ -196,8 +196,62 @@ def test_messages_against_loops(net):
         ]
         new = torch.relu(one.combine(torch.cat([h[i], torch.stack(heard).mean(0)])))
         expected.append(128**0.5 * new / new.norm())
-    out = one(h, graph.source, graph.target, seen)
+    out = one(h, graph.source, graph.target, seen, graph.counts)
     torch.testing.assert_close(out, torch.stack(expected), rtol=0, atol=1e-9)
-    lonely = one(h, graph.source[:0], graph.target[:0], seen[:0])
+    lonely = one(h, graph.source[:0], graph.target[:0], seen[:0], graph.counts)
     new = torch.relu(one.combine(torch.cat([h, 0 * h], 1)))
     torch.testing.assert_close(lonely, 128**0.5 * new / new.norm(dim=1, keepdim=True), rtol=0, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def attention():
+    torch.manual_seed(0)
+    net = IMPNNet(LABELS, FEATURES, mixer="attention")
+    torch.nn.init.normal_(net.head.weight)
+    return net.double().eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("count", [7, 40])
+def test_attention_permuted_detections_give_permuted_logits(attention, count):
+    found = detections(count)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(1))
+    permuted = logits(attention, take(found, order))
+    torch.testing.assert_close(permuted, logits(attention, found)[order], rtol=0, atol=1e-8)
+
+
+@settings(deadline=None, max_examples=15)
+@given(counts=st.lists(st.integers(0, 20), min_size=1, max_size=6))
+def test_attention_frames_do_not_mix(attention, counts):
+    frames = [detections(count, seed) for seed, count in enumerate(counts)]
+    alone = torch.cat([logits(attention, frame) for frame in frames])
+    torch.testing.assert_close(logits(attention, *frames), alone, rtol=0, atol=1e-8)
+
+
+def test_attention_against_loops(attention):
+    found = detections(5)
+    graph = graph_of([found, detections(0), detections(2, 1)], LABELS, FEATURES)
+    edge = edge_features(graph).double()
+    h = torch.randn(7, 128, generator=torch.Generator().manual_seed(0)).double()
+    one, expected = attention.rounds[0], []
+    query, key, value = one.query_key_value(h).unflatten(1, (3, 4, 32)).unbind(1)
+    for i in range(7):
+        into = (graph.target == i).nonzero()[:, 0].tolist()
+        others = [i, *graph.source[into].tolist()]
+        bias = torch.cat([torch.zeros(1, 4).double(), one.bias(edge[into])])
+        where = torch.cat([torch.zeros(1, 128).double(), one.of_edge(edge[into])]).unflatten(1, (4, 32))
+        share = ((query[i] * key[others]).sum(-1) / 32**0.5 + bias).softmax(0)[..., None]
+        heard = (share * (value[others] + where)).sum(0).flatten()
+        new = torch.relu(one.combine(torch.cat([h[i], heard])))
+        expected.append(128**0.5 * new / new.norm())
+    out = one(h, graph.source, graph.target, edge, graph.counts)
+    torch.testing.assert_close(out, torch.stack(expected), rtol=0, atol=1e-9)
+
+
+def test_attention_without_detections(attention):
+    assert logits(attention, detections(0)).shape == (0, LABELS + 1)
+    assert logits(attention, detections(1)).isfinite().all()
+
+
+def test_an_unknown_mixer_is_refused():
+    with pytest.raises(ValueError, match="mixer must be one of sage, attention, got 'sum'"):
+        IMPNNet(LABELS, FEATURES, mixer="sum")

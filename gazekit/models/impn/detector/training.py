@@ -101,7 +101,7 @@ def _varied(
     ignored, rest = (
         moved(truth.ignored)[0],
         boxes[~seen],
-    )  # what is hardly there is neither thing nor background
+    )  # what is hardly visible is neither an object nor background
     ignored = torch.cat([ignored, rest])
     ignored = ignored[(ignored[:, 2:] - ignored[:, :2] > 1).all(1)]
     return picture, Truth(boxes[seen], truth.labels[seen], ignored)

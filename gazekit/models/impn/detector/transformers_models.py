@@ -9,15 +9,14 @@ from __future__ import annotations
 import copy
 import json
 import math
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from gazekit.transformers_package import hide_our_kernels, import_transformers, quiet
 
 __all__ = [
     "BACKBONES",
@@ -39,14 +38,6 @@ KINDS = {
 BACKBONES = ("rt_detr_resnet", "hgnet_v2")
 """Their backbones; others of transformers would need more packages."""
 UNSEEN = 0.01  # probability of a label without an example
-
-
-def hide_our_kernels() -> None:
-    """Before transformers is imported: it takes any package `kernels` for one that it knows, and in a checkout Python
-    may find our folder of that name."""
-    spec = find_spec("kernels")
-    if spec is not None and spec.origin and (Path(spec.origin).parent / "roi_align").is_dir():
-        sys.modules["kernels"] = None
 
 
 def check_folder(folder: Path) -> None:
@@ -144,34 +135,6 @@ def with_labels(model: Any, labels: Sequence[str]) -> Any:
         else:  # and one for no label, the last, where boxes are made noisy for training
             state[name][:old], state[name][-1] = value[:old], value[-1]
     return grown.to(model.device).eval().requires_grad_(False)
-
-
-def import_transformers() -> Any:
-    """The package, or ImportError that says how to get it."""
-    hide_our_kernels()
-    try:
-        import transformers
-    except ImportError as error:
-        raise ImportError(
-            "RT-DETRv2, D-FINE and SAM 2 need the package transformers: pip install transformers"
-        ) from error
-    return transformers
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """No progress bars and warnings of transformers meanwhile: what matters is raised."""
-    from transformers.utils import logging
-
-    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def _check_kind(settings: Any) -> None:

@@ -1,0 +1,1 @@
+"""A session over HTTP: the annotation page, its JSON interface, and a backend for Label Studio."""

@@ -1,0 +1,59 @@
+"""VGG16 (Simonyan & Zisserman 2015), with torchvision's names of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gazekit.backbones.backbone import Layer, Net
+
+__all__ = ["VGG16"]
+
+STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+
+
+class VGG16(Net):
+    """Layers "conv1_1" .. "conv5_3" (after ReLU), "pool1" .. "pool5", "fc6", "fc7" (after ReLU) and "logits".
+
+    Source: arXiv 1409.1556, configuration D. `features` is a plain `nn.Sequential`: a model that pools otherwise
+    exchanges its `nn.MaxPool2d`. Maps take any size from 32 pixels; "fc6" and later pool any map to 7 x 7 first.
+    """
+
+    def __init__(self):
+        super().__init__()
+        modules: list[nn.Module] = []
+        channels = 3
+        for stage in STAGES:
+            for width in stage:
+                modules += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+                channels = width
+            modules.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*modules)
+        full = [
+            nn.Linear(512 * 49, 4096),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(4096, 4096),
+            nn.ReLU(),
+            nn.Dropout(),
+        ]
+        self.classifier = nn.Sequential(*full, nn.Linear(4096, 1000))
+        self.layers = {}
+        for i, stage in enumerate(STAGES, 1):
+            self.layers |= {f"conv{i}_{j}": Layer(width, 2 ** (i - 1)) for j, width in enumerate(stage, 1)}
+            self.layers[f"pool{i}"] = Layer(stage[-1], 2**i)
+        self.layers |= {"fc6": Layer(4096, None), "fc7": Layer(4096, None), "logits": Layer(1000, None)}
+
+    def walk(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
+        names, x = iter(self.layers), images
+        for module in self.features:
+            x = module(x)
+            if not isinstance(module, nn.Conv2d):
+                yield next(names), x
+        x = F.adaptive_avg_pool2d(x, 7).flatten(1)
+        for i, module in enumerate(self.classifier):
+            x = module(x)
+            if i in (1, 4, 6):  # two ReLUs and the classes
+                yield next(names), x

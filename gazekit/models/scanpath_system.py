@@ -1,0 +1,150 @@
+"""Training, prediction and pictures of any `ScanpathModel` over objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from gazekit.base import System
+from gazekit.datasets.picture_scenes import pictures_and_boxes, scene_of_picture
+from gazekit.datasets.scanpath_data import ScanpathData
+from gazekit.datasets.scenes_json import save
+from gazekit.drawing import behaviour_figure, scanpath_figure
+from gazekit.geometry import box_centres
+from gazekit.metrics import BehaviourDelta, InformationGain
+from gazekit.metrics.functional import PARTS
+from gazekit.models.scanpath_examples import example_figures
+from gazekit.scanpath import Scanpath
+from gazekit.scanpaths.likelihood import negative_log_likelihood
+from gazekit.scanpaths.model import ScanpathModel
+from gazekit.scanpaths.predictor import ObjectPredictor, likelihood_arguments
+from gazekit.scene import Scene, Trial, TrialBatch
+
+__all__ = ["ScanpathSystem"]
+
+EXAMPLES = 3
+"""Scanpaths of a scene that are drawn."""
+
+
+class ScanpathSystem(ObjectPredictor, System):
+    """Cross-entropy over next objects and STOP. A subclass sets `net`, a `ScanpathModel`, in its constructor.
+
+    Validation logs the held-out information gain and the behavioural delta of generated scanpaths.
+
+    Args:
+        facts: of `ScanpathData`.
+        val_samples: scanpaths generated per trial in validation; 0 leaves the behavioural delta out.
+    """
+
+    net: ScanpathModel
+
+    def __init__(self, facts: Mapping[str, Any], val_samples: int = 2) -> None:
+        super().__init__(facts)
+        self.val_samples = val_samples
+        self.information_gain, self.behaviour_delta = InformationGain(), BehaviourDelta()
+
+    @property
+    def model(self) -> ScanpathModel:
+        return self.net
+
+    def loss(self, batch: TrialBatch) -> dict[str, Tensor]:
+        """Mean cross-entropy over outcomes, in nats."""
+        return {"loss": negative_log_likelihood(self.net.log_prob(batch), batch)}
+
+    def validate(self, batch: TrialBatch) -> None:
+        if self.val_samples:
+            # drawn anew from the first trial: the same draws in each epoch make the scores of epochs comparable
+            said = self.predict(batch, torch.Generator().manual_seed(int(batch.trial[0])), self.val_samples)
+            self.behaviour_delta.update(**self.behaviour_delta._filter_kwargs(**said))
+            self.log("val/behaviour_delta", self.behaviour_delta, prog_bar=True, on_epoch=True)
+        else:
+            said = likelihood_arguments(self.net.log_prob(batch), batch)
+        self.information_gain.update(**self.information_gain._filter_kwargs(**said))
+        self.log("val/information_gain_bits", self.information_gain, prog_bar=True, on_epoch=True)
+
+    def read(
+        self, input: Path, boxes: str = "", target: int | None = None
+    ) -> Iterator[tuple[list[Scene], TrialBatch]]:
+        """Scenes of one picture, or of a folder of pictures.
+
+        Args:
+            input: a picture, or a folder of pictures.
+            boxes: CSV of the picture's objects, with the columns x_min,y_min,x_max,y_max in pixels and, if wanted,
+                category; of a folder, the folder of CSV files named like the pictures.
+            target: number of the target's line in the boxes file, from 0; None = free viewing.
+        Raises:
+            FileNotFoundError, ValueError: a file that is absent or unusable, a target that is no line.
+        """
+        if target is None and not self.facts.get("free_viewing", True):
+            raise ValueError(
+                "this checkpoint was trained on search only: target=NUMBER must say which object is looked for"
+            )
+        for picture, its_boxes in pictures_and_boxes(input, boxes):
+            scene = scene_of_picture(picture, its_boxes, target, self.facts.get("crop_size"))
+            nobody = Trial(0, Scanpath(np.zeros((0, 2))), np.zeros(0, np.int64))
+            yield [scene], TrialBatch.from_trials([scene], [nobody], [0], self.facts.get("categories", ()))
+
+    def records(self, items: list[Scene], said: Mapping[str, Any]) -> dict[str, Any]:
+        """All scanpaths in one table, as `score --pred` reads it.
+
+        A single scene, such as a picture of one's own, also gets its scanpaths as gazekit's JSON (`data check` reads
+        it) and a picture of the first three.
+        """
+        name = (self.recipe or {}).get("name", "model")
+        files: dict[str, Any] = {"scanpaths.csv": _table(items, said)}
+        if len(items) > 1:
+            return files
+        for k, scene in enumerate(items):
+            trials = [
+                _trial(scene, objects[mask], f"{name} {n + 1}")
+                for n, (objects, mask) in enumerate(
+                    zip(said["model_objects"][k].cpu(), said["model_mask"][k].cpu(), strict=True)
+                )
+            ]
+            panels = {trial.scanpath.observer: trial.scanpath for trial in trials[:EXAMPLES]}
+            stem = Path(scene.name).stem
+            files[f"{stem}_scanpaths.json"] = partial(_save, scene, trials)
+            files[f"{stem}_scanpaths.png"] = scanpath_figure(scene, panels, title=scene.name)
+        return files
+
+    def figures(self, data: ScanpathData, table: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
+        """The behaviour of all rows, and a few scenes: a person's scanpath beside those of two models."""
+        parts = [f"search_behaviour.{part}" for part in PARTS]
+        rows = {
+            row: {part: scores[c]._asdict() for part, c in zip(PARTS, parts, strict=True)}
+            for row, scores in table.items()
+            if all(c in scores for c in parts)
+        }
+        drawn = {"behaviour": behaviour_figure(rows)} if rows else {}
+        models = {self.recipe["name"]: self} | {
+            n: b for n, b in self.baselines.items() if hasattr(b, "model")
+        }
+        return drawn | example_figures(dict(list(models.items())[:2]), data)
+
+
+def _trial(scene: Scene, objects: Tensor, observer: str) -> Trial:
+    centres = box_centres(scene.boxes_px)
+    return Trial(0, Scanpath(centres[objects.numpy()].reshape(-1, 2), observer=observer), objects.numpy())
+
+
+def _table(scenes: list[Scene], said: Mapping[str, Any]) -> pd.DataFrame:
+    rows = []
+    for k, scene in enumerate(scenes):
+        centres = box_centres(scene.boxes_px)
+        for sample, (objects, mask) in enumerate(
+            zip(said["model_objects"][k].cpu(), said["model_mask"][k].cpu(), strict=True)
+        ):
+            rows += [(scene.name, sample + 1, *centres[o]) for o in objects[mask].tolist()]
+    return pd.DataFrame(rows, columns=["image", "sample", "x_px", "y_px"])
+
+
+def _save(scene: Scene, trials: list[Trial], path: Path) -> None:
+    save([scene], path, trials)

@@ -1,0 +1,59 @@
+"""The report of a system: score it beside its baselines and what the data know, and write the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from torchmetrics import Metric
+
+from gazekit.base import Data, Predictor, System
+from gazekit.base.scores import Settings, Table
+from gazekit.drawing.training import training_figure
+from gazekit.report.files import write_files
+from gazekit.report.score import score
+
+__all__ = ["write_report"]
+
+
+def write_report(
+    folder: Path,
+    name: str,
+    system: System,
+    data: Data,
+    metrics: Mapping[str, Metric],
+    settings: Settings,
+    headline: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
+    training: tuple[Mapping, int | None] = ({}, None),
+) -> Table:
+    """Score everything on `data.split`, write metrics.json, report.md and figures into `folder`, print the tables.
+
+    Args:
+        name: row of the system.
+        metrics: column to metric or comparison, see `score`.
+        headline: columns of the main table; None takes the first six.
+        notes: sentences for the reader.
+        training: curves of the training and the step of the weights that are scored.
+    """
+    rows: dict[str, Predictor] = {name: system, **system.baselines}
+    for row, reference in data.references().items():
+        if row in rows:
+            raise ValueError(f"a model is named {row!r}, as a row that the data bring along: rename it")
+        rows[row] = reference
+    scores = score(rows, data, metrics, settings)
+    about = data.about()
+    columns = headline or [c for c in scores.table[name]][:6]
+    title = f"{name} on {about['name']}, part {data.split}"
+    notes = [*notes, *system.notes(), *about.pop("notes", [])]
+    figures = dict(system.figures(data, scores.table))
+    if training[0]:
+        figures["training"] = training_figure(*training)
+    facts: dict[str, Any] = {"data": about, "seed": settings.seed, "samples": settings.samples}
+    text = write_files(folder, title, scores, columns, facts, notes, figures)
+    Console(soft_wrap=True, highlight=False).print(
+        "\n".join(["", title, text, *notes, "", f"run folder: {folder}"]), markup=False
+    )
+    return scores.table

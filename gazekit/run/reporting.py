@@ -1,0 +1,46 @@
+"""From the `metrics` group of a configuration to a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+from torchmetrics import Metric
+
+from gazekit.base import Data, System
+from gazekit.base.scores import Comparison, Settings, Table
+from gazekit.report.write import write_report
+from gazekit.run.recipe import make
+
+__all__ = ["report_on"]
+
+
+def report_on(
+    cfg: DictConfig,
+    folder: Path,
+    system: System,
+    data: Data,
+    trust: Sequence[str],
+    notes: Sequence[str] = (),
+    training: tuple[Mapping, int | None] = ({}, None),
+) -> Table:
+    """Score a system by the configured metrics, on its own data or on those that `metrics.on` describes.
+
+    Args:
+        trust: classes outside gazekit that the configuration may name.
+        notes, training: see `write_report`.
+    """
+    chosen = cfg.metrics
+    metrics = {
+        name: make(config, (Metric, Comparison), f"metrics.scores.{name}", trust)
+        for name, config in chosen.scores.items()
+    }
+    if chosen.get("on"):
+        data = make(chosen.on, Data, "metrics.on", trust)
+        data.trained_with = system.facts
+        data.prepare_data()
+        data.setup()
+    settings = Settings(chosen.get("samples", 1), chosen.get("resamples", 2000), cfg.seed)
+    name, headline = system.recipe["name"], chosen.get("headline")
+    return write_report(folder, name, system, data, metrics, settings, headline, notes, training)

@@ -1,0 +1,10 @@
+"""`export`: composes its configuration, calls `gazekit.run.export`."""
+
+from __future__ import annotations
+
+from gazekit.verbs.hydra_command import command
+
+__all__ = ["main"]
+
+main = command("export")
+"""Entry point of the verb: its arguments to its exit status."""
