@@ -159,11 +159,11 @@ def test_frames_are_compared_in_whole_nanoseconds():
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: Box("background", (0, 0, 1, 1)), "a word other than 'background'"),
-        (lambda: Box("", (0, 0, 1, 1)), "a word other than"),
+        (lambda: Box("background", (0, 0, 1, 1)), "a non-empty string other than 'background'"),
+        (lambda: Box("", (0, 0, 1, 1)), "a non-empty string other than"),
         (lambda: Box("a", (0, 0, 0, 1)), r"AOI 'a': box \[0.0, 0.0, 0.0, 1.0\] is empty or not finite"),
         (lambda: Box("a", (0, 0, np.inf, 1)), "not finite"),
-        (lambda: Box("a", (0, 0, 1)), r"a box has 4 values, got shape \[3\]"),
+        (lambda: Box("a", (0, 0, 1)), r"a box must have 4 values, got shape \[3\]"),
         (lambda: Polygon("a", [(0, 0), (1, 1)]), r"a polygon is \[K >= 3, 2\] finite corners"),
         (lambda: Polygon("a", [(0, 0), (1, 1), (2, 2)]), "the polygon has no area"),
         (lambda: Mask("a", np.zeros((2, 2), bool)), "with a pixel set"),
@@ -177,7 +177,7 @@ def test_frames_are_compared_in_whole_nanoseconds():
         (lambda: aoi_at([], [(0, 0)], [1, 2]), r"and frame \[T\], got \[1, 2\] and \[2\]"),
         (lambda: map_fixations(fixations().drop(columns="x_px"), []), "no column x_px"),
         (lambda: map_fixations(fixations((0, 1, 0, 0), (0, 1, 0, 0)).assign(eye=["left", "right"]), []),
-         r"fixations of one eye are expected, got \['left', 'right'\]"),
+         r"expected fixations of one eye, got \['left', 'right'\]"),
         (lambda: map_fixations(fixations((0, 1, 0, 0)), [], np.array([2.0, 1.0])), "finite times that don't decrease"),
     ],
 )  # fmt: skip

@@ -94,7 +94,7 @@ def test_clocks_that_do_not_fit_are_refused(session):
         align(eeg_of(session), session.recording, a, jittered)
     assert align(eeg_of(session), session.recording, a, jittered, max_rms_ms=5).clock.rms_ms > 2
     stepped = np.where(np.arange(len(b)) < len(b) // 2, b, b + 0.08)  # the clock was set in the middle
-    with pytest.raises(ValueError, match="A clock that was set or paused"):
+    with pytest.raises(ValueError, match="a clock that was set or paused"):
         align(eeg_of(session), session.recording, a, stepped, paired=True)
     with pytest.raises(ValueError, match="equal length"):
         align(eeg_of(session), session.recording, a[1:], b, paired=True)
