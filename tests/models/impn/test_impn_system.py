@@ -118,6 +118,7 @@ def run(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The dirpath has changed")  # best.ckpt of another folder is left alone
 def test_a_resumed_run_keeps_its_detector_and_baselines(run, tmp_path, monkeypatch):
     monkeypatch.setattr(frozen.TinyDetector, "fit", None)  # nothing is fitted again
     main(["fit", *SHORT, "trainer.max_steps=6", f"ckpt={run / 'last.ckpt'}", f"run_dir={tmp_path}"])
