@@ -1,8 +1,8 @@
 """Scanpaths in CSV and JSON files that people exchange: read with their units checked.
 
-CSV: one line a fixation, in order, with the columns `image`, `x_px`, `y_px`, and if known `duration_ms` and
-`observer` (or `sample`, for a model that makes several scanpaths an image); the lines of a scanpath follow one another.
-JSON: a list of objects with the same keys, where `x_px`, `y_px` and `duration_ms` are lists, one object a scanpath.
+CSV: one line per fixation, in order, with the columns `image`, `x_px`, `y_px`, and if known `duration_ms` and
+`observer` (or `sample`, for a model that makes several scanpaths per image); a scanpath's lines follow one another.
+JSON: a list of objects with the same keys, where `x_px`, `y_px` and `duration_ms` are lists, one object per scanpath.
 """
 
 from __future__ import annotations
@@ -127,7 +127,9 @@ def _json_scanpaths(path: Path) -> Iterator[_Found]:
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(records, list):
-        raise ValueError(f"{path}: expected a list with one object a scanpath, got {type(records).__name__}")
+        raise ValueError(
+            f"{path}: expected a list with one object per scanpath, got {type(records).__name__}"
+        )
     for number, record in enumerate(records):
         where = f"{path}, scanpath {number}"
         if not isinstance(record, dict):
@@ -140,7 +142,7 @@ def _json_scanpath(where: str, number: int, record: dict[str, Any]) -> _Found:
     columns = {name: record[name] for name in ("x_px", "y_px", "duration_ms") if name in record}
     for name, values in columns.items():
         if not isinstance(values, list):
-            raise ValueError(f"{where}: {name} must be a list with one number a fixation, got {values!r}")
+            raise ValueError(f"{where}: {name} must be a list with one number per fixation, got {values!r}")
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) != 1:
         raise ValueError(f"{where}: lists of different length: {lengths}")

@@ -108,7 +108,7 @@ def test_evaluate_repeats_the_numbers_of_fit(run, tmp_path, here):
 
 def test_positions_stand_beside_people_and_chance(run):
     rows = json.loads((run[0] / "metrics.json").read_text())["rows"]
-    found = {row: scores["multimatch.position"]["value"] for row, scores in rows.items()}
+    found = {row: scores["scanmatch"]["value"] for row, scores in rows.items()}
     assert found["people, leave one out"] > found["chance"]
     assert found["observer"] > found["uniform"]
     assert "| multimatch.position " in (run[0] / "report.md").read_text()
@@ -137,7 +137,7 @@ def test_resume_refuses_another_split(run, tmp_path):
     done = gazekit("fit", "+experiment=oat", *TINY, "data.split_seed=5", f"ckpt={run[0] / 'last.ckpt'}", "run_dir=more",
                    cwd=tmp_path, check=False)  # fmt: skip
     assert done.returncode == 2
-    assert "ckpt was trained with another data: 'assigned' differs" in done.stderr
+    assert "ckpt was trained on other data (max_fixations, assigned differ)" in done.stderr
 
 
 def test_evaluate_takes_another_data_set(run, tmp_path, here):
@@ -428,11 +428,11 @@ def test_other_experiments_run(tmp_path, experiment):
     assert (tmp_path / "run" / "report.md").exists()
 
 
-@pytest.mark.parametrize("args", [("evaluate",), ("predict", "image=b")])
+@pytest.mark.parametrize("args", [("predict",), ("predict", "input=b"), ("export",)])
 def test_a_forgotten_key_is_named(args, tmp_path, here):
     done = here(*args, cwd=tmp_path, check=False)
     assert done.returncode == 2
-    assert "=... is missing" in done.stderr
+    assert "ckpt=... is missing" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -448,7 +448,7 @@ def test_own_scenes_are_scored_with_crops_of_their_pictures(run, picture, here):
         "run_dir=out",
         cwd=picture,
     )
-    here("evaluate", f"ckpt={run[0] / 'best.ckpt'}", "data=scenes_json", "data.root=out/scanpaths.json",
+    here("evaluate", f"ckpt={run[0] / 'best.ckpt'}", "data=scenes_json", "data.root=out/shelf_scanpaths.json",
             "data.split=all", "metrics.samples=2", "metrics.resamples=20", "run_dir=scores", cwd=picture)  # fmt: skip
     rows = json.loads((picture / "scores" / "metrics.json").read_text())["rows"]
     assert rows["oat"]["information_gain_bits"]["n"] > 0

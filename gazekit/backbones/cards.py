@@ -216,5 +216,21 @@ CARDS: dict[str, Card] = {
         net="attention_center:AttentionCenter",
         preprocessing=Preprocessing((480, 640), fit="stretch", interpolation="bicubic"),
     ),
+    "yunet": _converted(
+        "github.com/ShiqiYu/libfacedetection.train: onnx/yunet_n_dynamic.onnx",
+        "yunet_n.safetensors",
+        "55bba1b33d67232e932b610cc5b74a4a79377eebb3bd4ca9a8f429d7469f7768",
+        title="YuNet, faces with five landmarks (WIDER Face)",
+        net="yunet:YuNet",
+        preprocessing=Preprocessing((640, 640), fit="pad", enlarge=False, std=(1 / 255,) * 3, channels="bgr"),
+    ),
+    "yolox_nano": _converted(
+        "github.com/Megvii-BaseDetection/YOLOX",
+        "yolox_nano_fp16.safetensors",
+        "179cb3d3056e9a8aba8668c074449204c2404324e84f5c2ccf2d1aa225dba9dd",
+        title="YOLOX-Nano, 80 classes of COCO",
+        net="yolox:YOLOX",
+        preprocessing=Preprocessing((416, 416), fit="pad", fill=114, std=(1 / 255,) * 3, channels="bgr"),
+    ),
 }
 """Name to card."""

@@ -12,14 +12,14 @@ from importlib import import_module
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gazekit.backbones.backbone import Backbone, Net
 from gazekit.backbones.cards import CARDS, Card
 from gazekit.download import download, file_sha256
 from gazekit.errors import DataError
 
-__all__ = ["build_net", "fetch_weights", "find_weights", "load_backbone", "read_weights"]
+__all__ = ["build_net", "fetch_weights", "fill", "find_weights", "load_backbone", "read_weights"]
 
 ROOT = Path("data/backbones")
 SEED = 0  # of random weights
@@ -39,7 +39,8 @@ def load_backbone(
         weights: a file, or a folder with one of the sets of files that the card names; None is
             data/backbones/NAME; "random" draws them with a fixed seed, for tests and untrained controls.
         layers: which maps to return; None for all.
-        size_px: height and width to which pictures are stretched; None for the size and cut of the training.
+        size_px: height and width to which pictures are stretched (detectors: into which they are fitted); None for
+            the size and cut of the training.
         device: where the net runs.
     Raises:
         ValueError: an unknown name or layer.
@@ -51,14 +52,15 @@ def load_backbone(
     preprocessing = card.preprocessing
     if size_px is not None:
         height, width = size_px
-        preprocessing = replace(preprocessing, size_px=(int(height), int(width)), fit="stretch")
+        fit = "pad" if preprocessing.fit == "pad" else "stretch"
+        preprocessing = replace(preprocessing, size_px=(int(height), int(width)), fit=fit)
     if weights == "random":
         return Backbone(name, build_net(name), preprocessing, layers).to(device)
     files = find_weights(name, weights)
     digests = _check(card, files)
     with torch.device("meta"):
         net = _class(card)(**card.settings)
-    _fill(net, files)
+    fill(net, _state(net, files), files[0])
     return Backbone(name, net, preprocessing, layers, digests).to(device)
 
 
@@ -174,11 +176,24 @@ def _check(card: Card, files: list[Path]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def _fill(net: Net, files: list[Path]) -> None:
+def fill(net: nn.Module, state: dict[str, Tensor], source: str | Path) -> None:
+    """Give a net all of its weights, and no others.
+
+    Raises:
+        DataError: the tensors are not those of the net; the message names `source`.
+    """
+    try:
+        net.load_state_dict(state, strict=True, assign=True)
+    except RuntimeError as error:
+        raise DataError(f"{source} holds other weights than {type(net).__name__} has: {error}") from error
+
+
+def _state(net: Net, files: list[Path]) -> dict[str, Tensor]:
+    """All tensors, under the names of the net."""
     state: dict[str, Tensor] = {}
     for path in files:
         state |= read_weights(path)
     try:
-        net.load_state_dict(net.translate(state), strict=True, assign=True)
-    except (RuntimeError, KeyError) as error:
-        raise DataError(f"{files[0]} holds other weights than {type(net).__name__} has: {error}") from error
+        return net.translate(state)
+    except KeyError as error:
+        raise DataError(f"{files[0]} has no tensor {error}, which {type(net).__name__} needs") from error

@@ -59,6 +59,10 @@ class Data(LightningDataModule):
         """Plain values that a report says about the data: `name`, counts, fingerprint, `notes` (list of sentences)."""
         return {"name": type(self).__name__, "split": self.split, "items": len(self.parts[self.split])}
 
+    def distinct(self, part: str) -> list[int]:
+        """Indices of a part that `predict` goes through. Default: all; fewer where items share what is predicted."""
+        return self.parts[part].tolist()
+
     def items(self, index: Sequence[int]) -> list[Any]:
         """What `System.records` is told of these items: a name, a record, a scene. Default: their numbers."""
         return list(index)

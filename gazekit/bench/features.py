@@ -31,10 +31,10 @@ class Sizes:
         batch_size, shard_rows: of `extract`.
     """
 
-    pictures: tuple[int, ...] = (200, 800)
-    side_px: int = 96
+    pictures: tuple[int, ...] = (100, 400)
+    side_px: int = 64
     batch_size: int = 20
-    shard_rows: int = 100
+    shard_rows: int = 50
 
 
 class _Noise(Sequence):

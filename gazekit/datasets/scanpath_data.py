@@ -17,7 +17,7 @@ from gazekit.datasets.records import OnBadRecord, ScanpathDataset
 from gazekit.datasets.split import SplitBy, part_names, split_trials, trial_keys
 from gazekit.scanpaths.people import OtherHalf, OtherPeople
 from gazekit.scanpaths.predictor import ModelRow
-from gazekit.scene import TrialBatch
+from gazekit.scene import Scene, TrialBatch
 
 __all__ = ["ScanpathData", "mirror"]
 
@@ -167,6 +167,17 @@ class ScanpathData(Data):
     def batch_for(self, index: Sequence[int], facts: Mapping[str, Any]) -> TrialBatch:
         """The same, with categories counted in the vocabulary of the model that reads them."""
         return self._batch(index, facts.get("categories", self.categories))
+
+    def distinct(self, part: str) -> list[int]:
+        """One trial per scene."""
+        of_scene: dict[int, int] = {}
+        for i in self.parts[part].tolist():
+            of_scene.setdefault(self.dataset.trials[i].scene, i)
+        return list(of_scene.values())
+
+    def items(self, index: Sequence[int]) -> list[Scene]:
+        """The scenes of these trials."""
+        return [self.dataset.scenes[self.dataset.trials[i].scene] for i in index]
 
     def references(self) -> dict[str, Predictor]:
         """The simulated observer of a generated set; else other people, all of them and one half by the other."""

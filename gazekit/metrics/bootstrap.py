@@ -1,7 +1,7 @@
 """How uncertain a mean over images is: the percentile bootstrap, with images as the units drawn.
 
 Fixations (or trials) of one image depend on one another, so whole images are drawn, with replacement. A
-metric over the drawn images is a ratio of sums (score over count, say), which a matrix product of
+metric over the drawn images is a ratio of sums (score over count, for example), which a matrix product of
 "how often was each image drawn" with the sums of each image gives for many draws at once.
 
 Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13; clusters as units: Davison
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike, values
 
-__all__ = ["Interval", "bootstrap_interval"]
+__all__ = ["Interval", "bootstrap_interval", "bootstrap_statistic", "check_settings", "interval_of_draws"]
 
 _CHUNK_BYTES = 32 * 2**20
 
@@ -42,7 +42,7 @@ def bootstrap_interval(
     """Percentile bootstrap interval of sum(numerator) / sum(denominator), drawing images.
 
     Resamples whose value is undefined (a column of which no drawn image has anything) are left out. There is
-    no interval, NaN, where it would pretend a certainty that nobody measured: for a column to which fewer
+    no interval, NaN, where it would pretend a certainty that was not measured: for a column to which fewer
     than two images contribute, and for a value that is not finite (an information gain of -inf).
 
     Args:
@@ -66,10 +66,7 @@ def bootstrap_interval(
         [0.5, 0.3, 0.7]
     """
     numerator, denominator = _checked(numerator, denominator)
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
-    if n_resamples < 1:
-        raise ValueError(f"n_resamples must be at least 1, got {n_resamples}")
+    check_settings(n_resamples, level)
     statistic = statistic or (lambda ratios: ratios)
     value = statistic((numerator.sum(0) / denominator.sum(0))[None])[0]
     few = ((denominator > 0).sum(0) < 2) | ~numerator.isfinite().all(0)
@@ -79,9 +76,51 @@ def bootstrap_interval(
         counts = counts.to(numerator.device)
         ratios = (counts @ finite) / (counts @ denominator)
         draws.append(statistic(torch.where(few, torch.nan, ratios)))
-    low, high = _percentiles(torch.cat(draws), (1 - level) / 2)
+    return interval_of_draws(value, torch.cat(draws), level)
+
+
+def bootstrap_statistic(
+    statistic: Callable[[Tensor], Tensor],
+    units: int,
+    n_resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+    bytes_per_draw: int = 0,
+) -> Interval:
+    """Percentile bootstrap interval of a statistic that is no ratio of sums, drawing units (stimuli, images).
+
+    Args:
+        statistic: maps how often each unit was drawn, [R, units] float64 on the CPU, to values [R, ...]; NaN where
+            undefined.
+        units: number of units. There is no interval (NaN) for fewer than two.
+        n_resamples: as `bootstrap_interval`; so are `level` and `seed`.
+        bytes_per_draw: working memory that `statistic` needs per draw; R is chosen to keep it below 32 MiB.
+    Returns:
+        value (of each unit once), low and high, [...].
+    Raises:
+        ValueError: level or n_resamples out of range.
+    """
+    check_settings(n_resamples, level)
+    value = statistic(torch.ones(1, units, dtype=torch.float64))[0]
+    if units < 2:
+        return Interval(value, torch.full_like(value, torch.nan), torch.full_like(value, torch.nan))
+    draws = [statistic(counts) for counts in _draws(units, n_resamples, seed, bytes_per_draw)]
+    return interval_of_draws(value, torch.cat(draws), level)
+
+
+def interval_of_draws(value: Tensor, draws: Tensor, level: float) -> Interval:
+    """The value [...] with percentiles of the draws [R, ...] that are defined; NaN where the value is not finite."""
+    low, high = _percentiles(draws, (1 - level) / 2)
     known = value.isfinite()
     return Interval(value, torch.where(known, low, torch.nan), torch.where(known, high, torch.nan))
+
+
+def check_settings(n_resamples: int, level: float) -> None:
+    """That the settings of a bootstrap are in range."""
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    if n_resamples < 1:
+        raise ValueError(f"n_resamples must be at least 1, got {n_resamples}")
 
 
 def _checked(numerator: ArrayLike, denominator: ArrayLike) -> tuple[Tensor, Tensor]:
@@ -98,10 +137,11 @@ def _checked(numerator: ArrayLike, denominator: ArrayLike) -> tuple[Tensor, Tens
     return numerator, denominator
 
 
-def _draws(images: int, n_resamples: int, seed: int) -> Iterator[Tensor]:
+def _draws(images: int, n_resamples: int, seed: int, bytes_per_draw: int = 0) -> Iterator[Tensor]:
     """How often each image was drawn, [R, I] float64, the R of all parts adding to `n_resamples`."""
     generator = torch.Generator().manual_seed(seed)
-    rows = max(1, _CHUNK_BYTES // (16 * max(images, 1)))  # indices and counts, 8 bytes each
+    # indices and counts, 8 bytes each
+    rows = max(1, _CHUNK_BYTES // max(16 * max(images, 1), bytes_per_draw))
     for start in range(0, n_resamples, rows):
         shape = (min(rows, n_resamples - start), images)
         drawn = (

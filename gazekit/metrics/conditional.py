@@ -14,6 +14,7 @@ from gazekit.metrics.functional.fixated import OnOutside
 from gazekit.metrics.functional.map_settings import check_choice, check_eps
 from gazekit.metrics.item_metric import Aggregation
 from gazekit.metrics.map_metric import ConditionalMetric
+from gazekit.metrics.renamed import renamed
 from gazekit.scanpath import ScanpathsLike
 
 __all__ = ["ConditionalAUC", "ConditionalInformationGain", "ConditionalNSS"]
@@ -81,17 +82,18 @@ class ConditionalInformationGain(ConditionalMetric):
         check_eps(eps)
         super().__init__(aggregation, eps=eps, on_outside=on_outside)
 
+    @renamed(density="conditional_density", baseline="conditional_baseline")
     def update(
         self,
-        density: ArrayLike,
-        baseline: ArrayLike,
+        conditional_density: ArrayLike,
+        conditional_baseline: ArrayLike,
         scanpaths: ScanpathsLike,
         group: ArrayLike | None = None,
     ) -> None:
         """Add the fixations of B scanpaths, or of one, as `ConditionalMetric.update`.
 
         Args:
-            density: [B, T, H, W] or [T, H, W] densities, each sums to 1.
-            baseline: the same shape, or [H, W] for all.
+            conditional_density: [B, T, H, W] or [T, H, W] densities, each sums to 1.
+            conditional_baseline: the same shape, or [H, W] for all.
         """
-        self.add_steps(scanpaths, group, density=density, baseline=baseline)
+        self.add_steps(scanpaths, group, density=conditional_density, baseline=conditional_baseline)

@@ -6,11 +6,21 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
-from gazekit.metrics.functional.events import Events, check_min_iou, event_f1, timing_moments, timing_of
-from gazekit.metrics.functional.moments import merge_moments
+from gazekit.metrics.bootstrap import bootstrap_statistic
+from gazekit.metrics.functional.arguments import ArrayLike
+from gazekit.metrics.functional.events import (
+    TIMING_PARTS,
+    Events,
+    check_min_iou,
+    event_f1,
+    timing_moments,
+    timing_of,
+)
+from gazekit.metrics.functional.moments import drawn_moments, merge_moments
+from gazekit.metrics.grouped_metric import GroupedMetric
 from gazekit.metrics.item_metric import Aggregation, ItemMetric
+from gazekit.metrics.score import Score
 
 __all__ = ["EventF1", "EventTiming"]
 
@@ -46,14 +56,14 @@ class EventF1(ItemMetric):
     def update(
         self, detected: Sequence[Events], reference: Sequence[Events], group: Tensor | None = None
     ) -> None:
-        """Add B recordings, with integer groups [B] (of subjects, say) where they matter."""
+        """Add B recordings, with integer groups [B] (subjects, for example)."""
         pairs = list(_recordings(detected, reference, self.label))
         f1 = [event_f1(d, r, self.min_iou).to(self.device) for d, r in pairs]
         sizes = torch.tensor([float(len(d) + len(r)) for d, r in pairs], device=self.device)
         self.add(torch.stack(f1) if f1 else sizes, group, sizes)
 
 
-class EventTiming(Metric):
+class EventTiming(GroupedMetric):
     """`functional.event_timing_ms` over the matched events of all recordings together.
 
     Args:
@@ -70,32 +80,57 @@ class EventTiming(Metric):
         tensor([-15.0000,   7.0711,  10.0000,  14.1421,   0.8750], dtype=torch.float64)
     """
 
-    is_differentiable = False
     higher_is_better = None
-    full_state_update = False
-
-    undefined: Tensor
+    parts = TIMING_PARTS
 
     def __init__(self, label: int | None = None, min_iou: float = 0.0) -> None:
-        super().__init__()
+        super().__init__("recordings", recordings=9)  # moments [3, 3]
         self.label = label
         self.min_iou = check_min_iou(min_iou)
-        # Named by the settings: a MetricCollection lets metrics whose states have equal names and, on the first
-        # batch, equal values share them.
-        self._state = f"timing_of_{label}_from_{min_iou}"
-        self.add_state(self._state, torch.zeros(3, 3, dtype=torch.float64), dist_reduce_fx=merge_moments)
-        self.add_state("undefined", torch.tensor(0), dist_reduce_fx="sum")
 
-    def update(self, detected: Sequence[Events], reference: Sequence[Events]) -> None:
-        """Add B recordings."""
-        for one, other in _recordings(detected, reference, self.label):
-            found = timing_moments(one, other, self.min_iou).to(self.device)
-            setattr(self, self._state, merge_moments(torch.stack([getattr(self, self._state), found])))
-            self.undefined = self.undefined + (found[0, 0] == 0)
+    def update(
+        self, detected: Sequence[Events], reference: Sequence[Events], group: ArrayLike | None = None
+    ) -> None:
+        """Add B recordings, with integer ids [B] of groups (subjects, for example)."""
+        found = [
+            timing_moments(one, other, self.min_iou).to(self.device)
+            for one, other in _recordings(detected, reference, self.label)
+        ]
+        rows = torch.stack(found).flatten(1) if found else self.no_rows("recordings")
+        self.add_grouped(rows, group)
 
     def compute(self) -> Tensor:
         """[5] as `functional.TIMING_PARTS`; NaN without a match."""
-        return timing_of(getattr(self, self._state))
+        return timing_of(merge_moments(self._moments()))
+
+    def interval(self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0) -> dict[str, Score]:
+        """Each of the `parts` with its percentile bootstrap interval; `n` and `undefined` count recordings.
+
+        The bootstrap draws whole groups, or recordings if there are no groups. Call it on all processes.
+        """
+        with self.sync_context():
+            unit, units = self.units()
+            moments, count, undefined = self._moments(), self.count, int(self.undefined)
+
+        def drawn(counts: Tensor) -> Tensor:
+            counts = torch.nn.functional.pad(counts.to(moments)[:, unit], (0, 1))
+            return timing_of(drawn_moments(moments, counts).transpose(1, 2)).T
+
+        found = bootstrap_statistic(drawn, units, n_resamples, level, seed, 16 * count)
+        return {
+            part: Score.of(bounds, count - undefined, undefined)
+            for part, *bounds in zip(TIMING_PARTS, *found, strict=True)
+        }
+
+    @property
+    def undefined(self) -> Tensor:
+        """[] number of recordings of this process (of all inside `sync_context`) in which nothing matches."""
+        return (self.rows("recordings")[:, 0] == 0).sum()
+
+    def _moments(self) -> Tensor:
+        """[N + 1, 3, 3] of each recording, and of one without any events."""
+        rows = self.rows("recordings").unflatten(1, (3, 3))
+        return torch.cat([rows, rows.new_zeros(1, 3, 3)])
 
 
 def _recordings(detected: Sequence[Events], reference: Sequence[Events], label: int | None):

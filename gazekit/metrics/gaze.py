@@ -8,9 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from gazekit.metrics.bootstrap import bootstrap_statistic
 from gazekit.metrics.functional.angular_error import angular_error_deg
 from gazekit.metrics.functional.arguments import ArrayLike, binary, reals
-from gazekit.metrics.functional.average_precision import average_precision
+from gazekit.metrics.functional.average_precision import average_precision, weighted_average_precision
 from gazekit.metrics.functional.gaze_distance import (
     distance_to_mean_norm,
     gaze_angle_deg,
@@ -18,8 +19,10 @@ from gazekit.metrics.functional.gaze_distance import (
     min_distance_norm,
 )
 from gazekit.metrics.functional.gaze_following import attention_target_auc, check_square, gazefollow_auc
+from gazekit.metrics.grouped_metric import GroupedMetric
 from gazekit.metrics.item_metric import Aggregation, ItemMetric
-from gazekit.metrics.rows_metric import RowsMetric
+from gazekit.metrics.renamed import renamed
+from gazekit.metrics.score import Score
 from gazekit.scanpath import ScanpathsLike
 
 __all__ = [
@@ -191,15 +194,20 @@ class AngularError(ItemMetric):
 
     higher_is_better = False
 
-    def update(self, prediction: ArrayLike, target: ArrayLike, group: Tensor | None = None) -> None:
-        """Add B directions [B, 3] of any length, with integer ids [B] of groups.
+    @renamed(prediction="predicted_direction", target="true_direction")
+    def update(
+        self, predicted_direction: ArrayLike, true_direction: ArrayLike, group: ArrayLike | None = None
+    ) -> None:
+        """Add B directions; `functional.direction_of_pitch_yaw` and `direction_of_yaw_pitch` make them of angles.
 
-        Angles become directions by `functional.direction_of_pitch_yaw` or `direction_of_yaw_pitch`.
+        Args:
+            predicted_direction: [B, 3] vectors of any length; `true_direction` [B, 3] likewise.
+            group: [B] integer ids of what the images belong to (people).
         """
-        self.add(angular_error_deg(prediction, target), group)
+        self.add(angular_error_deg(predicted_direction, true_direction), group)
 
 
-class AveragePrecision(RowsMetric):
+class AveragePrecision(GroupedMetric):
     """`functional.average_precision` over all instances of all batches ("is the target in frame").
 
     Instances whose score is NaN are left out and counted in `undefined`.
@@ -214,22 +222,45 @@ class AveragePrecision(RowsMetric):
     higher_is_better = True
 
     def __init__(self) -> None:
-        super().__init__(instances=2)
+        super().__init__("instances", instances=2)
 
-    def update(self, scores: ArrayLike, labels: ArrayLike) -> None:
-        """Add scores [B] and their labels [B], bool or 0 and 1."""
+    def update(self, scores: ArrayLike, labels: ArrayLike, group: ArrayLike | None = None) -> None:
+        """Add B instances.
+
+        Args:
+            scores: [B], higher = rather positive.
+            labels: [B] bool, or integers 0 and 1.
+            group: [B] integer ids of the pictures (subjects) that the instances belong to.
+        """
         scores, labels = reals("scores", scores, None), binary("labels", labels)
         if scores.dim() != 1 or scores.shape != labels.shape:
             raise ValueError(
                 f"scores and labels must both have shape [B], got {list(scores.shape)} and {list(labels.shape)}"
             )
-        self.add_rows("instances", torch.stack([scores, labels.to(scores)], 1))
+        self.add_grouped(torch.stack([scores, labels.to(scores)], 1), group)
 
     def compute(self) -> Tensor:
         """[] the average precision; NaN without a positive."""
         scores, labels = self.rows("instances").unbind(1)
         known = ~scores.isnan()
         return average_precision(scores[known], labels[known] > 0)
+
+    def interval(self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0) -> Score:
+        """The value with its percentile bootstrap interval; `n` and `undefined` count instances.
+
+        The bootstrap draws whole groups, or single instances if there are no groups. Call it on all processes.
+        """
+        with self.sync_context():
+            scores, labels = self.rows("instances").unbind(1)
+            unit, units = self.units()
+        known = ~scores.isnan()
+        scores, labels, unit = scores[known], labels[known] > 0, unit[known]
+
+        def drawn(counts: Tensor) -> Tensor:
+            return weighted_average_precision(scores, labels, counts.to(scores)[:, unit])
+
+        found = bootstrap_statistic(drawn, units, n_resamples, level, seed, 64 * len(scores))
+        return Score.of(found, len(scores), int((~known).sum()))
 
     @property
     def undefined(self) -> Tensor:

@@ -12,13 +12,14 @@ from gazekit.metrics.functional.fixated import OnOutside, distinct, fixated_pixe
 from gazekit.metrics.functional.map_settings import check_choice
 from gazekit.metrics.functional.maps import as_map, over_images
 from gazekit.metrics.item_metric import Aggregation, ItemMetric
+from gazekit.metrics.renamed import renamed
 from gazekit.scanpath import Scanpaths, ScanpathsLike
 
 __all__ = ["ConditionalMetric", "FixationMapMetric", "MapMetric", "MapPairMetric"]
 
 
 class MapMetric(ItemMetric):
-    """`function` with `settings`, its values an image put together. Subclasses check the settings first."""
+    """`function` with `settings`, and the aggregation of its values per image. Subclasses check the settings first."""
 
     function: Callable[..., Tensor]
 
@@ -106,15 +107,18 @@ class ConditionalMetric(ItemMetric):
         super().__init__(aggregation)
         self.settings = {"on_outside": on_outside, **settings}
 
-    def update(self, saliency: ArrayLike, scanpaths: ScanpathsLike, group: ArrayLike | None = None) -> None:
+    @renamed(saliency="conditional_saliency")
+    def update(
+        self, conditional_saliency: ArrayLike, scanpaths: ScanpathsLike, group: ArrayLike | None = None
+    ) -> None:
         """Add the fixations of B scanpaths, or of one.
 
         Args:
-            saliency: [B, T, H, W] or [T, H, W], the prediction of each fixation.
+            conditional_saliency: [B, T, H, W] or [T, H, W], the prediction of each fixation.
             scanpaths: [B, T] or [T]; see `Scanpaths.of`.
             group: [B] integer ids of the scanpaths' images, which an interval then draws as wholes.
         """
-        self.add_steps(scanpaths, group, saliency=saliency)
+        self.add_steps(scanpaths, group, saliency=conditional_saliency)
 
     def add_steps(self, scanpaths: ScanpathsLike, group: ArrayLike | None, **arguments) -> None:
         """The same for a `function` of other `arguments`."""

@@ -36,8 +36,8 @@ class PairMetric(ItemMetric):
     def update(self, model: ScanpathsLike, human: ScanpathsLike, group: ArrayLike | None = None) -> None:
         """Add B trials.
 
-        Trials may have different numbers of scanpaths: in a padded [B, n, T], one without fixations stands for
-        nobody, and its pairs are left out. In [B, T] and in lists it is somebody's, which is compared.
+        Trials may have different numbers of scanpaths: in a padded [B, n, T], one without fixations is
+        padding, and its pairs are left out. In [B, T] and in lists it is an empty scanpath, which is compared.
 
         Args:
             model: B scanpaths, or [B, n, T] for n of each trial, or B lists of n_i scanpaths.

@@ -19,10 +19,10 @@ def panel(name: str, paths: ScanpathsLike) -> tuple[Scanpaths, Tensor]:
 
     Args:
         name: of the argument, for errors.
-        paths: B scanpaths, one a trial; or a panel [B, n, T]; or B trials of n_i scanpaths, a list or `Scanpaths`
+        paths: B scanpaths, one per trial; or a panel [B, n, T]; or B trials of n_i scanpaths, a list or `Scanpaths`
             each. Lists that are all empty, [[], []], are B empty scanpaths.
     Returns:
-        Scanpaths [B, n, T], n = 1 for one a trial, and bool [B, n], True where there is somebody.
+        Scanpaths [B, n, T], n = 1 for one per trial, and bool [B, n], True for a scanpath that exists.
     Raises:
         ValueError: other shapes, lists of scanpaths beside scanpaths; and as `Scanpaths.of`.
     """

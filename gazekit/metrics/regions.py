@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import torch
 from torch import Tensor
 
+from gazekit.metrics.bootstrap import bootstrap_statistic
 from gazekit.metrics.functional.arguments import ArrayLike, integers, whole_number
 from gazekit.metrics.functional.detection import (
     DETECTION_PARTS,
     detection_rows,
     detection_scores,
+    scores_of_matches,
     truth_rows,
 )
+from gazekit.metrics.functional.detection_matching import match_boxes
 from gazekit.metrics.functional.segmentation import (
     Empty,
     check_empty,
@@ -29,8 +33,10 @@ from gazekit.metrics.functional.segmentation import (
     macro_iou,
     mask_sizes,
 )
+from gazekit.metrics.grouped_metric import GroupedMetric
 from gazekit.metrics.item_metric import Aggregation, ItemMetric
-from gazekit.metrics.rows_metric import RowsMetric
+from gazekit.metrics.renamed import renamed
+from gazekit.metrics.score import Score
 
 __all__ = ["ClassDice", "ClassIoU", "DetectionAP", "Dice", "IoU", "MacroDice", "MacroIoU"]
 
@@ -56,10 +62,16 @@ class Dice(ItemMetric):
         super().__init__(aggregation)
         self.empty = check_empty(empty)
 
-    def update(self, prediction: ArrayLike, target: ArrayLike, group: Tensor | None = None) -> None:
-        """Add B masks [B, H, W], bool or 0 and 1, with integer ids [B] of objects or of frames."""
-        _, a, b = mask_sizes(prediction, target)
-        self.add(dice(prediction, target, self.empty), group, a + b)
+    @renamed(prediction="predicted_mask", target="true_mask")
+    def update(self, predicted_mask: ArrayLike, true_mask: ArrayLike, group: ArrayLike | None = None) -> None:
+        """Add B masks.
+
+        Args:
+            predicted_mask: [B, H, W] bool, or integers 0 and 1; `true_mask` [B, H, W] likewise.
+            group: [B] integer ids of objects or of frames.
+        """
+        _, a, b = mask_sizes(predicted_mask, true_mask)
+        self.add(dice(predicted_mask, true_mask, self.empty), group, a + b)
 
 
 class IoU(ItemMetric):
@@ -83,10 +95,16 @@ class IoU(ItemMetric):
         super().__init__(aggregation)
         self.empty = check_empty(empty)
 
-    def update(self, prediction: ArrayLike, target: ArrayLike, group: Tensor | None = None) -> None:
-        """Add B masks [B, H, W], bool or 0 and 1, with integer ids [B] of objects or of frames."""
-        both, a, b = mask_sizes(prediction, target)
-        self.add(iou(prediction, target, self.empty), group, a + b - both)
+    @renamed(prediction="predicted_mask", target="true_mask")
+    def update(self, predicted_mask: ArrayLike, true_mask: ArrayLike, group: ArrayLike | None = None) -> None:
+        """Add B masks.
+
+        Args:
+            predicted_mask: [B, H, W] bool, or integers 0 and 1; `true_mask` [B, H, W] likewise.
+            group: [B] integer ids of objects or of frames.
+        """
+        both, a, b = mask_sizes(predicted_mask, true_mask)
+        self.add(iou(predicted_mask, true_mask, self.empty), group, a + b - both)
 
 
 class LabelMetric(ItemMetric):
@@ -104,13 +122,21 @@ class LabelMetric(ItemMetric):
         super().__init__(aggregation)
         self.n_classes = whole_number("n_classes", n_classes, 1)
 
-    def update(self, prediction: ArrayLike, target: ArrayLike, group: Tensor | None = None) -> None:
-        """Add B label maps [B, H, W], with integer ids [B] of groups."""
-        self.add(type(self).function(prediction, target, self.n_classes), group)
+    @renamed(prediction="predicted_label_map", target="true_label_map")
+    def update(
+        self, predicted_label_map: ArrayLike, true_label_map: ArrayLike, group: ArrayLike | None = None
+    ) -> None:
+        """Add B label maps.
+
+        Args:
+            predicted_label_map: [B, H, W] integer classes of the pixels; `true_label_map` [B, H, W] likewise.
+            group: [B] integer ids of what the images belong to.
+        """
+        self.add(type(self).function(predicted_label_map, true_label_map, self.n_classes), group)
 
 
 class ClassMetric(LabelMetric):
-    """The same with a value a class, over those images that show it (in either map)."""
+    """The same with a value per class, over the images that show it (in either map)."""
 
     def __init__(self, n_classes: int, aggregation: Aggregation = "item") -> None:
         super().__init__(n_classes, aggregation)
@@ -173,7 +199,7 @@ class MacroIoU(LabelMetric):
     function = staticmethod(macro_iou)
 
 
-class DetectionAP(RowsMetric):
+class DetectionAP(GroupedMetric):
     """`functional.detection_ap` over all images of all batches: [12] `parts`.
 
     Example:
@@ -189,13 +215,14 @@ class DetectionAP(RowsMetric):
     parts = DETECTION_PARTS
 
     def __init__(self) -> None:
-        super().__init__(detections=7, truth=8)
+        super().__init__("images", images=1, detections=7, truth=8)
 
     def update(
         self,
         image: ArrayLike,
         predictions: Sequence[Mapping[str, ArrayLike]],
         truth: Sequence[Mapping[str, ArrayLike]],
+        group: ArrayLike | None = None,
     ) -> None:
         """Add B images.
 
@@ -203,6 +230,7 @@ class DetectionAP(RowsMetric):
             image: [B] integer ids. Each image is added once, in one process: boxes of one id are boxes of one
                 image. Equal scores are ranked by id, so that the order of batches does not matter.
             predictions: as in `functional.detection_ap`; so is `truth`.
+            group: [B] integer ids of what the images belong to (subjects, recordings).
         """
         image = integers("image", image, "integer ids")
         if image.dim() != 1 or not len(image) == len(predictions) == len(truth):
@@ -210,12 +238,39 @@ class DetectionAP(RowsMetric):
                 "image must hold an id for each of the predictions and truth, got "
                 f"{list(image.shape)}, {len(predictions)} and {len(truth)}"
             )
-        self.add_rows("detections", detection_rows(image, predictions))
-        self.add_rows("truth", truth_rows(image, truth))
+        found, true = detection_rows(image, predictions), truth_rows(image, truth)
+        self.add_grouped(image[:, None].to(found), group)
+        self.add_rows("detections", found)
+        self.add_rows("truth", true)
 
     def compute(self) -> Tensor:
         """[12] the numbers, NaN where there are no true boxes to find."""
         return detection_scores(self.rows("detections"), self.rows("truth"))[0]
+
+    def interval(self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0) -> dict[str, Score]:
+        """Each of the `parts` with its percentile bootstrap interval; `n` counts images, none of which is undefined.
+
+        The bootstrap draws whole groups, or images if there are no groups. Boxes are matched once; each draw sums them
+        up again, which takes about as long as `compute` without the matching. Call it on all processes.
+        """
+        with self.sync_context():
+            images = self.rows("images")[:, 0]
+            matches = match_boxes(self.rows("detections"), self.rows("truth"))
+            unit, units = self.units()
+        ordered, order = images.sort()
+        unit = unit[order]
+        rows, true_rows = (
+            torch.searchsorted(ordered, ids.contiguous()) for ids in (matches.image, matches.true_image)
+        )
+
+        def drawn(counts: Tensor) -> Tensor:
+            weights = counts.to(images)[:, unit]
+            return torch.stack([scores_of_matches(matches, w[rows], w[true_rows])[0] for w in weights])
+
+        found = bootstrap_statistic(drawn, units, n_resamples, level, seed, 16 * len(images))
+        return {
+            part: Score.of(bounds, len(images), 0) for part, *bounds in zip(self.parts, *found, strict=True)
+        }
 
     def per_class(self) -> tuple[Tensor, Tensor]:
         """Labels [K] and their AP [K], over all processes (call it on all of them)."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
-__all__ = ["renamed"]
+__all__ = ["AcceptsOldNames", "renamed"]
 
 
 def renamed(**names: str) -> Callable[[Callable], Callable]:
     """Decorator that accepts old keyword names, `renamed(old="new")`, with a DeprecationWarning.
 
-    The signature shows the new names only, so that whatever passes arguments by name (`MetricCollection`, the report)
-    passes the new ones.
+    The signature shows the new names only.
 
     Raises:
         TypeError: when the function is called with the old and the new name of one argument.
@@ -39,6 +39,17 @@ def renamed(**names: str) -> Callable[[Callable], Callable]:
                 kwargs[new] = kwargs.pop(old)
             return function(*args, **kwargs)
 
+        accepting.old_names = names
         return accepting
 
     return decorate
+
+
+class AcceptsOldNames:
+    """Mixin of metrics: a MetricCollection hands them old names too, where the new one is not given."""
+
+    def _filter_kwargs(self, **kwargs: Any) -> dict[str, Any]:
+        chosen = super()._filter_kwargs(**kwargs)
+        names = getattr(type(self).update, "old_names", {})
+        old = {name: kwargs[name] for name, new in names.items() if name in kwargs and new not in chosen}
+        return chosen | old

@@ -1,38 +1,44 @@
-"""Scores of whole response patterns, for which all stimuli have to be at hand; definitions in `functional`.
+"""Scores of whole response patterns, for which all stimuli are needed at once; definitions in `functional`.
 
-Patterns are kept, 8 bytes a value. Their widths are part of the constructor, so that a process without
+Patterns are kept, 8 bytes per value. Their widths are part of the constructor, so that a process without
 stimuli knows them as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from gazekit.metrics.functional.arguments import values, whole_number
+from gazekit.metrics.bootstrap import bootstrap_statistic
+from gazekit.metrics.functional.arguments import ArrayLike, values, whole_number
 from gazekit.metrics.functional.identification import (
     Similarity,
+    comparisons_won,
     identification_accuracy,
     similarity_patterns,
     two_versus_two,
 )
-from gazekit.metrics.functional.rsa import RSAMethod, rdm, rsa, unit_patterns
-from gazekit.metrics.rows_metric import RowsMetric
+from gazekit.metrics.functional.rsa import RSAMethod, rdm, rsa, rsa_of_draw, unit_patterns
+from gazekit.metrics.grouped_metric import GroupedMetric
+from gazekit.metrics.renamed import renamed
+from gazekit.metrics.score import Score
 
 __all__ = ["RSA", "IdentificationAccuracy", "TwoVersusTwo"]
 
 
-class PatternMetric(RowsMetric):
-    """Keeps two patterns a stimulus, [num_features] of the model and [num_voxels] measured."""
+class PatternMetric(GroupedMetric):
+    """Keeps two patterns per stimulus, [num_features] of the model and [num_voxels] measured."""
 
     higher_is_better = True
 
     def __init__(self, num_features: int, num_voxels: int) -> None:
         widths = whole_number("num_features", num_features, 1), whole_number("num_voxels", num_voxels, 1)
-        super().__init__(patterns=sum(widths))
+        super().__init__("patterns", patterns=sum(widths))
         self.widths = widths
 
-    def add(self, model: Tensor, brain: Tensor, names: tuple[str, str]) -> None:
+    def add(self, model: Tensor, brain: Tensor, names: tuple[str, str], group: ArrayLike | None) -> None:
         """Add n stimuli, [n, num_features] and [n, num_voxels], which errors call by `names`."""
         both = [values(name, side) for name, side in zip(names, (model, brain), strict=True)]
         for name, side, width in zip(names, both, self.widths, strict=True):
@@ -40,11 +46,29 @@ class PatternMetric(RowsMetric):
                 raise ValueError(f"{name} must have shape [n, {width}], got {list(side.shape)}")
         if len(both[0]) != len(both[1]):
             raise ValueError(f"{' and '.join(names)} hold {len(both[0])} and {len(both[1])} stimuli")
-        self.add_rows("patterns", torch.cat(both, 1))
+        self.add_grouped(torch.cat(both, 1), group)
 
     def sides(self) -> tuple[Tensor, Tensor]:
         """[N, num_features], [N, num_voxels] of all stimuli."""
         return self.rows("patterns").split(self.widths, 1)
+
+    def interval(self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0) -> Score:
+        """The value with its percentile bootstrap interval; `n` and `undefined` count stimuli.
+
+        The bootstrap draws whole groups, or single stimuli if there are no groups. A stimulus that is drawn twice is
+        not compared with its copy. Each draw takes about as long as `compute`. Call it on all processes.
+        """
+        with self.sync_context():
+            unit, units = self.units()
+            drawn, count, undefined = self.drawn(), self.count, int(self.undefined)
+        found = bootstrap_statistic(
+            lambda counts: drawn(counts[:, unit.cpu()]), units, n_resamples, level, seed, 32 * count
+        )
+        return Score.of(found, count - undefined, undefined)
+
+    def drawn(self) -> Callable[[Tensor], Tensor]:
+        """A function from how often each stimulus is drawn, [R, N], to values [R]."""
+        raise NotImplementedError
 
     @property
     def undefined(self) -> Tensor:
@@ -80,14 +104,30 @@ class RSA(PatternMetric):
         self.method = method
         rsa(torch.eye(3), torch.eye(3), method)  # refuses unknown methods now
 
-    def update(self, model: Tensor, brain: Tensor) -> None:
-        """Add n stimuli: the model's patterns [n, num_features], the measured ones [n, num_voxels]."""
-        self.add(model, brain, ("model", "brain"))
+    @renamed(model="model_patterns", brain="brain_patterns")
+    def update(self, model_patterns: Tensor, brain_patterns: Tensor, group: ArrayLike | None = None) -> None:
+        """Add n stimuli.
+
+        Args:
+            model_patterns: [n, num_features] the model's responses.
+            brain_patterns: [n, num_voxels] the measured ones.
+            group: [n] integer ids of what the stimuli belong to (categories, runs).
+        """
+        self.add(model_patterns, brain_patterns, ("model_patterns", "brain_patterns"), group)
 
     def compute(self) -> Tensor:
         """[] the correlation; NaN for fewer than three stimuli, or where a dissimilarity is undefined."""
         model, brain = self.sides()
         return rsa(rdm(model), rdm(brain), self.method)
+
+    def drawn(self) -> Callable[[Tensor], Tensor]:
+        matrices = [rdm(side) for side in self.sides()]
+
+        def values_of(counts: Tensor) -> Tensor:
+            times = counts.long().to(matrices[0].device)
+            return torch.stack([rsa_of_draw(*matrices, row, self.method) for row in times])
+
+        return values_of
 
     def comparable(self) -> tuple[Tensor, Tensor]:
         return tuple(unit_patterns(side, centred=True) for side in self.sides())
@@ -112,19 +152,30 @@ class TwoVersusTwo(PatternMetric):
     """
 
     function = staticmethod(two_versus_two)
+    swapped = True
 
     def __init__(self, num_voxels: int, similarity: Similarity = "pearson") -> None:
         super().__init__(num_voxels, num_voxels)
         self.similarity = similarity
         self.comparable()  # refuses an unknown similarity now
 
-    def update(self, prediction: Tensor, response: Tensor) -> None:
-        """Add n stimuli: predicted and measured responses [n, V]."""
-        self.add(prediction, response, ("prediction", "response"))
+    def update(self, prediction: Tensor, response: Tensor, group: ArrayLike | None = None) -> None:
+        """Add n stimuli.
+
+        Args:
+            prediction: [n, V] predicted responses.
+            response: [n, V] measured ones.
+            group: [n] integer ids of what the stimuli belong to (categories, runs).
+        """
+        self.add(prediction, response, ("prediction", "response"), group)
 
     def compute(self) -> Tensor:
         """[] the fraction, chance 0.5; NaN if no two stimuli can be compared."""
         return type(self).function(*self.sides(), self.similarity)
+
+    def drawn(self) -> Callable[[Tensor], Tensor]:
+        patterns = self.comparable()
+        return lambda counts: comparisons_won(*patterns, counts.to(patterns[0]), self.swapped)
 
     def comparable(self) -> tuple[Tensor, Tensor]:
         return similarity_patterns(*self.sides(), self.similarity)
@@ -148,3 +199,4 @@ class IdentificationAccuracy(TwoVersusTwo):
     """
 
     function = staticmethod(identification_accuracy)
+    swapped = False

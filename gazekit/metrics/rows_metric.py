@@ -1,6 +1,6 @@
 """Metrics that keep rows: all that their value is made of, so that any number of processes gives exactly the value
-of one. Areas under curves of ranks and lines through means need all rows at once; means over items are had in any
-grouping, with an interval.
+of one. Areas under curves of ranks and lines through means need all rows at once; means over items can be
+taken in any grouping, with an interval.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
+from gazekit.metrics.renamed import AcceptsOldNames
+
 __all__ = ["RowsMetric"]
 
 
-class RowsMetric(Metric):
+class RowsMetric(AcceptsOldNames, Metric):
     """Keeps tables of float64 rows, which `.to(dtype)`, `.half()` and `set_dtype` leave as they are.
 
     Args:

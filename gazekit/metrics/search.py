@@ -3,7 +3,7 @@
 Published curves average categories of targets: `aggregation="group"` with the category of each trial.
 
 Who looked at a trial: in B scanpaths, and in B lists of n_i scanpaths each, everybody listed, so that a scanpath
-without fixations is a search that failed. In a padded panel [B, n, T] one without fixations is padding: nobody.
+without fixations is a search that failed. In a padded panel [B, n, T] one without fixations is padding.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class SearchMetric(ItemMetric):
 
         Args:
             paths: B scanpaths; or several of each trial, whose mean counts: B lists of n_i scanpaths (or B
-                `Scanpaths`), where one without fixations failed, or a panel [B, n, T], where it stands for nobody.
+                `Scanpaths`), where one without fixations failed, or a panel [B, n, T], where it is padding.
             boxes_xyxy_px: [B, 4] boxes of the targets; NaN where there is none, which is undefined. So is a
-                trial of nobody.
+                trial without scanpaths.
             group: [B] integer ids of the categories of the targets.
         """
         self.add(self.mean_score("paths", paths, boxes_xyxy_px), group)

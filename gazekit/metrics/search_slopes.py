@@ -8,13 +8,13 @@ from torch import Tensor
 from gazekit.metrics.bootstrap import bootstrap_interval
 from gazekit.metrics.functional.arguments import ArrayLike, binary, reals
 from gazekit.metrics.functional.search_slopes import asymmetry_index, search_slope
-from gazekit.metrics.rows_metric import RowsMetric
+from gazekit.metrics.grouped_metric import GroupedMetric
 from gazekit.metrics.score import Score
 
 __all__ = ["AsymmetryIndex", "SearchSlope"]
 
 
-class SlopeMetric(RowsMetric):
+class SlopeMetric(GroupedMetric):
     """Mean cost at each set size of each condition, of which subclasses compute a value.
 
     Trials whose cost is NaN or infinite (target not found) are left out and counted in `undefined`.
@@ -23,9 +23,11 @@ class SlopeMetric(RowsMetric):
     parts: tuple[str, ...] = ()
 
     def __init__(self) -> None:
-        super().__init__(trials=3)
+        super().__init__("trials", trials=3)
 
-    def add_trials(self, set_size: ArrayLike, cost: ArrayLike, condition: Tensor) -> None:
+    def add_trials(
+        self, set_size: ArrayLike, cost: ArrayLike, condition: Tensor, group: ArrayLike | None
+    ) -> None:
         set_size, cost = reals("set_size", set_size, None), reals("cost", cost, None)
         if not set_size.shape == cost.shape == condition.shape or cost.dim() != 1:
             raise ValueError(
@@ -34,29 +36,34 @@ class SlopeMetric(RowsMetric):
             )
         if not set_size.isfinite().all():
             raise ValueError(f"set_size must be finite, got {set_size.tolist()}")
-        self.add_rows("trials", torch.stack([condition.to(cost), set_size, cost], 1))
+        self.add_grouped(torch.stack([condition.to(cost), set_size, cost], 1), group)
 
     def interval(
         self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0
     ) -> Score | dict[str, Score]:
-        """The value with its percentile bootstrap interval, drawing trials; `n` and `undefined` count trials.
+        """The value with its percentile bootstrap interval; `n` and `undefined` count trials.
 
-        Call it on all processes. There is no interval (NaN) where a set size has fewer than two trials. See
-        `bootstrap_interval`. It takes 16 bytes per trial and set size; the value alone does not.
+        The bootstrap draws whole groups, or single trials if there are no groups.
+
+        Call it on all processes. There is no interval (NaN) where a set size has trials of fewer
+        than two groups (fewer than two trials). See `bootstrap_interval`.
         """
         with self.sync_context():
             place, index, cost = self._trials()
-            own = torch.zeros(len(cost), len(place), dtype=cost.dtype, device=cost.device)
-            own.scatter_(1, index[:, None], 1.0)
+            unit, units = self.units()
+            finite = self.rows("trials")[:, 2].isfinite()
             counts = len(cost), int(self.undefined)
+        cell = unit[finite] * len(place) + index
+        total, number = (
+            cost.new_zeros(units * len(place)).index_add_(0, cell, x).unflatten(0, (units, len(place)))
+            for x in (cost, torch.ones_like(cost))
+        )
 
         def score(part: int) -> Score:
             def drawn(means: Tensor) -> Tensor:
                 return self._value(place, means)[..., part]
 
-            return Score.of(
-                bootstrap_interval(own * cost[:, None], own, drawn, n_resamples, level, seed), *counts
-            )
+            return Score.of(bootstrap_interval(total, number, drawn, n_resamples, level, seed), *counts)
 
         scores = [score(part) for part in range(max(1, len(self.parts)))]
         return dict(zip(self.parts, scores, strict=True)) if self.parts else scores[0]
@@ -99,10 +106,16 @@ class SearchSlope(SlopeMetric):
     higher_is_better = None
     parts = ("", "intercept")
 
-    def update(self, set_size: ArrayLike, cost: ArrayLike) -> None:
-        """Add B trials of one condition: numbers of items [B] and costs [B], say reaction times in ms."""
+    def update(self, set_size: ArrayLike, cost: ArrayLike, group: ArrayLike | None = None) -> None:
+        """Add B trials of one condition.
+
+        Args:
+            set_size: [B] numbers of items.
+            cost: [B] costs, say reaction times in ms; NaN or infinite where the target was not found.
+            group: [B] integer ids of the subjects (images) that the trials belong to.
+        """
         set_size = reals("set_size", set_size, None)
-        self.add_trials(set_size, cost, torch.zeros_like(set_size))
+        self.add_trials(set_size, cost, torch.zeros_like(set_size), group)
 
     def compute(self) -> Tensor:
         """[2] slope and intercept; NaN with fewer than two set sizes."""
@@ -125,9 +138,18 @@ class AsymmetryIndex(SlopeMetric):
 
     higher_is_better = None
 
-    def update(self, set_size: ArrayLike, cost: ArrayLike, is_hard: ArrayLike) -> None:
-        """Add B trials: numbers of items [B], costs [B], and bool [B] whether of the condition hard for people."""
-        self.add_trials(set_size, cost, binary("is_hard", is_hard))
+    def update(
+        self, set_size: ArrayLike, cost: ArrayLike, is_hard: ArrayLike, group: ArrayLike | None = None
+    ) -> None:
+        """Add B trials.
+
+        Args:
+            set_size: [B] numbers of items.
+            cost: [B] costs, say reaction times in ms; NaN or infinite where the target was not found.
+            is_hard: [B] bool, True = the trial is of the condition that is hard for people.
+            group: [B] integer ids of the subjects (images) that the trials belong to.
+        """
+        self.add_trials(set_size, cost, binary("is_hard", is_hard), group)
 
     def compute(self) -> Tensor:
         """[] the index; NaN where a condition has fewer than two set sizes."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -92,9 +93,15 @@ class ScanpathSystem(ObjectPredictor, System):
             yield [scene], TrialBatch.from_trials([scene], [nobody], [0], self.facts.get("categories", ()))
 
     def records(self, items: list[Scene], said: Mapping[str, Any]) -> dict[str, Any]:
-        """Of each scene, its scanpaths as gazekit's JSON (`data check` reads it) and a picture of the first three."""
+        """All scanpaths in one table, as `score --pred` reads it.
+
+        A single scene, such as a picture of one's own, also gets its scanpaths as gazekit's JSON (`data check` reads
+        it) and a picture of the first three.
+        """
         name = (self.recipe or {}).get("name", "model")
-        files: dict[str, Any] = {}
+        files: dict[str, Any] = {"scanpaths.csv": _table(items, said)}
+        if len(items) > 1:
+            return files
         for k, scene in enumerate(items):
             trials = [
                 _trial(scene, objects[mask], f"{name} {n + 1}")
@@ -126,6 +133,17 @@ class ScanpathSystem(ObjectPredictor, System):
 def _trial(scene: Scene, objects: Tensor, observer: str) -> Trial:
     centres = box_centres(scene.boxes_px)
     return Trial(0, Scanpath(centres[objects.numpy()].reshape(-1, 2), observer=observer), objects.numpy())
+
+
+def _table(scenes: list[Scene], said: Mapping[str, Any]) -> pd.DataFrame:
+    rows = []
+    for k, scene in enumerate(scenes):
+        centres = box_centres(scene.boxes_px)
+        for sample, (objects, mask) in enumerate(
+            zip(said["model_objects"][k].cpu(), said["model_mask"][k].cpu(), strict=True)
+        ):
+            rows += [(scene.name, sample + 1, *centres[o]) for o in objects[mask].tolist()]
+    return pd.DataFrame(rows, columns=["image", "sample", "x_px", "y_px"])
 
 
 def _save(scene: Scene, trials: list[Trial], path: Path) -> None:

@@ -83,7 +83,9 @@ def runs_in(folder: Path) -> Iterator[Path]:
     found = [folder] if (folder / NUMBERS).is_file() else [p.parent for p in folder.rglob(NUMBERS)]
     if not found:
         raise FileNotFoundError(f"{folder} holds no run: expected {NUMBERS} in it or in a folder below it")
-    yield from sorted(found, key=lambda p: [(not part.isdigit(), part.zfill(9)) for part in p.parts])
+    yield from sorted(
+        found, key=lambda p: [(int(part), "") if part.isdecimal() else (math.inf, part) for part in p.parts]
+    )
 
 
 def _labels(configs: Sequence[Mapping]) -> list[str]:

@@ -95,16 +95,14 @@ def _check_resume(old: dict, new: dict) -> None:
     Raises:
         ValueError: another system, other settings, or data with other facts (parts, vocabulary, sizes).
     """
-    for key in ("target", "settings", "facts"):
-        if old[key] != new[key]:
-            what = key
-            if isinstance(old[key], dict):
-                names = {**old[key], **new[key]}
-                what = next(name for name in names if old[key].get(name) != new[key].get(name))
-            kind = "data" if key == "facts" else "model"
+    for what, key in (("with another model", "settings"), ("on other data", "facts")):
+        differ = [name for name in {**old[key], **new[key]} if old[key].get(name) != new[key].get(name)]
+        if key == "settings" and old["target"] != new["target"]:
+            differ = [f"{old['target']} and {new['target']}"]
+        if differ:
             raise ValueError(
-                f"ckpt was trained with another {kind}: {what!r} differs. Resume with the settings of its run, or what "
-                "it was trained on could be in the test part"
+                f"ckpt was trained {what} ({', '.join(differ)} differ): resume with the settings of its run, or "
+                "what it was trained on could be in the test part"
             )
 
 

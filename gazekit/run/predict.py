@@ -74,7 +74,7 @@ def _batches(cfg: DictConfig, system: System, reads: dict[str, Any]) -> Iterator
         yield from system.read(path, **reads)
         return
     data: Data = data_for(cfg, system)
-    index = data.parts[data.split].tolist()
+    index = data.distinct(data.split)
     for start in range(0, len(index), data.batch_size):
         chosen = index[start : start + data.batch_size]
         yield data.items(chosen), data.batch_for(chosen, system.facts)

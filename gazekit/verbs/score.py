@@ -21,7 +21,7 @@ from gazekit.verbs.score_metrics import make_metrics, scorable
 __all__ = ["main", "score"]
 
 EPILOG = """files:
-  people     CSV with one line a fixation, in order: image,observer,x_px,y_px,duration_ms; or JSON, a list of
+  people     CSV with one line per fixation, in order: image,observer,x_px,y_px,duration_ms; or JSON, a list of
              {"image", "observer", "x_px": [...], ...}. duration_ms where known; without observer, all fixations
              on an image are one scanpath
   scanpaths  the same, with sample in the place of observer if the model made several an image
@@ -38,7 +38,7 @@ examples:
   python -m gazekit score --data osie --root DIR --metrics multimatch,scanmatch,nss --sigma-px 24   # people only
 
 --set METRIC.SETTING=VALUE sets what `help(gazekit.metrics.CLASS)` lists, or what a metric needs of every image: a value
-(cross_recurrence.radius_px=64), or a folder with a file an image (semantic_sequence_score.label_map=DIR). Several
+(cross_recurrence.radius_px=64), or a folder with one file per image (semantic_sequence_score.label_map=DIR). Several
 numbers are separated by commas: scanmatch.grid=12,8; multimatch.grouping=45,300,100 merges saccades that turn by less
 than 45 degrees at fixations below 300 ms, or are shorter than 100 px (direction_deg, duration_ms, amplitude_px).
 Fixations off the picture are an error for metrics that read places in it: METRIC.on_outside=clip moves them to its
@@ -46,7 +46,7 @@ border, and drop leaves them out of metrics of maps.
 
 Rows of the table are scores with 95 % bootstrap intervals over images; columns are who predicts: the model, all
 other people ("leave one out"), half of them, people on other images (centre bias), chance. Scanpaths are scored
-by metrics of maps too: the density of all fixations that predict somebody is the map.
+by metrics of maps too: the density of all fixations that predict a person is the map.
 """
 
 
@@ -166,14 +166,16 @@ def people_of_data(name: str, root: str | None):
 
 
 def with_facts(people, facts: Mapping[str, Any]):
-    """The people, with facts about their images: one value for all, or a folder with a file an image."""
+    """The people, with facts about their images: one value for all, or a folder with one file per image."""
     from gazekit.scanpath_files import MapFolder
 
     if not facts:
         return people
     for name, value in facts.items():
         if isinstance(value, str) and not Path(value).is_dir():
-            raise ValueError(f"--set ....{name}={value}: neither a number nor a folder with a file an image")
+            raise ValueError(
+                f"--set ....{name}={value}: neither a number nor a folder with one file per image"
+            )
     of_image = {
         name: MapFolder(value) if isinstance(value, str) else dict.fromkeys(people.images, value)
         for name, value in facts.items()

@@ -15,12 +15,12 @@ def make_metrics(names: str, settings: list[str]) -> tuple[dict[str, Any], dict[
 
     Args:
         names: separated by commas.
-        settings: "metric.setting=value" each; the setting is one of the constructor, or what `update` asks for
+        settings: "metric.setting=value" each; the setting is one of the constructor, or what `update` takes
             besides scanpaths and maps.
     Returns:
-        name to metric, and name to value of what `update` asks for.
+        name to metric, and name to value of what `update` takes.
     Raises:
-        ValueError: an unknown metric or setting, a setting that the metric needs and nobody gave.
+        ValueError: an unknown metric or setting, a setting that the metric needs and that was not given.
     """
     import gazekit.metrics
     from gazekit.metrics.info import BY_ANY_NAME
@@ -85,7 +85,7 @@ def _made(name: str, make: type, settings: dict[str, Any]) -> tuple[Any, dict[st
 
 
 def _fitting(key: str, value: Any, hint: Any) -> Any:
-    """A setting of the type that the metric asks for, a named tuple (`Grouping`) made of its numbers.
+    """A setting of the type that the metric takes, a named tuple (`Grouping`) made of its numbers.
 
     Raises:
         ValueError: another type.

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -186,3 +187,20 @@ def test_import_is_light():
     assert done.stdout.strip() == "[]"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         backbones.nothing  # noqa: B018
+
+
+def test_weights_are_fetched_and_found(tmp_path, monkeypatch, capsys):
+    from gazekit.backbones.cards import CARDS
+    from gazekit.cli import main
+    from gazekit.download import Download, file_sha256
+
+    published = tmp_path / "published.safetensors"
+    save_file(build_net(SMALL).state_dict(), published)
+    file = Download(published.as_uri(), file_sha256(published)[:8])
+    monkeypatch.setitem(CARDS, SMALL, replace(CARDS[SMALL], weights=({"model.safetensors": file},)))
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", "fetch", SMALL]) == 0
+    assert "licence: BSD" in capsys.readouterr().err
+    assert load_backbone(SMALL).recipe["weights"] == file_sha256(published)
+    assert main(["data", "fetch", "mobilenet_v2"]) == 2
+    assert "mobilenet_v2 cannot be fetched: nobody offers" in capsys.readouterr().err

@@ -319,7 +319,7 @@ def test_the_observer_knows_best(monkeypatch):
         for batch in data.batches("all", row.facts):
             with torch.no_grad():
                 said = row.predict(batch, torch.Generator().manual_seed(0))
-            bits = (said["outcome_log_prob"] - said["outcome_log_baseline"]).double() / np.log(2)
+            bits = (said["outcome_log_prob"] - said["outcome_log_chance"]).double() / np.log(2)
             total += bits[said["outcome_mask"]].sum().item()
             count += said["outcome_mask"].sum().item()
         gains.append(total / count)

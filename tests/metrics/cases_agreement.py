@@ -25,13 +25,13 @@ def labels_batch(seed: int) -> Batch:
     a = torch.randint(4, (60,), generator=draw)
     b = torch.where(torch.rand(60, generator=draw) < 0.7, a, torch.randint(4, (60,), generator=draw))
     mask = torch.rand(60, generator=draw) < 0.9
-    return {"a": a, "b": torch.where(mask, b, -7), "mask": mask}
+    return {"labels_a": a, "labels_b": torch.where(mask, b, -7), "labels_mask": mask}
 
 
 def ratings_batch(seed: int) -> Batch:
     draw = torch.Generator().manual_seed(seed)
     ratings = torch.randint(5, (30,), generator=draw) + torch.randint(2, (3, 30), generator=draw)
-    return {"ratings": ratings, "mask": torch.rand(3, 30, generator=draw) < 0.6}
+    return {"ratings": ratings, "ratings_mask": torch.rand(3, 30, generator=draw) < 0.6}
 
 
 def random_events(draw: torch.Generator, count: int = 12) -> Events:
@@ -58,12 +58,12 @@ def joined(batches: list[Batch], name: str, dim: int = 0) -> Tensor:
 
 
 def labels_of(batches: list[Batch]) -> tuple[Tensor, Tensor]:
-    mask = joined(batches, "mask")
-    return joined(batches, "a")[mask], joined(batches, "b")[mask]
+    mask = joined(batches, "labels_mask")
+    return joined(batches, "labels_a")[mask], joined(batches, "labels_b")[mask]
 
 
 def alpha(batches: list[Batch]) -> Tensor:
-    return krippendorff_alpha(joined(batches, "ratings", 1), joined(batches, "mask", 1), "ordinal")
+    return krippendorff_alpha(joined(batches, "ratings", 1), joined(batches, "ratings_mask", 1), "ordinal")
 
 
 def pooled_f1(batches: list[Batch]) -> Tensor:

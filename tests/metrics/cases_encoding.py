@@ -54,13 +54,13 @@ def repeats_batch(seed: int) -> Batch:
     repeats[..., 5] = 0.1
     mask = torch.rand(3, 8, generator=draw) < 0.8
     repeats[~mask] = torch.nan
-    return {"repeats": repeats, "mask": mask}
+    return {"repeats": repeats, "repeats_mask": mask}
 
 
 def patterns_batch(seed: int) -> Batch:
     draw = torch.Generator().manual_seed(seed)
     brain = torch.randn(6, 10, generator=draw, dtype=torch.float64)
-    return {"model": brain[:, :4].abs(), "brain": brain}
+    return {"model_patterns": brain[:, :4].abs(), "brain_patterns": brain}
 
 
 def joined(batches: list[Batch], name: str, dim: int = 0) -> Tensor:
@@ -72,7 +72,7 @@ def stimuli(batches: list[Batch]) -> tuple[Tensor, Tensor]:
 
 
 def repeats(batches: list[Batch]) -> tuple[Tensor, Tensor]:
-    return joined(batches, "repeats", 1), joined(batches, "mask", 1)
+    return joined(batches, "repeats", 1), joined(batches, "repeats_mask", 1)
 
 
 CASES: dict[str, Case] = {
@@ -103,7 +103,7 @@ CASES: dict[str, Case] = {
     "rsa": Case(
         lambda: RSA(4, 10),
         patterns_batch,
-        lambda b: rsa(rdm(joined(b, "model")), rdm(joined(b, "brain"))),
+        lambda b: rsa(rdm(joined(b, "model_patterns")), rdm(joined(b, "brain_patterns"))),
         may_be_undefined=False,
     ),
     "two_versus_two": Case(

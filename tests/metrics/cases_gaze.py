@@ -65,7 +65,12 @@ def directions_batch(seed: int) -> Batch:
     scores[4] = torch.nan
     labels = torch.rand(9, generator=draw) < 0.5
     labels[0] = True
-    return {"prediction": prediction, "target": target, "scores": scores, "labels": labels}
+    return {
+        "predicted_direction": prediction,
+        "true_direction": target,
+        "scores": scores,
+        "labels": labels,
+    }
 
 
 def mean_of(function: Callable[..., Tensor], keys: str, batches: list[Batch]) -> Tensor:
@@ -94,6 +99,8 @@ CASES: dict[str, Case] = {
     "gaze_angle_deg": people(GazeAngle, gaze_angle_deg, "eye_xy predicted_xy true_xy"),
     "average_precision": Case(AveragePrecision, directions_batch, precision_of_all),
     "angular_error_deg": Case(
-        AngularError, directions_batch, lambda b: mean_of(angular_error_deg, "prediction target", b)
+        AngularError,
+        directions_batch,
+        lambda b: mean_of(angular_error_deg, "predicted_direction true_direction", b),
     ),
 }

@@ -27,7 +27,7 @@ def masks_batch(seed: int) -> Batch:
     draw = torch.Generator().manual_seed(seed)
     prediction, target = torch.rand(2, 6, 5, 7, generator=draw) < 0.4
     prediction[0] = target[0] = False
-    return {"prediction": prediction, "target": target, "group": torch.arange(6) % 3}
+    return {"predicted_mask": prediction, "true_mask": target, "group": torch.arange(6) % 3}
 
 
 def labels_batch(seed: int) -> Batch:
@@ -37,8 +37,8 @@ def labels_batch(seed: int) -> Batch:
     absent = (torch.arange(6) % 4)[:, None, None]
     other = (absent + 1) % 4
     return {
-        "prediction": torch.where(prediction == absent, other, prediction),
-        "target": torch.where(target == absent, other, target),
+        "predicted_label_map": torch.where(prediction == absent, other, prediction),
+        "true_label_map": torch.where(target == absent, other, target),
     }
 
 
@@ -67,7 +67,8 @@ def mean_of(function: Callable[..., Tensor], batches: list[Batch], by_group: boo
     """One image at a time; with groups, mean over the groups of their means."""
     groups: dict[int, list[Tensor]] = {}
     for batch in batches:
-        for index, (prediction, target) in enumerate(zip(batch["prediction"], batch["target"], strict=True)):
+        sides = list(batch.values())[:2]
+        for index, (prediction, target) in enumerate(zip(*sides, strict=True)):
             group = int(batch["group"][index]) if by_group else 0
             groups.setdefault(group, []).append(function(prediction, target))
     return torch.stack([torch.stack(values).nanmean(0) for values in groups.values()]).nanmean(0)

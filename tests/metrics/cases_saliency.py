@@ -60,7 +60,8 @@ def steps_batch(seed: int) -> Batch:
     saliency[~scanpaths.mask] = torch.nan
     density[~scanpaths.mask] = torch.nan
     baseline = f.center_bias_density((WIDTH, HEIGHT), sigma_px=4).expand_as(density)
-    return {"scanpaths": scanpaths, "saliency": saliency, "density": density, "baseline": baseline}
+    maps = {"saliency": saliency, "density": density, "baseline": baseline}
+    return {"scanpaths": scanpaths} | {f"conditional_{name}": values for name, values in maps.items()}
 
 
 def over_images(score: Callable[..., Tensor], names: str) -> Callable[[list[Batch]], Tensor]:
@@ -115,15 +116,15 @@ CASES = {
         over_images(f.map_information_gain_bits, "density baseline fixations"),
     ),
     "conditional_auc": Case(
-        m.ConditionalAUC, steps_batch, over_steps(f.conditional_auc, "saliency scanpaths"), False
+        m.ConditionalAUC, steps_batch, over_steps(f.conditional_auc, "conditional_saliency scanpaths"), False
     ),
     "conditional_nss": Case(
-        m.ConditionalNSS, steps_batch, over_steps(f.conditional_nss, "saliency scanpaths")
+        m.ConditionalNSS, steps_batch, over_steps(f.conditional_nss, "conditional_saliency scanpaths")
     ),
     "conditional_information_gain_bits": Case(
         m.ConditionalInformationGain,
         steps_batch,
-        over_steps(f.conditional_information_gain_bits, "density baseline scanpaths"),
+        over_steps(f.conditional_information_gain_bits, "conditional_density conditional_baseline scanpaths"),
         False,
     ),
 }

@@ -271,7 +271,7 @@ def test_baselines_never_use_the_own_image() -> None:
         (
             lambda p: People([[[1, 2]]] * 2, ["a", "a"], [1, 2], (9, 9), ["p", "q"]),
             ValueError,
-            "expected one picture an image",
+            "expected one picture per image",
         ),
         (
             lambda p: human_ceiling(p, {"h": Hausdorff()}, {"m": ModelScanpaths([[[1, 2]]], ["a.png"])}),

@@ -76,7 +76,8 @@ def test_tiny_patterns_are_not_taken_for_equal() -> None:
     tiny = 1e-13 * torch.randn(6, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     both = MetricCollection([RSA(3, 3), TwoVersusTwo(3)])
     for part in (slice(0, 3), slice(3, 6)):
-        both.update(model=tiny[part], brain=tiny[part].flip(0), prediction=tiny[part], response=tiny[part])
+        patterns = {"model_patterns": tiny[part], "brain_patterns": tiny[part].flip(0)}
+        both.update(**patterns, prediction=tiny[part], response=tiny[part])
     assert both.compute()["TwoVersusTwo"] == 1
 
 

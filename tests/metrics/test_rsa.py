@@ -245,7 +245,7 @@ def test_wrong_input_is_named() -> None:
         RSA(3, 3, "tau")
     with pytest.raises(ValueError, match=r"rdms must have shape \[\.\.\., S, n, n\], got \[4, 4\]"):
         rsa_ceiling(a)
-    with pytest.raises(ValueError, match=r"brain must have shape \[n, 9\], got \[4, 3\]"):
+    with pytest.raises(ValueError, match=r"brain_patterns must have shape \[n, 9\], got \[4, 3\]"):
         RSA(3, 9).update(patterns(4, 3), patterns(4, 3))
     with pytest.raises(ValueError, match="num_features must be at least 1, got 0"):
         RSA(0, 3)

@@ -94,7 +94,7 @@ def test_fixations_off_the_map_and_constant_maps() -> None:
 
 
 def test_wrong_shapes_are_named() -> None:
-    with pytest.raises(ValueError, match=r"one map a fixation, got \[2, 6, 7\] and \[3\]"):
+    with pytest.raises(ValueError, match=r"one map per fixation, got \[2, 6, 7\] and \[3\]"):
         conditional_auc(torch.ones(2, 6, 7), torch.zeros(3, 2))
     with pytest.raises(ValueError, match="variant must be exact or hat, got 'judd'"):
         conditional_auc(torch.ones(1, 6, 7), torch.zeros(1, 2), "judd")

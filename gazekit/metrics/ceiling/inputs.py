@@ -32,7 +32,7 @@ def missing_inputs(metric: type, facts: Iterable[str] = ()) -> list[str] | None:
     if not issubclass(metric, ItemMetric):
         return None
     arguments = _arguments(metric)
-    reads_maps = {"saliency", "density"} & set(arguments) and "scanpaths" not in arguments
+    reads_maps = {"saliency", "density"} & set(arguments)
     if not takes_scanpaths(metric) and not reads_maps:
         return None
     given = (_PAIR_INPUTS if takes_scanpaths(metric) else _MAP_INPUTS) | set(facts)

@@ -1,7 +1,7 @@
 """Densities of the fixations that predict each scanpath, image by image, on a grid of cells.
 
-A density is a sum of one Gaussian a fixation, so that a sum over people is a sum of their maps: each person's
-map is made once an image, as a product of two matrices (Gaussians factor into x and y), and added up by who
+A density is a sum of one Gaussian per fixation, so that a sum over people is a sum of their maps: each person's
+map is made once per image, as a product of two matrices (Gaussians factor into x and y), and summed over who
 predicts whom.
 """
 
@@ -43,7 +43,7 @@ class Grid:
     def factors(self, paths: Scanpaths, size_px: Tensor) -> tuple[Tensor, Tensor]:
         """Gaussians of each fixation at the cells' rows [B, H, T] and columns [B, T, W].
 
-        0 where padded, and for fixations off the picture: they tell nothing about places in it.
+        0 where padded, and for fixations off the picture: they carry no information about places in the image.
         """
         inside = ((paths.xy_px >= 0) & (paths.xy_px < size_px)).all(-1) & paths.mask
         xy_px = torch.where(inside[..., None], paths.xy_px, 0.0)
@@ -141,7 +141,7 @@ def check_maps(people: People, model: Mapping, name: str) -> None:
 
 
 def model_maps(people: People, model: Mapping) -> Blocks:
-    """A model's own maps, one an image."""
+    """A model's own maps, one per image."""
     for image, rows in people.of_image():
         saliency = torch.as_tensor(model[people.images[image]]).double()
         yield from _same_map(saliency, rows, 1.0)

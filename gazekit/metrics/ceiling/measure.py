@@ -69,7 +69,7 @@ def human_ceiling(
     Returns:
         A `Ceiling`; an entry without any defined scanpath is NaN.
     Raises:
-        TypeError: metrics that are no mapping, a metric that takes neither, or an argument that nobody gives.
+        TypeError: metrics that are not a mapping, a metric that takes neither, or an argument that is missing.
         ValueError: no metric, maps without sigma_px, an unknown unit, an image that a model leaves out.
     """
     if not isinstance(metrics, Mapping):

@@ -64,7 +64,7 @@ class People:
         )
         if len(torch.stack([image_row, picture_row], 1).unique(dim=0)) > len(images):
             raise ValueError(
-                f"an image belongs to several of the pictures {pictures[:3]}...: expected one picture an image"
+                f"an image belongs to several of the pictures {pictures[:3]}...: expected one picture per image"
             )
         object.__setattr__(self, "picture_row", picture_row)
         for name, value in (("scanpaths", paths), ("images", images), ("observers", observers)):

@@ -37,7 +37,7 @@ def rater_ceiling(
     """Score raters by one another, by what they said of other items, and models by raters.
 
     Rows: each model; "raters, leave one out" (the mean over all other raters of the item); "other items"
-    (annotations of random other items: what can be had without looking). For masks (Dice, IoU), directions
+    (annotations of random other items: what is possible without looking at the item). For masks (Dice, IoU), directions
     (angular error), maps (CC): any metric whose `update` takes two annotations, the predicted and the true one.
 
     Args:

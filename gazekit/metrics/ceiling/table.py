@@ -1,4 +1,4 @@
-"""The result of a ceiling: one row a predictor, one column a metric (or part of one), with intervals."""
+"""The result of a ceiling: one row per predictor, one column per metric (or part of one), with intervals."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Ceiling:
         return "; ".join(parts)
 
     def __str__(self) -> str:
-        """Scores below one another, who predicts beside one another: that fits the width of a page."""
+        """One line per score and one column per row of the ceiling, which fits the width of a page."""
         lines = [["", *self.rows]]
         lines += [
             [column, *(str(scores[column]) for scores in self.rows.values())] for column in self.columns

@@ -36,7 +36,7 @@ def angular_error_deg(a: ArrayLike, b: ArrayLike) -> Tensor:
 
 
 def angle_deg(a: Tensor, b: Tensor) -> Tensor:
-    """`angular_error_deg` behind the door."""
+    """`angular_error_deg` of checked arguments."""
     a, b = torch.broadcast_tensors(a, b)
     a, a_ok = _scaled(a)
     b, b_ok = _scaled(b)

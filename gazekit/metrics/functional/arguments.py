@@ -1,4 +1,4 @@
-"""What the functional metrics accept: tensors or numpy arrays, checked once, at the door."""
+"""What the functional metrics accept: tensors or numpy arrays, checked once, on entry."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike, binary, reals
 
-__all__ = ["average_precision"]
+__all__ = ["average_precision", "weighted_average_precision"]
 
 
 def average_precision(scores: ArrayLike, labels: ArrayLike) -> Tensor:
@@ -47,3 +47,15 @@ def average_precision(scores: ArrayLike, labels: ArrayLike) -> Tensor:
     total = positive.sum(-1)
     mean = torch.where(positive, precision, 0.0).sum(-1) / total
     return torch.where(scores.isnan().any(-1), torch.nan, mean)
+
+
+def weighted_average_precision(scores: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
+    """[R] `average_precision` of scores [N] and bool labels [N], each counted as often as weight [R, N] says."""
+    if not len(scores):
+        return weight.new_full(weight.shape[:1], torch.nan)
+    ordered, order = (-scores).sort()
+    end = torch.searchsorted(ordered, ordered, right=True) - 1
+    everyone = weight[:, order]
+    positive = everyone * labels[order]
+    precision = positive.cumsum(1)[:, end] / everyone.cumsum(1)[:, end]
+    return torch.where(positive > 0, positive * precision, 0.0).sum(1) / positive.sum(1)

@@ -144,7 +144,7 @@ def scored_steps(
     maps, paths = as_map(name, maps), Scanpaths.of(scanpaths, "scanpaths")
     if maps.dim() < 3 or paths.mask.shape != maps.shape[:-2]:
         raise ValueError(
-            f"{name} and scanpaths must have shapes [..., T, H, W] and [..., T], one map a fixation, "
+            f"{name} and scanpaths must have shapes [..., T, H, W] and [..., T], one map per fixation, "
             f"got {list(maps.shape)} and {list(paths.mask.shape)}"
         )
     pixels, mask = fixated_pixels(paths, maps[..., 0, :, :], on_outside, "scanpaths")

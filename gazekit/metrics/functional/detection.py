@@ -23,6 +23,7 @@ __all__ = [
     "detection_ap_per_class",
     "detection_rows",
     "detection_scores",
+    "scores_of_matches",
     "truth_rows",
 ]
 
@@ -56,7 +57,7 @@ def detection_ap(predictions: Sequence[Objects], truth: Sequence[Objects]) -> Te
     """COCO's twelve numbers for detected boxes: `DETECTION_PARTS`.
 
     In each image and class the detections, from the highest score to the lowest, take the free true box that
-    overlaps them most, if at least by the threshold of IoU. AP is the mean over 101 levels of recall of the
+    overlaps them most, if their IoU reaches the threshold. AP is the mean over 101 levels of recall of the
     precision at that recall or above, over classes and the thresholds 0.50, 0.55 ... 0.95; AP50 and AP75 are
     of one threshold. APs, APm and APl are of true boxes of an area below 32^2, in between, and above 96^2
     pixels: others, and unmatched detections of other areas, are ignored. ARn is the recall with the n highest
@@ -162,11 +163,27 @@ def _column(name: str, objects: Objects, key: str, length: int) -> Tensor:
 def detection_scores(detections: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The twelve numbers [12], the labels [K] and their AP [K], from `detection_rows` and `truth_rows`."""
     matches = match_boxes(detections, truth)
+    numbers, per_class = scores_of_matches(
+        matches, torch.ones_like(matches.score), torch.ones_like(matches.true_image)
+    )
+    return numbers, matches.labels, per_class
+
+
+def scores_of_matches(matches: Matches, weight: Tensor, true_weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The twelve numbers [12] and the AP of each class [K], where boxes count as often as their weights say.
+
+    Args:
+        weight: [N] of the detections, `true_weight` [M] of the true boxes: how often their images were drawn.
+    """
     classes = len(matches.labels)
     if not classes:
-        return detections.new_full((12,), torch.nan), matches.labels, detections.new_zeros(0)
-    precision = torch.stack([_precision(matches, k) for k in range(classes)])  # [K, A, T, R]
-    recall = torch.stack([_recall(matches, limit) for limit in (1, 10, 100)])  # [3, K, A, T]
+        return weight.new_full((12,), torch.nan), weight.new_zeros(0)
+    n_true = weight.new_zeros(classes, len(AREA_RANGES_PX))
+    n_true.index_add_(0, matches.true_label, (matches.counted * true_weight).to(weight).T)
+    precision = torch.stack(
+        [_precision(matches, k, weight, n_true[k]) for k in range(classes)]
+    )  # [K, A, T, R]
+    recall = torch.stack([_recall(matches, limit, weight, n_true) for limit in (1, 10, 100)])  # [3, K, A, T]
     per_class = precision[:, 0].mean((-2, -1))
     of_iou = precision[:, 0].mean(-1)  # [K, T]
     numbers = [
@@ -177,26 +194,25 @@ def detection_scores(detections: Tensor, truth: Tensor) -> tuple[Tensor, Tensor,
         *recall[:, :, 0].mean(-1),
         *recall[2, :, 1:].mean(-1).unbind(1),
     ]
-    return torch.stack([number.nanmean() for number in numbers]), matches.labels, per_class
+    return torch.stack([number.nanmean() for number in numbers]), per_class
 
 
-def _recall(matches: Matches, limit: int) -> Tensor:
+def _recall(matches: Matches, limit: int, weight: Tensor, n_true: Tensor) -> Tensor:
     """[K, A, T] with the `limit` highest detections of each image and class; NaN without true boxes."""
-    hits = (matches.hit & (matches.rank < limit)).movedim(-1, 0)  # [N, A, T]
-    shape = (len(matches.labels), *hits.shape[1:])
-    total = torch.zeros(shape, device=hits.device).to(matches.score)
-    return total.index_add_(0, matches.label, hits.to(total)) / matches.n_true.to(total)[..., None]
+    hits = ((matches.hit & (matches.rank < limit)) * weight).movedim(-1, 0)  # [N, A, T]
+    total = weight.new_zeros(len(matches.labels), *hits.shape[1:])
+    return total.index_add_(0, matches.label, hits) / n_true[..., None]
 
 
-def _precision(matches: Matches, k: int) -> Tensor:
-    """[A, T, R] of class k at 101 levels of recall; NaN without true boxes."""
-    rows = (matches.label == k).nonzero()[:, 0]
+def _precision(matches: Matches, k: int, weight: Tensor, n_true: Tensor) -> Tensor:
+    """[A, T, R] of class k with true boxes [A], at 101 levels of recall; NaN without true boxes."""
+    rows = ((matches.label == k) & (weight > 0)).nonzero()[:, 0]
     rows = rows[(-matches.score[rows]).argsort(stable=True)]
-    n_true = matches.n_true[k].to(matches.score)[:, None, None]
-    level = torch.as_tensor(_RECALLS).to(matches.score).expand(len(AREA_RANGES_PX), matches.hit.shape[1], -1)
+    n_true = n_true[:, None, None]
+    level = torch.as_tensor(_RECALLS).to(weight).expand(len(AREA_RANGES_PX), matches.hit.shape[1], -1)
     if not len(rows):
         return torch.where(n_true > 0, torch.zeros_like(level), torch.nan)
-    hits, misses = (table[..., rows].cumsum(-1).to(level) for table in (matches.hit, matches.miss))
+    hits, misses = ((table[..., rows] * weight[rows]).cumsum(-1) for table in (matches.hit, matches.miss))
     precision = hits / (hits + misses + torch.finfo(torch.float64).eps)
     highest = precision.flip(-1).cummax(-1).values.flip(-1)
     at = torch.searchsorted((hits / n_true).contiguous(), level.contiguous())

@@ -25,7 +25,8 @@ class Matches(NamedTuple):
 
     `labels` [K] of the classes; `label` [N] index into them, `rank` [N] from 0 within image and class and
     `score` [N] of the detections; `hit` and `miss` [A, T, N] right and wrong ones by range of area and
-    threshold (neither = ignored); `n_true` [K, A] true boxes to be found.
+    threshold (neither = ignored); `image` [N] ids of their images. `true_image` [M], `true_label` [M] and `counted`
+    [A, M] of the true boxes: id of the image, index into the labels, and whether the box is to be found.
     """
 
     labels: Tensor
@@ -34,7 +35,10 @@ class Matches(NamedTuple):
     score: Tensor
     hit: Tensor
     miss: Tensor
-    n_true: Tensor
+    image: Tensor
+    true_image: Tensor
+    true_label: Tensor
+    counted: Tensor
 
 
 class _Groups(NamedTuple):
@@ -70,8 +74,6 @@ def match_boxes(detections: Tensor, truth: Tensor) -> Matches:
     ignored = (truth[:, 2] > 0) | (area < low) | (area > high)  # [A, M]
     matched, by_ignored = _match(detections[:, 3:], truth[:, 4:], truth[:, 2] > 0, ignored, found, true)
     elsewhere = ((own_area < low) | (own_area > high))[:, None]  # [A, 1, N]
-    counted = torch.zeros(len(labels), len(AREA_RANGES_PX), dtype=torch.long, device=labels.device)
-    counted.index_add_(0, label[len(by_score) :][true_order], (~ignored).long().T)
     return Matches(
         labels=labels.long(),
         label=label[: len(by_score)][order],
@@ -79,7 +81,10 @@ def match_boxes(detections: Tensor, truth: Tensor) -> Matches:
         score=detections[:, 2],
         hit=matched & ~by_ignored,
         miss=~matched & ~elsewhere,
-        n_true=counted,
+        image=detections[:, 0],
+        true_image=truth[:, 0],
+        true_label=label[len(by_score) :][true_order],
+        counted=~ignored,
     )
 
 
@@ -114,7 +119,7 @@ def _match(
 
 
 def _groups_at_once(detections: int, boxes: int) -> int:
-    """As many groups as keep the tables of `_match` and `_choose` below the limit, in bytes a group."""
+    """As many groups as keep the tables of `_match` and `_choose` below the limit, in bytes per group."""
     settings = len(AREA_RANGES_PX) * len(_THRESHOLDS)
     return max(1, _CHUNK_BYTES // (settings * (48 * boxes + 6 * detections) + 40 * detections * boxes))
 

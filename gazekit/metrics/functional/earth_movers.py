@@ -25,7 +25,7 @@ def earth_movers_distance(
     a border cuts through a pixel), both scaled to sum 1. Maps with negative values are shifted to minimum 0 first.
     Exact: a linear programme, solved by SciPy. Not differentiable.
 
-    The cost grows steeply: 10 ms a pair on 8 x 8 cells, 70 on 16 x 16, 600 on 24 x 24. The number depends
+    The cost grows steeply: 10 ms per pair on 8 x 8 cells, 70 on 16 x 16, 600 on 24 x 24. The number depends
     on the grid, so state grid and unit; times the side of a cell it is in pixels, where cells are square.
 
     Source: Rubner, Tomasi and Guibas 2000 (IJCV 40, 99); for saliency maps Judd et al. 2012

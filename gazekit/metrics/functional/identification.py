@@ -10,7 +10,13 @@ from torch import Tensor
 from gazekit.metrics.functional.arguments import ArrayLike, values
 from gazekit.metrics.functional.rsa import unit_patterns
 
-__all__ = ["Similarity", "identification_accuracy", "two_versus_two"]
+__all__ = [
+    "Similarity",
+    "comparisons_won",
+    "identification_accuracy",
+    "similarity_patterns",
+    "two_versus_two",
+]
 
 Similarity = Literal["pearson", "cosine"]
 _CHUNK_BYTES = 64 * 2**20
@@ -98,18 +104,28 @@ def _compare(
     prediction: ArrayLike, response: ArrayLike, similarity: Similarity, chunk: int | None, swapped: bool
 ) -> Tensor:
     p, y = similarity_patterns(prediction, response, similarity)
+    return comparisons_won(p, y, p.new_ones(1, len(p)), swapped, chunk)[0]
+
+
+def comparisons_won(p: Tensor, y: Tensor, weight: Tensor, swapped: bool, chunk: int | None = None) -> Tensor:
+    """[R] share of comparisons won of `similarity_patterns` [n, V], each stimulus counted as
+    often as weight [R, n] says.
+
+    A stimulus is never compared with a copy of itself.
+    """
     if chunk is None:
         chunk = max(1, _CHUNK_BYTES // (8 * 6 * max(1, len(p))))  # about six tables at the peak
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
     matched = (p * y).sum(-1)
-    total, count = matched.new_zeros(()), matched.new_zeros(())
+    total, count = weight.new_zeros(len(weight)), weight.new_zeros(len(weight))
     everyone = torch.arange(len(p), device=p.device)
     for rows in everyone.split(chunk):
         margin = matched[rows, None] - p[rows] @ y.T  # [chunk, n]
         if swapped:
             margin = margin + matched - y[rows] @ p.T
-        counted = (rows[:, None] != everyone) & ~margin.isnan()
-        won = (margin > _TIE).to(margin) + (margin.abs() <= _TIE).to(margin) / 2
-        total, count = total + (won * counted).sum(), count + counted.sum()
+        counted = ((rows[:, None] != everyone) & ~margin.isnan()).to(margin)
+        won = ((margin > _TIE).to(margin) + (margin.abs() <= _TIE).to(margin) / 2) * counted
+        total = total + (weight[:, rows] @ won * weight).sum(1)
+        count = count + (weight[:, rows] @ counted * weight).sum(1)
     return total / count

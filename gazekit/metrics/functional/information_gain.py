@@ -29,7 +29,7 @@ def information_gain_bits(log_prob: ArrayLike, log_baseline: ArrayLike, mask: Ar
         log_baseline: [...] the same of the baseline, finite where valid.
         mask: [...] bool, True = valid.
     Returns:
-        [] float64, bits an outcome; NaN where `log_prob` is NaN at a valid outcome, or if none is valid.
+        [] float64, bits per outcome; NaN where `log_prob` is NaN at a valid outcome, or if none is valid.
     Raises:
         TypeError: values are not real numbers, the mask is not bool.
         ValueError: shapes differ, or the baseline is not finite at a valid outcome.

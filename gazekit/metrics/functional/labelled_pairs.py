@@ -36,7 +36,7 @@ def over_labelled(
         score: takes the strings [P, n] and [P, m] of some pairs, returns [P].
         labelling: of the fixations.
         a: the one side; `b` the other.
-        bin_ms: how long a fixation lasts for one symbol; None = one symbol a fixation.
+        bin_ms: how long a fixation lasts for one symbol; None = one symbol per fixation.
         rounding: of the number of bins, as in `repeat_by_duration`.
         chunk: pairs computed at once; None = as many as keep the working memory below 64 MiB.
     Returns:

@@ -1,6 +1,6 @@
 """From fixations to symbols: what the string comparisons of scanpaths compare.
 
-Each function returns a `Ragged` of integer labels, one a fixation. Pictures' facts (size, cluster centres,
+Each function returns a `Ragged` of integer labels, one per fixation. Pictures' facts (size, cluster centres,
 label map) broadcast with the leading dimensions of the scanpaths, so they may differ from picture to picture.
 """
 
@@ -38,7 +38,7 @@ OffFrame = Literal["raise", "clip"]
 
 @dataclass(frozen=True)
 class Labelling:
-    """How fixations become symbols, by facts about the pictures that they lie on.
+    """How fixations become symbols, from properties of the pictures that they lie on.
 
     Args:
         name: what errors call the facts.
@@ -169,7 +169,7 @@ def class_labelling(label_map: ArrayLike, on_outside: OffFrame) -> Labelling:
         x, y = xy_px.long().unbind(-1)
         return maps[picture[:, None], y.clamp(0, height - 1), x.clamp(0, width - 1)].long()
 
-    maps = label_map.reshape(-1, height, width)  # never one map a scanpath
+    maps = label_map.reshape(-1, height, width)  # never one map per scanpath
     frame = torch.tensor([width, height]) if _is_strict(on_outside) else None
     return Labelling("label_map", label_map.shape[:-2], maps, label, frame)
 

@@ -63,7 +63,7 @@ def map_information_gain_bits(
     variant: Literal["density", "matlab"] = "density",
     on_outside: OnOutside = "raise",
 ) -> Tensor:
-    """Information gain: how many bits a fixation the density knows more than a baseline.
+    """Information gain: how many bits per fixation the density knows beyond a baseline.
 
         1/n  sum_i log2(p(f_i) + eps) - log2(b(f_i) + eps)
 
@@ -79,7 +79,7 @@ def map_information_gain_bits(
             changes the score a lot: -40.1 against -16.1 bits on set 7 of our golden maps.
         on_outside: what becomes of fixations off the map: "raise", "drop" or "clip".
     Returns:
-        [...] bits a fixation; -inf if a fixation is on a pixel of density 0 (and eps is 0), inf where it is the
+        [...] bits per fixation; -inf if a fixation is on a pixel of density 0 (and eps is 0), inf where it is the
         baseline that has excluded it, NaN if both have; NaN without a fixation. With "matlab" also NaN if a map
         is constant.
     Raises:

@@ -1,4 +1,4 @@
-"""Checks of the settings of map metrics, at the door of the functions and of the classes' constructors alike."""
+"""Checks of the settings of map metrics, shared by the functions and the constructors of the classes."""
 
 from __future__ import annotations
 

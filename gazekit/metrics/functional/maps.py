@@ -1,4 +1,4 @@
-"""Maps over the pixels of images: checked at the door, then read image by image."""
+"""Maps over the pixels of images: checked once, then read image by image."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["correlation", "largest_one", "merge_moments", "moments", "unpack_moments"]
+__all__ = ["correlation", "drawn_moments", "largest_one", "merge_moments", "moments", "unpack_moments"]
 
 
 def moments(*quantities: Tensor) -> Tensor:
@@ -52,6 +52,23 @@ def merge_moments(parts: Tensor) -> Tensor:
     away = mean - merged
     comoment = (comoment + count * away[:, None] * away[None]).sum(2)
     return torch.cat([total[None], merged[:, 0], comoment.flatten(0, 1)])
+
+
+def drawn_moments(parts: Tensor, counts: Tensor) -> Tensor:
+    """[1 + Q + Q^2, R, ...] of R draws of W disjoint sets of observations, each set as often as counts [R, W] says."""
+    count, mean, comoment = unpack_moments(parts.transpose(0, 1))  # [W, ...], [Q, W, ...], [Q, Q, W, ...]
+    centre = merge_moments(parts)[1 : 1 + len(mean)]  # [Q, ...]: sums of squares around it lose no digits
+    away = torch.where(count > 0, mean - centre[:, None], 0.0)
+    squares = comoment + count * away[:, None] * away[None]
+
+    def drawn(sums: Tensor) -> Tensor:
+        return torch.tensordot(counts.to(sums), sums, dims=([1], [0]))  # [R, ...]
+
+    total = drawn(count)
+    shift = torch.stack([drawn(x) for x in count * away]) / total.clamp(min=1)  # [Q, R, ...]
+    products = torch.stack([torch.stack([drawn(x) for x in row]) for row in squares])
+    products = products - total * shift[:, None] * shift[None]
+    return torch.cat([total[None], centre[:, None] + shift, products.flatten(0, 1)])
 
 
 def unpack_moments(packed: Tensor) -> tuple[Tensor, Tensor, Tensor]:

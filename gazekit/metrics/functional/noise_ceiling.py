@@ -75,7 +75,7 @@ def explainable_variance(repeats: ArrayLike, mask: ArrayLike | None = None) -> T
 
 
 def noise_ceiling_of_means(means: ArrayLike, noise_variance: ArrayLike, repeats: int) -> Tensor:
-    """`noise_ceiling` where only the mean responses over repeats and the noise variance are at hand.
+    """`noise_ceiling` where only the mean responses over repeats and the noise variance are available.
 
         signal = max(0, variance of the means (divisor n - 1) - noise / repeats)
         ceiling = signal / (signal + noise / repeats)

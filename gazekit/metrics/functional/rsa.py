@@ -12,7 +12,7 @@ from gazekit.metrics.functional.encoding import pearson
 from gazekit.metrics.functional.moments import largest_one
 from gazekit.metrics.functional.ranks import average_ranks, kendall_tau_a
 
-__all__ = ["RSACeiling", "RSAMethod", "rdm", "rsa", "rsa_ceiling"]
+__all__ = ["RSACeiling", "RSAMethod", "rdm", "rsa", "rsa_ceiling", "rsa_of_draw"]
 
 RSAMethod = Literal["spearman", "kendall_tau_a", "pearson"]
 
@@ -145,6 +145,18 @@ def rsa_ceiling(rdms: ArrayLike, method: RSAMethod = "spearman") -> RSACeiling:
     lower = rsa(rdms, (everyone - rdms) / (subjects - 1), method)
     upper = rsa(rdms, everyone / subjects, method)
     return RSACeiling(lower.mean(-1), upper.mean(-1))
+
+
+def rsa_of_draw(rdm_a: Tensor, rdm_b: Tensor, times: Tensor, method: RSAMethod) -> Tensor:
+    """[] `rsa` of stimuli that are drawn so many times [n] each. Pairs of a stimulus with its copy are left out."""
+    drawn = torch.arange(len(times), device=rdm_a.device).repeat_interleave(times)
+    row, column = torch.triu_indices(len(drawn), len(drawn), offset=1, device=rdm_a.device)
+    row, column = drawn[row], drawn[column]
+    different = row != column
+    a, b = (matrix[row[different], column[different]] for matrix in (rdm_a, rdm_b))
+    if len(a) < 3 or (a.isnan() | b.isnan()).any():
+        return a.new_tensor(torch.nan)
+    return _correlation(a, b, method)
 
 
 def _symmetric(name: str, matrix: ArrayLike) -> Tensor:

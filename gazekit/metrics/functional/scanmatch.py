@@ -49,7 +49,7 @@ def scanmatch(
         grid: (nx, ny) cells.
         threshold: similarity of a cell with itself; cells further apart than this many cells count against.
         gap: score of a symbol without partner, at most 0.
-        bin_ms: length of the bins of time, 50 and 100 are in use; None = one symbol a fixation.
+        bin_ms: length of the bins of time, 50 and 100 are in use; None = one symbol per fixation.
         variant: "global" or "gazeparser".
         on_outside: what becomes of fixations off the frame: "raise" or "clip".
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.

@@ -44,7 +44,7 @@ def grid_sequence_score(
         a: [..., T] scanpaths in any form that `Scanpaths.of` takes; `b` likewise. Leading dimensions broadcast.
         size_px: (width, height) of the picture, one for all or [..., 2], broadcasting with the scanpaths.
         grid: (nx, ny) cells.
-        bin_ms: length of the bins of time; None = one symbol a fixation.
+        bin_ms: length of the bins of time; None = one symbol per fixation.
         on_outside: what becomes of fixations off the frame: "raise" or "clip".
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.
     Returns:
@@ -78,7 +78,7 @@ def cluster_sequence_score(
         a: [..., T] scanpaths in any form that `Scanpaths.of` takes; `b` likewise. Leading dimensions broadcast.
         centres_px: [K, 2] centres for all or [..., K, 2], broadcasting with the scanpaths; or a list of
             [K_i, 2], as `cluster_labels` takes them.
-        bin_ms: length of the bins of time; None = one symbol a fixation.
+        bin_ms: length of the bins of time; None = one symbol per fixation.
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.
     Returns:
         [...] float64 from 0 to 1; 0 if one string is empty, NaN if both are.
@@ -110,7 +110,7 @@ def semantic_sequence_score(
     Args:
         a: [..., T] scanpaths in any form that `Scanpaths.of` takes; `b` likewise. Leading dimensions broadcast.
         label_map: [H, W] integer classes for all or [..., H, W], broadcasting with the scanpaths.
-        bin_ms: length of the bins of time; None = one symbol a fixation.
+        bin_ms: length of the bins of time; None = one symbol per fixation.
         on_outside: what becomes of fixations off the map: "raise" or "clip".
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.
     Returns:

@@ -25,7 +25,7 @@ def search_slope(set_size: ArrayLike, cost: ArrayLike) -> Tensor:
         set_size: [..., N] numbers of items; leading dimensions broadcast with those of the cost.
         cost: [..., N] costs.
     Returns:
-        [..., 2] slope in units of cost an item, and intercept; NaN where there are fewer than two different
+        [..., 2] slope in units of cost per item, and intercept; NaN where there are fewer than two different
         set sizes, or any value is NaN or infinite.
     Raises:
         TypeError: not real numbers.
@@ -76,7 +76,7 @@ def asymmetry_index(slope_hard: ArrayLike, slope_easy: ArrayLike) -> Tensor:
         TypeError: not real numbers. ValueError: shapes that don't broadcast.
 
     Example:
-        >>> asymmetry_index(96.0, 45.0)  # cross and non-cross, ms an item
+        >>> asymmetry_index(96.0, 45.0)  # cross and non-cross, ms per item
         tensor(0.3617, dtype=torch.float64)
     """
     hard, easy = (

@@ -15,7 +15,7 @@ class MetricInfo:
         name: of the function; `class_name` is that of the class.
         class_name: of the torchmetrics class in `gazekit.metrics`.
         range: lowest and highest value; the highest of a score, or the lowest of an error, is perfect.
-        higher_is_better: direction; None where neither end is better (a slope, say).
+        higher_is_better: direction; None where neither end is better (a slope, for example).
         chance: what a model without knowledge gets, in words.
         undefined: when a value is NaN, in words; "never" where it can't be.
         reference: publication that introduced it.

@@ -51,7 +51,7 @@ ENTRIES: tuple[MetricInfo, ...] = (
         reference="Lin et al. 2014, ECCV (COCO)",
         variants=(
             "one threshold of overlap, 11 levels of recall or all (PASCAL VOC)",
-            "more than 100 detections an image and class",
+            "more than 100 detections per image and class",
             "area of the box instead of the object's mask, which moves APs, APm and APl",
         ),
     ),

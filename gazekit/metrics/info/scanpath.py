@@ -141,7 +141,7 @@ ENTRIES: tuple[MetricInfo, ...] = (
         reference="Cristino et al. 2010, Behavior Research Methods",
         variants=(
             "other grid (8 x 6, 14 x 8, 16 x 12)",
-            "bins of 50 or 100 ms instead of one symbol a fixation",
+            "bins of 50 or 100 ms instead of one symbol per fixation",
             "with a gap penalty: the largest score anywhere in the table (GazeParser)",
         ),
     ),

@@ -72,7 +72,7 @@ ENTRIES: tuple[MetricInfo, ...] = (
         chance="0 where the number of items does not matter; looking at one random item after another is above",
         undefined="fewer than two set sizes, or a value that is not finite",
         reference="Wolfe 1998, Psychological Science",
-        unit="cost an item",
+        unit="cost per item",
         variants=(
             "through all trials instead of the means of set sizes",
             "a search that failed counts as the largest number of fixations",

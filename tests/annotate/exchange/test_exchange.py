@@ -223,8 +223,8 @@ def test_a_track_with_two_labels_is_two_tracks_for_cvat(new, tmp_path):
 @pytest.mark.parametrize(
     ("format", "old", "new_text", "told"),
     [
-        ("cvat", "<size>8</size>", "<size>9</size>", "of a video with 9 frames, this one has 8"),
-        ("cvat", "<width>80<", "<width>81<", "of a video of 81 x 60 px, this one has 80 x 60"),
+        ("cvat", "<size>8</size>", "<size>9</size>", "belongs to a video with 9 frames, this one has 8"),
+        ("cvat", "<width>80<", "<width>81<", "belongs to a video of 81 x 60 px, this one has 80 x 60"),
         ("cvat", 'id="0"', 'id="a"', "ids that are whole numbers"),
         ("cvat", 'source="confirmed"', 'source="magic"', "source must be one of manual"),
         ("cvat", 'score="0.5"', 'score="high"', "score must be a number"),
@@ -232,10 +232,10 @@ def test_a_track_with_two_labels_is_two_tracks_for_cvat(new, tmp_path):
         ("cvat", 'frame="7"', 'frame="8"', "a box in frame 8, but the video has 8 frames"),
         ("coco", '"frame_index": 7', '"frame_index": 8', "frame_index must be 0 to 7"),
         ("coco", '"frame_index": 7', '"frame_index": 3', "two images have the same frame"),
-        ("coco", '"width": 80', '"width": 90', "of a video of 90 x 60 px"),
+        ("coco", '"width": 80', '"width": 90', "belongs to a video of 90 x 60 px"),
         ("coco", '"score": 0.5', '"score": 1.5', "a score is from 0 to 1"),
         ("coco", '"iscrowd": 0', '"iscrowd": 1', "a crowd"),
-        ("label_studio", '"framesCount": 8', '"framesCount": 80', "of a video with 80 frames"),
+        ("label_studio", '"framesCount": 8', '"framesCount": 80', "belongs to a video with 80 frames"),
         ("label_studio", '"score": 0.5', '"score": "half"', "a score is from 0 to 1"),
         ("label_studio", '"rotation": 0', '"rotation": 3', "rotated"),
         ("label_studio", '"enabled": true', '"enabled": 3', "enabled true or false"),

@@ -220,7 +220,7 @@ def test_hostile_exports_are_refused(old, tmp_path):
             ({"../evil.txt": b"x"}, "expected the files about.json"),
             ({"/etc/evil": b"x"}, "expected the files about.json"),
             ({"sub/about.json": b"{}"}, "expected the files about.json"),
-            ({"about.json": b" " * ((1 << 20) + 1)}, r"about\.json has 1048577 bytes, at most 1048576"),
+            ({"about.json": b" " * ((1 << 20) + 1)}, r"about\.json has 1048577 bytes, the limit is 1048576"),
             ({"about.json": b"[]"}, "lacks trained_on"),
             ({"about.json": b"\xff\xfe"}, "cannot be used"),
             ({"about.json": b"[" * 200_000}, "nested too deeply"),

@@ -57,12 +57,12 @@ def test_a_detector_that_comes_during_an_update_is_kept_for_the_next(model, job)
 
 def test_a_refused_detector_is_not_said_to_be_in_use(model, job, monkeypatch):
     old = model.detector
-    model.beginning = "/models/rtdetr"
-    monkeypatch.setattr(module, "new_detector", lambda names, beginning: KnownBoxes([LEFT, RIGHT]))
+    model.initial_detector = "/models/rtdetr"
+    monkeypatch.setattr(module, "new_detector", lambda names, initial: KnownBoxes([LEFT, RIGHT]))
     monkeypatch.setattr(model, "_present_accuracy", lambda *told: 2.0)
     assert model.wants_detector(truth(range(6)))
     model.train_detector(truth(range(6)), 2, picture, job)
-    assert model.learn(truth(range(6)), 2, [], picture, job)[0].startswith("Worse with a new detector")
+    assert model.learn(truth(range(6)), 2, [], picture, job)[0].startswith("The new detector is worse")
     assert model.detector is old and not model.wants_detector(truth(range(6)))
     model.save()
     about = json.loads((model.folder / "000000" / "about.json").read_text())
@@ -70,7 +70,7 @@ def test_a_refused_detector_is_not_said_to_be_in_use(model, job, monkeypatch):
     model.train_detector(truth(range(12)), 2, picture, job)  # with twice as many it is tried again
     monkeypatch.setattr(model, "_present_accuracy", lambda *told: 0.0)
     model.learn(truth(range(12)), 2, [], picture, job)
-    assert model._began == "/models/rtdetr" and model.detector is not old
+    assert model._initial == "/models/rtdetr" and model.detector is not old
 
 
 def test_where_all_confirmed_frames_are_held_out_others_are_asked_for(tmp_path, job):

@@ -127,7 +127,7 @@ def test_what_cannot_be_a_project_is_told(toy, shared_data, tmp_path):
 def test_what_is_left_of_a_project_is_not_taken_over(toy, tmp_path, left):
     folder = tmp_path / "p"
     (folder / left).mkdir(parents=True)
-    with pytest.raises(FileExistsError, match=rf"what is left of a project, {left}, .* take another folder"):
+    with pytest.raises(FileExistsError, match=rf"remains of a project, {left}, .* use another folder"):
         Project.create(folder, toy)
     assert not Project.exists(folder)
     (folder / left).rmdir()

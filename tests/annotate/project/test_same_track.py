@@ -51,7 +51,7 @@ def test_other_words_are_no_track(store):
 def test_what_is_missing_between_two_boxes_is_said(store):
     draw(store, 10)
     with pytest.raises(
-        ValueError, match=r"track 1 has no box in frame 30\. .* draw the thing under the same label"
+        ValueError, match=r"track 1 has no box in frame 30\. .* draw the object with the same label"
     ):
         store.act({"op": "track.interpolate", "track": 1, "first": 10, "last": 30}, "ada")
     with pytest.raises(ValueError, match="has no box in frame 5"):

@@ -150,9 +150,9 @@ def test_the_verb_writes_a_table_and_a_picture(shared_data, tmp_path, capsys, mo
     assert (tmp_path / "trial/simulated.png").stat().st_size > 10_000
     for words_, text in (
         (["simulate=gone.json", *words[1:]], "simulate=gone.json: no such file of labels or run folder"),
-        ([f"simulate={other}", *words[1:]], "of a video of 300 x 240 px, this one has 320 x 240"),
-        ([*words, "frames=0"], "frames=0: expected a number of frames from 1 on"),
-        (words, "has boxes already: simulate in a new one"),
+        ([f"simulate={other}", *words[1:]], "belongs to a video of 300 x 240 px, this one has 320 x 240"),
+        ([*words, "frames=0"], "frames=0: expected a whole number of frames from 1"),
+        (words, "has boxes already: simulate in a new project"),
     ):
         assert main(["annotate", *words_]) == 2
         assert text in capsys.readouterr().err

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from gazekit.features import Job, Row, shards_of
+from gazekit.features.shards import Job, Row, shards_of
 
 __all__ = ["run"]
 

@@ -15,40 +15,22 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from gazekit.errors import DataError
-from gazekit.files import save_tensors, written_whole
+from gazekit.features.shards import Extractor, Job, Row, keys_of, path_of, shards_of
+from gazekit.files import written_whole
 
 if TYPE_CHECKING:
     from gazekit.backbones import Backbone
 
 __all__ = ["BackboneExtractor", "Extractor", "Features", "data_fingerprint", "extract", "features_folder"]
 
-Row = Mapping[str, Any]
 OPEN_SHARDS = 4
 """How many files a reader keeps open."""
-
-
-class Extractor(Protocol):
-    """What `extract` runs: a frozen net, a detector, anything without memory.
-
-    Attributes:
-        recipe: JSON values that tell its output from that of any other extractor.
-    """
-
-    recipe: dict[str, Any]
-
-    def __call__(self, rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Columns of a batch -> features, each with one entry a row and the same shape in every row.
-
-        Columns are stacked where all rows of the batch have one shape, else arrays of objects.
-        """
-        ...
 
 
 class BackboneExtractor:
@@ -127,7 +109,7 @@ class Features(Sequence):
     def _index(self) -> dict[str, int]:
         if self._keys is None:
             shards = range(-(-self.count // self.plan["shard_rows"]))
-            keys = [key for number in shards for key in _keys_of(self._shard(number))]
+            keys = [key for number in shards for key in keys_of(self._shard(number))]
             self._keys = {key: row for row, key in enumerate(keys)}
         return self._keys
 
@@ -137,7 +119,7 @@ class Features(Sequence):
         if number not in self._open:
             if len(self._open) == OPEN_SHARDS:
                 self._open.popitem(last=False)
-            self._open[number] = safe_open(_path(self.folder, number), "numpy")
+            self._open[number] = safe_open(path_of(self.folder, number), "numpy")
         self._open.move_to_end(number)
         return self._open[number]
 
@@ -192,7 +174,7 @@ def extract(
     _keep_plan(target, plan)
     job = Job(extractor, target, batch_size)
     if engine == "ray":
-        from gazekit.features_ray import run
+        from gazekit.features.ray_engine import run
 
         count = run(job, rows, shard_rows, workers)
     else:
@@ -223,51 +205,6 @@ def data_fingerprint(rows: Iterable[Row]) -> str:
     return digest.hexdigest()
 
 
-class Job:
-    """Makes a shard of its rows, batch after batch: what the engines share.
-
-    Args:
-        extractor, batch_size: as in `extract`.
-        folder: of the shards.
-    """
-
-    def __init__(self, extractor: Extractor, folder: Path, batch_size: int):
-        self.extractor, self.folder, self.batch_size = extractor, folder, batch_size
-
-    def is_done(self, number: int) -> bool:
-        """Whether the shard is there; if it is, it is whole."""
-        return _path(self.folder, number).is_file()
-
-    def make(self, number: int, rows: Iterable[Row]) -> int:
-        """Write one shard; returns its number of rows."""
-        import torch
-
-        rest, keys, parts = iter(rows), [], []
-        while batch := list(islice(rest, self.batch_size)):
-            found = self.extractor(_columns(batch))
-            _check(found, parts[0] if parts else found, batch)
-            keys += [str(row["key"]) for row in batch]
-            parts.append(found)
-        whole = {name: torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in parts[0]}
-        save_tensors(_path(self.folder, number), whole, {"keys": json.dumps(keys)})
-        return len(keys)
-
-
-def shards_of(rows: Iterable[Row], shard_rows: int) -> Iterator[tuple[int, Iterable[Row]]]:
-    """Number and rows of shard after shard; the rows of a sequence are read only when they are asked for."""
-    if isinstance(rows, Sequence):
-        for number in range(-(-len(rows) // shard_rows)):
-            numbers = range(number * shard_rows, min((number + 1) * shard_rows, len(rows)))
-            yield number, (rows[i] for i in numbers)
-        return
-    rest = iter(rows)
-    for number, first in enumerate(rest):
-        shard = chain([first], islice(rest, shard_rows - 1))
-        yield number, shard
-        for _ in shard:  # was there already
-            pass
-
-
 def _run(job: Job, rows: Iterable[Row], shard_rows: int, progress: bool) -> int:
     """Returns the number of shards."""
     total = len(rows) if isinstance(rows, Sequence) else None
@@ -279,40 +216,6 @@ def _run(job: Job, rows: Iterable[Row], shard_rows: int, progress: bool) -> int:
             count += 1
             show(count * shard_rows)
     return count
-
-
-def _columns(batch: Sequence[Row]) -> dict[str, np.ndarray]:
-    names = list(batch[0])
-    columns = {}
-    for name in names:
-        values = [np.asarray(row[name]) for row in batch]
-        if len({value.shape for value in values}) == 1:
-            columns[name] = np.stack(values)
-        else:
-            columns[name] = np.empty(len(values), object)
-            columns[name][:] = values
-    return columns
-
-
-def _check(found: dict[str, np.ndarray], before: dict[str, np.ndarray], batch: Sequence[Row]) -> None:
-    first = batch[0]["key"]
-    if set(before) != set(found):
-        raise ValueError(f"the extractor gave {sorted(found)} from row {first!r} on, {sorted(before)} before")
-    for name, value in found.items():
-        wanted = before[name].shape[1:]
-        if value.shape != (len(batch), *wanted):
-            raise ValueError(
-                f"feature {name!r} of the {len(batch)} rows from {first!r} on has shape {list(value.shape)}, "
-                f"expected {[len(batch), *wanted]}: pad features to one size"
-            )
-
-
-def _path(folder: Path, number: int) -> Path:
-    return folder / f"{number:05d}.safetensors"
-
-
-def _keys_of(shard: Any) -> list[str]:
-    return json.loads(shard.metadata()["keys"])
 
 
 def _keep_plan(folder: Path, plan: dict[str, Any]) -> None:
@@ -333,8 +236,8 @@ def _finish(folder: Path, shards: int) -> None:
 
     seen: set[str] = set()
     for number in range(shards):
-        with safe_open(_path(folder, number), "numpy") as shard:
-            for key in _keys_of(shard):
+        with safe_open(path_of(folder, number), "numpy") as shard:
+            for key in keys_of(shard):
                 if key in seen:
                     raise ValueError(
                         f"two rows have the key {key!r}; keys must differ. {folder} is not finished"
