@@ -134,7 +134,7 @@ class EgocentricFixations(Data):
     def about(self) -> dict[str, Any]:
         counts = {name: len(index) for name, index in self.parts.items()}
         return {
-            "name": f"generated egocentric video ({self.difficulty}, seed {self.video_seed})",
+            "name": f"generated egocentric video, {self.difficulty}",
             "split": self.split,
             "fixations": counts,
             **self._video_facts(),

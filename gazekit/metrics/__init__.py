@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from gazekit.metrics.agreement import CohenKappa, KrippendorffAlpha, SampleF1
     from gazekit.metrics.behaviour_delta import BehaviourDelta, SearchBehaviour
     from gazekit.metrics.bootstrap import Interval, bootstrap_interval
-    from gazekit.metrics.box_ap import BoxAP
-    from gazekit.metrics.class_kappa import ClassKappa
     from gazekit.metrics.conditional import ConditionalAUC, ConditionalInformationGain, ConditionalNSS
     from gazekit.metrics.edit_distance import EditDistance
     from gazekit.metrics.encoding import (
@@ -105,10 +103,8 @@ __all__ = [
     "AttentionTargetAUC",
     "AveragePrecision",
     "BehaviourDelta",
-    "BoxAP",
     "ClassDice",
     "ClassIoU",
-    "ClassKappa",
     "ClusterEditDistance",
     "ClusterSequenceScore",
     "CohenKappa",
@@ -176,8 +172,6 @@ _NAMES_OF = {
     "score": "Score",
     "agreement": "CohenKappa KrippendorffAlpha SampleF1",
     "behaviour_delta": "BehaviourDelta SearchBehaviour",
-    "box_ap": "BoxAP",
-    "class_kappa": "ClassKappa",
     "bootstrap": "Interval bootstrap_interval",
     "conditional": "ConditionalAUC ConditionalInformationGain ConditionalNSS",
     "edit_distance": "EditDistance",

@@ -89,13 +89,18 @@ def runs_in(folder: Path) -> Iterator[Path]:
 
 
 def _labels(configs: Sequence[Mapping]) -> list[str]:
-    """What tells each run's settings from the others', the seed aside; empty where all are equal."""
+    """What tells each run's settings from the others', the seed aside; empty where all are equal.
+
+    A setting that equals the seed in every run (of generated data, say) is the seed.
+    """
+    seeds = [config.get("seed") for config in configs]
     flat = [dict(_flat({k: v for k, v in c.items() if k not in _NOT_COMPARED})) for c in configs]
     keys = dict.fromkeys(key for settings in flat for key in settings)
     targets = {settings.get("model._target_") for settings in flat}
     if len(targets) > 1:  # rows of different models have names of their own
         keys = {key: None for key in keys if key.startswith("data.")}
-    differ = [key for key in keys if len({repr(settings.get(key)) for settings in flat}) > 1]
+    values = {key: [settings.get(key) for settings in flat] for key in keys}
+    differ = [key for key, found in values.items() if len(set(map(repr, found))) > 1 and found != seeds]
     return [", ".join(f"{key}={settings.get(key)}" for key in differ) for settings in flat]
 
 

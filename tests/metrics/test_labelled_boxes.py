@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from gazekit.metrics import BoxAP, ClassKappa
+from gazekit.metrics.box_ap import BoxAP
+from gazekit.metrics.class_kappa import ClassKappa
 from gazekit.metrics.functional import cohen_kappa, detection_ap
 from gazekit.metrics.functional.detection import detection_rows, truth_rows
 from gazekit.metrics.functional.resampled_ap import resampled_ap

@@ -73,6 +73,7 @@ def _learner(make_net: Callable[[int, int], nn.Module], video: LabelledVideo, se
 
 MODELS: dict[str, Callable[[LabelledVideo, int], Model]] = {
     "graph": partial(_learner, IMPNNet),
+    "sage": partial(_learner, partial(IMPNNet, mixer="sage")),
     "detector": partial(_learner, LinearHead),
     "per box": partial(_learner, partial(IMPNNet, parts=Parts(messages=False))),
     "no edge features": partial(_learner, partial(IMPNNet, parts=Parts(edge_features=False))),

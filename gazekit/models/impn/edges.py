@@ -5,6 +5,7 @@ A batch is the disjoint union of its frames. Nodes and edges are sorted by frame
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ __all__ = [
     "graph_of",
     "neighbours",
     "positions",
+    "random_turns",
     "ranges",
     "some_frames",
 ]
@@ -30,6 +32,7 @@ LEAST_SCORE = 0.05
 UNKNOWN = 1e-3
 COMPLETE_UP_TO = 12
 NEAREST = 8
+ROLL_DEG = 25.0
 
 
 class Graph(NamedTuple):
@@ -150,6 +153,21 @@ def some_frames(graph: Graph, frames: Tensor) -> Graph:
         graph.row[rows],
         None if graph.turn is None else graph.turn[frames],
     )
+
+
+def random_turns(count: int, generator: torch.Generator | None = None, flip: bool = False) -> Tensor:
+    """[count, 2, 2] rolls of the camera by up to 25 degrees, for `Graph.turn`.
+
+    Args:
+        count: of frames.
+        generator: of the draws; None takes torch's own.
+        flip: mirror half of the frames.
+    """
+    roll = (2 * torch.rand(count, generator=generator) - 1) * math.radians(ROLL_DEG)
+    turn = torch.stack([roll.cos(), -roll.sin(), roll.sin(), roll.cos()], 1).reshape(-1, 2, 2)
+    if flip:
+        turn[:, 0] *= 2 * torch.randint(2, (count, 1), generator=generator) - 1
+    return turn
 
 
 def _centres(graph: Graph) -> Tensor:

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from gazekit.base import Data
 from gazekit.models.impn.assignment import check_groups
 from gazekit.models.impn.detections import LabelledFrame, Predictions
-from gazekit.models.impn.edges import Graph, graph_of
+from gazekit.models.impn.edges import Graph, graph_of, random_turns
 from gazekit.models.impn.fixated import fixated_rows
 from gazekit.models.impn.frozen_detector import FrozenDetector
-from gazekit.models.impn.head import predictions_of, random_turns
 from gazekit.models.impn.objective import Targets, balanced_weights, graph_loss, targets_of
+from gazekit.models.impn.predictions import predictions_of
 
 __all__ = ["FrameLabeller"]
 

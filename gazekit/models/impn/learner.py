@@ -20,10 +20,10 @@ from gazekit.metrics.functional.threads import one_thread
 from gazekit.models.impn import checkpoint
 from gazekit.models.impn.assignment import check_groups
 from gazekit.models.impn.detections import Detections, LabelledFrame, Predictions
-from gazekit.models.impn.edges import Graph, graph_of, ranges, some_frames
-from gazekit.models.impn.head import predictions_of, random_turns
+from gazekit.models.impn.edges import Graph, graph_of, random_turns, ranges, some_frames
 from gazekit.models.impn.net import IMPNNet
 from gazekit.models.impn.objective import Targets, balanced_weights, graph_loss, targets_of
+from gazekit.models.impn.predictions import predictions_of
 from gazekit.models.impn.replay import Batches, HeldOut
 
 __all__ = ["Learner", "UpdateReport"]

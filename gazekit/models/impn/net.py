@@ -76,7 +76,7 @@ class IMPNNet(nn.Module):
         width: of node states.
         layers: rounds of the mixer.
         parts: its inputs. Without `messages` it classifies each box alone, with as many weights.
-        mixer: "sage" or "attention", see `mixers`.
+        mixer: "attention" or "sage", see `mixers`.
     Raises:
         ValueError: an unknown mixer.
     """
@@ -88,7 +88,7 @@ class IMPNNet(nn.Module):
         width: int = 128,
         layers: int = 2,
         parts: Parts = ALL_PARTS,
-        mixer: str = "sage",
+        mixer: str = "attention",
     ) -> None:
         super().__init__()
         if mixer not in MIXERS:

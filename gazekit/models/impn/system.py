@@ -37,7 +37,7 @@ class IMPN(System):
         detector_steps: int = 120,
         width: int = 128,
         layers: int = 2,
-        mixer: str = "sage",
+        mixer: str = "attention",
     ) -> None:
         super().__init__(facts)
         self.detector_steps = detector_steps

@@ -1,16 +1,19 @@
 """Learning from feedback: what it learns, when it refuses, what it keeps."""
 
+import json
 import pickle
+from functools import partial
 
 import pytest
 import torch
 from impn_toys import FEATURES, LABELS, detections, labelled, looks
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from gazekit.models.impn import Learner
-from gazekit.models.impn.baselines import LinearHead
 from gazekit.models.impn.detections import Detections, LabelledFrame
 from gazekit.models.impn.edges import graph_of
+from gazekit.models.impn.net import IMPNNet, LinearHead
 
 
 def frames_of_looks(count, first=0, wrong=False):
@@ -315,3 +318,19 @@ def test_a_detector_in_training_or_in_half_precision_gets_no_gradient():
     learner = Learner(LABELS, FEATURES)
     assert learner.update([labelled(0, found, [0, 1, 2])], steps=2).accepted
     assert features.grad is None and not learner.predict([found])[0].probs.requires_grad
+
+
+def test_a_file_keeps_its_mixer_and_older_ones_have_none(tmp_path):
+    paths = tmp_path / "sage.safetensors", tmp_path / "older.safetensors"
+    learner = Learner(LABELS, FEATURES, make_net=partial(IMPNNet, mixer="sage"))
+    learner.save(paths[0])
+    assert Learner.load(paths[0]).net.mixer == "sage"
+    with safe_open(paths[0], "pt") as file:
+        about, tensors = dict(file.metadata()), {key: file.get_tensor(key) for key in file.keys()}
+    settings = json.loads(about["settings"])
+    assert settings.pop("mixer") == "sage"
+    save_file(tensors, paths[1], {**about, "settings": json.dumps(settings)})
+    older = Learner.load(paths[1])
+    assert older.net.mixer == "sage" and older.updates == 0
+    graph = graph_of([detections(4)], LABELS, FEATURES)
+    assert torch.equal(older.net(graph), learner.net(graph))

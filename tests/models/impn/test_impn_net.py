@@ -14,7 +14,7 @@ from gazekit.models.impn.net import IMPNNet, Parts
 @pytest.fixture(scope="module")
 def net():
     torch.manual_seed(0)
-    net = IMPNNet(LABELS, FEATURES)
+    net = IMPNNet(LABELS, FEATURES, mixer="sage")
     torch.nn.init.normal_(net.head.weight)
     torch.nn.init.normal_(net.head.bias)
     return net.double().eval().requires_grad_(False)

@@ -99,18 +99,32 @@ def test_baselines_train_their_head(baseline, data):
     assert torch.equal(said(kept.eval(), data)["predicted"], said(made, data)["predicted"])
 
 
+SHORT = [
+    "+experiment=impn",
+    *SETTINGS,
+    "trainer.val_check_interval=2",
+    "model.detector_steps=1",
+    "metrics.resamples=20",
+    "+metrics.baselines.per_box.steps=2",
+    "+metrics.baselines.last_layer.steps=2",
+]
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("impn") / "run"
-    short = [
-        "trainer.max_steps=4",
-        "trainer.val_check_interval=2",
-        "model.detector_steps=1",
-        "metrics.resamples=20",
-    ]
-    steps = [f"+metrics.baselines.{name}.steps=2" for name in ("per_box", "last_layer")]
-    main(["fit", "+experiment=impn", *SETTINGS, *short, *steps, f"run_dir={folder}"])
+    main(["fit", *SHORT, "trainer.max_steps=4", f"run_dir={folder}"])
     return folder
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The dirpath has changed")  # best.ckpt of another folder is left alone
+def test_a_resumed_run_keeps_its_detector_and_baselines(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(frozen.TinyDetector, "fit", None)  # nothing is fitted again
+    main(["fit", *SHORT, "trainer.max_steps=6", f"ckpt={run / 'last.ckpt'}", f"run_dir={tmp_path}"])
+    first, resumed = (json.loads((folder / "metrics.json").read_text())["rows"] for folder in (run, tmp_path))
+    for row in ("per_box", "last_layer", "detector"):
+        assert resumed[row] == first[row]
 
 
 @pytest.mark.slow

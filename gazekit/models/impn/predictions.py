@@ -1,34 +1,15 @@
-"""What a head over a frozen detector does with a graph, whoever trains it: augmentation and labels of frames."""
+"""From a network and a graph to predictions of each frame."""
 
 from __future__ import annotations
 
-import math
-
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gazekit.models.impn.assignment import labels_of_frames
 from gazekit.models.impn.detections import Predictions
 from gazekit.models.impn.edges import Graph
 
-__all__ = ["predictions_of", "random_turns"]
-
-ROLL_DEG = 25.0
-
-
-def random_turns(count: int, generator: torch.Generator | None = None, flip: bool = False) -> Tensor:
-    """[count, 2, 2] rolls of the head by up to 25 degrees, for `Graph.turn`.
-
-    Args:
-        count: of frames.
-        generator: of the draws; None takes torch's own.
-        flip: mirror half of the frames.
-    """
-    roll = (2 * torch.rand(count, generator=generator) - 1) * math.radians(ROLL_DEG)
-    turn = torch.stack([roll.cos(), -roll.sin(), roll.sin(), roll.cos()], 1).reshape(-1, 2, 2)
-    if flip:
-        turn[:, 0] *= 2 * torch.randint(2, (count, 1), generator=generator) - 1
-    return turn
+__all__ = ["predictions_of"]
 
 
 @torch.no_grad()
