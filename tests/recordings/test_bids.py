@@ -203,7 +203,7 @@ def test_screen_statements(file: Path) -> None:
         changed(ScreenResolution="big")
     about.unlink()
     assert read(file).screen is None
-    with pytest.raises(RecordingError, match="ScreenResolution is in no events"):
+    with pytest.raises(RecordingError, match=r"no events\.json has ScreenResolution"):
         read(file, origin="bottom-left")
 
 
@@ -232,7 +232,7 @@ def test_broken_files(file: Path, tmp_path: Path) -> None:
         read(file)
     put(file.with_name(f"{STEM}_physio.json"), {"RecordedEye": "right"})
     recording = read(file)
-    assert recording.eyes == ("right",) and "only the file asked for" in recording.notes[0]
+    assert recording.eyes == ("right",) and "only the requested file" in recording.notes[0]
     file.with_name(f"{STEM}_physio.json").write_text("{")
     with pytest.raises(RecordingError, match="is it complete"):
         read(file)

@@ -151,7 +151,7 @@ def test_triggers_that_are_not_there_are_told(session):
     with pytest.raises(ValueError, match=r"none of \d+ messages or annotations matches 'SYNC'"):
         trigger_times(session.recording, "SYNC")
     empty = dataclasses.replace(session.recording, samples=session.recording.samples[:0])
-    with pytest.raises(ValueError, match="no samples, so no first one"):
+    with pytest.raises(ValueError, match="no samples, so there is no first sample"):
         trigger_times(empty, "TRIGGER")
-    with pytest.raises(ValueError, match="0 samples of gaze, two or more"):
+    with pytest.raises(ValueError, match="0 samples of gaze, expected at least two"):
         align(eeg_of(session), empty, session.eeg_trigger_s, session.eeg_trigger_s)

@@ -50,7 +50,7 @@ def test_a_folder_in_processes_tells_what_failed_and_goes_on(files, tmp_path, ca
     assert "cili_mono250.asc" in table
     assert "2 of 14 recordings failed" in told
     assert "pymovements_raccoons.asc: the recording block that starts in line 89 has no END line" in told
-    assert "3 other files were left alone" in told
+    assert "3 other files were ignored" in told
 
 
 def test_events_go_to_the_terminal_or_to_files(files, tmp_path, capfd):
@@ -157,7 +157,7 @@ def test_what_files_say_is_no_markup(files, capfd):
         (("info", "notes.txt"), "unrecognised format"),
         (("info", "notes.txt"), "name its columns: --format table --read 'columns={...}'"),
         (("events", "a.asc", "--screen", "10x10"), "a screen needs all of --screen WxH, --width-cm and"),
-        (("events", "a.asc", *SCREEN, "--px-per-dva", "3"), "--screen and --px-per-dva both say"),
+        (("events", "a.asc", *SCREEN, "--px-per-dva", "3"), "--screen and --px-per-dva both define"),
         (
             ("events", "a.asc", "--screen", "big", "--width-cm", "3", "--distance-cm", "3"),
             "a size must be WIDTHxHEIGHT",
