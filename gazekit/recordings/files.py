@@ -205,6 +205,8 @@ def read_csv(
     """
     content, notes = read_text(path, truncated)
     if header is not None:
+        # a lone surrogate, which JSON can hold and no table can, is written as its escape
+        header = [name.encode("utf-8", "backslashreplace").decode() for name in header]
         content = separator.join(header) + "\n" + content
     content, names = check_lines(path, content, separator, truncated, notes, first=1 if header is None else 0)
     renamed = match_header(path, names, columns, optional or {})

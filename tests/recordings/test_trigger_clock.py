@@ -48,7 +48,7 @@ def test_evenly_spaced_triggers_are_no_answer_unless_codes_tell():
     a = np.arange(40) * 2.0
     b = a + 3
     with pytest.raises(
-        ValueError, match=r"fit in more than one way: one assignment pairs 40 of 40 and 40, another 39"
+        ValueError, match=r"match in more than one way: one assignment pairs 40 of 40 and 40, another 39"
     ):
         match_triggers(a, b)
     codes = np.random.default_rng(0).integers(1, 9, 40)
@@ -72,7 +72,7 @@ def test_triggers_of_something_else_are_refused():
         ([0, 1], [0, 1, 2], "3 to 5000 triggers are needed on each clock, the first list has 2"),
         ([0, 1, 3], [0, 2, 1], "finite and increasing; the second list is not"),
         ([0, np.nan, 3], [0, 1, 2], "the first list is not"),
-        (range(6000), [0, 1, 2], "the first list has 6000; take those of one code"),
+        (range(6000), [0, 1, 2], "the first list has 6000; use those of one code"),
     ],
 )
 def test_times_that_are_none(a, b, text):
