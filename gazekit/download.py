@@ -1,7 +1,7 @@
 """Download openly available files.
 
-Each file goes to `<file>.part` first and gets its name only when it is complete and its SHA-256 is right. A
-broken connection leaves the `.part`; the next run goes on from there (HTTP Range).
+Each file is downloaded to `<file>.part` and renamed only when it is complete and its SHA-256 is correct. A
+broken connection leaves the `.part`; the next run resumes from there (HTTP Range).
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ class Download:
 
 
 def download(files: Mapping[str, Download], root: Path, progress: bool = True) -> None:
-    """Bring files into a folder; those that are there already are checked and left alone.
+    """Download files into a folder; existing ones are checked and not replaced.
 
     Args:
         files: path below `root` to its source.
-        root: folder, made if absent.
-        progress: show a bar.
+        root: folder, created if absent.
+        progress: show a progress bar.
     Raises:
         DataError: a checksum is wrong.
-        ConnectionError: the network failed; what has arrived is kept.
+        ConnectionError: the network failed; the data received so far are kept.
     """
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -77,8 +77,8 @@ def _fetch_file(source: Download, path: Path, report: Callable[[int, int | None]
     if path.exists():
         if not source.fits(found := file_sha256(path)):
             raise DataError(
-                f"{path} is there already with SHA-256 {found}, but the published file has {source.sha256}. "
-                "It was left as it is; move it away to download the published one"
+                f"{path} already exists with SHA-256 {found}, but the published file has {source.sha256}. "
+                "It was not changed; move it away to download the published one"
             )
         size = path.stat().st_size
         report(size, size)
@@ -90,13 +90,13 @@ def _fetch_file(source: Download, path: Path, report: Callable[[int, int | None]
         part.unlink()
         raise DataError(
             f"{source.url}: the download has SHA-256 {found}, expected {source.sha256}. It was discarded; "
-            "try again, and if that does not help the published file has changed"
+            "try again; if that does not help, the published file has changed"
         )
     os.replace(part, path)
 
 
 def _download(url: str, part: Path, report: Callable[[int, int | None], None]) -> None:
-    """Bring `part` to completion, with a few attempts."""
+    """Complete `part`, in a few attempts."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             _transfer(url, part, report)
@@ -105,7 +105,7 @@ def _download(url: str, part: Path, report: Callable[[int, int | None], None]) -
             refused = isinstance(error, urllib.error.HTTPError) and error.code < 500 and error.code != 429
             if refused or attempt == ATTEMPTS:
                 size = part.stat().st_size if part.exists() else 0
-                kept = f". {size} bytes are kept in {part}; the next run goes on from there" if size else ""
+                kept = f". {size} bytes are kept in {part}; the next run resumes from there" if size else ""
                 raise ConnectionError(
                     f"{url}: not downloaded after {attempt} attempts: {error}{kept}"
                 ) from error
@@ -113,20 +113,20 @@ def _download(url: str, part: Path, report: Callable[[int, int | None], None]) -
 
 
 def _transfer(url: str, part: Path, report: Callable[[int, int | None], None]) -> None:
-    """One attempt: append what is missing, or start again where the server knows no ranges."""
+    """One attempt: append the missing bytes, or start again if the server does not support ranges."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         with error:
-            if error.code != 416:  # range not satisfiable: the part is complete, or no part of this file
+            if error.code != 416:  # range not satisfiable: the part is complete, or not of this file
                 raise
             if error.headers.get("Content-Range") == f"bytes */{have}":
                 return
         part.unlink()
         raise ConnectionError(
-            f"the {have} bytes in {part} are more than the server has; starting again"
+            f"{part} has {have} bytes, more than the file on the server; starting again"
         ) from error
     with response:
         resumed = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")

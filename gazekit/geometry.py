@@ -1,6 +1,6 @@
-"""Where things are on a screen: pixels, degrees of visual angle, boxes.
+"""Screen geometry: pixels, degrees of visual angle, boxes.
 
-The only file that knows about centimetres. Points are (x, y) with x to the right, y down and the origin at
+The only module that handles centimetres. Points are (x, y) with x to the right, y down and the origin at
 the top-left corner; boxes are half-open `x_min, y_min, x_max, y_max` in pixels.
 """
 
@@ -19,7 +19,7 @@ class Screen:
 
     Args:
         width_px, height_px: resolution.
-        width_cm: physical width of the picture area; pixels are taken as square.
+        width_cm: physical width of the picture area; pixels are assumed square.
         distance_cm: eye to screen centre.
     Raises:
         ValueError: a size or the distance is not a positive finite number.
@@ -48,7 +48,7 @@ class Screen:
 
     @property
     def px_per_dva(self) -> float:
-        """Pixels covered by one degree at the screen's centre."""
+        """Pixels per degree at the screen's centre."""
         return float(np.tan(np.deg2rad(1.0)) * self.distance_px)
 
     def px_to_dva(self, xy_px: np.ndarray) -> np.ndarray:
@@ -60,7 +60,7 @@ class Screen:
         return np.tan(np.deg2rad(np.asarray(xy_dva, float))) * self.distance_px + self.centre_px
 
     def px_to_dva_linear(self, xy_px: np.ndarray) -> np.ndarray:
-        """[..., 2] pixels to degrees by one constant, `px_per_dva`: exact at the centre, too large off it."""
+        """[..., 2] pixels to degrees by the constant `px_per_dva`: exact at the centre, too large off-centre."""
         return (np.asarray(xy_px, float) - self.centre_px) / self.px_per_dva
 
 
@@ -76,9 +76,9 @@ def check_boxes(boxes_px: np.ndarray, size_px: tuple[int, int], where: str) -> n
     Args:
         boxes_px: [N, 4] `x_min, y_min, x_max, y_max`; N may be 0.
         size_px: (width, height) of the picture.
-        where: named at the start of the error, for instance "trials.json, image 'a.jpg'".
+        where: prefix of the error, for instance "trials.json, image 'a.jpg'".
     Raises:
-        ValueError: wrong shape, a value that is not finite, an empty box, or a box that leaves the picture.
+        ValueError: wrong shape, a non-finite value, an empty box, or a box that extends beyond the picture.
     """
     boxes = (
         np.asarray(boxes_px, float).reshape(-1, 4) if np.size(boxes_px) == 0 else np.asarray(boxes_px, float)
@@ -102,9 +102,9 @@ def check_boxes(boxes_px: np.ndarray, size_px: tuple[int, int], where: str) -> n
 
 
 def assign_objects(xy_px: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
-    """Index of the object each point belongs to: the box that holds it, else the nearest centre.
+    """Index of the object each point belongs to: the box that contains it, else the nearest centre.
 
-    Of several boxes that hold a point the one with the nearest centre wins, the first on an exact tie.
+    If several boxes contain a point, the one with the nearest centre wins, the first on an exact tie.
     Boxes are half-open: a point on the right or lower edge is outside.
 
     Args:

@@ -1,8 +1,8 @@
-"""Times cases beside their references: every case warm before any is timed, medians, extra memory.
+"""Benchmarks cases against references: all cases warmed up before timing, medians, extra memory.
 
-A `Case` is a function without arguments; its reference is another that does the same work as people would
-do it without us, or a known share of that work. `measure` returns plain rows and `record` wraps them with
-the machine and the versions that they depend on.
+A `Case` is a function without arguments; its reference is another function that does the same work, or a known
+share of it, as users would without gazekit. `measure` returns plain rows; `record` adds the machine and versions
+that they depend on.
 """
 
 from __future__ import annotations
@@ -40,17 +40,18 @@ QUANTILES = torch.tensor([0.2, 0.5, 0.8], dtype=torch.float64)
 
 @dataclass(frozen=True)
 class Case:
-    """One row of a bench.
+    """One row of a benchmark.
 
     Args:
         name: what is timed, with the sizes that matter.
         run: one call of it.
-        items: how many things (`unit`) one call makes, for `per_second` and `ms_per_<unit>`.
-        unit: what is made, singular.
-        reference: how people would do it otherwise; "" without one.
-        run_reference: one call of that, or None.
-        reference_items: how many things one call of the reference makes, `items` if None; its time is scaled.
-        facts: from the results of `run` and of `run_reference` (None without one) to more entries of the row.
+        items: number of items (`unit`) per call, for `per_second` and `ms_per_<unit>`.
+        unit: name of an item, singular.
+        reference: the alternative; "" without one.
+        run_reference: one call of the reference, or None.
+        reference_items: number of items per call of the reference, `items` if None; its time is scaled.
+        facts: function of the results of `run` and `run_reference` (None without one) that returns further
+            entries.
     """
 
     name: str
@@ -73,9 +74,9 @@ class Timing(NamedTuple):
 
 
 def time_calls(run: Callable[[], Any], budget_s: float, device: str = "cpu") -> Timing:
-    """Call again and again until the budget is spent, at least 3 and at most 100 times; no warm-up here.
+    """Call repeatedly until the budget is spent, at least 3 and at most 100 times, without warm-up.
 
-    Quantiles interpolate linearly. On a CUDA device each call ends when the device is idle.
+    Quantiles are interpolated linearly. On a CUDA device each call ends when the device is idle.
     """
     wait = torch.cuda.synchronize if torch.device(device).type == "cuda" else lambda: None
     taken_ms: list[float] = []
@@ -91,12 +92,12 @@ def time_calls(run: Callable[[], Any], budget_s: float, device: str = "cpu") -> 
 
 
 def extra_memory_mb(run: Callable[[], Any], device: str = "cpu") -> float | None:
-    """Highest memory during one call above what was held before it, in MB (10^6 bytes).
+    """Peak memory during one call beyond what was held before it, in MB (10^6 bytes).
 
-    On a CUDA device from torch's allocator. On Linux from the kernel's high-water mark of the resident set,
-    reset just before the call, after memory that earlier calls freed has been handed back to the system;
-    the mark misses no short peak. The allocator's fragmentation counts too, so that repeated measurements
-    differ by a tenth or two. None where neither exists.
+    Measured by torch's allocator on a CUDA device. On Linux, by the kernel's high-water mark of the resident set,
+    which is reset just before the call, after memory freed by earlier calls has been returned to the system;
+    the mark captures short peaks. It includes the allocator's fragmentation, so repeated measurements
+    differ by 10 to 20 %. None if neither is available.
     """
     gc.collect()
     if torch.device(device).type == "cuda":
@@ -132,13 +133,13 @@ def measure(
 
     Args:
         budget_s: for the repeats of each function.
-        progress: told what happens next.
+        progress: called with a message before each step.
     Returns:
-        One row a case: case, ours_ms (median of one call), ours_p20_ms, ours_p80_ms, repeats, per_second,
-        ms_per_<unit>, reference, reference_ms (median, scaled to as many items), reference_p20_ms,
-        reference_p80_ms, reference_repeats, ratio (reference_ms / ours_ms), peak_mb of one call, reference_peak_mb
-        (of one call, not scaled), and the case's facts.
-        Entries of an absent reference are None.
+        One row per case: case, ours_ms (median of one call), ours_p20_ms, ours_p80_ms, repeats, per_second,
+        ms_per_<unit>, reference, reference_ms (median, scaled to the same number of items), reference_p20_ms,
+        reference_p80_ms, reference_repeats, ratio (reference_ms / ours_ms), peak_mb of one call,
+        reference_peak_mb (of one call, not scaled), and the case's facts. Entries of an absent reference are
+        None.
     """
     facts, rows = [], []
     for case in cases:
@@ -184,7 +185,7 @@ def _row(case: Case, ours: Timing, theirs: Timing | None) -> dict[str, Any]:
 def record(
     bench: str, rows: list[dict[str, Any]], device: str = "cpu", load_before: float | None = None
 ) -> dict[str, Any]:
-    """The rows with all that they depend on, ready for JSON. `load_before`: `busy_cores` before the bench."""
+    """The rows with the machine and versions, ready for JSON. `load_before`: `busy_cores` before the benchmark."""
     found = versions()
     threads = int(found.pop("threads"))
     about = {"versions": found, "threads": threads, "device": device_name(device), "load_before": load_before}
@@ -192,12 +193,12 @@ def record(
 
 
 def busy_cores() -> float | None:
-    """Load average of the last minute, what other programs take when ours just starts; None where unknown."""
+    """Load average of the last minute, an estimate of other programs' load at the start; None if unknown."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def device_name(device: str) -> str:
-    """The processor's name as the system gives it; its architecture where it gives none."""
+    """The processor's name as reported by the system, else its architecture."""
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")

@@ -1,4 +1,4 @@
-"""Fixations, scanpaths and ragged batches of them: the currency of the house."""
+"""Fixations, scanpaths and ragged batches of them, used throughout gazekit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Fixation", "Ragged", "Scanpath", "Scanpaths", "ScanpathsLike"]
 
 
 class Fixation(NamedTuple):
-    """One fixation: a place in pixels and how long it lasted (None where the data set does not say)."""
+    """One fixation: position in pixels and duration (None if the data set does not state it)."""
 
     x_px: float
     y_px: float
@@ -28,9 +28,9 @@ class Scanpath:
     Args:
         xy_px: [T, 2] positions, (x, y) pixels; T may be 0.
         duration_ms: [T] durations, or None.
-        observer: who looked.
+        observer: name of the observer.
     Raises:
-        ValueError: wrong shape, a value that is not finite, a negative duration.
+        ValueError: wrong shape, a non-finite value, a negative duration.
     """
 
     xy_px: np.ndarray
@@ -71,9 +71,9 @@ class Scanpath:
 
 @dataclass(frozen=True, eq=False)
 class Ragged:
-    """Sequences of different length as one padded tensor and a mask (True = valid).
+    """Sequences of different lengths as one padded tensor and a mask (True = valid).
 
-    `values` is [..., T, *item], `mask` [..., T]; padding lies at the end and holds 0.
+    `values` is [..., T, *item], `mask` [..., T]; padding is at the end and is 0.
     """
 
     values: Tensor
@@ -105,12 +105,12 @@ class Ragged:
 
 @dataclass(frozen=True, eq=False)
 class Scanpaths:
-    """Many scanpaths, as metrics want them: padded tensors and a mask. `Scanpaths.of` makes them of anything.
+    """Many scanpaths in the form that metrics take: padded tensors and a mask. `Scanpaths.of` converts to it.
 
     Args:
-        xy_px: [..., T, 2] floating, (x, y) pixels; padding at the end holds 0.
+        xy_px: [..., T, 2] floating, (x, y) pixels; padding at the end is 0.
         mask: [..., T] bool, True = valid.
-        duration_ms: [..., T] or None where durations are unknown.
+        duration_ms: [..., T] or None if durations are unknown.
     """
 
     xy_px: Tensor
@@ -119,21 +119,21 @@ class Scanpaths:
 
     @classmethod
     def of(cls, paths: ScanpathsLike, name: str = "scanpaths") -> Scanpaths:
-        """Scanpaths of whatever people hold them in.
+        """Scanpaths from any common representation.
 
         Args:
             paths: one `Scanpath`, or an array or tensor [T, 2] with columns x_px, y_px, or [T, 3] with
-                duration_ms as the third: leading shape (). A list of these: leading shape (B,). A dense
-                array [..., T, 2 or 3], all of it valid. An empty list holds no scanpath: leading shape (0,); one
+                duration_ms as the third: leading shape (). A list of these: leading shape (B,). A dense array
+                [..., T, 2 or 3], all of it valid. An empty list has no scanpath: leading shape (0,); one
                 empty scanpath is an array or tensor [0, 2]. `Scanpaths` are checked.
-            name: what errors call them.
+            name: their name in errors.
         Returns:
             float64, or float32 where positions on an accelerator are float32; durations have the dtype of the
             positions, and are known only if all scanpaths have them.
         Raises:
             TypeError: an array of complex or boolean values, a mask that is not bool.
-            ValueError: wrong shapes, padding before a valid fixation, a value that is not finite, a negative
-                duration; the text says in which scanpath and fixation.
+            ValueError: wrong shapes, padding before a valid fixation, a non-finite value, a negative
+                duration; the message names the scanpath and fixation.
 
         Example:
             >>> paths = Scanpaths.of([[[10, 20], [30, 40]], [[50, 60]]])
@@ -157,17 +157,17 @@ class Scanpaths:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("one scanpath alone has no len(); its number of fixations is `lengths`")
+            raise TypeError("a single scanpath has no len(); its number of fixations is `lengths`")
         return self.shape[0]
 
     def __getitem__(self, index) -> Scanpaths:
-        """Index leading dimensions; as with a tensor, `paths[:, None]` makes a new one.
+        """Index leading dimensions; as with a tensor, `paths[:, None]` adds one.
 
         Raises:
             IndexError: more indices than leading dimensions, or one out of range.
         """
         index = index if isinstance(index, tuple) else (index,)
-        steps = (*index, slice(None))  # the fixations are no leading dimension, whatever `...` stands for
+        steps = (*index, slice(None))  # the fixations are not a leading dimension, even for `...`
         try:
             mask, xy = self.mask[steps], self.xy_px[(*steps, slice(None))]
         except IndexError as error:
@@ -186,7 +186,7 @@ class Scanpaths:
         return Scanpaths(self.xy_px.to(device), self.mask.to(device), duration)
 
     def _precise(self) -> Scanpaths:
-        """These in one floating dtype; themselves where they are in it."""
+        """The scanpaths in one floating dtype; unchanged if they already have it."""
         dtype = _precision(self.xy_px)
         tensors = [t for t in (self.xy_px, self.duration_ms) if t is not None]
         if all(t.dtype == dtype for t in tensors):
@@ -220,14 +220,15 @@ class Scanpaths:
 
 
 def _precision(values: Tensor) -> torch.dtype:
-    """float64, except that accelerators keep float32; complex numbers would lose half of what they hold."""
+    """float64, except that accelerators keep float32; complex numbers would lose their imaginary part."""
     keep = values.is_complex() or (values.dtype == torch.float32 and values.device.type != "cpu")
     return values.dtype if keep else torch.float64
 
 
 def _own(values: Tensor | np.ndarray | Sequence) -> Tensor | np.ndarray:
-    """What torch takes without rounding or a warning: lists by way of numpy, as torch reads them in float32; arrays
-    copied where they are read-only or run backwards."""
+    """Values in a form that torch takes without rounding or a warning: lists go through numpy, as torch reads
+    them in float32; arrays are copied if they are read-only or have negative strides.
+    """
     return values if isinstance(values, Tensor) else np.require(values, requirements=("C", "W"))
 
 

@@ -1,7 +1,7 @@
-"""Objects in a picture, what somebody looks for among them, and batches of both for a model.
+"""Objects in a picture, the search target among them, and batches of scenes and trials for a model.
 
-`Scene` and `Trial` are records as the data sets give them; `SceneBatch` and `TrialBatch` are the padded
-tensors that models see. A trial's fixations are object indices there (`assign_objects`), in order, with
+`Scene` and `Trial` are records as data sets return them; `SceneBatch` and `TrialBatch` are the padded
+tensors that models take. In these, a trial's fixations are object indices (`assign_objects`), in order, with
 consecutive repeats kept. Masks are True where valid.
 """
 
@@ -29,14 +29,14 @@ class Scene:
         name: unique in its data set.
         size_px: (width, height) of the picture.
         boxes_px: [N, 4] object boxes `x_min, y_min, x_max, y_max`.
-        target: index of the object that is looked for; None in free viewing.
-        categories: one name an object, or None.
+        target: index of the search target; None in free viewing.
+        categories: one name per object, or None.
         crops: [N, h, w, 3] uint8 RGB picture of each object, or None.
-        image_path: the picture itself, where it is on disk.
-        start_xy_px: where the eye is before the first recorded fixation; the centre when None.
-        attributes: further facts of the data set (memory set, condition, ...), JSON types only.
+        image_path: path of the picture, if it is on disk.
+        start_xy_px: gaze position before the first recorded fixation; None: the centre.
+        attributes: further metadata of the data set (memory set, condition, ...), JSON types only.
     Raises:
-        ValueError: boxes outside the picture or empty, a target that is no object, unequal lengths.
+        ValueError: boxes outside the picture or empty, a target that is not an object index, unequal lengths.
     """
 
     name: str
@@ -108,10 +108,10 @@ class SceneBatch(_Movable):
     """S scenes, padded to N objects.
 
     Attributes:
-        boxes_px: [S, N, 4]; padding holds zeros.
+        boxes_px: [S, N, 4]; padding is 0.
         object_mask: [S, N].
         size_px: [S, 2] width, height.
-        start_xy_px: [S, 2] the eye before the first fixation.
+        start_xy_px: [S, 2] gaze position before the first fixation.
         target: [S] object index, -1 without one.
         category: [S, N] index in the model's vocabulary, 0 = unknown or none.
         crops: [S, N, 3, h, w] float in [0, 1], or None.
@@ -137,10 +137,10 @@ class SceneBatch(_Movable):
     def spacing_px(self) -> Tensor:
         """[S, 2] typical distance between neighbouring objects along x and y.
 
-        The sides of the box that each object would have if the objects tiled the picture, at the aspect of
-        the average box: on a regular grid exactly the cell, so that distances in this unit are numbers of
-        columns and rows; on irregular layouts the same notion of "one object further". Aspects are taken as at
-        most 4 : 1 and at least 1 : 4.
+        The sides of the box that each object would have if the objects tiled the picture, at the aspect ratio
+        of the average box: on a regular grid exactly the cell, so that distances in this unit are numbers of
+        columns and rows; on irregular layouts the equivalent of one object. Aspect ratios are limited to
+        between 1 : 4 and 4 : 1.
         """
         n = self.object_mask.sum(-1).clamp(min=1)
         side = (self.boxes_px[..., 2:] - self.boxes_px[..., :2]).sum(1) / n[:, None]
@@ -157,7 +157,7 @@ class SceneBatch(_Movable):
         """Pad scenes. `categories` is the vocabulary; names outside it become 0, its first name 1, and so on.
 
         Raises:
-            ValueError: crops of different sizes, or on some of the scenes only.
+            ValueError: crops of different sizes, or only on some scenes.
         """
         index = {name: i + 1 for i, name in enumerate(categories)}
         boxes = Ragged.from_list([s.boxes_px for s in scenes], torch.float32)
@@ -191,9 +191,9 @@ class TrialBatch(_Movable):
     Attributes:
         scenes: the scenes, each once.
         scene_of_trial: [B] row of `scenes`.
-        objects: [B, T] fixated object indices; padding holds 0.
+        objects: [B, T] fixated object indices; padding is 0.
         mask: [B, T].
-        xy_px: [B, T, 2] where the fixations landed; padding holds 0.
+        xy_px: [B, T, 2] fixation positions; padding is 0.
         trial: [B] index of the trial in its data set.
         group: [B] number of the picture of each trial, which bootstrap intervals draw; 0 where nobody says.
     """

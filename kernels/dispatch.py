@@ -1,4 +1,4 @@
-"""Which form of an operator runs: plain torch, which every machine has, or the Triton kernel."""
+"""Chooses the implementation of an operator: plain torch, which runs everywhere, or the Triton kernel."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 
 
 def use_triton(impl: Impl, *tensors: Tensor, unfit: str = "") -> bool:
-    """Whether the Triton form is to run on these tensors.
+    """Whether to run the Triton kernel on these tensors.
 
-    "auto" takes it on a CUDA device in half and single precision, wherever it is installed and fits; whoever asks
-    for "triton" gets it or an error. On the CPU it runs in Triton's interpreter only, which is for tests.
+    "auto" uses it on a CUDA device in half and single precision, if it is installed and applicable; "triton" uses it
+    or raises an error. On the CPU it runs only in Triton's interpreter, which is for tests.
 
     Args:
         impl: "auto", "reference" or "triton".
         tensors: floating tensors that the kernel would read.
-        unfit: what about this call the kernel cannot do; "" = nothing.
+        unfit: why the kernel cannot handle this call; "" if it can.
     Raises:
         ValueError: another `impl`, or "triton" where that cannot run.
     """
@@ -48,11 +48,11 @@ def use_triton(impl: Impl, *tensors: Tensor, unfit: str = "") -> bool:
 
 
 def check_tensors(**arguments: object) -> None:
-    """Arguments that are neither tensors nor None raise a TypeError that names the first of them."""
+    """Raise a TypeError that names the first argument that is neither a tensor nor None."""
     for name, value in arguments.items():
         if not isinstance(value, Tensor | None):
             raise TypeError(
-                f"{name} must be a torch tensor, got {type(value).__name__}: torch.as_tensor makes one of it"
+                f"{name} must be a torch tensor, got {type(value).__name__}: convert it with torch.as_tensor"
             )
 
 

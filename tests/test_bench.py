@@ -126,7 +126,9 @@ def test_oat_bench_prints_and_writes_what_it_promises(tiny_oat, tmp_path, capsys
     assert found["rows"][0]["reference"].endswith("(timed on 4 scanpaths, scaled to 8)")
     printed = capsys.readouterr().out
     assert all(name in printed for name in names)
-    assert "1.7 cores were busy in the minute before: if they still are, time again" in printed
+    assert (
+        "1.7 cores were busy in the previous minute: if they still are, the timings are unreliable" in printed
+    )
 
 
 @pytest.mark.parametrize(

@@ -143,13 +143,13 @@ def test_features_must_fit_the_rows(tmp_path):
 
 
 def test_a_full_disk_leaves_nothing_broken(tmp_path, monkeypatch):
-    import gazekit.features as module
+    from gazekit.features import shards
 
     def full(path, tensors, metadata):
         raise OSError("no space left")
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "save_tensors", full)
+        patch.setattr(shards, "save_tensors", full)
         with pytest.raises(OSError, match="no space left"):
             run(Mean(), rows_of(), tmp_path)
     assert len(run(Mean(), rows_of(), tmp_path)) == 11

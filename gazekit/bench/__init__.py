@@ -1,4 +1,4 @@
-"""Benches: what was made here, timed beside what people would run instead."""
+"""Benchmarks of gazekit against the alternatives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _oat(device: str) -> list[Case]:
 
 
 def _metrics(device: str) -> list[Case]:
-    """comparisons of scanpaths by the thousand and scores of large saliency maps"""
+    """comparisons of thousands of scanpaths and scores of large saliency maps"""
     from gazekit.bench.metrics import cases
 
     return cases(device)
@@ -42,7 +42,7 @@ def _impn(device: str) -> list[Case]:
 
 
 def _annotate(device: str) -> list[Case]:
-    """what an annotator waits for: a frame with its predictions, an action saved, the queue"""
+    """annotation latency: a frame with its predictions, a saved action, the queue"""
     from gazekit.bench.annotate import cases
 
     return cases(device)
@@ -56,7 +56,7 @@ def _features(device: str) -> list[Case]:
 
 
 def _kernels(device: str) -> list[Case]:
-    """all operators of gazekit.kernels over their sizes; also one by one: kernels.ROOM"""
+    """all operators of gazekit.kernels at several sizes; individually as kernels.ROOM"""
     return [case for room in ROOMS for case in _room(room, device)]
 
 
@@ -65,7 +65,7 @@ def _room(room: str, device: str) -> list[Case]:
 
 
 ROOMS = ("object_attention", "attention_rows", "pointer", "roi_align", "boxes", "foveate", "alignment")
-"""Of `gazekit.kernels`, each with a `bench.py`."""
+"""Packages of `gazekit.kernels`, each with a `bench.py`."""
 
 BENCHES: dict[str, Callable[[str], list[Case]]] = {
     "oat": _oat,
@@ -76,6 +76,6 @@ BENCHES: dict[str, Callable[[str], list[Case]]] = {
     "features": _features,
     "kernels": _kernels,
 }
-"""Name to a function that makes the cases for a device; `--help` shows the first line of its docstring."""
+"""Name -> function that creates the cases for a device; `--help` shows the first line of its docstring."""
 
 BENCHES |= {f"kernels.{room}": partial(_room, room) for room in ROOMS}

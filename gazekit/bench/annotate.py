@@ -42,13 +42,13 @@ class Sizes:
 
 
 def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
-    """Requests of the annotation page; needs the extra annotate.
+    """Requests of the annotation page; needs the extra "annotate".
 
     Raises:
         ValueError: another device.
     """
     if device != "cpu":
-        raise ValueError(f"the annotation server works on the CPU, got device={device!r}")
+        raise ValueError(f"the annotation server runs on the CPU, got device={device!r}")
     sizes = sizes or Sizes()
     folder = Path(tempfile.mkdtemp(prefix="gazekit-bench-"))
     video, n_frames = _project(folder, sizes)

@@ -1,4 +1,4 @@
-"""The rows of a bench as a picture: time and memory of one call, ours beside the reference, a line each."""
+"""Figure of a benchmark: time and memory per call, ours and the reference's, one line per case."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ ROW_INCHES, WIDTH_INCHES = 0.22, 11.0
 
 
 def bench_figure(found: dict[str, Any]) -> Figure:
-    """Draw what `gazekit bench` measured.
+    """Draw the results of `gazekit bench`.
 
     Args:
-        found: as `gazekit.harness.record` returns it.
+        found: from `gazekit.harness.record`.
     Returns:
-        Two panels with a row for each case, on log axes: milliseconds (the line spans the 20 % and 80 % quantiles)
-        and MB; a dot for ours, a ring for the reference, where there is one.
+        Two panels with one row per case, on log axes: milliseconds (the line spans the 20 % and 80 %
+        quantiles) and MB; a dot for ours, a ring for the reference, if there is one.
     """
     rows = found["rows"]
     figure = Figure(figsize=(WIDTH_INCHES, 1.4 + ROW_INCHES * len(rows)), layout="constrained")

@@ -1,6 +1,6 @@
-"""How long an annotator waits: for an update after a correction, and for predictions.
+"""Latency of an update after a correction, and of predictions.
 
-Detections are noise; the time depends on their number, not on what they are.
+Detections are noise; the time depends on their number, not on their content.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ LABELS = 6
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much work the cases are.
+    """Sizes of the cases.
 
     Args:
-        confirmed: frames that are labelled, one of them new.
-        things: detections in each frame, on average; one case an entry.
-        feature_size: of each detection.
-        steps: of an update.
-        predicted: frames that are predicted at once; `one_by_one` of them by the reference.
+        confirmed: labelled frames, one of them new.
+        things: mean number of detections per frame; one case per entry.
+        feature_size: feature size of a detection.
+        steps: steps of an update.
+        predicted: frames predicted at once; the reference predicts `one_by_one` of them.
     """
 
     confirmed: int = 500
@@ -39,7 +39,7 @@ class Sizes:
 
 
 def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
-    """An update (tier A: the detector frozen) and predictions, for few and many things a frame; on the CPU.
+    """An update (tier A: the detector frozen) and predictions, for few and many things per frame; on the CPU.
 
     Raises:
         ValueError: another device.

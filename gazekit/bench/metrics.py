@@ -1,7 +1,7 @@
-"""How fast the metrics are, beside the packages and the loops that people use today.
+"""Speed of the metrics compared with the packages and loops in common use.
 
-The references are timed where they are installed (multimatch-gaze 0.1.3, pysaliency 0.2.22); where they are not, the
-rows stand alone. The plain loops are written here as people write them.
+The reference packages (multimatch-gaze 0.1.3, pysaliency 0.2.22) are timed if they are installed; otherwise the rows
+have no reference. The plain loops are written here in the usual way.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ SCREEN_PX = (1024, 768)
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much work the cases are.
+    """Sizes of the cases.
 
     Args:
-        pairs: of scanpaths; the references are timed on `reference_pairs` of them and scaled.
-        fixations: of each scanpath.
-        shape: height and width of the one map of the AUCs.
-        map_batches: number, height and width of the maps of a batch, from the small ones of a validation while
-            a model is trained to those of a benchmark.
-        map_fixations: on each map.
+        pairs: pairs of scanpaths; the references are timed on `reference_pairs` of them and scaled.
+        fixations: fixations per scanpath.
+        shape: height and width of the map for the AUCs.
+        map_batches: number, height and width of the maps per batch, from small ones as in validation during
+            training to those of a benchmark.
+        map_fixations: fixations per map.
     """
 
     pairs: int = 1000
@@ -46,7 +46,7 @@ class Sizes:
 
 
 def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
-    """Comparisons of scanpaths by the thousand, then scores of saliency maps, small and large."""
+    """Comparisons of thousands of scanpaths, then scores of saliency maps, small and large."""
     sizes = sizes or Sizes()
     found = [_multimatch(device, sizes, n) for n in sizes.fixations]
     found += [_multimatch_grouped(device, sizes, sizes.fixations[0])]
@@ -58,7 +58,7 @@ def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
 
 
 def _pairs(device: str, sizes: Sizes, n: int) -> tuple[Scanpaths, Scanpaths]:
-    """Random walks with steps of a sixth of the screen, durations like people's."""
+    """Random walks with steps of a sixth of the screen and realistic durations."""
     draw = np.random.default_rng(n)
     step = np.array(SCREEN_PX) / 6
 
@@ -71,7 +71,7 @@ def _pairs(device: str, sizes: Sizes, n: int) -> tuple[Scanpaths, Scanpaths]:
 
 
 def _columns(paths: Scanpaths, count: int) -> list[np.ndarray]:
-    """[T, 3] x, y, seconds of the first few: what the reference takes."""
+    """[T, 3] x, y, seconds of the first few: the reference's input."""
     rows = torch.cat([paths.xy_px, paths.duration_ms[..., None] / 1000], -1)[:count].cpu().numpy()
     return list(rows)
 
@@ -219,7 +219,7 @@ def _map(device: str, sizes: Sizes) -> tuple[torch.Tensor, Scanpaths]:
 
 
 def _pysaliency(saliency: torch.Tensor, fixations: Scanpaths) -> dict[str, Callable]:
-    """pysaliency's scores of one image; empty where it is not installed."""
+    """pysaliency's scores of one image; empty if it is not installed."""
     if find_spec("pysaliency") is None:
         return {}
     with warnings.catch_warnings():
@@ -237,7 +237,7 @@ def _pysaliency(saliency: torch.Tensor, fixations: Scanpaths) -> dict[str, Calla
     stimuli = pysaliency.Stimuli([np.zeros((*saliency.shape, 3), np.uint8)])
     found = pysaliency.Fixations.create_without_history(x, y, np.zeros(len(x), int))
     model = Given()
-    model.saliency_map(stimuli[0])  # kept from here on: only the scores are timed
+    model.saliency_map(stimuli[0])  # cached from here on: only the scores are timed
     return {
         "AUC": lambda: model.AUC(stimuli, found, nonfixations="uniform"),
         "AUC_Judd(jitter=False)": lambda: model.AUC_Judd(stimuli, found, jitter=False),

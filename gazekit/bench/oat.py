@@ -1,8 +1,8 @@
-"""How fast the default OAT net (conf/model/oat.yaml) generates scanpaths and trains.
+"""Speed of scanpath generation and training of the default OAT net (conf/model/oat.yaml).
 
-Displays are jittered lattices of N objects with noise for crops, and the net is untrained: neither changes
-the time a step takes. What the steps of a generated scanpath cost depends on its length, so every way of
-generating draws from the same distribution; the rows give the mean lengths.
+Displays are jittered lattices of N objects with noise for crops, and the net is untrained: neither affects
+the time per step. The cost of generating a scanpath depends on its length, so all methods
+draw from the same distribution; the rows give the mean lengths.
 """
 
 from __future__ import annotations
@@ -31,14 +31,16 @@ CROP_PX, CELL_PX = 32, 60
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much work the cases are.
+    """Sizes of the cases.
 
     Args:
-        trials, objects: of the main cases.
-        samples: scanpaths a trial, so that "64 x 10" makes 640; the references generate one a trial.
-        max_fixations: generated scanpaths are cut there; those trained on have this length or less.
-        growth: numbers of objects of the growth cases.
-        growth_trials: of the growth cases, fewer because the encoder's work grows with the objects' square.
+        trials, objects: size of the main cases.
+        samples: scanpaths per trial, so that "64 x 10" makes 640; the references generate one per trial.
+        max_fixations: generated scanpaths are cut off at this length; training scanpaths have at most this
+            length.
+        growth: numbers of objects in the growth cases.
+        growth_trials: trials in the growth cases, fewer because the encoder's cost is quadratic in the
+            objects.
     """
 
     trials: int = 64
@@ -50,7 +52,7 @@ class Sizes:
 
 
 def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
-    """Generation against plain loops, training against batches of one, and both for ever more objects."""
+    """Generation against plain loops, training against batches of one, and both for growing numbers of objects."""
     sizes = sizes or Sizes()
     found = [
         *_generation(device, sizes),
@@ -152,13 +154,13 @@ def generate_one_at_a_time(
     generator: torch.Generator | None = None,
     greedy: bool = False,
 ) -> Ragged:
-    """What `gazekit.scanpaths.model.sample` is compared with: the loop one writes first.
+    """The naive loop, as a reference for `gazekit.scanpaths.model.sample`.
 
-    Each scanpath of each trial alone: the net reads the scene and the whole prefix again at every step.
-    Draws from the same distribution as `sample`; greedy scanpaths are the same.
+    It generates every scanpath of every trial separately: the net reads the scene and the whole prefix again at each
+    step. It draws from the same distribution as `sample`; greedy scanpaths are identical.
 
     Args:
-        scenes, n, max_fixations, generator, greedy: as `sample` takes them.
+        scenes, n, max_fixations, generator, greedy: as in `sample`.
     Returns:
         Ragged [B * n, T] object indices.
     """
@@ -184,7 +186,7 @@ def generate_one_at_a_time(
 def gradients_one_at_a_time(
     net: OATNet, scenes: Sequence[Scene], trials: Sequence[Trial], device: str = "cpu"
 ) -> None:
-    """Add the gradients of the batch's mean loss trial by trial, each with its share of the outcomes."""
+    """Accumulate the gradients of the batch's mean loss trial by trial, each with its share of the outcomes."""
     outcomes = [len(trial.objects) + 1 for trial in trials]  # its fixations and STOP
     for index, (trial, own) in enumerate(zip(trials, outcomes, strict=True)):
         one = TrialBatch.from_trials(scenes, [trial], [index]).to(device)
@@ -220,7 +222,7 @@ def _draw_scenes(n_scenes: int, n_objects: int, seed: int = 0) -> list[Scene]:
 
 
 def _draw_trials(n_trials: int, n_objects: int, max_fixations: int, seed: int = 0) -> list[Trial]:
-    """One trial a scene, of 1 to max_fixations random fixations."""
+    """One trial per scene, with 1 to max_fixations random fixations."""
     rng = np.random.default_rng(seed)
     trials = []
     for scene in range(n_trials):

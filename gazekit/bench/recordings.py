@@ -1,7 +1,7 @@
-"""How fast an hour of gaze becomes events, beside pymovements (0.28.0) where it is installed.
+"""Speed of turning an hour of gaze into events, compared with pymovements (0.28.0) if it is installed.
 
-The gaze is made up: an hour at 1000 Hz by default. The reference of reading is timed on a shorter file and scaled, as
-its time is proportional to the samples.
+The gaze is synthetic: an hour at 1000 Hz by default. The reading reference is timed on a shorter file and scaled, as
+its time is proportional to the number of samples.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _WINDOW_MS, _MIN_MS, _LIMIT = 20, 60, 30.0
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much work the cases are.
+    """Sizes of the cases.
 
     Args:
-        duration_s, rate_hz: of the gaze.
-        reference_s: of the shorter file that the reference reads.
-        dispersion_s: of the gaze on which the reference runs I-DT, whose time grows faster than the samples.
+        duration_s, rate_hz: duration and rate of the gaze.
+        reference_s: duration of the shorter file that the reference reads.
+        dispersion_s: duration of the gaze for the reference's I-DT, whose time grows faster than the samples.
     """
 
     duration_s: float = 3600.0
@@ -54,7 +54,7 @@ def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
         ValueError: another device.
     """
     if device != "cpu":
-        raise ValueError(f"recordings are read and searched on the CPU, got device={device!r}")
+        raise ValueError(f"recordings are processed on the CPU, got device={device!r}")
     sizes = sizes or Sizes()
     gaze = _gaze(sizes, sizes.duration_s)
     return [_whole(sizes, gaze), *_steps(sizes, gaze)]
@@ -105,7 +105,7 @@ def _whole(sizes: Sizes, gaze: Gaze) -> Case:
         events = IVT(_LIMIT, _MIN_MS, window_ms=_WINDOW_MS).detect(recording.gaze(), SCREEN)
         return events, quality(recording)
 
-    weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)  # the files go when the case does
+    weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)  # the files are deleted with the case
     return Case(
         f"read .asc, velocity, I-VT, quality: {_size(gaze)}",
         run,

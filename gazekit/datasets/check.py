@@ -1,4 +1,4 @@
-"""Is this copy of a data set complete, and which copy is it?"""
+"""Checks whether a copy of a data set is complete, and which copy it is."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["CheckReport", "check"]
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What `check` found.
+    """Result of `check`.
 
     Args:
-        name: of the data set.
+        name: name of the data set.
         fingerprint: `ScanpathDataset.fingerprint()`.
         known: description of the known copy with this digest, or None.
-        skipped: one message for each broken record.
-        filtered: rule to number of scanpaths that a documented filter of the loader left out.
+        skipped: one message per broken record.
+        filtered: rule -> number of scanpaths removed by a documented filter of the loader.
     """
 
     name: str
@@ -29,17 +29,17 @@ class CheckReport:
     filtered: dict[str, int] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
-        """The report as text, one fact a line.
+        """The report as text, one fact per line.
 
         >>> print(*CheckReport("osie", {"scenes": 2, "digest": "ab"}, None).lines(), sep="\\n")
         osie
           scenes      2
           digest      ab
-          copy        unknown digest: no error, but not one of the copies this version was tested on
+          copy        unknown digest: not an error, but this version was not tested on this copy
           broken      none
         """
         facts = {k: f"{v:.3f}" if isinstance(v, float) else str(v) for k, v in self.fingerprint.items()}
-        unknown = "unknown digest: no error, but not one of the copies this version was tested on"
+        unknown = "unknown digest: not an error, but this version was not tested on this copy"
         if self.known or info(self.name).known:
             facts["copy"] = self.known or unknown
         if self.filtered:

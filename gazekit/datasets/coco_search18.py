@@ -2,9 +2,9 @@
 
 Only the target's box is published, no distractors. Objects are therefore the cells of a regular grid over the
 1680 x 1050 px display and, with the target present, one further object, the target's box: "found" then means
-a fixation in that box, as the published metrics have it. A fixation in it belongs to the target, any other
-to its cell. Coordinates are those of the display, to which the pictures were scaled and padded. Fixations off
-the display are kept where they are and belong to the nearest cell; boxes are cut at its edge.
+a fixation in that box, as in the published metrics. A fixation in it belongs to the target, any other to its
+cell. Coordinates are those of the display, to which the pictures were scaled and padded. Fixations off the
+display keep their positions and belong to the nearest cell; boxes are clipped at its edge.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ INFO = DatasetInfo(
         "into that folder, for instance coco_search18_fixations_TP_train_split1.json, "
         "coco_search18_fixations_TP_validation_split1.json and coco_search18_fixations_TA_trainval.json"
     ),
-    caution="objects are grid cells and the target's box: the target differs in kind even where its place is hidden",
+    caution="objects are grid cells and the target's box: the target differs in kind even if its location is hidden",
 )
 
 
@@ -49,9 +49,8 @@ def load(
     """Read every `coco_search18_fixations_*.json` in the folder.
 
     A scene is one image with one task: "bottle/000000123456.jpg". Attributes: `image`, `task`, `condition`,
-    `split`, and `target_clipped` with the target present. The split files of the authors overlap; a scanpath
-    that occurs again unchanged is read once and counted in `filtered`, and the split is that of the first
-    file by name.
+    `split`, and `target_clipped` with the target present. The authors' split files overlap; an identical repeated
+    scanpath is read once and counted in `filtered`, and the split is that of the first file by name.
 
     Args:
         root: folder with the files.
@@ -89,7 +88,7 @@ def load(
 
 
 def _name(record: dict, condition: str) -> str:
-    """Scene of a record, or "" where the record does not say."""
+    """Scene of a record, or "" if the record does not say."""
     named = (
         isinstance(record, dict)
         and {"name", "task"} <= record.keys()
@@ -120,7 +119,7 @@ def _scene(name: str, record: dict, cells: np.ndarray) -> Scene:
 def _add_scanpath(
     builder: DatasetBuilder, scene: str, record: dict, seen: dict[tuple[str, str], Scanpath]
 ) -> bool:
-    """Add the scanpath of a record; True where it was there already."""
+    """Add the scanpath of a record; True if it was already present."""
     if not scene:
         raise ValueError("expected an object with fields name, task and condition ('present' or 'absent')")
     xy = join_xy(record["X"], record["Y"])
@@ -131,7 +130,7 @@ def _add_scanpath(
     if first is not scanpath:
         if not np.array_equal(first.xy_px, xy):
             raise ValueError(
-                f"second scanpath of observer {scanpath.observer} over {scene}, unlike the first"
+                f"second scanpath of observer {scanpath.observer} over {scene}, which differs from the first"
             )
         return True
     objects = None
@@ -142,7 +141,7 @@ def _add_scanpath(
 
 
 def _objects(xy_px: np.ndarray, scene: Scene) -> np.ndarray:
-    """[T] the target where a fixation lies in its box, else the cell."""
+    """[T] the target if a fixation lies in its box, else the cell."""
     if scene.target is None:
         return assign_objects(xy_px, scene.boxes_px)
     cell = assign_objects(xy_px, scene.boxes_px[:-1])

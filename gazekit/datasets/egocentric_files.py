@@ -1,4 +1,4 @@
-"""A generated egocentric video as a recording's folder: mp4, Pupil Cloud's CSV files, the truth as COCO JSON."""
+"""Writes a generated egocentric video as a recording's folder: mp4, Pupil Cloud CSV, ground truth as COCO JSON."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def write(video: LabelledVideo, folder: Path) -> Path:
 
 
 def coco(video: LabelledVideo) -> dict:
-    """The truth: an image a frame with `frame_index` and `timestamp_ns`, boxes with `track_id`; ids from 1."""
+    """The ground truth: one image per frame with `frame_index` and `timestamp_ns`, boxes with `track_id`; ids
+    from 1.
+    """
     width, height = video.size_px
     images, annotations = [], []
     for frame, ns in enumerate(_ns(video.t_ms).tolist()):

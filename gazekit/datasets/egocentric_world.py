@@ -1,4 +1,4 @@
-"""The made-up world of `synthetic_egocentric`: places with objects, a moving camera, a hand in the way."""
+"""The simulated world of `synthetic_egocentric`: places with objects, a moving camera, an occluding hand."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["DIFFICULTIES", "EXCLUSIVE", "LABELS", "Difficulty", "World"]
 
 LABELS = ("tablet-left", "tablet-right", "device-left", "device-right", "book")
 EXCLUSIVE = ((0, 1), (2, 3))
-"""Labels that are twins: they look the same, and each is in a frame at most once."""
+"""Twin labels: they look the same, and each occurs at most once per frame."""
 
-BASE_PX = 320, 240  # size of the picture at which a unit of the world is a pixel
-SPACING = 800.0  # between places: so far apart that no picture shows objects of two
-MOVE_S = 0.7  # a turn to the next place
+BASE_PX = 320, 240  # picture size at which one world unit is one pixel
+SPACING = 800.0  # between places: far enough apart that no picture shows objects of two
+MOVE_S = 0.7  # duration of a turn to the next place
 _CENTRE = np.array([(-88, -12), (88, -12), (-88, 38), (88, 38), (0, 10)], float)
 _SIZE = np.array([(34, 46), (34, 46), (30, 22), (30, 22), (42, 34)], float)
 _NOWHERE = -1e5
@@ -25,17 +25,19 @@ _HAND, _SLEEVE = (172, 128, 104), (70, 74, 96)
 
 @dataclass(frozen=True)
 class Difficulty:
-    """How hard a video is.
+    """Difficulty settings of a video.
 
     Args:
-        pan_px, zoom, roll_deg: how far the camera strays, twice the SD, from a place, in magnification, in roll.
-        tilt_deg: how far the arrangement of a place is turned, and half of it, in per cent, stretched.
-        exposure_ms: what a frame is averaged over, so that motion blurs it.
-        occluded_share: of the time in which a hand may cover objects.
-        dropped_share: of frames that the camera loses.
-        clutter: unlabelled things on each place.
-        noise: SD of each pixel, of 255.
-        book_share: of places that have the book, the first always: without it only the other workplace tells.
+        pan_px, zoom, roll_deg: range of the camera's deviation, twice the SD, in position, magnification and
+            roll.
+        tilt_deg: rotation of the arrangement at a place; half of it, in per cent, is the stretch.
+        exposure_ms: exposure time of a frame, over which motion blurs it.
+        occluded_share: share of time in which a hand may cover objects.
+        dropped_share: share of frames that the camera drops.
+        clutter: number of unlabelled things at each place.
+        noise: SD of the noise of each pixel, out of 255.
+        book_share: share of places with the book (always at the first); without it only the other workplace
+            tells the twins apart.
     """
 
     pan_px: float
@@ -58,13 +60,13 @@ DIFFICULTIES = {
 
 
 class World:
-    """Places on a long wall, all with the same objects, and how a camera sees them over time.
+    """Places on a long wall, all with the same objects, seen by a moving camera.
 
     Args:
-        duration_s: of the walk, which stays `stay_s` at each place.
+        duration_s: duration of the walk, which stays `stay_s` at each place.
         difficulty: see `Difficulty`.
         size_px: (width, height) of the pictures.
-        draw: random numbers.
+        draw: random number generator.
     """
 
     def __init__(
@@ -76,8 +78,8 @@ class World:
         stay_s: float = 4.0,
     ) -> None:
         self.difficulty, self.size_px, self.stay_s = difficulty, size_px, stay_s
-        self.scale = size_px[0] / BASE_PX[0]  # picture pixels a unit at zoom 1
-        self._fine = min(self.scale, 2.0)  # pixels of the wall a unit
+        self.scale = size_px[0] / BASE_PX[0]  # picture pixels per unit at zoom 1
+        self._fine = min(self.scale, 2.0)  # wall pixels per unit
         self.n_places = max(1, int(np.ceil(duration_s / stay_s)))
         self.corners = np.stack([self._arrange(draw, place) for place in range(self.n_places)])
         self._wall = self._paint(draw)
@@ -88,20 +90,20 @@ class World:
         self._tint = draw.uniform(0.85, 1.1, (self.n_places, 3))
 
     def place(self, t_s: float) -> int:
-        """Number of the place that the camera is at, or on its way to."""
+        """Index of the place where the camera is, or to which it is turning."""
         return min(int(t_s / self.stay_s), self.n_places - 1)
 
     def _arrived(self, t_s: float) -> float:
-        """From 0 at the place before to 1 at `place`."""
+        """From 0 at the previous place to 1 at `place`."""
         place = self.place(t_s)
         return 1.0 if place == 0 else _smooth(min((t_s - place * self.stay_s) / MOVE_S, 1.0))
 
     def nearest(self, t_s: float) -> int:
-        """The place that is in front of the camera: halfway through a turn the next one."""
+        """The place in front of the camera; from halfway through a turn it is the next one."""
         return self.place(t_s) - (self._arrived(t_s) < 0.5)
 
     def is_moving(self, start_s: float, end_s: float) -> bool:
-        """Whether the camera turns to another place at any time between."""
+        """Whether the camera turns to another place at any time in between."""
         place = self.place(end_s)
         return place > 0 and start_s < place * self.stay_s + MOVE_S
 
@@ -118,12 +120,12 @@ class World:
         return np.column_stack([turn, np.array(self.size_px) / 2 - turn @ centre])
 
     def quads(self, t_s: float) -> np.ndarray:
-        """[5, 4, 2] corners in the picture of the objects of the nearest place; they may lie outside."""
+        """[5, 4, 2] corners of the nearest place's objects in picture coordinates; they may lie outside."""
         camera = self.camera(t_s)
         return self.corners[self.nearest(t_s)] @ camera[:, :2].T + camera[:, 2]
 
     def hand(self, t_s: float) -> np.ndarray | None:
-        """[H, W] bool, what the hand covers; None while it is away."""
+        """[H, W] bool, pixels covered by the hand; None while it is absent."""
         share = self.difficulty.occluded_share
         if share == 0 or self._paths["hand"](t_s) < 1 - 2 * share:
             return None

@@ -1,9 +1,9 @@
 """Free viewing of crowds with labelled faces (EyeCrowd; Jiang, Xu & Zhao, ECCV 2014).
 
-Objects are the face boxes, 3 to 268 a picture. Of the 9,778 boxes 257 reach over the edge of the picture, by
-up to 88 px; they are cut there and counted in the scene's attributes. 58 % of the fixations lie in no face
-box and belong to the nearest face: object sequences say less here than in search. 3 scanpaths are empty
-and kept. The pictures show private people and are neither needed nor fetched.
+Objects are the face boxes, 3 to 268 per picture. 257 of the 9,778 boxes extend beyond the edge of the
+picture, by up to 88 px; they are clipped and counted in the scene's attributes. 58 % of the fixations lie in
+no face box and belong to the nearest face: object sequences are less informative here than in search. 3
+scanpaths are empty and kept. The pictures show private people and are neither needed nor fetched.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ INFO = DatasetInfo(
 
 
 def load(root: str | Path | None = None, on_bad_record: OnBadRecord = "raise") -> ScanpathDataset:
-    """Read faces and scanpaths. Nobody looks for anything: `target` is None.
+    """Read faces and scanpaths. There is no search task: `target` is None.
 
     Scene attributes: `pose` ("frontal", "profile" or "back") and `occluded` of each face, `clipped_boxes`.
 
@@ -91,5 +91,5 @@ def _scene(record: dict) -> Scene:
 def _pose(face: dict) -> str:
     poses = [pose for pose, field in _POSES.items() if face[field]]
     if len(poses) != 1:
-        raise ValueError(f"a face is {poses or 'in no pose'}, expected exactly one of {list(_POSES)}")
+        raise ValueError(f"a face has pose {poses or 'none'}, expected exactly one of {list(_POSES)}")
     return poses[0]

@@ -1,6 +1,6 @@
 """Download the data sets that are openly available.
 
-Where no checksum of the published file is known, the set is loaded afterwards and its counts are compared with
+If no checksum of the published file is known, the set is loaded afterwards and its counts are compared with
 the published ones.
 """
 
@@ -19,21 +19,21 @@ __all__ = ["fetch"]
 
 
 def fetch(name: str, root: str | Path, progress: bool = True) -> Path:
-    """Download a data set into `root`; files that are there already are checked and left alone.
+    """Download a data set into `root`; existing files are checked and not replaced.
 
     Prints licence and citation first.
 
     Args:
-        name: of the data set.
-        root: folder, made if absent.
-        progress: show a bar.
+        name: name of the data set.
+        root: folder, created if absent.
+        progress: show a progress bar.
     Returns:
         `root`.
     Raises:
         ValueError: unknown name.
         DataError: the set is not openly downloadable (the message says how to get it), a checksum or a count
             is wrong.
-        ConnectionError: the network failed; what has arrived is kept.
+        ConnectionError: the network failed; the data received so far are kept.
     """
     card = info(name)
     if not card.downloads:
@@ -71,5 +71,5 @@ def _check_counts(card: DatasetInfo, root: Path) -> None:
         )
         raise DataError(
             f"{card.name}: the files in {root} are not the published set: {', '.join(wrong)}{first}. "
-            "They were left as they are"
+            "They were not changed"
         )

@@ -1,4 +1,4 @@
-"""Reading JSON and MATLAB files so that a broken one is told by name."""
+"""Reading JSON and MATLAB files, with errors that name the broken file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def read_json(path: Path, kind: type) -> Any:
     """The content of a JSON file whose outermost value is a `kind` (list or dict).
 
     Raises:
-        DataError: not JSON, cut off, a key that occurs twice in one object, another outermost value.
+        DataError: not JSON, cut off, a duplicate key in one object, an outermost value of another kind.
     """
     try:
         content = json.loads(path.read_bytes(), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         hint = "is it complete?"
         if "escape" in str(error):
-            hint = r'a backslash is written twice in JSON, "\\d+" for \d+'
+            hint = r'JSON needs two backslashes for one, "\\d+" for \d+'
         raise DataError(f"{path}: not a readable JSON file, {hint} ({error})") from error
     if not isinstance(content, kind):
         raise DataError(f"{path}: expected a JSON {_JSON_NAMES[kind]}, got {type(content).__name__}")
@@ -49,7 +49,7 @@ def read_mat(path: Path, variable: str) -> list[dict[str, Any]]:
     """A struct array of a MATLAB file (before version 7.3) as a list of dicts.
 
     Raises:
-        DataError: not a MATLAB file, cut off, or `variable` is absent or no struct array.
+        DataError: not a MATLAB file, cut off, or `variable` is absent or not a struct array.
     """
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
@@ -78,7 +78,7 @@ def read_mat(path: Path, variable: str) -> list[dict[str, Any]]:
 
 
 def as_list(value: Any) -> list:
-    """A MATLAB array of structs as a list; one struct alone is a list of one."""
+    """A MATLAB array of structs as a list; a single struct gives a list of one."""
     return list(value) if isinstance(value, list | np.ndarray) else [value]
 
 
@@ -86,11 +86,11 @@ def join_xy(x: Any, y: Any) -> np.ndarray:
     """[T, 2] positions from T values of x and of y; one fixation may come as two scalars.
 
     Raises:
-        ValueError: different lengths, or values that are no numbers.
+        ValueError: different lengths, or values that are not numbers.
     """
     x, y = (np.atleast_1d(np.asarray(v, float)) for v in (x, y))
     if x.shape != y.shape:
-        raise ValueError(f"x has {x.size} values but y has {y.size}, expected one of each for a fixation")
+        raise ValueError(f"x has {x.size} values but y has {y.size}, expected one of each per fixation")
     return np.stack([x, y], -1)
 
 
@@ -98,7 +98,7 @@ def add_mat_scanpaths(builder: DatasetBuilder, records: list[dict], file: str, o
     """Add the scanpaths of a `fixations` struct.
 
     Its fields: `img` and `subjects`, each with `fix_x`, `fix_y` (px) and `fix_duration` (ms). Observers
-    have no names in it; they are called "1", "2", ... by their place.
+    have no names in it; they are called "1", "2", ... in order.
     """
     for record in records:
         name = str(record.get("img"))
@@ -114,7 +114,7 @@ def add_mat_scanpaths(builder: DatasetBuilder, records: list[dict], file: str, o
 
 
 def clip_boxes(boxes_px: np.ndarray, size_px: tuple[int, int]) -> tuple[np.ndarray, int]:
-    """[N, 4] boxes cut at the edges of the picture, and how many were cut."""
+    """[N, 4] boxes clipped at the edges of the picture, and the number clipped."""
     boxes = np.asarray(boxes_px, float).reshape(-1, 4)
     clipped = np.clip(boxes, 0, [*size_px, *size_px])
     return clipped, int((clipped != boxes).any(-1).sum())

@@ -1,6 +1,6 @@
 """Hybrid visual search: one of 1, 2 or 4 memorised objects among 16 in a scene (HSEM, Ruarte et al. 2024).
 
-Upstream has merged fixations closer than the fovea (68 px) and cut each scanpath where it first reaches the
+The authors merged fixations closer than the fovea (68 px) and cut each scanpath where it first reaches the
 target. There are no durations. The first fixation is where the trial's recording starts: within 70 px of the
 centre in half of the trials, but up to 700 px away, so it is kept as an ordinary fixation.
 """
@@ -56,8 +56,8 @@ def load(root: str | Path | None = None, on_bad_record: OnBadRecord = "raise") -
     Scene attributes: `memory_set` (item names), `memory_set_size`, `target_name`. Categories are the item
     names without numbers; of "stm_<background>_<n>_<object>_<n>_<n>.png" the object.
 
-    The record's `target_found` is not kept. "The last fixation's object is the target" says the same in 95 %
-    of the trials; the rest are almost all fixations that come nearest to the target without reaching its box.
+    The record's `target_found` is not kept. "The last fixation's object is the target" agrees with it in 95 %
+    of the trials; the rest are almost all fixations that are nearest to the target but outside its box.
 
     Args:
         root: folder with `trials_properties.json` and `human_scanpaths/`.
@@ -126,7 +126,7 @@ def _category(item: str) -> str:
 def _add_scanpath(builder: DatasetBuilder, image: str, record: dict, seen: set[tuple[str, str]]) -> None:
     scanpath = Scanpath(join_xy(record["X"], record["Y"]), observer=str(record["subject"]))
     if (image, scanpath.observer) in seen:
-        raise ValueError(f"second scanpath of observer {scanpath.observer!r}, expected one an image")
+        raise ValueError(f"second scanpath of observer {scanpath.observer!r}, expected one per image")
     seen.add((image, scanpath.observer))
     if image in builder:
         facts = builder[image].attributes

@@ -1,7 +1,7 @@
 """Free viewing of everyday scenes (OSIE; Xu et al., Journal of Vision 2014).
 
 The published object masks are not read, so objects are the cells of a regular grid. That makes scanpaths
-comparable as sequences, but a cell is not a thing: say so when you report figures.
+comparable as sequences, but a cell is not an object: say so when you report results.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ def load(
     on_bad_record: OnBadRecord = "raise",
     grid: tuple[int, int] = (6, 8),
 ) -> ScanpathDataset:
-    """Read the scanpaths. Nobody looks for anything: `target` is None.
+    """Read the scanpaths. There is no search task: `target` is None.
 
-    `image_path` is set where the picture lies in `stimuli/` or `stimuli_sample/` below the root; `data fetch`
-    does not get the pictures.
+    `image_path` is set if the picture is in `stimuli/` or `stimuli_sample/` below the root; `data fetch`
+    does not download the pictures.
 
     Args:
         root: folder with `fixations.mat`.
         on_bad_record: "raise" or "skip", see `records.BadRecords`.
-        grid: (rows, columns) of the cells that stand for objects.
+        grid: (rows, columns) of the cells used as objects.
     Raises:
         FileNotFoundError: no such folder or file.
         DataError: a broken file, or a broken record unless skipped.

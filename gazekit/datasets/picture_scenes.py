@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -12,10 +13,17 @@ import numpy as np
 from gazekit.datasets.pictures import with_crops
 from gazekit.scene import Scene
 
-__all__ = ["pictures_and_boxes", "read_boxes", "scene_of_picture"]
+__all__ = ["PictureScene", "pictures_and_boxes", "read_boxes", "scene_of_picture"]
 
 COLUMNS = ("x_min", "y_min", "x_max", "y_max")
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+
+
+class PictureScene(NamedTuple):
+    """The scene of a picture file."""
+
+    scene: Scene
+    path: Path
 
 
 def pictures_and_boxes(input: Path, boxes: str) -> Iterator[tuple[Path, Path]]:
@@ -33,6 +41,11 @@ def pictures_and_boxes(input: Path, boxes: str) -> Iterator[tuple[Path, Path]]:
     if not pictures:
         raise FileNotFoundError(
             f"input={input} has no picture, expected files that end in {', '.join(PICTURES)}"
+        )
+    stems = [picture.stem for picture in pictures]
+    if double := next((stem for stem in stems if stems.count(stem) > 1), None):
+        raise ValueError(
+            f"input={input} has two pictures named {double}, which would share {double}.csv: rename one"
         )
     for picture in pictures:
         yield picture, Path(boxes) / f"{picture.stem}.csv"

@@ -1,4 +1,4 @@
-"""Crops of the objects of scenes whose picture is on disk."""
+"""Object crops for scenes whose picture is on disk."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["with_crops"]
 
 
 def with_crops(scene: Scene, crop_size: tuple[int, int]) -> Scene:
-    """The scene with crops cut from its picture: whole pixels, at least one a side, resized.
+    """The scene with crops cut from its picture: whole pixels, at least one per side, resized.
 
     Args:
         scene: with `image_path`, a picture of `size_px`.
         crop_size: (height, width) of every crop in pixels.
     Raises:
-        ValueError: no picture, one that cannot be read, or one of another size.
+        ValueError: no picture, an unreadable one, or one of another size.
     """
     picture = None if scene.image_path is None else cv2.imread(str(scene.image_path), cv2.IMREAD_COLOR)
     if picture is None:

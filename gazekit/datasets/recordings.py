@@ -1,22 +1,22 @@
-"""Your own study: recordings of eye trackers, the pictures that were shown, and the objects in them.
+"""Your own study: eye-tracker recordings, the pictures that were shown, and the objects in them.
 
     DIR/stimuli/            the pictures
     DIR/objects.csv         stimulus,label,x_min,y_min,x_max,y_max in pixels of the picture; or COCO as objects.json
-    DIR/trials.csv          recording,onset_ms,offset_ms,stimulus and, if you like, observer,target
-    DIR/study.json          (or study.yaml) what follows; needed if there is no trials.csv
+    DIR/trials.csv          recording,onset_ms,offset_ms,stimulus and, optionally, observer,target
+    DIR/study.json          (or study.yaml) the settings below; needed if there is no trials.csv
 
-    {"recordings": "data/*.asc",                       which files or folders, if messages cut the trials
+    {"recordings": "data/*.asc",                       the files or folders, if messages define the trials
      "start": "^TRIALID \\\\d+ (?P<stimulus>\\\\S+)",      message that begins a trial, see `recordings.TrialMessages`
      "end": "^TRIAL_RESULT", "inside": null,
      "picture_px": "centred",                          or [x_min, y_min, x_max, y_max]: where pictures were shown
      "screen": {"width_px": 1024, "height_px": 768, "width_cm": 38, "distance_cm": 60}}
 
-`recording` is a path below DIR, of any format that gazekit reads; times are ms on the clock of the recording as gazekit
-reads it (that of EyeLink does not start at 0): a trial outside of it is broken.
-`stimulus` is the name of a picture, with or without its ending; `target` the label of the object that is looked for,
-also as a group (?P<target>...) of a message; `observer` is by default the recording's name without its ending.
-One scene is one picture with one target. Fixations off the picture are left out and counted; a trial that then has none
-stays, with an empty scanpath, and is told.
+`recording` is a path below DIR, of any format that gazekit reads; times are ms on the recording's clock as
+gazekit reads it (EyeLink's does not start at 0): a trial outside the recording counts as broken. `stimulus`
+is the name of a picture, with or without its extension; `target` is the label of the search target, also as a
+group (?P<target>...) of a message; `observer` is by default the recording's name without its extension. One
+scene is one picture with one target. Fixations off the picture are left out and counted; a trial without any
+others is kept with an empty scanpath, and reported.
 """
 
 from __future__ import annotations
@@ -63,14 +63,15 @@ def load(
     fixations: Literal["tracker", "ivt"] = "tracker",
     grid: tuple[int, int] | None = None,
 ) -> ScanpathDataset:
-    """Read every trial's scanpath over the picture that was shown in it.
+    """Read every trial's scanpath over the picture shown in it.
 
     Args:
-        root: the study's folder, laid out as this file says.
+        root: the study's folder, laid out as described at the top of this module.
         on_bad_record: "raise" or "skip", see `records.BadRecords`; a record is a recording, a picture or a trial.
-        fixations: "tracker": as the tracker's software found them; "ivt": by `gazekit.recordings.detectors.IVT`
-            with its defaults, which needs the study's "screen". Of two eyes the one with more valid samples.
-        grid: (rows, columns) of cells that stand for objects, for a study without objects.
+        fixations: "tracker": those of the tracker's software; "ivt": by `gazekit.recordings.detectors.IVT`
+            with its defaults, which needs the study's "screen". Of two eyes, the one with more valid samples
+            is used.
+        grid: (rows, columns) of cells used as objects, for a study without objects.
     Raises:
         FileNotFoundError: no such folder, or no pictures in it.
         DataError: a file of the study is broken, or a record unless skipped; no trial has a fixation on its picture.
@@ -119,7 +120,7 @@ def _tell_empty(dataset: ScanpathDataset, root: Path, off: int) -> None:
 
 
 def _observers(paths: list[Path], root: Path) -> list[str]:
-    """Names without ending; with their folders if these recur, as sub1/gaze.asc and sub2/gaze.asc are two people."""
+    """Names without extension; with folders if names recur, as sub1/gaze.asc and sub2/gaze.asc are two observers."""
     stems = [path.stem for path in paths]
     unique = len(set(stems)) == len(stems)
     return (
@@ -152,5 +153,5 @@ def _detect(recording: Recording) -> pd.DataFrame:
     from gazekit.recordings.detectors import IVT
 
     if recording.screen is None:
-        raise ValueError('data.options.fixations=ivt works in degrees: give "screen" in study.json')
+        raise ValueError('data.options.fixations=ivt needs degrees: give "screen" in study.json')
     return IVT().detect(recording.gaze(), recording.screen)

@@ -1,4 +1,4 @@
-"""What every loader returns, and how it treats records that are broken."""
+"""The data that every loader returns, and the handling of broken records."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class DatasetInfo:
     Args:
         name: name of the loader's module and of its config.
         title: one line.
-        licence, citation, source: whose it is and on what terms.
-        files: what the folder must hold, relative to its root, one line each.
-        how_to_get: what to request by hand and where to put it; empty if `data fetch` gets everything.
-        known: fingerprint digest, with the loader's default options, to a description of that copy.
-        downloads: path below the root to where `data fetch` finds it.
-        counts: published size of the whole set, as entries of its fingerprint: what a download without a
-            known checksum is checked against.
-        caution: what every report on this set must say.
+        licence, citation, source: origin and terms of use.
+        files: required files, relative to the root folder, one line each.
+        how_to_get: what to download by hand and where to put it; empty if `data fetch` downloads everything.
+        known: fingerprint digest, with the loader's default options -> description of that copy.
+        downloads: path below the root -> source for `data fetch`.
+        counts: published size of the whole set, as entries of its fingerprint, to check a download without a
+            known checksum.
+        caution: caveat that every report on this set must state.
     """
 
     name: str
@@ -65,16 +65,16 @@ class DatasetInfo:
 
 @dataclass(frozen=True, eq=False)
 class ScanpathDataset:
-    """Scenes and the scanpaths of observers over them.
+    """Scenes and observers' scanpaths over them.
 
     Args:
-        name: of the data set.
+        name: name of the data set.
         scenes, trials: `trial.scene` indexes `scenes`.
-        skipped: one message for each record left out with `on_bad_record="skip"`.
-        filtered: rule to number of trials that a documented filter of the loader left out.
-        categories: every object category that can occur, where the set declares them.
-        observer: the `ScanpathModel` that the scanpaths were drawn from, in generated sets: the true ceiling.
-            It counts `SceneBatch.category` in `categories`.
+        skipped: one message per record left out with `on_bad_record="skip"`.
+        filtered: rule -> number of trials removed by a documented filter of the loader.
+        categories: all object categories that can occur, if the set declares them.
+        observer: the `ScanpathModel` from which the scanpaths were drawn, in generated sets: the true
+            ceiling. Its `SceneBatch.category` indexes `categories`.
     """
 
     name: str
@@ -113,7 +113,7 @@ class ScanpathDataset:
 
 
 class BadRecords:
-    """Raises at the first broken record, or collects them, as the user wishes.
+    """Raises at the first broken record, or collects them, depending on `on_bad_record`.
 
     >>> bad = BadRecords("skip")
     >>> for value in ("1", "x"):
@@ -131,7 +131,7 @@ class BadRecords:
 
     @contextmanager
     def record(self, where: str) -> Iterator[None]:
-        """Treat an error that bad values cause inside as one broken record at `where`."""
+        """Treat an error from bad values inside the block as one broken record at `where`."""
         try:
             yield
         except (ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
@@ -145,21 +145,21 @@ class BadRecords:
 
 
 def natural_key(name: str) -> tuple:
-    """Sort key that counts: "2.jpg" before "10.jpg"; distinct names never tie."""
+    """Natural sort key: "2.jpg" before "10.jpg"; distinct names never tie."""
     parts = re.split("([0-9]+)", name)
     return tuple(int(p) if i % 2 else p for i, p in enumerate(parts)), name
 
 
 class DatasetBuilder:
-    """Collects scenes, then their scanpaths, and leaves out what is broken.
+    """Collects scenes, then their scanpaths, and leaves out broken ones.
 
-    A broken scene takes its scanpaths with it; its message then says how many. The result is in natural order
+    The scanpaths of a broken scene are left out too; its message gives their number. The result is in natural order
     of scene names and observers, the same on every machine, unless `keep_order`.
 
     Args:
         name: of the data set.
         on_bad_record: see `BadRecords`.
-        keep_order: leave scenes and scanpaths in the order in which they come.
+        keep_order: keep scenes and scanpaths in their original order.
     """
 
     def __init__(self, name: str, on_bad_record: OnBadRecord, keep_order: bool = False) -> None:
@@ -168,12 +168,12 @@ class DatasetBuilder:
         self._bad = BadRecords(on_bad_record)
         self._scenes: dict[str, Scene] = {}
         self._paths: dict[str, list[tuple[Scanpath, np.ndarray | None]]] = {}
-        self._lost: dict[str, list[int]] = {}  # scene name to [row of `skipped`, scanpaths lost with it]
+        self._lost: dict[str, list[int]] = {}  # scene name -> [row of `skipped`, scanpaths lost with it]
         self._offered = 0
 
     @contextmanager
     def scene(self, name: str, where: str) -> Iterator[None]:
-        """The block reads scene `name`; whatever breaks in it is told as `where`."""
+        """Context for reading scene `name`; errors in the block are reported at `where`."""
         before = len(self._bad.skipped)
         with self._bad.record(where):
             yield
@@ -182,7 +182,7 @@ class DatasetBuilder:
 
     @contextmanager
     def scanpath(self, where: str) -> Iterator[None]:
-        """The block reads one scanpath; whatever breaks in it is told as `where`."""
+        """Context for reading one scanpath; errors in the block are reported at `where`."""
         self._offered += 1
         with self._bad.record(where):
             yield
@@ -200,11 +200,11 @@ class DatasetBuilder:
             ValueError: its name has occurred before.
         """
         if scene.name in self._scenes or scene.name in self._lost:
-            raise ValueError(f"scene {scene.name!r} occurs twice, expected one record a scene")
+            raise ValueError(f"scene {scene.name!r} occurs twice, expected one record per scene")
         self._scenes[scene.name] = scene
 
     def lost(self, scene: str) -> bool:
-        """Whether `scene` was left out; counts the scanpath that asks as lost with it."""
+        """Whether `scene` was left out; if so, counts one more scanpath as lost with it."""
         if scene in self._lost:
             self._lost[scene][1] += 1
         return scene in self._lost
@@ -217,10 +217,10 @@ class DatasetBuilder:
         Args:
             scene: name of a scene that was read before.
             scanpath: its fixations.
-            objects: [T] their object indices; found with `assign_objects` when None.
-            inside: whether fixations must lie in the picture, its right and lower edges included.
+            objects: [T] their object indices; computed with `assign_objects` if None.
+            inside: whether fixations must lie inside the picture, right and lower edges included.
         Raises:
-            ValueError: an unknown scene, a fixation outside the picture, objects that do not fit.
+            ValueError: an unknown scene, a fixation outside the picture, invalid objects.
         """
         if self.lost(scene):
             return
@@ -241,7 +241,7 @@ class DatasetBuilder:
         """The data set.
 
         Raises:
-            DataError: nothing is there, or nothing is left after skipping.
+            DataError: no data, or nothing left after skipping.
         """
         skipped = list(self._bad.skipped)
         for row, count in self._lost.values():
@@ -249,7 +249,7 @@ class DatasetBuilder:
         if not self._scenes or (self._offered and not self._paths):
             first = f"; the first of {len(skipped)} skipped records: {skipped[0]}" if skipped else ""
             what = "scene" if not self._scenes else "scanpath"
-            raise DataError(f"{self.name}: not one usable {what} found{first}")
+            raise DataError(f"{self.name}: found no usable {what}{first}")
         names = list(self._scenes) if self.keep_order else sorted(self._scenes, key=natural_key)
         trials: list[Trial] = []
         for index, name in enumerate(names):
@@ -292,16 +292,16 @@ def _trials(index: int, scene: Scene, paths: list[tuple[Scanpath, np.ndarray | N
 
 
 def find_root(root: str | Path | None, info: DatasetInfo) -> Path:
-    """Check that `root` holds the files of a data set.
+    """Check that `root` contains the files of a data set.
 
     Raises:
-        FileNotFoundError: the folder or one of its files is absent; the message shows what was expected
-            and how to get it.
+        FileNotFoundError: the folder or one of its files is absent; the message says what was expected and
+            how to get it.
     """
     expected = "\n".join(f"    {name}" for name in info.files)
     advice = info.how_to_get or f"python -m gazekit data fetch {info.name}"
     if root is None:
-        raise FileNotFoundError(f"{info.name} needs data.root=FOLDER with\n{expected}\nTo get it: {advice}")
+        raise FileNotFoundError(f"{info.name} needs data.root=FOLDER with:\n{expected}\nTo get it: {advice}")
     root = Path(root).expanduser()
     missing = [name for name in info.files if not any(root.glob(name))]
     if missing:

@@ -1,4 +1,4 @@
-"""gazekit's own interchange format: scenes and scanpaths in one JSON file, to read and to write.
+"""gazekit's own interchange format, for reading and writing: scenes and scanpaths in one JSON file.
 
     {"format": "gazekit-scenes/1",
      "scenes": [{"name": "shelf 1", "size_px": [1680, 1050],
@@ -8,8 +8,8 @@
                  "scanpaths": [{"observer": "p01", "xy_px": [[812.5, 430.0], ...],
                                 "duration_ms": [212, ...], "objects": [3, ...]}]}]}
 
-Only `name`, `size_px` and `boxes_px` of a scene and `xy_px` of a scanpath are needed. `image_path` is
-relative to the file. `objects` are found with `geometry.assign_objects` where absent. Crops are not stored.
+Only `name`, `size_px` and `boxes_px` of a scene and `xy_px` of a scanpath are required. `image_path` is
+relative to the file. Missing `objects` are computed with `geometry.assign_objects`. Crops are not stored.
 """
 
 from __future__ import annotations
@@ -99,29 +99,30 @@ def load(root: str | Path | None = None, on_bad_record: OnBadRecord = "raise") -
 
 
 def save(scenes: ScanpathDataset | Iterable[Scene], path: str | Path, trials: Iterable[Trial] = ()) -> Path:
-    """Write scenes and their scanpaths; `load` gives the same numbers back, scanpaths grouped by scene.
+    """Write scenes and their scanpaths; `load` returns the same numbers, with scanpaths grouped by scene.
 
     Args:
         scenes: a data set, or scenes.
-        path: the file; its folder is made, and an existing file replaced only when the new one is complete.
-        trials: scanpaths over `scenes`, when these are not a data set.
+        path: the file; its folder is created, and an existing file is replaced only when the new one is
+            complete.
+        trials: scanpaths over `scenes`, if these are not a data set.
     Returns:
         `path`.
     Raises:
-        ValueError: two scenes of one name, a trial of no scene, attributes that are not JSON, or both a data
-            set and trials.
+        ValueError: duplicate scene names, a trial of an unknown scene, attributes that are not JSON, or both
+            a data set and trials.
     """
     path = Path(path)
     if isinstance(scenes, ScanpathDataset):
         if tuple(trials):
-            raise ValueError("trials come with the data set, got further ones")
+            raise ValueError("trials must be empty if scenes is a data set, which has its own")
         scenes, trials = scenes.scenes, scenes.trials
     scenes = tuple(scenes)
     _check_names(scenes)
     records = [_scene_record(scene, path.parent) for scene in scenes]
     for trial in trials:
         if not 0 <= trial.scene < len(scenes):
-            raise ValueError(f"a trial is of scene {trial.scene}, expected 0 to {len(scenes) - 1}")
+            raise ValueError(f"a trial has scene {trial.scene}, expected 0 to {len(scenes) - 1}")
         records[trial.scene]["scanpaths"].append(_scanpath_record(trial))
     lines = ",\n".join(_dump(record) for record in records)
     with written_whole(path) as unfinished:
@@ -182,7 +183,7 @@ def _check_names(scenes: tuple[Scene, ...]) -> None:
     seen: set[str] = set()
     for scene in scenes:
         if scene.name in seen:
-            raise ValueError(f"two scenes are called {scene.name!r}, expected names that differ")
+            raise ValueError(f"two scenes are called {scene.name!r}, expected unique names")
         seen.add(scene.name)
 
 

@@ -1,8 +1,8 @@
 """Search for a book cover among 84: the Amazon part of the STI data (Stauden, Barz & Sonntag 2018).
 
-The covers stand in 6 rows of 14, but their boxes are not published. Objects are the cells of the plain grid,
-width / 14 by height / 6, counted row by row; from the cell's centre to the centre of the annotated target
-is -4 +- 14 px in x and 0 +- 6 px in y. The pictures are a separate download and not needed here.
+The covers form 6 rows of 14, but their boxes are not published. Objects are the cells of a regular grid,
+width / 14 by height / 6, counted row by row; the offset from the cell's centre to the centre of the annotated
+target is -4 +- 14 px in x and 0 +- 6 px in y. The pictures are a separate download and not needed here.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def load(
         root: folder with the file.
         on_bad_record: "raise" or "skip", see `records.BadRecords`.
         length_filter_sd: keep scanpaths whose number of fixations lies within this many (population) standard
-            deviations of the mean over all of them, as OAT does; None keeps all. What it leaves out is
+            deviations of the mean over all of them, as OAT does; None keeps all. Removed scanpaths are
             counted in `filtered`.
     Raises:
         FileNotFoundError: no such folder or file.

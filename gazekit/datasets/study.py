@@ -1,4 +1,4 @@
-"""The folder of a study: pictures, objects, trials, settings. `recordings` says how it is laid out."""
+"""The folder of a study: pictures, objects, trials, settings; `recordings` documents its layout."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Study:
 
     Args:
         root: its folder.
-        grid: (rows, columns) of cells in place of objects, or None.
+        grid: (rows, columns) of cells used as objects, or None.
     Raises:
-        DataError: a file is broken, absent, or names a picture that is not there.
+        DataError: a file is broken, absent, or names a missing picture.
     """
 
     def __init__(self, root: Path, grid: tuple[int, int] | None) -> None:
@@ -47,7 +47,7 @@ class Study:
             self.messages = None
             if self.trials is not None and settings.get("start") is not None:
                 raise ValueError(
-                    "start cuts trials by messages, and trials.csv is there too: expected one of them"
+                    "trials are defined both by start (messages) and by trials.csv, expected one of them"
                 )
             if self.trials is None:
                 self.messages = TrialMessages(*(settings.get(k) for k in ("start", "end", "inside")))
@@ -65,10 +65,10 @@ class Study:
             raise DataError(str(error) if told else f"{root / self.settings_name}: {error}") from error
 
     def recordings(self) -> list[tuple[str, Path, pd.DataFrame | None]]:
-        """What to call each, its path, and its trials unless its messages tell them.
+        """Name in messages, path, and trials of each recording; None if its messages define the trials.
 
         Raises:
-            DataError: no recording fits the pattern.
+            DataError: no recording matches the pattern.
         """
         if self.trials is not None:
             groups = self.trials.groupby("recording", sort=False)
@@ -84,7 +84,7 @@ class Study:
             found = [(f"recording {path.relative_to(self.root).as_posix()!r}", path, None) for path in paths]
         if not found:
             raise DataError(
-                f"{self.root}: nothing fits {self.pattern!r} (key recordings of {self.settings_name})"
+                f"{self.root}: no file matches {self.pattern!r} (key recordings of {self.settings_name})"
             )
         return found
 
@@ -94,34 +94,34 @@ class Study:
         return Recording.open(path, self.screen)
 
     def picture(self, stimulus: str) -> Path:
-        """The picture of this name, or of this name without its ending."""
+        """The picture with this name, with or without its extension."""
         fits = self._by_name.get(stimulus, [])
         fits = [p for p in fits if p.name == stimulus] or fits
         if len(fits) != 1:
             folder = self.root / "stimuli"
             raise ValueError(
-                f"stimulus {stimulus!r} fits {len(fits)} of {len(self.pictures)} files in {folder}"
+                f"stimulus {stimulus!r} matches {len(fits)} of {len(self.pictures)} files in {folder}"
             )
         return fits[0]
 
     def scene(self, picture: Path, target: str, name: str) -> Scene:
         image = cv2.imread(str(picture), cv2.IMREAD_COLOR)
         if image is None:
-            raise ValueError(f"{picture} is no picture that can be read")
+            raise ValueError(f"{picture} is not a readable picture")
         size = (image.shape[1], image.shape[0])
         if self.objects is None:
             labels, boxes = None, grid_boxes(size, *self.grid)
         else:
             own = self.objects.get(picture.name, [])
             if not own:
-                raise ValueError(f"no object of {picture.name!r} is given in objects.csv or objects.json")
+                raise ValueError(f"objects.csv or objects.json has no object for {picture.name!r}")
             labels, boxes = tuple(label for label, _ in own), np.array([box for _, box in own])
         index = None
         if target:
             fits = [i for i, label in enumerate(labels or ()) if label == target]
             if len(fits) != 1:
                 raise ValueError(
-                    f"target {target!r} fits {len(fits)} objects of {picture.name!r}, expected one"
+                    f"target {target!r} matches {len(fits)} objects of {picture.name!r}, expected one"
                 )
             index = fits[0]
         return Scene(name, size, boxes, index, labels, image_path=picture, attributes={"image": picture.name})
@@ -134,7 +134,7 @@ class Study:
             if recording.size_px is None or (self.place is None and recording.size_px != size_px):
                 screen = "{} x {} px".format(*recording.size_px) if recording.size_px else "unknown size"
                 raise ValueError(
-                    f"a picture of {size_px[0]} x {size_px[1]} px on a screen of {screen}: say where it was in "
+                    f"a picture of {size_px[0]} x {size_px[1]} px on a screen of {screen}: give its position in "
                     f'{self.settings_name}, "picture_px": "centred" or [x_min, y_min, x_max, y_max]'
                 )
             low = (np.array(recording.size_px, float) - size_px) / 2
@@ -142,12 +142,12 @@ class Study:
         return (xy_px - low) / (high - low) * size_px
 
     def _objects(self) -> dict[str, list[tuple[str, list[float]]]]:
-        """Name of a picture to the label and box of each of its objects."""
+        """Picture name -> label and box of each of its objects."""
         table, coco = self.root / "objects.csv", self.root / "objects.json"
         if table.exists() == coco.exists():
             there = "both objects.csv and" if table.exists() else "no objects.csv and no"
             raise DataError(
-                f"{self.root}: {there} objects.json, expected one of them; to take cells of a grid for objects: "
+                f"{self.root}: {there} objects.json, expected one of them; to use grid cells as objects: "
                 "'data.options.grid=[6,8]'"
             )
         rows: list[tuple[str, str, str, list[float]]] = []
@@ -172,7 +172,7 @@ class Study:
 def _settings(root: Path) -> tuple[Path | None, dict[str, Any]]:
     there = [p for name in ("study.json", "study.yaml", "study.yml") if (p := root / name).exists()]
     if len(there) > 1:
-        raise DataError(f"{root}: holds {' and '.join(p.name for p in there)}, expected one of them")
+        raise DataError(f"{root}: has {' and '.join(p.name for p in there)}, expected one of them")
     if not there:
         return None, {}
     path = there[0]
@@ -200,8 +200,8 @@ def _trials(root: Path) -> pd.DataFrame | None:
     text = ("recording", "stimulus", "observer", "target")
     table = _table(path, ("recording", "onset_ms", "offset_ms", "stimulus"), text[2:], text)
     if len(table) == 0:
-        raise DataError(f"{path}: holds no trial")
-    table.index += 1  # rows as people count them
+        raise DataError(f"{path}: no trials")
+    table.index += 1  # rows count from 1
     for row, name in table["recording"].items():
         if not _is_below(name):
             raise DataError(f"{path}, row {row}: recording must be a path below the folder, got {name!r}")
@@ -229,7 +229,7 @@ def _place(value: Any) -> np.ndarray | str | None:
 def _glob(value: Any) -> str:
     if not isinstance(value, str) or not _is_below(value):
         raise ValueError(
-            f'recordings must say which files below the folder, for instance "data/*.asc", got {value!r}'
+            f'recordings must be a pattern for files below the folder, for instance "data/*.asc", got {value!r}'
         )
     return value
 

@@ -1,11 +1,11 @@
-"""Generated egocentric videos with gaze: who looks at which of two objects that look the same?
+"""Generated egocentric videos with gaze: which of two identical-looking objects is fixated?
 
-A wearer goes from place to place. Each has two workplaces that look the same, pixel by pixel: a tablet above a device;
-and mostly a book between them. Nothing near a tablet says whether it is the left one, only where the book or the other
-workplace is. Where it is in the picture says less, the more the camera pans. The camera zooms and rolls, too. A hand
-covers objects, motion blurs them, frames come at a varying rate and some are lost. Every box, object and fixation is
-known. Parts are split by time, labelled first, tested after: neighbouring frames are near copies, so that a random
-split would test what was trained.
+A wearer moves from place to place. Each place has two workplaces that look the same, pixel by pixel: a tablet above a
+device; and usually a book between them. Nothing near a tablet shows whether it is the left one, only the position of
+the book or the other workplace does. The more the camera pans, the less the position in the picture helps. The camera
+also zooms and rolls. A hand covers objects, motion blurs them, the frame rate varies and some frames are lost. Every
+box, object and fixation is known. The video is split by time, with the labelled part first and the test part after:
+neighbouring frames are near copies, so a random split would test on training data.
 
     video = make(duration_s=40, difficulty="medium", seed=0)
     picture, box_xyxy, label = video.read(7), video.boxes_px[7], video.labels[7]
@@ -30,27 +30,28 @@ __all__ = ["DIFFICULTIES", "EXCLUSIVE", "LABELS", "Difficulty", "EgocentricVideo
 
 GAZE_HZ = 200.0
 _SEEN = (
-    0.35  # share of an object's area that must be in the picture, and of that uncovered, for it to have a box
+    0.35  # an object has a box if this share of its area is in the picture, and this share of that uncovered
 )
 _BACKGROUND_SHARE = 0.2  # of fixations
 
 
 @dataclass(frozen=True, eq=False)
 class EgocentricVideo:
-    """A video with its truth; read frames as from a `gazekit.recordings.video.SceneVideo`.
+    """A video with its ground truth; frames are read as from a `gazekit.recordings.video.SceneVideo`.
 
     Args:
-        world: what is filmed.
+        world: the filmed world.
         t_ms: [F] times of the frames, whole microseconds.
-        boxes_px: for each frame [K, 4] half-open boxes, to 0.01 px, cut at the picture's edge, whole under a hand.
-        labels: for each frame [K] indices into `LABELS`.
-        tracks: for each frame [K] numbers of objects; an object is one thing at one place.
+        boxes_px: per frame [K, 4] half-open boxes, to 0.01 px, clipped at the picture's edge, complete under
+            a hand.
+        labels: per frame [K] indices into `LABELS`.
+        tracks: per frame [K] object numbers; an object is one thing at one place.
         fixations: `id` (from 1), `onset_ms`, `offset_ms`, `duration_ms`, `x_px`, `y_px`, `frame` (the last one up to
-            the fixation's middle, in which x and y are), `aoi` (a label's name or "background").
-        gaze: `t_ms`, `x_px`, `y_px`, `fixation` (id, 0 in none) at 200 Hz.
-        labelled_ms: frames and fixations before this are for training, those from it on for tests.
-        name: of the recording.
-        seed: of the noise of the pixels.
+            the fixation's middle, to which x and y refer), `aoi` (a label's name or "background").
+        gaze: `t_ms`, `x_px`, `y_px`, `fixation` (id, 0 for none) at 200 Hz.
+        labelled_ms: frames and fixations before this time are for training, later ones for tests.
+        name: name of the recording.
+        seed: seed of the pixel noise.
     """
 
     world: World
@@ -83,11 +84,11 @@ class EgocentricVideo:
         return np.flatnonzero(self.t_ms >= self.labelled_ms)
 
     def frame_at(self, t_ms: np.ndarray | float) -> np.ndarray:
-        """`gazekit.recordings.video.frame_at` of these frames."""
+        """`gazekit.recordings.video.frame_at` for these frames."""
         return frame_at(self.t_ms, t_ms)
 
     def read(self, index: int) -> np.ndarray:
-        """[H, W, 3] uint8 RGB picture of a frame, drawn when asked for.
+        """[H, W, 3] uint8 RGB picture of a frame, drawn on demand.
 
         Raises:
             IndexError: not in 0 .. len - 1.
@@ -97,7 +98,7 @@ class EgocentricVideo:
         return self.world.picture(self.t_ms[index] / 1000, np.random.default_rng((self.seed, int(index))))
 
     def frames(self, indices: Iterable[int]) -> Iterator[np.ndarray]:
-        """The pictures of frames, one after the other."""
+        """The pictures of the given frames in turn."""
         return (self.read(index) for index in indices)
 
     def aois(self) -> list[MovingBox]:
@@ -112,15 +113,15 @@ class EgocentricVideo:
         ]
 
     def write(self, folder: str | Path) -> Path:
-        """Write a recording as Pupil Cloud exports it, with its video and the truth as COCO.
+        """Write a recording in Pupil Cloud's export format, with its video and the ground truth as COCO.
 
         Args:
-            folder: made if absent; `gazekit.recordings.Recording.open` reads it, `read_coco` its
+            folder: created if absent; `gazekit.recordings.Recording.open` reads it, `read_coco` its
                 `coco_ground_truth.json`.
         Returns:
             `folder`.
         Raises:
-            FileExistsError: the folder holds something.
+            FileExistsError: the folder is not empty.
         """
         from gazekit.datasets.egocentric_files import write
 
@@ -138,15 +139,15 @@ def make(
 ) -> EgocentricVideo:
     """Generate a video; the same arguments give the same boxes, times and gaze everywhere.
 
-    Fixations last 150 ms + an exponential time (mean 150 ms, 600 ms at most) and 40 ms lie between them; four of five
-    are on an object that can be seen, normally distributed about its middle with a fifth of its side. In
-    a fixation gaze stays on its point of the world while the camera moves; the tracker adds 1 px of noise to samples.
-    Frames come after 1 / rate_hz +- 8 % (SD); lost ones leave a gap.
+    Fixations last 150 ms plus an exponential time (mean 150 ms, at most 600 ms), with 40 ms between them;
+    four out of five are on a visible object, normally distributed about its centre with an SD of a fifth of
+    its side. During a fixation gaze stays on its point of the world while the camera moves; the tracker adds
+    1 px of noise to samples. The frame interval is 1 / rate_hz +- 8 % (SD); lost frames leave a gap.
 
     Args:
-        duration_s: of the video; it stays four seconds at a place.
+        duration_s: duration of the video; it stays four seconds at a place.
         difficulty: "easy", "medium", "hard", or your own `Difficulty`.
-        seed: of everything.
+        seed: seed of all random draws.
         labelled_s: length of the part for training; None: two fifths.
         size_px: (width, height) of the pictures.
         rate_hz: mean number of frames per second, before losses.
@@ -158,7 +159,7 @@ def make(
     labelled_s = 0.4 * duration_s if labelled_s is None else labelled_s
     if not (min(duration_s, rate_hz) > 0 and 0 < labelled_s < duration_s) or min(size_px) < 32:
         raise ValueError(
-            "duration_s and rate_hz must be positive, labelled_s between 0 and duration_s, pictures 32 px at least; "
+            "duration_s and rate_hz must be positive, labelled_s between 0 and duration_s, pictures at least 32 px; "
             f"got {duration_s}, {rate_hz}, {labelled_s}, {tuple(size_px)}"
         )
     name = f"walk-{difficulty if isinstance(difficulty, str) else 'own'}-{seed}"
@@ -174,7 +175,7 @@ def make(
         labelled_s * 1000, name, seed,
     )  # fmt: skip
     if not len(video.labelled) or not len(video.tested):
-        raise ValueError(f"no frame on one side of {labelled_s} s: make the video longer, or its rate higher")
+        raise ValueError(f"no frame on one side of {labelled_s} s: increase the video's duration or rate")
     return video
 
 
@@ -189,7 +190,7 @@ def _times(duration_s: float, rate_hz: float, dropped: float, draw: np.random.Ge
 
 
 def _seen(world: World, t_s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Boxes, labels and tracks of what can be seen at a time."""
+    """Boxes, labels and tracks of the objects visible at a time."""
     quads = world.quads(t_s)
     boxes = np.round(_boxes(quads, world.size_px), 2)
     hand, seen = world.hand(t_s), np.zeros(len(quads), bool)
@@ -206,7 +207,7 @@ def _seen(world: World, t_s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _boxes(quads: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
-    """[K, 4, 2] corners to [K, 4] boxes, cut at the picture's edge."""
+    """[K, 4, 2] corners to [K, 4] boxes, clipped at the picture's edge."""
     return np.concatenate([np.clip(quads.min(1), 0, size_px), np.clip(quads.max(1), 0, size_px)], 1)
 
 
@@ -219,7 +220,7 @@ def _uncovered(part: np.ndarray, hand: np.ndarray) -> float:
 def _fixations(
     world: World, t_ms: np.ndarray, boxes: list, labels: list, draw: np.random.Generator
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """The table, and [N, 2] points of the world that were looked at."""
+    """The table, and [N, 2] fixated points of the world."""
     rows, points, now = [], [], 20
     while now + 600 < t_ms[-1]:
         end = now + 150 + int(min(draw.exponential(150), 450))
@@ -243,7 +244,7 @@ def _fixations(
 def _target(
     world: World, t_s: float, boxes: np.ndarray, labels: np.ndarray, draw: np.random.Generator
 ) -> tuple[np.ndarray, int]:
-    """Where to look, to 0.001 px, and at which label; -1 is the background, clear of all objects."""
+    """Gaze target, to 0.001 px, and its label; -1 is the background, clear of all objects."""
     area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
     if len(boxes) and draw.random() >= _BACKGROUND_SHARE:
         for _ in range(20):
@@ -264,7 +265,7 @@ def _target(
 def _gaze(
     world: World, fixations: pd.DataFrame, points: np.ndarray, end_ms: float, draw: np.random.Generator
 ) -> pd.DataFrame:
-    """Samples: on the point in a fixation, on the way from one to the next between two."""
+    """Samples: on the point during a fixation, on the path from one to the next between two."""
     t = np.arange(20.0, end_ms, 1000 / GAZE_HZ)
     onset, offset = fixations["onset_ms"].to_numpy(), fixations["offset_ms"].to_numpy()
     last = np.maximum(np.searchsorted(onset, t, "right") - 1, 0)

@@ -1,9 +1,9 @@
 """Drawn search displays and simulated observers whose next-fixation probabilities are known exactly.
 
-Each display holds coloured shapes, letters and oriented bars at irregular places; the target shares its
+Each display has coloured shapes, letters and oriented bars at irregular positions; the target shares its
 colour with some distractors and its shape with others. Scanpaths are drawn from `SimulatedObserver`, so the
-best information gain that any model can reach on them is known: the observer's own (with STOP, but for the rare
-scanpaths that are cut at `max_fixations`, whose end is no decision).
+best information gain that any model can reach on them is known: the observer's own (including STOP, except
+for the rare scanpaths cut off at `max_fixations`, whose end is not a decision).
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ class SimulatedObserver:
         exp(guidance * similarity(k, target) - distance(k) / reach - inhibition * recency(k))
 
     where similarity is 0.6 for the target's colour, plus 0.4 for its shape or 0.15 for a shape of its
-    family; distance is in objects (`SceneBatch.spacing_px`); recency is 1 for the object looked at now,
+    family; distance is in objects (`SceneBatch.spacing_px`); recency is 1 for the currently fixated object,
     1/2 for the one before, and so on, 0 for those never visited. Before each choice the observer stops with
-    probability `stop_on_target` when the target is fixated, else with a chance to give up that grows from 0
-    by `give_up` each fixation, up to 1/2. All observers share these parameters; their scanpaths differ by
-    chance only.
+    probability `stop_on_target` if the target is fixated, else with a probability of giving up that grows
+    from 0 by `give_up` per fixation, up to 1/2. All observers share these parameters; their scanpaths differ
+    only by chance.
 
     Args:
-        categories: vocabulary that `SceneBatch.category` counts in, `CATEGORIES` names.
+        categories: vocabulary indexed by `SceneBatch.category`, with names from `CATEGORIES`.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class SimulatedObserver:
         rows = torch.arange(len(scenes), device=scenes.target.device)
         wanted = scenes.category[rows, scenes.target.clamp(min=0)]
         similar = self.similarity.to(features)[scenes.category, wanted[:, None]][:, None]  # [B, 1, N]
-        similar = similar * (scenes.target >= 0)[:, None, None]  # nothing guides where nothing is searched
+        similar = similar * (scenes.target >= 0)[:, None, None]  # no guidance without a target
         score = self.guidance * similar - value["distance"][..., :-1] * 4 / self.reach
         score = score - self.inhibition * value["recency"][..., :-1]
         score = score.masked_fill(~scenes.object_mask[:, None], -torch.inf).log_softmax(-1)
@@ -167,13 +167,13 @@ def _place(rng: np.random.Generator, n: int, radius: np.ndarray) -> np.ndarray:
         free = (np.linalg.norm(candidates[:, None] - centres, axis=-1) > gap * radius.max()).all(1)
         if free.any():
             centres = np.concatenate([centres, candidates[free][:1]])
-        else:  # too crowded to go on: allow items to be closer
+        else:  # too crowded to continue: allow items to be closer
             gap = max(2.3, gap * 0.95)
     return centres
 
 
 def _items(rng: np.random.Generator, n: int) -> list[tuple[str, str]]:
-    """n (colour, shape) pairs, the target first and once only; distractors share a feature with it or none."""
+    """n (colour, shape) pairs, the target first and only once; distractors share one feature with it or none."""
     colour, shape = str(rng.choice(list(COLOURS))), str(rng.choice(SHAPES))
     other_colours = [c for c in COLOURS if c != colour]
     shapes = (
@@ -191,7 +191,7 @@ def _items(rng: np.random.Generator, n: int) -> list[tuple[str, str]]:
 
 
 def _scene(rng: np.random.Generator, name: str, n: int) -> Scene:
-    """One display: the boxes are squares of twice the item's radius, the crops what is drawn in them."""
+    """One display: the boxes are squares of twice the item's radius, the crops their content."""
     radius = rng.uniform(13, 18) * rng.uniform(0.9, 1.1, n)
     items, centres = _items(rng, n), _place(rng, n, radius)
     order = rng.permutation(n)
@@ -222,18 +222,18 @@ def load(
     max_fixations: int = 40,
     seed: int = 0,
 ) -> ScanpathDataset:
-    """Generate displays and one scanpath of each observer on each.
+    """Generate displays and one scanpath per observer and display.
 
-    Fixations land about the centre of their object, normally distributed with a quarter of its side.
+    Fixations are normally distributed about the centre of their object, with an SD of a quarter of its side.
 
     Args:
-        root, on_bad_record: there is nothing to read; accepted because every data set takes them.
-        n_scenes, n_observers: so many displays, and so many scanpaths on each.
+        root, on_bad_record: unused, accepted because every data set takes them.
+        n_scenes, n_observers: number of displays, and of scanpaths on each.
         objects: smallest and largest number of objects in a display.
-        max_fixations: the observer is cut there.
+        max_fixations: length at which scanpaths are cut off.
         seed: same seed, same data on every machine.
     Raises:
-        ValueError: a count below 1, fewer than 2 objects, or more than the screen holds (40).
+        ValueError: a count below 1, fewer than 2 objects, or more than fit on the screen (40).
     """
     if min(n_scenes, n_observers, max_fixations) < 1 or not 2 <= objects[0] <= objects[1] <= 40:
         raise ValueError(

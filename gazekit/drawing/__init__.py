@@ -1,4 +1,4 @@
-"""All figures of a report, and how they are saved. See `scenes`, `scanpaths`, `scores` and `training`."""
+"""All figures of a report, and saving them. See `scenes`, `scanpaths`, `scores` and `training`."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _DPI = 150
 
 
 def save(figure: Figure, path: str | Path) -> Path:
-    """Write a figure as PNG, 150 pixels an inch; the file is complete or not there.
+    """Write a figure as PNG at 150 pixels per inch; the file is either complete or absent.
 
     Args:
-        path: where to; ends in ".png". Its folder is created.
+        path: the file, which must end in ".png". Its folder is created.
     Raises:
-        ValueError: another ending.
+        ValueError: another extension.
     """
     path = Path(path)
     if path.suffix.lower() != ".png":

@@ -1,7 +1,7 @@
-"""Where circles and labels go so that none hides another.
+"""Placement of circles and labels so that they do not overlap.
 
-Everything here is in points (1/72 inch) with x to the right and y down, and knows nothing of drawing. Circles
-that hold a wide number are pills: a horizontal core of half-length `core_pt` widened by `radius_pt`.
+Everything here is in points (1/72 inch) with x to the right and y down, and independent of drawing. Circles
+with a wide number are pills: a horizontal core of half-length `core_pt` widened by `radius_pt`.
 """
 
 from __future__ import annotations
@@ -54,20 +54,20 @@ def spread(
     gap_pt: float = 1.0,
     n_rounds: int = 400,
 ) -> np.ndarray:
-    """Push overlapping circles and pills apart, as little as needed.
+    """Push overlapping circles and pills apart, as little as necessary.
 
-    Overlapping pairs are pushed apart by half their overlap each, in rounds, while a weak spring pulls every
-    circle to its anchor; the last rounds go without the spring. Deterministic.
+    In each round, overlapping pairs are pushed apart by half their overlap each, while a weak spring pulls every
+    circle to its anchor; the last rounds omit the spring. Deterministic.
 
     Args:
-        anchors_pt: [K, 2] where the centres should be.
+        anchors_pt: [K, 2] preferred centres.
         core_pt, radius_pt: [K] half-length of the core and radius, 0 or more.
         bounds_pt: (width, height) in which whole circles should stay.
-        n_fixed: the first so many do not move.
+        n_fixed: number of leading circles that do not move.
         gap_pt: free space between any two.
-        n_rounds: most rounds; it stops as soon as nothing overlaps.
+        n_rounds: maximum number of rounds; it stops as soon as nothing overlaps.
     Returns:
-        [K, 2] centres. Where there are more circles than room, some overlap remains.
+        [K, 2] centres. If there is not enough room, some overlap remains.
     """
     place = np.asarray(anchors_pt, float).copy()
     n = len(place)
@@ -75,7 +75,7 @@ def spread(
         return place
     reach = radius_pt[:, None] + radius_pt[None] + gap_pt
     cores = core_pt[:, None] + core_pt[None]
-    # equal anchors have no direction to part in: the golden angle gives each pair its own
+    # equal anchors have no direction of separation: the golden angle gives each pair its own
     order = np.arange(n)
     angle = 2.39996 * (order[:, None] * n + order[None])
     tie = np.stack([np.cos(angle), np.sin(angle)], -1)
@@ -99,7 +99,7 @@ def spread(
 
 
 def edge_fraction(start: np.ndarray, end: np.ndarray, core_pt: float, radius_pt: float) -> float:
-    """How far along the segment from `start`, a pill's centre, to `end` the pill's outline is crossed.
+    """Fraction of the segment from `start`, a pill's centre, to `end` at which it crosses the pill's outline.
 
     Returns:
         From 0 to 1; 1 when `end` is inside the pill.
@@ -129,16 +129,16 @@ def place_label(
     bounds_pt: tuple[float, float],
     gap_pt: float = 2.0,
 ) -> np.ndarray | None:
-    """A free place beside a box for a label.
+    """A free position beside a box for a label.
 
     Args:
         size_pt: (width, height) of the label.
         box_pt: [4] the box it belongs to.
-        obstacles_pt: [M, 4] boxes that it must not touch; M may be 0.
-        bounds_pt: (width, height) of the picture, which it must not leave.
+        obstacles_pt: [M, 4] boxes that it must not overlap; M may be 0.
+        bounds_pt: (width, height) of the picture, in which it must stay.
         gap_pt: distance from the box.
     Returns:
-        [4] box of the label, or None when it fits nowhere: above, below, right or left.
+        [4] box of the label, or None if it fits neither above, below, right nor left.
 
     Example:
         >>> place_label((20, 8), np.array([40, 40, 60, 60]), np.array([[30, 20, 50, 39]]), (99, 99)).tolist()

@@ -1,8 +1,8 @@
-"""Pictures of scanpaths over scenes.
+"""Plots of scanpaths over scenes.
 
 Fixations are merged and thinned to circles (`_nodes`), circles are moved apart (`placement.spread`), then
-drawn with the saccades between them. All this happens in points, which text is sized in, so the axis must
-have its final size; `scanpath_figure` makes such axes.
+drawn with the saccades between them. All of this is computed in points, the unit of text size, so the axes must
+have their final size; `scanpath_figure` creates such axes.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from gazekit.scene import Scene
 
 __all__ = ["draw_scanpath", "scanpath_figure"]
 
-# viridis from its dark end to 80 %: ordered in lightness for every kind of colour vision, dark enough on grey
+# viridis from its dark end to 80 %: ordered in lightness for all types of colour vision, dark enough on grey
 _ORDER_RGB = ("#440154", "#414487", "#2a788e", "#22a884", "#7ad151")
 _PIN_PT = 1.6
 _CROSS_PT = 3.5
-_MOST_COVERED = 0.28  # part of the picture that numbered circles may cover
+_MOST_COVERED = 0.28  # share of the picture that numbered circles may cover
 _PANEL_IN = 3.4
 _PANELS_A_ROW = 3
 _TITLE_PT = 10.0
-_CAPTION = "where a circle had to move, a dot marks its place"
+_CAPTION = "a dot marks the true position of a displaced circle"
 _TITLE_PAD_PT = 14.0  # leaves room for a target's label in the margin
 
 
 class _Node(NamedTuple):
-    """Fixations first to last, counted from 0, that are drawn as one circle or pill."""
+    """Fixations first to last, counted from 0, drawn as one circle or pill."""
 
     first: int
     last: int
@@ -56,19 +56,19 @@ def draw_scanpath(
 ) -> None:
     """Draw fixations as numbered circles, in order from dark to light, and saccades as arrows.
 
-    Consecutive fixations at nearly one place are one pill numbered "3–5", at their mean. Circles that would
-    overlap are moved apart; one that had to leave its place is joined to it by a thin line that ends in a
-    dot. In scanpaths too long for the picture only every 2nd, 5th, 10th, ... circle, the first and the last
-    have a number, and the others are dots. A cross marks the start, with a dotted line to the first
-    fixation. Category names that a circle would cover in part are taken away.
+    Consecutive fixations at nearly the same position form one pill numbered "3–5", at their mean. Circles
+    that would overlap are moved apart; a displaced circle is connected to its position by a thin line that
+    ends in a dot. In scanpaths too long for the picture only every 2nd, 5th, 10th, ... circle, the first and
+    the last have a number, and the others are dots. A cross marks the start, with a dotted line to the first
+    fixation. Category names that a circle would partly cover are removed.
 
     Args:
-        ax: axis of a scene, y down and of its final size.
+        ax: axes of a scene, with y down and at their final size.
         xy_px: [T, 2] fixations. T = 0 writes "no fixation" above the picture.
         duration_ms: [T] durations: circles longer than the median grow, area in proportion, up to twice.
-        start_xy_px: where the eye is before the first fixation; the centre of the axis when None.
+        start_xy_px: gaze position before the first fixation; None: the centre of the axes.
     Raises:
-        ValueError: a shape other than [T, 2], a value that is not finite, durations of another number.
+        ValueError: a shape other than [T, 2], a non-finite value, a different number of durations.
     """
     path = Scanpath(xy_px, duration_ms)
     xy = path.xy_px
@@ -147,7 +147,7 @@ def _nodes(xy_pt: np.ndarray, duration_ms: np.ndarray | None, area_pt2: float) -
 
 
 def _fixed(ax: Axes, start: np.ndarray, scale: float) -> tuple[np.ndarray, list[float], list[float]]:
-    """What circles give way to, in points: the cross and the word "target" where it is in the picture."""
+    """Obstacles for circles, in points: the cross, and the word "target" if it is in the picture."""
     centres, cores, radii = [start * scale], [0.0], [_CROSS_PT]
     for text in ax.texts:
         if text.get_gid() == "target":
@@ -160,7 +160,7 @@ def _fixed(ax: Axes, start: np.ndarray, scale: float) -> tuple[np.ndarray, list[
 def _draw_saccades(
     ax: Axes, start: np.ndarray, place: np.ndarray, nodes: list[_Node], colours: np.ndarray, scale: float
 ) -> None:
-    """Lines from outline to outline with a head at the end; dotted and without head from the start."""
+    """Lines from outline to outline with an arrowhead; dotted and without one from the start."""
     thin = float(np.interp(len(nodes), [10, 50], [1.4, 0.8]))
     first = np.stack([start, place[0]]) / scale
     style = dict(color="#404040", linewidth=0.9, linestyle=(0, (1.5, 1.5)), zorder=3.5)
@@ -222,7 +222,7 @@ def _draw_node(
     if node.label:
         ink = (
             "white" if np.dot(colour**2.2, (0.2126, 0.7152, 0.0722)) < 0.2 else "black"
-        )  # the better contrast
+        )  # for better contrast
         ax.text(
             x,
             y,
@@ -237,7 +237,7 @@ def _draw_node(
 
 
 def _shortened(text: str, size_pt: float, width_pt: float) -> str:
-    """Cut a title that is wider than its place; bold letters are up to 1.12 times wider than measured."""
+    """Shorten a title that is too wide; bold letters are up to 1.12 times wider than measured."""
 
     def fits(kept: str) -> bool:
         return text_width_pt(kept, size_pt) * 1.12 <= width_pt
@@ -260,15 +260,15 @@ def _as_scanpath(name: str, path: np.ndarray | Scanpath | None) -> Scanpath | No
 def scanpath_figure(
     scene: Scene, panels: Mapping[str, np.ndarray | Scanpath | None], title: str | None = None
 ) -> Figure:
-    """One picture of the scene for each scanpath, side by side, at most three a row.
+    """One panel with the scene per scanpath, side by side, at most three per row.
 
     Args:
-        scene: what all panels show.
-        panels: title of a panel ("person", "oat", ...) to its scanpath, or to its [T, 2] fixations in pixels;
-            None shows the scene alone.
-        title: above all panels.
+        scene: the scene shown in all panels.
+        panels: title of a panel ("person", "oat", ...) -> its scanpath, or its [T, 2] fixations in pixels;
+            None shows only the scene.
+        title: title above all panels.
     Returns:
-        A figure whose panels are 3.4 inches wide, so that text is 8 points when printed at its own size.
+        A figure whose panels are 3.4 inches wide, so that text is 8 points when printed at actual size.
     Raises:
         ValueError: no panel, or fixations of another shape.
     """

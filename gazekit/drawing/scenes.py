@@ -1,7 +1,7 @@
-"""Pictures of scenes.
+"""Plots of scenes.
 
-Text is sized in points, so how much of the picture it covers, and what has to give way, depends on the size
-of the axis: `draw_scene` wants an axis that has its final size. Only matplotlib's object interface is used:
+Text is sized in points, so how much of the picture it covers, and how labels are placed, depends on the size
+of the axes: `draw_scene` expects axes at their final size. Only matplotlib's object interface is used:
 no display, no global state.
 """
 
@@ -21,13 +21,13 @@ from gazekit.scene import Scene
 __all__ = ["RADIUS_PT", "TEXT_PT", "draw_scene", "pt_per_px"]
 
 TEXT_PT = 8.0
-RADIUS_PT = 6.6  # of a circle that holds two digits of that size
-BACKGROUND = (236, 236, 232)  # also what the crops of synthetic_search have around their item
+RADIUS_PT = 6.6  # of a circle with two digits of that size
+BACKGROUND = (236, 236, 232)  # also the background of the crops of synthetic_search
 TARGET_COLOUR = "#d1006c"
 
 
 def pt_per_px(ax: Axes) -> float:
-    """Points that a pixel of the scene measures on the axis as it is now."""
+    """Points per scene pixel at the current size of the axes."""
     ax.apply_aspect()
     span = abs(np.subtract(*ax.get_xlim()))
     return ax.get_window_extent().width * 72 / ax.figure.dpi / span
@@ -36,14 +36,14 @@ def pt_per_px(ax: Axes) -> float:
 def draw_scene(ax: Axes, scene: Scene, avoid_px: np.ndarray | None = None) -> None:
     """Draw a scene: its picture, else its objects' crops, else their outlines, and mark the target.
 
-    The picture is used when `scene.image_path` is an existing file. Crops and outlines lie on light grey;
-    outlines carry their category where it fits without touching another object. The word "target" stands
-    beside the target's box, or where there is no room in the margin below or above, with a line to the box.
+    The picture is used if `scene.image_path` is an existing file. Crops and outlines are on light grey;
+    outlines are labelled with their category if it fits without overlapping another object. The word "target"
+    is beside the target's box or, if there is no room, in the margin below or above, with a line to the box.
 
     Args:
-        ax: set to y down, equal aspect, the limits of the picture, no ticks.
-        scene: may have no objects and no target.
-        avoid_px: [T, 2] places, such as fixations, that labels should leave free if they can.
+        ax: axes; set to y down, equal aspect, the limits of the picture, no ticks.
+        scene: the scene; may have no objects and no target.
+        avoid_px: [T, 2] positions, such as fixations, that labels should avoid if possible.
     Raises:
         ValueError: avoid_px of another shape.
     """
@@ -76,18 +76,18 @@ def draw_scene(ax: Axes, scene: Scene, avoid_px: np.ndarray | None = None) -> No
 
 
 def _around(xy_pt: np.ndarray) -> np.ndarray:
-    """[T, 4] boxes that circles at these points fill."""
+    """[T, 4] bounding boxes of circles at these points."""
     return np.concatenate([xy_pt - RADIUS_PT, xy_pt + RADIUS_PT], -1)
 
 
 def _show(ax: Axes, image: np.ndarray, size_px: tuple[int, int]) -> None:
-    step = max(1, min(image.shape[0], image.shape[1]) // 1000)  # no figure shows more
+    step = max(1, min(image.shape[0], image.shape[1]) // 1000)  # figures show no more detail
     extent = (0, size_px[0], size_px[1], 0)
     ax.imshow(image[::step, ::step], extent=extent, cmap="gray", aspect="equal", interpolation="antialiased")
 
 
 def _pasted(scene: Scene) -> np.ndarray:
-    """[H, W, 3] the crops at their boxes, the longer side at most 1600 pixels."""
+    """[H, W, 3] the crops pasted at their boxes, the longer side at most 1600 pixels."""
     scale = min(1.0, 1600 / max(scene.size_px))
     width, height = (max(1, round(side * scale)) for side in scene.size_px)
     picture = np.full((height, width, 3), BACKGROUND, np.uint8)
@@ -102,7 +102,7 @@ def _pasted(scene: Scene) -> np.ndarray:
 
 
 def _draw_target(ax: Axes, scene: Scene, avoid_pt: np.ndarray, scale: float) -> np.ndarray:
-    """Box and word; returns the word's box in points."""
+    """Draw box and word; return the word's box in points."""
     box = scene.boxes_px[scene.target]
     x0, y0, x1, y1 = box + np.array([-1, -1, 1, 1]) * (1.2 / scale)
     frame = Rectangle(
@@ -125,7 +125,7 @@ def _draw_target(ax: Axes, scene: Scene, avoid_pt: np.ndarray, scale: float) -> 
 
 
 def _margin_label(ax: Axes, box: np.ndarray, size: tuple, bounds: tuple, scale: float) -> np.ndarray:
-    """A place outside the nearer horizontal edge, and a line to it that runs along the box's side."""
+    """A position outside the nearer horizontal edge, with a line to it along the box's side."""
     below = box[1] + box[3] > ax.get_ylim()[0]
     top = bounds[1] + 3 if below else -3 - size[1]
     x = box[0] if box[0] > 0 else box[2]  # between the columns of a grid, where it hides nothing

@@ -1,8 +1,8 @@
-"""Pictures of scores: one small axis a metric, one line a row of the report, 95 % intervals as bars.
+"""Plots of scores: one panel per metric, one line per row of the report, 95 % intervals as bars.
 
-A row has the same line, colour and marker in every axis and figure made from the same rows. Rows of people
-(or of the simulated observer) are black, the centre bias and chance grey; models take the colours of Okabe and
-Ito (2008), which all kinds of colour vision tell apart.
+A row has the same line, colour and marker in all panels and figures made from the same rows. Rows of people
+(or of the simulated observer) are black, the centre bias and chance grey; models use the colour-blind-safe colours of
+Okabe and Ito (2008).
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ class _Style(NamedTuple):
 
 
 def title_of(metric: str) -> str:
-    """Metric name as words for people, in lines of about 1.8 inches at 9 points."""
+    """Metric name in words, in lines of about 1.8 inches at 9 points."""
     title = _TITLES.get(metric, metric.replace("_", " "))
     parts = title.replace(" (", "\n(").split("\n") if len(title) > 25 else [title]
     return "\n".join(line for part in parts for line in textwrap.wrap(part, 25))
 
 
 def title_in(metrics: Iterable[str]) -> float:
-    """Height in inches of the highest of these titles with a line of remarks under it."""
+    """Height in inches of the tallest of these titles with a line of remarks below it."""
     return 0.32 + 0.16 * max(title_of(metric).count("\n") + 1 for metric in metrics)
 
 
@@ -88,7 +88,7 @@ def _styles(names: Sequence[str]) -> dict[str, _Style]:
 
 
 def _entry(row: Mapping[str, Mapping], metric: str) -> _Entry | None:
-    """None where the row does not have the metric."""
+    """None if the row lacks the metric."""
     if metric not in row:
         return None
     facts = row[metric]
@@ -117,17 +117,17 @@ def new_grid(
     below_in: float,
     foot_in: float,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with n axes of one size, three a row, and room beside and below all of them.
+    """A figure with n axes of equal size, three per row, and room beside and below all of them.
 
     Args:
         n: at least 1.
         axis_in: (width, height) of an axis in inches.
-        left_in: room left of the first axis of each row.
+        left_in: room left of the first axes of each row.
         gap_in: room between neighbours in a row.
-        above_in, below_in: room for the title and the ticks of each axis.
+        above_in, below_in: room for the title and the ticks of each axes.
         foot_in: room below everything.
     Returns:
-        the figure and its axes, row by row, without frames on the top and right.
+        The figure and its axes, row by row, without frames on the top and right.
     """
     columns = min(n, _AXES_A_ROW)
     rows = -(-n // columns)
@@ -147,7 +147,7 @@ def new_grid(
 
 
 def _draw_entry(ax: Axes, y: int, entry: _Entry | None, style: _Style) -> None:
-    """One line: point and bar, or a word where there is no number to draw."""
+    """One line: point and bar, or a word if there is no number to draw."""
     low, high = ax.get_xlim()
     word = dict(fontsize=TEXT_PT, color=GREY, fontstyle="italic", va="center", ha="center")
     word["bbox"] = dict(facecolor="white", edgecolor="none", pad=0.8)
@@ -162,7 +162,7 @@ def _draw_entry(ax: Axes, y: int, entry: _Entry | None, style: _Style) -> None:
         ax.text(place, y, label, fontsize=TEXT_PT + 1, color=style.colour, va="center", ha=side)
         return
     if not (math.isnan(entry.low) or math.isnan(entry.high)):
-        ends = [max(entry.low, low), min(entry.high, high)]  # an infinite bound ends at the axis
+        ends = [max(entry.low, low), min(entry.high, high)]  # an infinite bound ends at the axis limit
         ax.plot(
             ends, [y, y], color=style.colour, linewidth=2, alpha=0.6, solid_capstyle="butt", gid="interval"
         )
@@ -207,7 +207,7 @@ def _draw_metric(ax: Axes, rows: Mapping, metric: str, title: str, remark: str, 
 
 
 def _direction(metric: str, higher_is_better: Mapping[str, bool]) -> str:
-    """Which way is better, from the argument or the metric's card; empty where nobody says."""
+    """The better direction, from the argument or the metric's card; empty if unknown."""
     up = higher_is_better.get(metric)
     for name in sorted(INFO, key=len, reverse=True):
         if up is None and (metric == name or metric.startswith(name.removesuffix("_bits") + "_")):
@@ -235,19 +235,19 @@ def scores_figure(
     metrics: Sequence[str],
     higher_is_better: Mapping[str, bool] | None = None,
 ) -> Figure:
-    """Scores of models and people, one axis a metric.
+    """Scores of models and people, one panel per metric.
 
-    A value of NaN or None is written as "undefined", an infinite one as an arrow at the axis' end, a metric
-    that a row lacks as "not measured"; how many trials were left out stands below the point.
+    A value of NaN or None is shown as "undefined", an infinite one as an arrow at the end of the axis, a metric
+    that a row lacks as "not measured"; the number of trials left out is written below the point.
 
     Args:
-        rows: row name to metric to `value`, `low` and `high` (bounds of the 95 % interval; no bar where
+        rows: row name -> metric -> `value`, `low` and `high` (bounds of the 95 % interval; no bar if
             undefined) and `undefined` (number of trials left out).
-        metrics: which to show, in order.
-        higher_is_better: direction of metrics that `gazekit.metrics.INFO` does not know; none is stated for
-            those that neither knows.
+        metrics: metrics to show, in order.
+        higher_is_better: direction of metrics that are not in `gazekit.metrics.INFO`; no direction is shown
+            for metrics in neither.
     Returns:
-        A figure whose text is 8 points or more at its own size, about 7 inches wide.
+        A figure whose text is at least 8 points at actual size, about 7 inches wide.
     Raises:
         ValueError: no row or no metric.
     """
@@ -262,10 +262,10 @@ def scores_figure(
 
 
 def behaviour_figure(rows: Mapping[str, Mapping[str, Mapping]]) -> Figure:
-    """The five parts of search behaviour of each row, beside those of people.
+    """The five components of search behaviour of each row, compared with people's.
 
-    The first row whose name has "people", "person", "human" or "observer" in it is drawn on as a line with
-    its interval as a band: whoever behaves like people lies on it.
+    The first row whose name contains "people", "person", "human" or "observer" is extended as a line with
+    its interval as a band: models that behave like people lie on it.
 
     Args:
         rows: as for `scores_figure`, with the metrics found, length, search, refix, revisit.

@@ -1,4 +1,4 @@
-"""Pictures of a training run: small multiples of its curves."""
+"""Plots of a training run: small multiples of its curves."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ _NAME = {"train": "training", "val": "validation"}
 def training_figure(
     history: Mapping[str, Sequence[tuple[float, float | None]]], best_step: float | None = None
 ) -> Figure:
-    """Curves of a training run, one axis a quantity: "train/loss" and "val/loss" share theirs.
+    """Curves of a training run, one panel per quantity: "train/loss" and "val/loss" share one.
 
     Args:
-        history: "split/quantity" to its (step, value) pairs in order. None, NaN and infinite values are gaps.
-        best_step: where validation was best; marked by a line in all axes and rings on validation curves.
+        history: "split/quantity" -> its (step, value) pairs in order. None, NaN and infinite values are gaps.
+        best_step: step with the best validation; marked by a line in all panels and rings on validation
+            curves.
     Returns:
-        A figure with three axes a row.
+        A figure with three panels per row.
     Raises:
         ValueError: no curve, or one that is not a sequence of pairs.
     """
@@ -79,7 +80,7 @@ def _draw_quantity(ax: Axes, quantity: str, curves: dict[str, np.ndarray], best_
     elif best_step is not None:
         ax.axvline(best_step, color="#444444", linewidth=0.8, linestyle=(0, (3, 2)), zorder=0.5, gid="best")
         low, high = ax.get_ylim()
-        ax.set_ylim(low, high + 0.18 * (high - low))  # a line's height free of curves
+        ax.set_ylim(low, high + 0.18 * (high - low))  # room for one line of text
         place = dict(xycoords=("data", "axes fraction"), textcoords="offset points", va="top", ha="center")
         place["bbox"] = dict(facecolor="white", edgecolor="none", pad=0.8)
         ax.annotate("best", (best_step, 1), xytext=(0, 0), fontsize=TEXT_PT, color="#444444", **place)

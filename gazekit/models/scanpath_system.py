@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gazekit.base import System
-from gazekit.datasets.picture_scenes import pictures_and_boxes, scene_of_picture
+from gazekit.datasets.picture_scenes import PictureScene, pictures_and_boxes, scene_of_picture
 from gazekit.datasets.scanpath_data import ScanpathData
 from gazekit.datasets.scenes_json import save
 from gazekit.drawing import behaviour_figure, scanpath_figure
@@ -72,7 +72,7 @@ class ScanpathSystem(ObjectPredictor, System):
 
     def read(
         self, input: Path, boxes: str = "", target: int | None = None
-    ) -> Iterator[tuple[list[Scene], TrialBatch]]:
+    ) -> Iterator[tuple[list[PictureScene], TrialBatch]]:
         """Scenes of one picture, or of a folder of pictures.
 
         Args:
@@ -90,29 +90,30 @@ class ScanpathSystem(ObjectPredictor, System):
         for picture, its_boxes in pictures_and_boxes(input, boxes):
             scene = scene_of_picture(picture, its_boxes, target, self.facts.get("crop_size"))
             nobody = Trial(0, Scanpath(np.zeros((0, 2))), np.zeros(0, np.int64))
-            yield [scene], TrialBatch.from_trials([scene], [nobody], [0], self.facts.get("categories", ()))
+            batch = TrialBatch.from_trials([scene], [nobody], [0], self.facts.get("categories", ()))
+            yield [PictureScene(scene, picture)], batch
 
-    def records(self, items: list[Scene], said: Mapping[str, Any]) -> dict[str, Any]:
+    def records(self, items: list[Scene | PictureScene], said: Mapping[str, Any]) -> dict[str, Any]:
         """All scanpaths in one table, as `score --pred` reads it.
 
-        A single scene, such as a picture of one's own, also gets its scanpaths as gazekit's JSON (`data check` reads
-        it) and a picture of the first three.
+        A picture that was read also gets its scanpaths as gazekit's JSON (`data check` reads it), and a drawing of the
+        first three.
         """
         name = (self.recipe or {}).get("name", "model")
-        files: dict[str, Any] = {"scanpaths.csv": _table(items, said)}
-        if len(items) > 1:
-            return files
-        for k, scene in enumerate(items):
-            trials = [
-                _trial(scene, objects[mask], f"{name} {n + 1}")
-                for n, (objects, mask) in enumerate(
-                    zip(said["model_objects"][k].cpu(), said["model_mask"][k].cpu(), strict=True)
+        scenes = [item.scene if isinstance(item, PictureScene) else item for item in items]
+        paths = [
+            [objects[mask] for objects, mask in zip(*of_scene, strict=True)]
+            for of_scene in zip(said["model_objects"].cpu(), said["model_mask"].cpu(), strict=True)
+        ]
+        files: dict[str, Any] = {"scanpaths.csv": _table(scenes, paths)}
+        for item, its_paths in zip(items, paths, strict=True):
+            if isinstance(item, PictureScene):
+                trials = [_trial(item.scene, path, f"{name} {k + 1}") for k, path in enumerate(its_paths)]
+                panels = {trial.scanpath.observer: trial.scanpath for trial in trials[:EXAMPLES]}
+                files[f"{item.path.stem}_scanpaths.json"] = partial(_save, item.scene, trials)
+                files[f"{item.path.stem}_scanpaths.png"] = scanpath_figure(
+                    item.scene, panels, title=item.scene.name
                 )
-            ]
-            panels = {trial.scanpath.observer: trial.scanpath for trial in trials[:EXAMPLES]}
-            stem = Path(scene.name).stem
-            files[f"{stem}_scanpaths.json"] = partial(_save, scene, trials)
-            files[f"{stem}_scanpaths.png"] = scanpath_figure(scene, panels, title=scene.name)
         return files
 
     def figures(self, data: ScanpathData, table: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
@@ -135,14 +136,13 @@ def _trial(scene: Scene, objects: Tensor, observer: str) -> Trial:
     return Trial(0, Scanpath(centres[objects.numpy()].reshape(-1, 2), observer=observer), objects.numpy())
 
 
-def _table(scenes: list[Scene], said: Mapping[str, Any]) -> pd.DataFrame:
-    rows = []
-    for k, scene in enumerate(scenes):
-        centres = box_centres(scene.boxes_px)
-        for sample, (objects, mask) in enumerate(
-            zip(said["model_objects"][k].cpu(), said["model_mask"][k].cpu(), strict=True)
-        ):
-            rows += [(scene.name, sample + 1, *centres[o]) for o in objects[mask].tolist()]
+def _table(scenes: list[Scene], paths: list[list[Tensor]]) -> pd.DataFrame:
+    rows = [
+        (scene.name, sample + 1, *centre)
+        for scene, its_paths in zip(scenes, paths, strict=True)
+        for sample, path in enumerate(its_paths)
+        for centre in box_centres(scene.boxes_px)[path.numpy()]
+    ]
     return pd.DataFrame(rows, columns=["image", "sample", "x_px", "y_px"])
 
 

@@ -1,11 +1,11 @@
-"""Recordings of eye trackers: reading, quality, events, areas of interest, and the way to mne.
+"""Eye-tracker recordings: reading, quality, events, areas of interest, and conversion to mne.
 
     >>> from gazekit.recordings import IVT, Recording
     >>> recording = Recording.open("session1.asc", screen=Screen(1024, 768, 38.0, 60.0))  # doctest: +SKIP
     >>> events = IVT().detect(recording.gaze(), recording.screen)  # doctest: +SKIP
 
-`gazekit.recordings.aoi` has areas of interest, `.plots` pictures, `.video` the scene video, `.scanpaths` trials,
-`.eeg` mne; each is loaded when it is imported.
+`gazekit.recordings.aoi` covers areas of interest, `.plots` figures, `.video` the scene video, `.scanpaths`
+trials and `.eeg` mne; import each one separately.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Two tables of events of one recording side by side: the tracker's and ours, or the truth and a detector's."""
+"""Agreement of two event tables of one recording: the tracker's and ours, or the truth and a detector's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def to_events(table: pd.DataFrame, kind: str, interval_ms: float) -> Events:
 
     Args:
         table: `kind`, `onset_ms`, `offset_ms`, the time of the last sample.
-        interval_ms: between samples.
+        interval_ms: sample interval.
     """
     rows = table[table["kind"] == kind]
     return Events(rows["onset_ms"].to_numpy(np.float64), rows["offset_ms"].to_numpy(np.float64) + interval_ms)
@@ -33,17 +33,17 @@ def event_agreement(
     kinds: Sequence[str] = ("fixation", "saccade"),
     min_iou: float = 0.5,
 ) -> pd.DataFrame:
-    """How well events agree, kind by kind, by `gazekit.metrics.functional.event_f1` and `event_timing_ms`.
+    """Agreement of events per kind, by `gazekit.metrics.functional.event_f1` and `event_timing_ms`.
 
     Args:
-        detected, reference: tables of one eye each, as detectors and `Recording.events` hold them.
+        detected, reference: event tables of one eye each, as returned by detectors or held in `Recording.events`.
         interval_ms: `Gaze.interval_ms`; offsets name the last sample in both tables.
         min_iou: matched events overlap by this share of the time in either.
     Returns:
-        A row a kind: kind, detected, reference (counts), f1, and `TIMING_PARTS` of matched events (positive = late).
-        NaN where no event or no match is.
+        One row per kind: kind, detected, reference (counts), f1, and `TIMING_PARTS` of matched events
+        (positive = late). NaN where there is no event or no match.
     Raises:
-        ValueError: min_iou outside 0 to 1, an event with times that are not finite, a table with events of both eyes.
+        ValueError: min_iou outside 0 to 1, an event with non-finite times, a table with events of both eyes.
     """
     for name, table in (("detected", detected), ("reference", reference)):
         eyes = {*table.loc[table["kind"].isin(kinds), "eye"], ""} - {""} if "eye" in table else ()
@@ -71,15 +71,15 @@ def noise_curve(
     kinds: Sequence[str] = ("fixation", "saccade"),
     min_iou: float = 0.5,
 ) -> pd.DataFrame:
-    """F1 of detectors on made-up gaze at rising noise.
+    """F1 of detectors on synthetic gaze with increasing noise.
 
     Args:
-        detectors: name to anything with `detect(gaze, view)`.
+        detectors: name -> any object with `detect(gaze, view)`.
         noise_dva: SD of white noise on each axis, degrees.
-        maker: what is looked at; 60 s at 1000 Hz by default.
-        seeds: streams; their events count together.
+        maker: generator of the gaze; 60 s at 1000 Hz by default.
+        seeds: one stream per seed; their events are pooled.
     Returns:
-        A row for each detector, noise and kind: detector, noise_dva, kind, detected, reference, f1.
+        One row per detector, noise level and kind: detector, noise_dva, kind, detected, reference, f1.
     """
     maker = maker or SyntheticGaze()
     rows = []

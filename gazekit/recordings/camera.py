@@ -1,4 +1,4 @@
-"""The scene camera of a head-mounted tracker: pixels <-> directions in degrees, lens distortion undone."""
+"""Scene camera of a head-mounted tracker: pixels <-> directions in degrees, corrected for lens distortion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 __all__ = ["SceneCamera"]
 
 _STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-10)
-# OpenCV 4 takes a stopping rule only under another name; its default of five steps is off by pixels in corners.
+# In OpenCV 4 only undistortPointsIter takes a stopping rule; the default of five steps is pixels off in corners.
 _undistort = getattr(cv2, "undistortPointsIter", cv2.undistortPoints)
 
 
@@ -20,10 +20,10 @@ class SceneCamera:
 
     Args:
         matrix: [3, 3] camera matrix in pixels.
-        distortion: k1, k2, p1, p2, k3, k4, k5, k6: 4, 5, 8 or more values in OpenCV's order; empty = none.
+        distortion: k1, k2, p1, p2, k3, k4, k5, k6: 4, 5, 8 or more values in OpenCV's order; empty for none.
         size_px: (width, height) of the video.
     Raises:
-        ValueError: wrong shapes or values that are not finite.
+        ValueError: wrong shapes or non-finite values.
     """
 
     matrix: np.ndarray
@@ -35,11 +35,11 @@ class SceneCamera:
         distortion = np.asarray(self.distortion, np.float64).reshape(-1)
         if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
             raise ValueError(
-                f"a camera matrix is [3, 3], finite, with focal lengths > 0; got {matrix.tolist()}"
+                f"the camera matrix must be [3, 3], finite, with focal lengths > 0; got {matrix.tolist()}"
             )
         if len(distortion) not in (0, 4, 5, 8, 12, 14) or not np.isfinite(distortion).all():
             raise ValueError(
-                f"distortion holds 0, 4, 5, 8, 12 or 14 finite values, got {distortion.tolist()}"
+                f"distortion must hold 0, 4, 5, 8, 12 or 14 finite values, got {distortion.tolist()}"
             )
         object.__setattr__(self, "matrix", matrix)
         object.__setattr__(self, "distortion", distortion)
@@ -47,9 +47,9 @@ class SceneCamera:
     def rays(self, xy_px: np.ndarray) -> np.ndarray:
         """[..., 2] pixels of the video to [..., 2] x/z, y/z of undistorted viewing rays.
 
-        Lens distortion has no inverse in closed form; it is iterated, and NaN where the result, distorted again, misses
-        its pixel by more than 0.01 px: the lens model has no inverse there, as in the outermost corners of wide lenses
-        (OpenCV gives wrong numbers there). NaN stays NaN.
+        Lens distortion has no closed-form inverse, so it is inverted iteratively. The result is NaN where
+        distorting it again misses its pixel by more than 0.01 px: the lens model has no inverse there, as in
+        the outermost corners of wide lenses (OpenCV returns wrong numbers there). NaN stays NaN.
         """
         xy = np.asarray(xy_px, np.float64)
         flat = xy.reshape(-1, 2)
@@ -82,12 +82,12 @@ class SceneCamera:
         return self.rays(xy_px) * focal + centre
 
     def px_to_dva(self, xy_px: np.ndarray) -> np.ndarray:
-        """[..., 2] pixels to degrees right and *down* from the optical axis, the directions of pixels."""
+        """[..., 2] pixels to degrees right of and *below* the optical axis, in line with the pixel axes."""
         return np.rad2deg(np.arctan(self.rays(xy_px)))
 
     @property
     def px_per_dva(self) -> float:
-        """Pixels of one degree at the optical axis, the mean of both directions."""
+        """Pixels per degree at the optical axis, the mean of both directions."""
         return float(np.tan(np.deg2rad(1.0)) * self.matrix[[0, 1], [0, 1]].mean())
 
     @property

@@ -1,4 +1,4 @@
-"""Times of recordings: exact to the nanosecond until they become milliseconds, and in order."""
+"""Recording times: exact to the nanosecond until they become milliseconds, and in increasing order."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def in_order(table: pd.DataFrame, time: str, where: str, clock: Clock) -> tuple[
     """Rows whose times strictly increase, and notes.
 
     Args:
-        table: a row a sample.
-        time: name of its column of times.
+        table: one row per sample.
+        time: name of its time column.
         where: the file, for the error.
-        clock: what happens where a time does not follow the one before: "error", or "sort": rows are sorted by time and
-            of rows with the same time the first stays, which a note says.
+        clock: what to do where a time does not increase: "error", or "sort", which sorts the rows by time,
+            keeps the first of rows with equal times and adds a note.
     Raises:
         RecordingError: times that do not increase (unless "sort") or are not finite.
     """
@@ -34,20 +34,20 @@ def in_order(table: pd.DataFrame, time: str, where: str, clock: Clock) -> tuple[
     row = int(late.argmax()) + 1
     if clock != "sort":
         raise RecordingError(
-            f"{where}: row {row + 1} is at {t[row]}, not after {t[row - 1]} of the row before ({int(late.sum())} such"
-            ' rows); clock="sort" sorts them and keeps the first of equal times'
+            f"{where}: time {t[row]} in row {row + 1} does not follow {t[row - 1]} in the row before"
+            f' ({int(late.sum())} such rows); clock="sort" sorts them and keeps the first of equal times'
         )
     table = table.iloc[np.argsort(t, kind="stable")].reset_index(drop=True)
     t = table[time].to_numpy()
     first = np.append(True, t[1:] > t[:-1])
-    note = f"{where}: {int(late.sum())} rows were not after the row before: sorted by time"
+    note = f"{where}: {int(late.sum())} rows were out of order and have been sorted by time"
     if not first.all():
-        note += f", {int((~first).sum())} rows with the time of another left out"
+        note += f"; {int((~first).sum())} rows with duplicate times were left out"
     return table[first].reset_index(drop=True), [note]
 
 
 def timed(table: pd.DataFrame, time: str, where: str) -> np.ndarray:
-    """[T] the column of times.
+    """[T] the time column.
 
     Raises:
         RecordingError: a time that is not finite.
@@ -62,7 +62,8 @@ def since_ms(ns: np.ndarray, origin_ns: int, where: str) -> np.ndarray:
     """[T] int64 nanoseconds to float64 milliseconds since `origin_ns`.
 
     Raises:
-        RecordingError: times before 1970 (0), or more than 100 days from the origin: one of both is wrong.
+        RecordingError: times before 1970 (0), or more than 100 days from the origin: the times or the origin
+            are wrong.
     """
     ns = np.asarray(ns, np.int64)
     if len(ns) and (
@@ -75,7 +76,7 @@ def since_ms(ns: np.ndarray, origin_ns: int, where: str) -> np.ndarray:
 
 
 def rows_at(times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """[N] index of each wanted time or number among strictly increasing `times`; -1 where it is not there."""
+    """[N] index of each wanted time or number in strictly increasing `times`; -1 where it is absent."""
     if not len(times):
         return np.full(len(wanted), -1)
     at = np.minimum(np.searchsorted(times, wanted), len(times) - 1)

@@ -1,4 +1,6 @@
-"""Lines and headers of separated tables, checked before pandas parses them: pandas would fill up what is cut off."""
+"""Checks of the lines and headers of CSV-like tables before pandas parses them: pandas pads lines that are
+cut off.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ def check_lines(
     notes: list[str],
     first: int,
 ) -> tuple[str, list[str]]:
-    """The text without a last line that is cut, and the fields of its header; all lines have as many fields.
+    """The text without a truncated last line, and the fields of its header; all lines have the same number of fields.
 
     Args:
         first: number of the line that `content` begins with, for errors.
@@ -35,7 +37,7 @@ def check_lines(
         raise RecordingError(f"{path}: expected a header line, got {head[:60]!r}")
     whole = content.endswith("\n")
     if not whole and truncated == "keep" and "\n" in content:
-        notes.append(f"{path.name} has no line end after its last line, which was left out")
+        notes.append(f"{path.name} has no newline after its last line, which was left out")
         content, whole = content[: content.rindex("\n") + 1], True
     counts = _field_counts(path, content, separator)
     wrong = np.flatnonzero((counts != len(names)) & (counts > 0))
@@ -44,12 +46,12 @@ def check_lines(
         what = f"{counts[wrong[0]]} fields, expected {len(names)} as in the header"
         if not whole and wrong[0] == len(counts) - 1:
             raise RecordingError(
-                f'{where}, the last: {what}; the file was cut, truncated="keep" reads what is there'
+                f'{where}, the last: {what}; the file was cut off, truncated="keep" reads the complete lines'
             )
         raise RecordingError(f"{where}: {what} ({len(wrong)} such lines)")
     if not whole:
         notes.append(
-            f"{path.name} has no line end after its last line; if it was cut, that may be incomplete"
+            f"{path.name} has no newline after its last line, which may be incomplete if the file was cut off"
         )
     return content, names
 
@@ -71,28 +73,28 @@ def _field_counts(path: Path, content: str, separator: str) -> np.ndarray:
 
 
 def as_bytes(content: str) -> bytes:
-    """UTF-8; half a character, which names in JSON can hold, is passed on, for the parser to complain of."""
+    """UTF-8; a lone surrogate, which JSON strings can hold, is passed on for the parser to reject."""
     return content.encode("utf-8", "surrogatepass")
 
 
 def match_header(
     path: Path, names: list[str], columns: Mapping[str, Any], optional: Mapping[str, Any]
 ) -> list[str]:
-    """The header with our names where they are asked for; other names are made to differ from these and each other."""
+    """The header with our names for the requested columns; all other names are made unique."""
     headers = [plain(name) for name in names]
     ours: dict[int, str] = {}
     for name, wanted in {**columns, **optional}.items():
         wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted)
         found = [i for i, header in enumerate(headers) if header in {plain(w) for w in wanted}]
         if len(found) > 1:
-            raise RecordingError(f"{path}: column {names[found[0]]!r} is there {len(found)} times")
+            raise RecordingError(f"{path}: column {names[found[0]]!r} occurs {len(found)} times")
         if not found and name in columns:
             raise RecordingError(
                 f"{path}: no column {' or '.join(map(repr, wanted))}, found: {', '.join(names)}"
             )
         if found:
             if found[0] in ours:
-                raise ValueError(f"column {names[found[0]]!r} is asked for as {ours[found[0]]} and as {name}")
+                raise ValueError(f"column {names[found[0]]!r} is requested as {ours[found[0]]} and as {name}")
             ours[found[0]] = name
     renamed = [ours.get(i, name) for i, name in enumerate(names)]
     for i, name in enumerate(renamed):
@@ -102,7 +104,7 @@ def match_header(
 
 
 def split_header(head: str, separator: str) -> list[str]:
-    """Names of columns in a header line; none in what is no such line."""
+    """Column names of a header line; empty if the line cannot be parsed as one."""
     try:
         return [name.strip() for name in next(csv.reader([head], delimiter=separator), [])]
     except csv.Error:
@@ -110,5 +112,5 @@ def split_header(head: str, separator: str) -> list[str]:
 
 
 def plain(header: str) -> str:
-    """A header as it is compared: "_" as a space, without case and a leading "#"."""
+    """A header in its normalised form for comparison: "_" as a space, lower case, no leading "#"."""
     return header.lstrip("# ").replace("_", " ").strip().casefold()

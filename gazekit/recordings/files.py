@@ -1,7 +1,7 @@
-"""Reading text, CSV and JSON so that a broken file is told by name, line and column.
+"""Reading text, CSV and JSON, with errors that name the broken file, line and column.
 
-All readers return what they read and a list of notes, sentences for `Recording.notes`. A file that ends too early
-is an error unless `truncated="keep"`, which leaves out the broken rest and says so in a note.
+All readers return the content and a list of notes, sentences for `Recording.notes`. A file that ends too
+early is an error unless `truncated="keep"`, which leaves out the broken rest and adds a note.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from gazekit.recordings.csv_lines import as_bytes, check_lines, match_header
 __all__ = ["Truncated", "has_file", "json_lines", "read_bytes", "read_csv", "read_json", "read_text"]
 
 Truncated = Literal["error", "keep"]
-_KEEP = 'truncated="keep" reads what is there'
+_KEEP = 'truncated="keep" reads the intact part'
 
 
 def has_file(folder: Path, name: str) -> bool:
-    """Whether a folder holds a file; False too for what cannot be looked into."""
+    """Whether a folder contains a file; also False for a folder that cannot be read."""
     try:
         return (folder / name).is_file()
     except (OSError, ValueError):
@@ -39,7 +39,8 @@ def read_bytes(path: Path, truncated: Truncated = "error") -> tuple[bytes, list[
 
     Raises:
         FileNotFoundError: no such file.
-        RecordingError: a folder or an unreadable file; a gzip file that is broken, or cut unless `truncated="keep"`.
+        RecordingError: a folder or an unreadable file; a gzip file that is broken, or cut off unless
+            `truncated="keep"`.
     """
     try:
         content = path.read_bytes()
@@ -60,26 +61,28 @@ def _gunzip(path: Path, content: bytes, truncated: Truncated) -> tuple[bytes, li
             raise RecordingError(f"{path}: not a readable gzip file ({error})") from error
         if not unpack.eof:
             if truncated != "keep":
-                raise RecordingError(f"{path}: the gzip file ends too early, it was cut; {_KEEP}")
-            return b"".join(parts), [f"{path.name} is cut: its first {sum(map(len, parts))} bytes were read"]
+                raise RecordingError(f"{path}: the gzip file ends too early, it was cut off; {_KEEP}")
+            return b"".join(parts), [
+                f"{path.name} is cut off: its first {sum(map(len, parts))} bytes were read"
+            ]
         content = unpack.unused_data.lstrip(b"\0")
         if not content:
             return b"".join(parts), []
 
 
 def read_text(path: Path, truncated: Truncated = "error") -> tuple[str, list[str]]:
-    """The text of a file: UTF-8, UTF-16 where it starts with its byte order mark, else Latin-1 with a note.
+    """The text of a file: UTF-16 if it has that byte order mark, else UTF-8, or Latin-1 with a note.
 
     Raises:
         FileNotFoundError: no such file.
-        RecordingError: as `read_bytes`; bytes that are no text.
+        RecordingError: as `read_bytes`; bytes that are not text.
     """
     content, notes = read_bytes(path, truncated)
     wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
     if not wide and b"\0" in content:
         line = content.count(b"\n", 0, content.index(b"\0")) + 1
         raise RecordingError(
-            f"{path}, line {line}: a zero byte, expected text; the file is damaged or binary"
+            f"{path}, line {line}: found a zero byte, expected text; the file is damaged or binary"
         )
     try:
         return content.decode("utf-16" if wide else "utf-8-sig"), notes
@@ -89,7 +92,7 @@ def read_text(path: Path, truncated: Truncated = "error") -> tuple[str, list[str
                 f"{path}: not readable as UTF-16 ({error.reason}), is it complete?"
             ) from error
         line = content.count(b"\n", 0, error.start) + 1
-        note = f"{path.name} is not UTF-8 (first in line {line}); it was read as Latin-1"
+        note = f"{path.name} is not UTF-8 (first at line {line}); it was read as Latin-1"
         return content.decode("latin-1"), [*notes, note]
 
 
@@ -98,7 +101,7 @@ def read_json(path: Path, kind: type = dict) -> Any:
 
     Raises:
         FileNotFoundError: no such file.
-        RecordingError: not JSON, cut off, a key that occurs twice in one object, another outermost value.
+        RecordingError: not JSON, cut off, a duplicate key in one object, an outermost value of another kind.
     """
     text, _ = read_text(path)
     content = _parse_json(text, str(path))
@@ -108,13 +111,13 @@ def read_json(path: Path, kind: type = dict) -> Any:
 
 
 def json_lines(path: Path, truncated: Truncated, notes: list[str]) -> Iterator[dict[str, Any]]:
-    """The objects of a file with one JSON object a line (".gz" or plain), one after the other; empty lines hold none.
+    """The objects of a file with one JSON object per line (".gz" or plain), in order; empty lines are skipped.
 
     Args:
-        notes: what is odd is added here.
+        notes: notes about the file are appended here.
     Raises:
         FileNotFoundError: no such file.
-        RecordingError: as `read_text`; a line that is no JSON object (the last one is left out if "keep").
+        RecordingError: as `read_text`; a line that is not a JSON object (the last one is left out if "keep").
     """
     text, more = read_text(path, truncated)
     notes += more
@@ -129,12 +132,12 @@ def json_lines(path: Path, truncated: Truncated, notes: list[str]) -> Iterator[d
         try:
             record = _DECODER.decode(line)
         except (ValueError, RecursionError) as error:
-            told = _no_json(f"{path}, line {number}", error)
+            problem = _no_json(f"{path}, line {number}", error)
             if end < len(text):
-                raise told from error
+                raise problem from error
             if truncated != "keep":
-                raise RecordingError(f"{told}; the file was cut in its last line; {_KEEP}") from error
-            notes.append(f"{path.name} is cut: line {number}, its last, was left out")
+                raise RecordingError(f"{problem}; the file was cut off in its last line; {_KEEP}") from error
+            notes.append(f"{path.name} is cut off: line {number}, its last, was left out")
             return
         if not isinstance(record, dict):
             raise RecordingError(
@@ -165,7 +168,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique)  # making one takes as long as reading a short line
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique)  # creating one takes as long as reading a short line
 
 
 def read_csv(
@@ -184,18 +187,21 @@ def read_csv(
     """A table with a header line. Headers are compared without case, a leading "#", and with "_" as a space.
 
     Args:
-        columns: our name -> header, or several headers of which one is there; all must be there.
+        columns: our name -> header, or alternative headers; all columns must be present.
         optional: the same for columns that may be absent.
-        text: our names of text columns; the other named ones are numbers (float64, or int64 where all are whole).
-        integers: our names of columns that must be whole numbers without a missing one, for nanoseconds.
-        missing: what stands for a missing number, which is NaN. "nan" in any case always does.
+        text: our names of text columns; the other named columns are numeric (float64, or int64 if all values
+            are whole).
+        integers: our names of columns of whole numbers without missing values, for nanoseconds.
+        missing: strings that mark a missing number, read as NaN. "nan" in upper or lower case always does.
         header: names of the columns of a file that has no header line.
     Returns:
-        One row a line, named columns first and others behind under their own header, as pandas reads them; and notes.
+        One row per line, named columns first, then the others under their own header, as pandas reads them;
+        and notes.
     Raises:
         FileNotFoundError: no such file.
-        RecordingError: as `read_text`; no header, a column that is absent or there twice, a line with another number
-            of fields, text in a column of numbers. With "keep" a last line without line end is left out.
+        RecordingError: as `read_text`; no header, a column that is absent or occurs twice, a line with the
+            wrong number of fields, text in a numeric column. With "keep" a last line without a newline is
+            left out.
     """
     content, notes = read_text(path, truncated)
     if header is not None:
@@ -209,7 +215,9 @@ def read_csv(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            table = pd.read_csv(io.BytesIO(as_bytes(content)), **options)  # StringIO: 4 bytes a letter
+            table = pd.read_csv(
+                io.BytesIO(as_bytes(content)), **options
+            )  # StringIO takes 4 bytes per character
     except (ValueError, Warning, OverflowError) as error:
         raise RecordingError(f"{path}: not a readable table ({error})") from error
     known = [name for name in (*columns, *(optional or {})) if name in renamed]

@@ -1,4 +1,4 @@
-"""Recordings among the files of a study."""
+"""Finding the recordings among the files of a study."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["Found", "find_recordings"]
 
 
 class Found(NamedTuple):
-    """What lies at some paths.
+    """What was found at the given paths.
 
-    `recordings`: (path, format) in order of path; `others`: files of no recording, folders that cannot be read;
-    `failed`: what looks like a recording by its name and is none, and why.
+    `recordings`: (path, format) in order of path; `others`: files that belong to no recording, unreadable
+    folders; `failed`: paths that look like a recording by name but are not one, with the reason.
     """
 
     recordings: list[tuple[Path, str]]
@@ -26,15 +26,15 @@ class Found(NamedTuple):
 
 
 def find_recordings(paths: Iterable[str | Path], format: str | None = None) -> Found:
-    """Recordings at these paths and, where a path is a folder that is none itself, in it and below.
+    """Recordings at these paths; a folder that is not itself a recording is searched recursively.
 
     Args:
-        paths: files and folders. A path that is named is a recording, or an error; what lies in a folder may
-            be other things, which are listed.
-        format: what all that is named is; None: recognised.
+        paths: files and folders. A file given here must be a recording; other files inside a folder are
+            allowed and listed.
+        format: the format of every path given; None: detect it.
     Raises:
         FileNotFoundError: no such path.
-        RecordingError: a file that is no known recording, or a folder without any.
+        RecordingError: a file of no known format, or a folder without recordings.
     """
     recordings: list[tuple[Path, str]] = []
     others: list[Path] = []
@@ -50,20 +50,20 @@ def find_recordings(paths: Iterable[str | Path], format: str | None = None) -> F
         else:
             recordings.append((path, recognise(path)))
         if len(recordings) + len(failed) == before:
-            raise RecordingError(f"{path}: no recording of a known format in this folder or below it")
+            raise RecordingError(f"{path}: no recording of a known format in this folder or its subfolders")
     return Found(list(dict.fromkeys(recordings)), others, failed)
 
 
 def _walk(
     folder: Path, recordings: list[tuple[Path, str]], others: list[Path], failed: dict[Path, str]
 ) -> None:
-    """A folder that is a recording, or would be if nothing were wrong with it, is one, whatever else lies in it."""
+    """A folder that is a recording, even a broken one, counts as one and is not searched further."""
     if name := fitting(folder):
         recordings.append((folder, name))
         return
     try:
         children = [child for child in sorted(folder.iterdir()) if not child.name.startswith(".")]
-    except OSError:  # one that may not be looked into stops none of the others
+    except OSError:  # an unreadable folder does not stop the search
         others.append(folder)
         return
     found = {child: name for child in children if not child.is_dir() and (name := fitting(child))}

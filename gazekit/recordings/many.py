@@ -1,4 +1,4 @@
-"""The same work on many recordings, in several processes; one that fails stops none of the others."""
+"""Processing many recordings in several processes; a failure does not stop the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Outcome", "for_each"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one item: `result`, or `error`, why there is none."""
+    """The outcome for one item: `result`, or `error`, the reason why there is none."""
 
     index: int
     result: Any = None
@@ -30,15 +30,15 @@ def for_each(
 ) -> Iterator[Outcome]:
     """Call work(item, *arguments) for every item and yield outcomes as they come.
 
-    Every error is an outcome; so are memory that ran out and a process that died, for the item that it had. An error
-    that is neither ValueError nor OSError is told with its kind and place: it is likely ours, not the item's. An
-    interrupt (Ctrl-C) stops what has not begun.
+    Every error becomes the outcome of its item, including running out of memory and a process that died. An
+    error that is neither ValueError nor OSError is reported with its type and location, as it is probably a
+    bug of ours. An interrupt (Ctrl-C) cancels items that have not started.
 
     Args:
-        work: a function of a module; it and what it returns travel between processes.
-        items: what to work on, each in turn.
+        work: a module-level function; it and its results must be picklable.
+        items: the items to process.
         arguments: further arguments, the same for all.
-        jobs: processes; None = one a core; 1 = this process.
+        jobs: number of processes; None: one per core; 1: this process.
     """
     arguments = tuple(arguments)
     jobs = min(os.cpu_count() or 1 if jobs is None else jobs, len(items))
@@ -47,7 +47,7 @@ def for_each(
             yield _outcome(index, work, item, arguments)
         return
     left = dict(enumerate(items))
-    while left:  # a process that dies takes the pool with it: what had not begun goes to a new one
+    while left:  # a process that dies breaks the pool: items that had not started go to a new one
         yield from _pooled(work, left, arguments, min(jobs, len(left)))
 
 
@@ -62,7 +62,7 @@ def _pooled(work: Callable, left: dict[int, Any], arguments: tuple, jobs: int) -
                 with _interrupts_kept():
                     future = pool.submit(_outcome, index, work, item, arguments)
                 running[future] = index
-                if len(running) >= jobs:  # no more than can run: if one dies it is among these
+                if len(running) >= jobs:  # no more than can run: one that dies had one of these
                     break
             if not running:
                 return
@@ -79,7 +79,7 @@ def _pooled(work: Callable, left: dict[int, Any], arguments: tuple, jobs: int) -
 
 
 def _alone(work: Callable, left: dict[int, Any], suspects: list[int], arguments: tuple) -> Iterator[Outcome]:
-    """One process for each of those that ran when one died, to find out which it was."""
+    """Run each item that was running when a process died in its own process, to find the one responsible."""
     context = multiprocessing.get_context("spawn")
     for index in suspects:
         item = left.pop(index)
@@ -94,9 +94,10 @@ def _alone(work: Callable, left: dict[int, Any], suspects: list[int], arguments:
 
 @contextmanager
 def _interrupts_kept() -> Iterator[None]:
-    """Processes that begin meanwhile see no Ctrl-C, which a terminal sends to all: this one ends their work.
+    """Shield processes started in this context from Ctrl-C, which a terminal sends to all; this process stops
+    them.
 
-    They inherit that the signal is blocked; one that comes meanwhile is delivered here afterwards.
+    They inherit the blocked signal; one that arrives meanwhile is delivered here afterwards.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
@@ -115,7 +116,7 @@ def _outcome(index: int, work: Callable, item: Any, arguments: tuple) -> Outcome
         return Outcome(index, error=str(error))
     except MemoryError:
         return Outcome(index, error="it does not fit into memory")
-    except Exception as error:  # one item must not take the others with it
+    except Exception as error:  # one item must not stop the others
         place = extract_tb(error.__traceback__)[-1]
         where = f"{os.path.basename(place.filename)}, line {place.lineno}"
         return Outcome(index, error=f"{type(error).__name__} in {where}: {error}")

@@ -1,4 +1,4 @@
-"""How pictures of recordings look: small text, thin lines, colours of Okabe and Ito (2008) for all colour vision."""
+"""Style of recording plots: small text, thin lines, the colour-blind-safe colours of Okabe and Ito (2008)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ GREY, BLUE, RED = "#666666", "#0072b2", "#d55e00"
 
 
 def label_axes(ax: Axes, x: str, y: str) -> None:
-    """Name both axes, in small text and thin lines."""
+    """Label both axes, with small text and thin lines."""
     ax.set_xlabel(x, fontsize=TEXT_PT)
     ax.set_ylabel(y, fontsize=TEXT_PT)
     ax.tick_params(labelsize=TEXT_PT, color=GREY)

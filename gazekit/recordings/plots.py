@@ -1,6 +1,6 @@
-"""Pictures of recordings: gaze over time, scanpath and heatmap over a stimulus, main sequence, AOI timeline.
+"""Plots of recordings: gaze over time, scanpath and heatmap over a stimulus, main sequence, AOI timeline.
 
-Every function draws on the axis that it is given and returns it. Only matplotlib's object interface is used: no
+Every function draws on the axes it is given and returns them. Only matplotlib's object interface is used: no
 display, no global state.
 """
 
@@ -39,16 +39,16 @@ def plot_gaze(
     start_ms: float = -np.inf,
     end_ms: float = np.inf,
 ) -> Axes:
-    """Horizontal and vertical position over time, events as coloured bands behind.
+    """Horizontal and vertical position over time, with events as coloured bands in the background.
 
-    Lines are broken where samples are invalid and where time has a gap. Long recordings are drawn as the lowest and
-    highest position of each of 2,000 stretches, so that nothing that stands out is lost.
+    Lines break at invalid samples and at gaps in time. Long recordings are drawn as the lowest and highest
+    position of each of 2,000 intervals, so that no outlier is lost.
 
     Args:
         ax: of any size; its limits and labels are set.
         gaze: one stream.
         events: `kind`, `onset_ms`, `offset_ms`; fixations, saccades, blinks and pursuit are drawn.
-        start_ms, end_ms: what is shown, start included, end not.
+        start_ms, end_ms: the range shown, start included, end excluded.
     """
     gaze = gaze.between(start_ms, end_ms)
     for column, (name, colour) in enumerate((("x", BLUE), ("y", RED))):
@@ -79,24 +79,24 @@ def plot_scanpath(
     ax: Axes, scanpath: Scanpath | pd.DataFrame, stimulus: str | Path | np.ndarray | None = None,
     size_px: tuple[int, int] | None = None,
 ) -> Axes:  # fmt: skip
-    """Fixations in order over what was seen: circles from dark to light, larger for longer ones, joined by arrows.
+    """Fixations in order over the stimulus: circles from dark to light, larger for longer ones, joined by arrows.
 
     See `gazekit.report.draw_scanpath` for how crowded scanpaths are thinned.
 
     Args:
         ax: of its final size, as text is sized in points.
-        scanpath: in pixels of the stimulus; or a table of one eye's fixations with `x_px`, `y_px`, `duration_ms`, of
-            which other kinds are left out if `kind` is there.
-        stimulus: a picture's file, or [H, W] or [H, W, 3 or 4]; None: an empty screen.
-        size_px: (width, height) that positions are in; needed without a picture as an array.
+        scanpath: in pixels of the stimulus; or a table of one eye's fixations with `x_px`, `y_px`,
+            `duration_ms`; with a `kind` column, other kinds are left out.
+        stimulus: an image file, or [H, W] or [H, W, 3 or 4]; None: an empty screen.
+        size_px: (width, height) of the pixel coordinates; needed unless the stimulus is an array.
     Raises:
-        ValueError: no size; a table without these columns, with both eyes or with numbers that are not finite.
+        ValueError: no size; a table without these columns, with both eyes or with non-finite numbers.
         TypeError: neither a scanpath nor a table.
         FileNotFoundError: no such picture.
     """
     scanpath = _scanpath(scanpath)
     size = _show(ax, stimulus, size_px)
-    # where gaze came from is unknown: put out of the way the mark moves no circle, and it is taken off
+    # the start of gaze is unknown: its marker is placed off the stimulus, where it displaces no circle, and removed
     draw_scanpath(ax, scanpath.xy_px, scanpath.duration_ms, (-10.0 * size[0], -10.0 * size[1]))
     for line in [line for line in ax.lines if line.get_gid() == "start"]:
         line.remove()
@@ -108,29 +108,30 @@ def plot_heatmap(
     size_px: tuple[int, int] | None = None, *, sigma_px: float | None = None, sigma_dva: float | None = None,
     screen: Screen | None = None,
 ) -> Axes:  # fmt: skip
-    """How long each place was fixated: durations at their positions, blurred by a Gaussian, over what was seen.
+    """Fixation time at each place: durations at their positions, blurred by a Gaussian, over the stimulus.
 
-    Colour is relative to the place looked at longest; below 5 % of it the stimulus shows alone. Without durations every
-    fixation counts the same. Fixations off the stimulus don't count.
+    Colour is relative to the maximum; below 5 % of it only the stimulus is visible. Without durations every
+    fixation has the same weight. Fixations off the stimulus don't count.
 
     Args:
         ax, scanpath, stimulus, size_px: as in `plot_scanpath`.
         sigma_px: standard deviation of the Gaussian in pixels of the stimulus, or
-        sigma_dva: in degrees, with the screen it was shown on at its own size; commonly 1.
+        sigma_dva: in degrees, for a stimulus shown at its own size on `screen`; commonly 1.
     Raises:
-        ValueError: as `plot_scanpath`; not just one sigma, or one that is not positive; degrees without a screen.
+        ValueError: as `plot_scanpath`; none or both of the sigmas, or one that is not positive; degrees
+            without a screen.
         TypeError, FileNotFoundError: as `plot_scanpath`.
     """
     scanpath = _scanpath(scanpath)
     if (sigma_px is None) == (sigma_dva is None):
-        raise ValueError(f"either sigma_px or sigma_dva is needed, got {sigma_px} and {sigma_dva}")
+        raise ValueError(f"exactly one of sigma_px and sigma_dva is needed, got {sigma_px} and {sigma_dva}")
     if sigma_dva is not None and screen is None:
-        raise ValueError("sigma_dva is in degrees: it needs the screen")
+        raise ValueError("sigma_dva is in degrees and needs screen=...")
     sigma = sigma_dva * screen.px_per_dva if sigma_px is None else sigma_px
     if not 0 < sigma < np.inf:
         raise ValueError(f"the Gaussian's standard deviation must be positive and finite, got {sigma} px")
     width, height = _show(ax, stimulus, size_px)
-    cell = max(1.0, sigma / 8)  # finer cells show nothing more
+    cell = max(1.0, sigma / 8)  # finer cells add no detail
     bins = int(np.ceil(height / cell)), int(np.ceil(width / cell))
     x, y = scanpath.xy_px.T
     time, _, _ = np.histogram2d(y, x, bins, ((0, height), (0, width)), weights=scanpath.duration_ms)
@@ -144,18 +145,19 @@ def plot_heatmap(
 
 
 def plot_main_sequence(ax: Axes, saccades: pd.DataFrame, label: str = "saccades") -> Axes:
-    """Peak velocity over amplitude of saccades, both logarithmic, with the line of a power law.
+    """Peak velocity over amplitude of saccades, on log-log axes, with a power-law fit.
 
-    Saccades lie along one line, the main sequence (Bahill, Clark and Stark 1975); what lies apart is often noise or a
-    blink. The line is the least-squares fit of log velocity on log amplitude, drawn from 10 saccades on.
+    Saccades lie along one line, the main sequence (Bahill, Clark and Stark 1975); outliers are often noise or
+    blinks. The line is the least-squares fit of log velocity on log amplitude, drawn if there are at least 10
+    saccades.
 
     Args:
         ax: of any size.
-        saccades: events with `amplitude_dva` and `peak_velocity_dva_s`; other kinds are left out if `kind` is there.
-            What is missing or not above zero can't be drawn, and is counted in the legend.
-        label: what the legend calls them; call again with other saccades to compare.
+        saccades: events with `amplitude_dva` and `peak_velocity_dva_s`; with a `kind` column, other kinds are
+            left out. Missing and non-positive values can't be drawn and are counted in the legend.
+        label: name in the legend; call again with other saccades to compare.
     Raises:
-        ValueError: a column that is absent.
+        ValueError: a missing column.
     """
     if missing := {"amplitude_dva", "peak_velocity_dva_s"} - set(saccades):
         raise ValueError(f"the table of saccades has no column {', '.join(sorted(missing))}")
@@ -164,8 +166,8 @@ def plot_main_sequence(ax: Axes, saccades: pd.DataFrame, label: str = "saccades"
     good = np.isfinite(amplitude) & np.isfinite(velocity) & (amplitude > 0) & (velocity > 0)
     a, v = amplitude[good], velocity[good]
     colour = _AOIS[sum(c.get_gid() == "saccades" for c in ax.collections) % len(_AOIS)]
-    told = f"{label}, n = {len(a)}" + (f" ({len(rows) - len(a)} undefined)" if len(a) < len(rows) else "")
-    ax.scatter(a, v, s=14, color=colour, alpha=0.55, linewidth=0, label=told, gid="saccades", zorder=2)
+    entry = f"{label}, n = {len(a)}" + (f" ({len(rows) - len(a)} undefined)" if len(a) < len(rows) else "")
+    ax.scatter(a, v, s=14, color=colour, alpha=0.55, linewidth=0, label=entry, gid="saccades", zorder=2)
     if len(a) >= 10 and np.ptp(a) > 0:
         slope, level = np.polyfit(np.log(a), np.log(v), 1)
         ends = np.array([a.min(), a.max()])
@@ -188,8 +190,9 @@ def plot_aoi_timeline(ax: Axes, mapped: pd.DataFrame, labels: Sequence[str]) -> 
     """When each AOI was looked at: fixations as full bars, visits (with the saccades inside) as light ones.
 
     Args:
-        ax: of any size; rows are the AOIs from above in the order of `labels`, background last.
-        mapped: of `gazekit.recordings.aoi.map_fixations`. Fixations without an AOI (no video frame) are not drawn.
+        ax: of any size; rows are the AOIs in the order of `labels` from the top, background last.
+        mapped: from `gazekit.recordings.aoi.map_fixations`. Fixations without an AOI (no video frame) are not
+            drawn.
         labels: `aoi_labels`.
     Raises:
         ValueError: as `visits`.
@@ -224,7 +227,7 @@ def _scanpath(given: Scanpath | pd.DataFrame) -> Scanpath:
         raise ValueError(f"the table of fixations has no column {', '.join(missing)}")
     rows = given[given["kind"] == "fixation"] if "kind" in given else given
     if "eye" in rows and rows["eye"].nunique() > 1:
-        raise ValueError(f"fixations of one eye are expected, got {sorted(rows['eye'].unique())}")
+        raise ValueError(f"expected fixations of one eye, got {sorted(rows['eye'].unique())}")
     return Scanpath(rows[["x_px", "y_px"]].to_numpy(float), rows["duration_ms"].to_numpy(float))
 
 
@@ -244,14 +247,14 @@ def _line(gaze: Gaze, column: int) -> tuple[np.ndarray, np.ndarray]:
 def _show(
     ax: Axes, stimulus: str | Path | np.ndarray | None, size_px: tuple[int, int] | None
 ) -> tuple[int, int]:
-    """Draw what was seen; returns its size."""
+    """Draw the stimulus and return its size."""
     picture = stimulus if isinstance(stimulus, np.ndarray) else None
     path = None if stimulus is None or picture is not None else Path(stimulus)
     if path is not None and not path.is_file():
         raise FileNotFoundError(f"no picture {path}")
     if size_px is None:
         if picture is None:
-            raise ValueError("size_px=(width, height) is needed where the stimulus is no array")
+            raise ValueError("size_px=(width, height) is needed unless the stimulus is an array")
         size_px = (picture.shape[1], picture.shape[0])
     draw_scene(ax, Scene("stimulus", size_px, np.zeros((0, 4)), image_path=path))
     if picture is not None:

@@ -1,4 +1,4 @@
-"""How good a recording is: lost data, precision, sampling, accuracy."""
+"""Data quality of a recording: lost data, precision, sampling, accuracy."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ __all__ = ["gaze_quality", "quality"]
 
 _BCEA_SHARE = 0.68
 _STILL = 5.0  # medians of speed
-_ROUNDING = 1e-6  # px/s: what rounding errors make of no movement
+_ROUNDING = 1e-6  # px/s: apparent speed of a still eye from rounding errors
 _NO_SCREEN = "no screen and no scene camera: give screen=Screen(width_px, height_px, width_cm, distance_cm)"
 
 
 def quality(
     recording: Recording, eye: Eye | None = None, window_ms: float = 200.0, view: View | None = None
 ) -> dict[str, Any]:
-    """The quality of one stream of a recording, one number a key: `pd.DataFrame([quality(r) for r in ...])` is a table.
+    """Quality of one stream of a recording, one number per key: `pd.DataFrame([quality(r) for r in ...])` is a table.
 
     Args:
-        eye: as of `Recording.gaze`.
-        window_ms: of the precision measures.
-        view: as of `gaze_quality`; None: the recording's screen, else its camera.
+        eye: as in `Recording.gaze`.
+        window_ms: window of the precision measures.
+        view: as in `gaze_quality`; None: the recording's screen, else its camera.
     Returns:
-        recording, tracker, eye; what `gaze_quality` returns; accuracy from the file's validations: validations
-        (their number for this eye), accuracy_mean_dva, accuracy_max_dva (the last one's mean and largest error);
-        reasons: for every name whose value is NaN, why.
-        Without any view precision is given in pixels and NaN in degrees.
+        recording, tracker, eye; what `gaze_quality` returns; accuracy from the file's validations:
+        validations (their number for this eye), accuracy_mean_dva, accuracy_max_dva (the last one's mean and
+        largest error); reasons: for each key whose value is NaN, why. Without a view, precision is given in
+        pixels and is NaN in degrees.
     Raises:
         ValueError: an eye that was not recorded, a window that is not positive.
     """
@@ -49,28 +49,29 @@ def quality(
 def gaze_quality(gaze: Gaze, view: View | None = None, window_ms: float = 200.0) -> dict[str, Any]:
     """Lost data, sampling and precision of one stream.
 
-    Precision is that of a still eye. A sample counts as still if it moves, by `velocity_dva_s` in pixels over 20 ms, at
-    most 5 times as fast as the median sample that moves at all (rounded positions often do not): in plain noise 5.1
-    medians are 6 standard deviations of an axis, and no unit or detector is needed. Windows of `window_ms` follow on
-    each other from the start of each still stretch (rests and shorter stretches are left out); the median over
-    windows is given. In a window of n samples: RMS-S2S is the root of the mean square angle between successive
-    samples; SD is sqrt(var x + var y), divisor n, of angles along two axes at right angles to the mean direction; BCEA,
-    the area of the ellipse that holds 68 % of a normal distribution, is 2 pi k sd_x sd_y sqrt(1 - rho^2),
-    k = -ln(1 - 0.68).
+    Precision is measured while the eye is still. A sample counts as still if its speed, by `velocity_dva_s`
+    in pixels over 20 ms, is at most 5 times the median of the non-zero speeds (rounded positions often give
+    zero): in pure noise 5.1 medians are 6 standard deviations of an axis, and no unit or detector is needed.
+    Consecutive windows of `window_ms` cover each still stretch from its start (remainders and shorter
+    stretches are left out); the median over windows is returned. In a window of n samples: RMS-S2S is the
+    root of the mean square angle between successive samples; SD is sqrt(var x + var y), divisor n, of angles
+    along two axes at right angles to the mean direction; BCEA, the area of the ellipse that holds 68 % of a
+    normal distribution, is 2 pi k sd_x sd_y sqrt(1 - rho^2), k = -ln(1 - 0.68).
 
     Sources: RMS-S2S and SD as Holmqvist, Nyström and Mulvey 2012 (ETRA, 45); their use side by side as Niehorster,
-    Zemblys, Beelders and Holmqvist 2020 (Behavior Research Methods 52, 2515); BCEA after Crossland and Rubin 2002
-    (Optometry and Vision Science 79, 735). The rule for a still eye is
-    ours. What the eye itself does in 200 ms, drift above all, is part of SD and BCEA.
+    Zemblys, Beelders and Holmqvist 2020 (Behavior Research Methods 52, 2515); BCEA after Crossland and Rubin
+    2002 (Optometry and Vision Science 79, 735). The rule for a still eye is ours. SD and BCEA include the
+    eye's own movement within 200 ms, mainly drift.
 
     Args:
         view: the screen, the scene camera or pixels per degree; None: pixels only.
     Returns:
-        samples; duration_ms (last time - first time); recorded_ms (the blocks' lengths, a sample's interval counted
-        for each last one); lost_share (invalid samples / samples); missing_share (time in steps of more than 1.5
-        intervals beyond one interval / recorded time); dropped_samples (how many would fit there);
-        rate_hz, interval_ms (median step), interval_sd_ms, interval_max_ms (of steps within blocks);
-        windows (their number); rms_s2s_px, sd_px, bcea_px2; rms_s2s_dva, sd_dva, bcea_dva2; reasons, as of `quality`.
+        samples; duration_ms (last time - first time); recorded_ms (summed length of the blocks, with one
+        sample interval added per block); lost_share (invalid samples / samples); missing_share (time in steps
+        of more than 1.5 intervals beyond one interval / recorded time); dropped_samples (how many would fit
+        there); rate_hz, interval_ms (median step), interval_sd_ms, interval_max_ms (of steps within blocks);
+        windows (their number); rms_s2s_px, sd_px, bcea_px2; rms_s2s_dva, sd_dva, bcea_dva2; reasons, as in
+        `quality`.
     Raises:
         ValueError: a window that is not positive and finite.
     """
@@ -101,7 +102,7 @@ def gaze_quality(gaze: Gaze, view: View | None = None, window_ms: float = 200.0)
         elif not known:
             reasons |= dict.fromkeys(names, _NO_SCREEN)
         else:
-            reasons |= dict.fromkeys(names, f"no {window_ms:g} ms of a still eye without a lost sample")
+            reasons |= dict.fromkeys(names, f"no {window_ms:g} ms window with a still eye and no lost sample")
         found |= dict(zip(names, values, strict=True))
     return found | {"reasons": reasons}
 
@@ -129,7 +130,7 @@ def _sampling(gaze: Gaze) -> dict[str, Any]:
 
 
 def _windows(gaze: Gaze, window_ms: float) -> tuple[np.ndarray, np.ndarray]:
-    """First and last sample of windows of the same number of samples, at least three, valid and still."""
+    """First and last sample of windows of equal size, at least three samples, all valid and still."""
     if len(gaze) < 3 or not np.isfinite(gaze.interval_ms):
         return np.empty(0, np.int64), np.empty(0, np.int64)
     size = max(3, round(window_ms / gaze.interval_ms))
@@ -183,7 +184,7 @@ def _accuracy(validation: pd.DataFrame, eye: str) -> tuple[dict[str, Any], dict[
     found: dict[str, Any] = {"validations": len(rows)}
     if len(rows) == 0 or eye == "mean":
         found |= dict.fromkeys(names, float("nan"))
-        why = "validations are of single eyes" if len(rows) else "the file holds no validation of this eye"
+        why = "validations are per eye" if len(rows) else "the file has no validation of this eye"
         return found, dict.fromkeys(names, why)
     row = rows.sort_values("t_ms", kind="stable").iloc[-1] if "t_ms" in rows else rows.iloc[-1]
     found |= {name: float(row[source]) if source in row else float("nan") for name, source in names.items()}

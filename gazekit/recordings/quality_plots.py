@@ -1,4 +1,4 @@
-"""Pictures of a recording's quality: time lost, and how far apart samples are. Each draws on the axis it is given."""
+"""Plots of a recording's quality: lost time and sample intervals. Each function draws on the axes it is given."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["plot_intervals", "plot_losses"]
 
 
 def plot_losses(ax: Axes, gaze: Gaze) -> Axes:
-    """How much of the time was lost: invalid samples, and on top samples that are missing from the file.
+    """Share of time lost: invalid samples, with samples that are missing from the file stacked on top.
 
-    Shares of each of up to 200 equal stretches of time. A sample stands for the time until the next, or for one median
-    interval where the next is more than 1.5 away; what then lacks is missing. Pauses between blocks count as neither.
-    Without two samples in one block nothing is drawn.
+    Shares are per interval, for up to 200 equal intervals. A sample stands for the time until the next, or
+    for one median interval if the next is more than 1.5 away; the rest is missing. Pauses between blocks
+    count as neither. Without two samples in one block nothing is drawn.
 
     Args:
         ax: of any size.
@@ -43,13 +43,13 @@ def plot_losses(ax: Axes, gaze: Gaze) -> Axes:
 
 
 def _times_lost(gaze: Gaze, at_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """[N] ms lost to invalid samples, lost to missing ones, and recorded at all, from the start to each time."""
+    """[N] ms lost to invalid samples, lost to missing ones, and recorded in total, from the start to each time."""
     t = gaze.t_ms
     step = np.diff(t, append=t[-1] + gaze.interval_ms)
     pause = np.zeros(len(t), bool) if gaze.block is None else np.diff(gaze.block, append=gaze.block[-1]) != 0
     own = np.where(pause | (step > 1.5 * gaze.interval_ms), np.minimum(step, gaze.interval_ms), step)
     lacking = np.where(pause, 0.0, step - own)
-    at = np.maximum(np.searchsorted(t, at_ms, side="right") - 1, 0)  # the sample that each time falls on
+    at = np.maximum(np.searchsorted(t, at_ms, side="right") - 1, 0)  # the sample at each time
     into_own = np.clip(at_ms - t[at], 0, own[at])
     into_lacking = np.clip(at_ms - t[at] - own[at], 0, lacking[at])
 
@@ -62,7 +62,7 @@ def _times_lost(gaze: Gaze, at_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
 
 
 def plot_intervals(ax: Axes, gaze: Gaze) -> Axes:
-    """How far apart samples are: a histogram of the steps between samples of one block, both axes logarithmic.
+    """Histogram of the intervals between samples of one block, on log-log axes.
 
     Without two samples in one block nothing is drawn.
 

@@ -1,7 +1,7 @@
-"""What a recording is once it is read: samples, events and messages in one clock, in pixels of one picture.
+"""A recording in memory: samples, events and messages on one clock, in pixels of one picture.
 
-Data flow: a reader (one file per tracker) makes a `Recording`; `Recording.gaze` gives one stream of it; detectors,
-quality and areas of interest work on streams and event tables and know no tracker.
+Data flow: a reader (one module per tracker) returns a `Recording`; `Recording.gaze` returns one stream of it;
+detectors, quality and areas of interest work on streams and event tables, independent of the tracker.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ MESSAGE_COLUMNS = ("t_ms", "text")
 
 @dataclass(frozen=True, eq=False)
 class Gaze:
-    """One stream of gaze: one eye, both averaged, or what a scene tracker makes of both.
+    """One stream of gaze: one eye, the mean of both, or the combined gaze of a head-mounted tracker.
 
     Args:
         t_ms: [T] float64, strictly increasing.
-        xy_px: [T, 2] float64, NaN where the tracker had none or calls it invalid.
+        xy_px: [T, 2] float64, NaN where the position is missing or marked invalid by the tracker.
         pupil: [T] in the unit of `Recording.pupil_unit`, NaN where unknown; or None.
-        block: [T] integer, which uninterrupted stretch of recording a sample belongs to; None = one stretch.
+        block: [T] integer, the uninterrupted stretch of recording that each sample belongs to; None: a single
+            stretch.
         eye: "left", "right", "mean", or "" where the tracker gives one combined gaze.
     Raises:
-        ValueError: lengths that differ, times that do not increase.
+        ValueError: different lengths, times that do not increase.
     """
 
     t_ms: np.ndarray
@@ -88,10 +89,10 @@ class Gaze:
         return 1000.0 / self.interval_ms
 
     def pieces(self, max_gap_ms: float | None = None) -> list[slice]:
-        """Stretches of samples without a gap in time: blocks, cut where a step is longer than `max_gap_ms`.
+        """Stretches of samples without a gap in time: blocks, split where a step is longer than `max_gap_ms`.
 
         Args:
-            max_gap_ms: by default 1.5 times the median step; invalid samples are no gap.
+            max_gap_ms: by default 1.5 times the median step; invalid samples are not gaps.
         """
         if len(self) == 0:
             return []
@@ -111,33 +112,34 @@ class Gaze:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """One recording of one person, as its reader found it. Nothing is interpolated, smoothed or left out.
+    """One recording of one person, as read from its files. Nothing is interpolated, smoothed or left out.
 
     Times are float64 milliseconds since `origin_ns` on the device's clock, for samples, events, messages and frames
     alike. Positions are pixels of `size_px` (the screen or the scene video), origin top-left, y down.
 
     Args:
-        path: what was read.
+        path: the file or folder that was read.
         tracker: for instance "EyeLink", "Neon", "Pupil Player", "Tobii Glasses 2".
-        samples: a row a sample, increasing in time: `t_ms`; for each of `eyes` with the suffix "_left" or "_right"
-            (none where the tracker gives one gaze): `x_px`, `y_px`, `pupil` where recorded, and `valid`, the
-            tracker's own word on the sample (positions are kept as they are in the file where it says no); `block`
-            where recording paused; and whatever else the file holds, under its own name.
-        events: what the vendor's software found: `EVENT_COLUMNS` and more where known (`x_end_px`, `y_end_px`,
-            `amplitude_dva`, `peak_velocity_dva_s`, `pupil`, `id`); `kind` is "fixation", "saccade", "blink" or the
-            vendor's word. `offset_ms` and `duration_ms` are as the vendor counts them.
-        messages: `t_ms`, `text`, and more where known: what experiment and operator wrote.
+        samples: one row per sample, increasing in time: `t_ms`; for each of `eyes`, with the suffix "_left"
+            or "_right" (no suffix if the tracker gives combined gaze): `x_px`, `y_px`, `pupil` if recorded,
+            and `valid`, the tracker's own flag (positions of invalid samples are kept as in the file);
+            `block` if recording paused; and the file's other columns under their own names.
+        events: events from the vendor's software: `EVENT_COLUMNS` and more where known (`x_end_px`,
+            `y_end_px`, `amplitude_dva`, `peak_velocity_dva_s`, `pupil`, `id`); `kind` is "fixation",
+            "saccade", "blink" or the vendor's term. `offset_ms` and `duration_ms` follow the vendor's
+            convention.
+        messages: `t_ms`, `text`, and more where known: messages of the experiment and the operator.
         eyes: ("left", "right"), one of them, or ("",).
-        size_px: (width, height) that positions are in, None if the file doesn't say.
-        screen: the display, for degrees; only who ran the study knows it, unless the file says.
+        size_px: (width, height) of the pixel coordinates, None if the file doesn't say.
+        screen: the display, for degrees; supply it unless the file states it.
         camera: the scene camera, for degrees in head-mounted recordings.
         video: scene video, None if absent.
         frame_t_ms: [F] float64 time of each scene frame, None without scene camera.
         origin_ns: t_ms = 0 on the device's clock, in integer nanoseconds (Unix time where the device has it).
         pupil_unit: "mm", "px", "area" (arbitrary), "diameter" (arbitrary) or "".
-        validation: what the file says about accuracy: `t_ms`, `eye`, `mean_error_dva`, `max_error_dva`, and more.
-        info: what else the files say, by their own names.
-        notes: what was odd and what was done about it, a sentence each, with counts.
+        validation: accuracy stated in the file: `t_ms`, `eye`, `mean_error_dva`, `max_error_dva`, and more.
+        info: other metadata of the files, under their own names.
+        notes: irregularities and how they were handled, one sentence each, with counts.
     """
 
     path: Path
@@ -165,12 +167,12 @@ class Recording:
 
         Args:
             path: a file (`.asc`, `.tsv`, `.csv`, ...) or the folder of a recording.
-            screen: the display that was looked at, for units in degrees.
-            format: of `gazekit.recordings.readers.FORMATS`; None: recognised by the content of the file or folder.
-            options: of that format's reader.
+            screen: the display, for units in degrees.
+            format: one of `gazekit.recordings.readers.FORMATS`; None: detect it from the content.
+            options: options of that format's reader.
         Raises:
             FileNotFoundError: no such path.
-            RecordingError: an unrecognised format, or a broken file; the text says where.
+            RecordingError: an unrecognised format, or a broken file; the message says where.
             ValueError: an unknown format or option.
         """
         path = Path(path).expanduser()
@@ -178,12 +180,12 @@ class Recording:
         return recording if screen is None else recording.with_screen(screen)
 
     def gaze(self, eye: Eye | None = None) -> Gaze:
-        """One stream of gaze with NaN wherever the tracker calls a sample invalid.
+        """One stream of gaze with NaN wherever the tracker marks a sample invalid.
 
         Args:
-            eye: "left", "right"; "mean" of both where both are valid, NaN elsewhere (so that losing an eye makes no
-                jump), without pupil unless both eyes have one; "best" the one with more valid samples, left on a tie.
-                None: the only one, else "best".
+            eye: "left" or "right"; "mean": the mean of both where both are valid, NaN elsewhere (so that
+                losing one eye causes no jump), without pupil unless both eyes have one; "best": the eye with
+                more valid samples, left on a tie. None: the only one, else "best".
         Raises:
             ValueError: an eye that was not recorded.
         """
@@ -214,12 +216,12 @@ class Recording:
         return valid, xy, self.samples[pupil].to_numpy(np.float64) if pupil in self.samples else None
 
     def fixations(self, eye: str | None = None) -> pd.DataFrame:
-        """The vendor's fixations, of one eye if named; empty where the tracker gave none."""
+        """The vendor's fixations, of one eye if given; empty if the tracker provided none."""
         rows = self.events[self.events["kind"] == "fixation"]
         return (rows if eye is None else rows[rows["eye"] == eye]).reset_index(drop=True)
 
     def with_screen(self, screen: Screen) -> Recording:
-        """The same recording, seen on this screen.
+        """A copy of the recording with this screen.
 
         Raises:
             ValueError: the file says that the screen has another resolution.

@@ -1,4 +1,4 @@
-"""A recording's report: a page of numbers and pictures in a folder of its own."""
+"""A recording's report: a page of numbers and figures in its own folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gazekit.scanpath import Scanpath
 
 __all__ = ["write_page"]
 
-SHOWN_MS = 10_000.0  # of the picture that shows single events
+SHOWN_MS = 10_000.0  # of the figure that shows single events
 ROWS = (
     ("duration", "duration_ms", "{:.0f} ms"),
     ("samples", "samples", "{:d}"),
@@ -38,12 +38,12 @@ ROWS = (
 def write_page(
     recording: Recording, events: pd.DataFrame, facts: dict[str, Any], eye: str, folder: Path
 ) -> None:
-    """Write report.md and its pictures.
+    """Write report.md and its figures.
 
     Args:
-        events: what `facts["detector"]` found.
-        facts: of `summary.facts_of`, with detector, agreement_f1 and warnings.
-        eye: the stream that was looked at, as of `Gaze.eye`.
+        events: events from `facts["detector"]`.
+        facts: from `summary.facts_of`, with detector, agreement_f1 and warnings.
+        eye: the eye of the stream, as in `Gaze.eye`.
     """
     pictures = _pictures(recording, events, eye, folder)
     lines = [f"# {recording.path.name}", "", f"{recording.tracker}{f', {eye} eye' if eye else ''}.", ""]
@@ -51,19 +51,19 @@ def write_page(
     for label, key, form in ROWS:
         value = facts[key]
         undefined = isinstance(value, float) and np.isnan(value)
-        told = f"undefined: {in_shell(facts['reasons'].get(key, ''))}" if undefined else form.format(value)
-        lines.append(f"| {label} | {told} |")
+        shown = f"undefined: {in_shell(facts['reasons'].get(key, ''))}" if undefined else form.format(value)
+        lines.append(f"| {label} | {shown} |")
     lines += ["", *_events(events, facts)]
     lines += [f"![{text}]({name})\n" for name, text in pictures]
     if recording.notes:
-        lines += ["What was odd:", "", *(f"- {in_shell(note)}" for note in recording.notes), ""]
+        lines += ["Notes:", "", *(f"- {in_shell(note)}" for note in recording.notes), ""]
     (folder / "report.md").write_text("\n".join(lines), encoding="utf-8")
 
 
 def _events(events: pd.DataFrame, facts: dict[str, Any]) -> list[str]:
     who = "the tracker" if facts["detector"] == "vendor" else facts["detector"]
-    lines = [f"Events of {who} ([all of them](events.csv)):", ""]
-    lines += ["| kind | number | median duration | F1 beside the tracker's |", "|---|---|---|---|"]
+    lines = [f"Events of {who} ([full table](events.csv)):", ""]
+    lines += ["| kind | number | median duration | F1 against the tracker's |", "|---|---|---|---|"]
     for kind, rows in events.groupby("kind"):
         f1 = facts["agreement_f1"].get(kind, float("nan"))
         lines.append(
@@ -100,7 +100,7 @@ def _pictures(recording: Recording, events: pd.DataFrame, eye: str, folder: Path
         path = Scanpath(fixations[["x_px", "y_px"]].to_numpy(), fixations["duration_ms"].fillna(0).to_numpy())
         width, height = recording.size_px
         sigma_px = width / 40
-        save("heatmap.png", f"how long each place was fixated (Gaussian of {sigma_px:.0f} px)", (6, 6 * height / width),
+        save("heatmap.png", f"heatmap of fixation time (Gaussian of {sigma_px:.0f} px)", (6, 6 * height / width),
              lambda ax: plot_heatmap(ax, path, size_px=recording.size_px, sigma_px=sigma_px))  # fmt: skip
     if {"amplitude_dva", "peak_velocity_dva_s"} <= set(events) and (events["kind"] == "saccade").any():
         save(

@@ -1,4 +1,4 @@
-"""Stretches of samples: where a condition holds without a break, and short gaps bridged on request."""
+"""Runs of samples for which a condition holds without a break, and bridging of short gaps."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["bridge_gaps", "cuts", "runs"]
 
 
 def runs(mask: np.ndarray, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Longest stretches of samples in which `mask` holds and before none of which, but the first, there is a cut.
+    """Maximal runs of samples in which `mask` holds, split at cuts.
 
     Args:
         mask: [T] bool.
-        cut: [T] bool, True where a sample does not follow on the one before it.
+        cut: [T] bool, True where a sample does not directly follow the previous one.
     Returns:
-        [R] first and [R] last index (inclusive) of each stretch, in order.
+        [R] first and [R] last index (inclusive) of each run, in order.
     """
     mask = np.asarray(mask, bool)
     before = np.empty_like(mask)
@@ -31,7 +31,7 @@ def runs(mask: np.ndarray, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def cuts(gaze: Gaze, max_gap_ms: float = 0.0) -> np.ndarray:
-    """[T] bool: the first sample of each of `Gaze.pieces`; steps up to `max_gap_ms` are no cut within a block."""
+    """[T] bool: the first sample of each of `Gaze.pieces`; within a block, steps up to `max_gap_ms` are not cuts."""
     found = np.zeros(len(gaze), bool)
     if len(gaze) > 1:
         limit = max(1.5 * gaze.interval_ms, max_gap_ms) if np.isfinite(gaze.interval_ms) else 0.0
@@ -41,10 +41,10 @@ def cuts(gaze: Gaze, max_gap_ms: float = 0.0) -> np.ndarray:
 
 
 def bridge_gaps(gaze: Gaze, max_gap_ms: float) -> Gaze:
-    """Fill short stretches of invalid positions by straight lines, as Olsen 2012 ("gap fill-in") does.
+    """Interpolate short runs of invalid positions linearly, as Olsen 2012 ("gap fill-in") does.
 
-    A gap is filled if the valid samples on both sides lie in one block and at most `max_gap_ms` apart. The pupil
-    stays as it is. A jump across a gap so becomes a fast movement that no fixation spans.
+    A gap is filled if the valid samples on both sides are in one block and at most `max_gap_ms` apart. The
+    pupil is not changed. A jump across a gap thus becomes a fast movement that no fixation spans.
 
     Raises:
         ValueError: max_gap_ms is negative or not finite.

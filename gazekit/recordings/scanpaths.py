@@ -1,4 +1,4 @@
-"""Scanpaths of a recording's trials, trials cut by messages or by a table of times."""
+"""Scanpaths of a recording's trials, which are defined by messages or by a table of times."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ TRIAL_COLUMNS = ("onset_ms", "offset_ms", "stimulus")
 
 @dataclass(frozen=True)
 class TrialMessages:
-    """Which messages begin and end a trial, as regular expressions that are searched in their text.
+    """The messages that begin and end a trial, as regular expressions searched for in the message text.
 
     Named groups of any of the three patterns become columns of the trials; one of them must be `(?P<stimulus>...)`.
-    A trial's times are those of the messages: a delay that is written before a message's text, as Experiment Builder
-    does, is not applied.
+    A trial's times are those of the messages: a delay written before the message text, as by Experiment
+    Builder, is not applied.
 
     Args:
         start: a message that begins a trial.
-        end: one that ends it; None: a trial lasts until the next begins, the last one until the last sample.
-        inside: a further message between the two, for what the start doesn't tell.
+        end: a message that ends it; None: a trial lasts until the next begins, the last one until the last
+            sample.
+        inside: a further message between the two, for values that the start message lacks.
     Raises:
-        ValueError: a pattern that is no regular expression, or no group `stimulus`.
+        ValueError: an invalid regular expression, or no group `stimulus`.
 
     >>> TrialMessages(r"^TRIALID \\d+ (?P<stimulus>\\S+)", r"^TRIAL_RESULT").end
     '^TRIAL_RESULT'
@@ -50,15 +51,17 @@ class TrialMessages:
             try:
                 groups |= set(re.compile(pattern).groupindex)
             except (re.error, TypeError) as error:
-                raise ValueError(f"{name}: {pattern!r} is no regular expression ({error})") from error
+                raise ValueError(
+                    f"{name}: {pattern!r} is not a valid regular expression ({error})"
+                ) from error
         if "stimulus" not in groups:
             raise ValueError(
-                f"start: {self.start!r} has no group (?P<stimulus>...) that says what was seen, nor has end or inside"
+                f"no group (?P<stimulus>...) names the stimulus in start {self.start!r}, end or inside"
             )
 
 
 class TrialScanpath(NamedTuple):
-    """One trial of a recording and what was looked at in it."""
+    """The scanpath of one trial of a recording."""
 
     stimulus: str
     onset_ms: float
@@ -67,16 +70,16 @@ class TrialScanpath(NamedTuple):
 
 
 def cut_trials(recording: Recording, messages: TrialMessages) -> pd.DataFrame:
-    """Trials of a recording by its messages.
+    """Trials of a recording as defined by its messages.
 
-    A trial runs from a message `start` to the first `end` after it. What is unclear stays visible: a trial without end
-    before the next start has `offset_ms` NaN, one that no message names has `stimulus` "".
+    A trial runs from a message `start` to the first `end` after it. Ambiguities stay visible: a trial without
+    an end before the next start has `offset_ms` NaN; one without a stimulus message has `stimulus` "".
 
     Returns:
-        A row a trial in order, numbered from 1: `onset_ms`, `offset_ms`, `stimulus`, and a text column for every other
-        named group.
+        One row per trial in order, numbered from 1: `onset_ms`, `offset_ms`, `stimulus`, and a text column
+        for every other named group.
     Raises:
-        RecordingError: no message begins a trial.
+        RecordingError: no message matches `start`.
     """
     said = recording.messages.sort_values("t_ms", kind="stable")
     text, t_ms = [str(line) for line in said["text"]], said["t_ms"].to_numpy(np.float64)
@@ -84,7 +87,7 @@ def cut_trials(recording: Recording, messages: TrialMessages) -> pd.DataFrame:
     if not starts:
         examples = ", ".join(repr(line[:60]) for line in dict.fromkeys(text[:1000])) or "none"
         raise RecordingError(
-            f"{recording.path}: no message fits start {messages.start!r}; "
+            f"{recording.path}: no message matches start {messages.start!r}; "
             f"its {len(text)} messages begin with: {examples[:400]}"
         )
     last_ms = recording.samples["t_ms"].iloc[-1] if len(recording.samples) else np.nan
@@ -104,7 +107,7 @@ def cut_trials(recording: Recording, messages: TrialMessages) -> pd.DataFrame:
 
 
 def _groups(messages: TrialMessages, lines: list[str]) -> dict[str, str]:
-    """Every named group of the patterns, "" where no line of the trial has it; the first line that does decides."""
+    """Every named group of the patterns, from the first line of the trial that has it; "" if none does."""
     found: dict[str, str] = {}
     for pattern in filter(None, (messages.start, messages.end, messages.inside)):
         found |= {name: found.get(name, "") for name in re.compile(pattern).groupindex}
@@ -121,22 +124,25 @@ def scanpaths(
     events: pd.DataFrame | None = None,
     observer: str | None = None,
 ) -> list[TrialScanpath]:
-    """The scanpath of each trial: fixations that begin in it, onset included, offset not.
+    """The scanpath of each trial: fixations that begin in it, onset included, offset excluded.
 
-    A fixation that was under way at the onset belongs to what was seen before and is no part of it; one that outlasts
-    the trial counts with its whole duration.
+    A fixation already under way at the trial's onset belongs to what came before and is excluded; one that
+    outlasts the trial counts with its full duration.
 
     Args:
-        recording: what was recorded.
-        trials: `onset_ms`, `offset_ms`, `stimulus` a trial, in ms as in the recording; or the messages that tell them.
-        events: fixations of one eye from a detector; None: the tracker's own, of the eye with more valid samples.
-        observer: who looked; None: the name of the recording's file without its ending.
+        recording: the recording.
+        trials: `onset_ms`, `offset_ms` and `stimulus` per trial, in ms as in the recording; or the messages
+            that define them.
+        events: fixations of one eye from a detector; None: the tracker's own, of the eye with more valid
+            samples.
+        observer: the observer's name; None: the name of the recording's file without its extension.
     Returns:
-        A scanpath a trial, in the trials' order; a trial without fixation has an empty one.
+        One scanpath per trial, in the trials' order; a trial without fixations has an empty one.
     Raises:
-        RecordingError: no fixations at all, a trial without end or stimulus, or that ends before it begins, or lies
-            outside of the recording, or with a fixation that has no position or duration.
-        ValueError: tables without these columns or with text for times, fixations of both eyes or without an onset.
+        RecordingError: no fixations at all; a trial without an end or a stimulus, that ends before it begins,
+            that lies outside the recording, or with a fixation that has no position or duration.
+        ValueError: tables without these columns or with text for times, fixations of both eyes or without an
+            onset.
     """
     if isinstance(trials, TrialMessages):
         trials = cut_trials(recording, trials)
@@ -164,15 +170,15 @@ def scanpaths(
 
 
 def fixations_of(recording: Recording) -> pd.DataFrame:
-    """The tracker's own fixations by onset; where both eyes have some, those of the eye with more valid samples.
+    """The tracker's own fixations by onset; if both eyes have some, those of the eye with more valid samples.
 
     Raises:
-        RecordingError: the tracker gave none.
+        RecordingError: the tracker provided none.
     """
     fixations = recording.fixations()
     if len(fixations) == 0:
         raise RecordingError(
-            f"{recording.path}: holds no fixations of the tracker; find them with a detector and pass events=..."
+            f"{recording.path}: has no fixations from the tracker; detect them with a detector and pass events=..."
         )
     if fixations["eye"].nunique() > 1:
         fixations = recording.fixations(recording.gaze("best").eye)
@@ -186,18 +192,18 @@ def _one_eye(events: pd.DataFrame) -> pd.DataFrame:
     if fixations["onset_ms"].isna().any():
         raise ValueError(f"{int(fixations['onset_ms'].isna().sum())} fixations have no onset")
     if "eye" in fixations and fixations["eye"].nunique() > 1:
-        raise ValueError(f"fixations of one eye are expected, got {sorted(fixations['eye'].unique())}")
+        raise ValueError(f"expected fixations of one eye, got {sorted(fixations['eye'].unique())}")
     return fixations.sort_values("onset_ms", kind="stable", ignore_index=True)
 
 
 def _check_trial(where: str, onset_ms: float, offset_ms: float, stimulus: str) -> None:
     if pd.isna(stimulus) or not str(stimulus):
         raise RecordingError(
-            f"{where}, from {onset_ms:.10g} ms: no stimulus is given, nor does a message of the trial name one"
+            f"{where}, from {onset_ms:.10g} ms: no stimulus is given and no message of the trial names one"
         )
     if not np.isfinite(onset_ms) or not np.isfinite(offset_ms):
         raise RecordingError(
-            f"{where} ({stimulus}), from {onset_ms:.10g} ms: has no end before the next begins"
+            f"{where} ({stimulus}), from {onset_ms:.10g} ms: has no end before the next trial begins"
         )
     if offset_ms <= onset_ms:
         raise RecordingError(
@@ -206,7 +212,7 @@ def _check_trial(where: str, onset_ms: float, offset_ms: float, stimulus: str) -
 
 
 def _check_recorded(where: str, recording: Recording, onset_ms: float, offset_ms: float) -> None:
-    """Times from the start of a recording whose clock starts elsewhere would give a trial without fixations."""
+    """Times counted from the recording's start, rather than on its clock, would give trials without fixations."""
     t_ms = recording.samples["t_ms"].to_numpy()
     if len(t_ms) and (offset_ms <= t_ms[0] or onset_ms > t_ms[-1]):
         raise RecordingError(

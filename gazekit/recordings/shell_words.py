@@ -1,4 +1,4 @@
-"""Options that errors and notes name as Python has them, as the shell has them."""
+"""Translates options that errors and notes name in Python syntax into shell syntax."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _OPTIONS = {
 
 
 def in_shell(text: str) -> str:
-    """A sentence for who uses `gazekit recording`.
+    """A sentence rewritten for users of `gazekit recording`.
 
-    >>> in_shell('the file is cut; truncated="keep" reads what is there')
-    'the file is cut; --read truncated=keep reads what is there'
+    >>> in_shell('the file is cut off; truncated="keep" reads the intact part')
+    'the file is cut off; --read truncated=keep reads the intact part'
     """
     for python, shell in _OPTIONS.items():
         text = re.sub(python, shell, text)

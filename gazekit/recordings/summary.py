@@ -1,4 +1,4 @@
-"""What one recording comes to: facts, events of a detector beside the tracker's, and a folder with pictures."""
+"""Summary of one recording: facts, a detector's events compared with the tracker's, and a folder with figures."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ DETECTORS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """How recordings are read and looked at.
+    """How recordings are read and analysed.
 
     Args:
-        format: of `readers.FORMATS`, None = recognised.
-        options: of that format's reader.
-        screen: the display, None = as the file says.
-        px_per_dva: pixels of one degree, where neither screen nor scene camera is known.
-        eye: as of `Recording.gaze`.
-        detector: of `DETECTORS`; "vendor" are the tracker's own events; None = "ivt" where degrees are known, but
-            "vendor" where they are not, or where the tracker wore a scene camera and found fixations.
-        detector_options: its parameters.
+        format: one of `readers.FORMATS`; None: detect it.
+        options: options of that format's reader.
+        screen: the display; None: as stated in the file.
+        px_per_dva: pixels per degree, if neither screen nor scene camera is known.
+        eye: as in `Recording.gaze`.
+        detector: one of `DETECTORS`; "vendor": the tracker's own events; None: "ivt" if degrees are known,
+            but "vendor" if they are not, or for a head-mounted tracker that provides fixations.
+        detector_options: the detector's parameters.
     """
 
     format: str | None = None
@@ -53,21 +53,21 @@ class Settings:
     detector_options: dict[str, Any] = field(default_factory=dict)
 
     def open(self, path: Path) -> Recording:
-        """Read a recording so."""
+        """Read a recording with these settings."""
         return Recording.open(path, self.screen, format=self.format, **self.options)
 
     def view(self, recording: Recording) -> View | None:
-        """What turns its pixels to degrees, None if nothing is known."""
+        """What converts its pixels to degrees, None if unknown."""
         return recording.screen or recording.camera or self.px_per_dva
 
 
 def info(path: Path, settings: Settings) -> dict[str, Any]:
-    """Facts of a recording: `quality`, counts of the tracker's events of that eye (mean: of both), and more."""
+    """Facts about a recording: `quality`, counts of the tracker's events of that eye (mean: of both), and more."""
     return facts_of(settings.open(path), settings)
 
 
 def facts_of(recording: Recording, settings: Settings) -> dict[str, Any]:
-    """The same of a recording that has been read."""
+    """`info` for a recording that has already been read."""
     found = quality(recording, settings.eye, view=settings.view(recording))
     counts = _of_eye(recording, found["eye"])["kind"].value_counts().sort_index()
     return found | {
@@ -81,11 +81,11 @@ def facts_of(recording: Recording, settings: Settings) -> dict[str, Any]:
 
 
 def detect(recording: Recording, settings: Settings) -> tuple[str, pd.DataFrame]:
-    """Which detector ran, and its events of one eye.
+    """The name of the detector that ran, and its events of one eye.
 
     Raises:
-        RecordingError: a detector that needs degrees, and no screen is known.
-        ValueError: parameters that the detector lacks.
+        RecordingError: the detector needs degrees and no screen is known.
+        ValueError: unknown detector parameters.
     """
     gaze, view = recording.gaze(settings.eye), settings.view(recording)
     theirs = _of_eye(recording, gaze.eye)
@@ -95,13 +95,13 @@ def detect(recording: Recording, settings: Settings) -> tuple[str, pd.DataFrame]
         if settings.detector_options:
             names = ", ".join(sorted(settings.detector_options))
             raise ValueError(
-                f"the tracker's own events have no parameters, got {names}: choose a detector too"
+                f"the tracker's own events take no parameters, got {names}: choose a detector as well"
             )
         return name, theirs
     if view is None:
         raise RecordingError(
-            f"{recording.path}: {name} needs degrees of visual angle, and the file does not say how far the screen "
-            "was: give --screen WxH --width-cm CM --distance-cm CM, or --px-per-dva PX"
+            f"{recording.path}: {name} needs degrees of visual angle, but the file does not state the screen "
+            "distance: give --screen WxH --width-cm CM --distance-cm CM, or --px-per-dva PX"
         )
     return name, _detector(name, settings.detector_options).detect(gaze, view)
 
@@ -110,9 +110,9 @@ def _warnings(recording: Recording, name: str) -> list[str]:
     if name == "vendor" or not recording.head_mounted:
         return []
     return [
-        f"{name} sees movements of the head as those of the eyes: gaze is in pixels of a scene camera, which moves "
-        "with the head. The tracker's own events (--detector vendor), where it has some, allow for that; else try a "
-        "higher threshold (--set threshold_dva_s=100 for ivt) and look at the result"
+        f"{name} cannot tell head movements from eye movements: gaze is in pixels of a scene camera, which moves "
+        "with the head. The tracker's own events (--detector vendor), if it has any, allow for that; otherwise try "
+        "a higher threshold (--set threshold_dva_s=100 for ivt) and check the result"
     ]
 
 
@@ -121,11 +121,11 @@ def _no_heatmap(recording: Recording) -> list[str]:
         return []
     option = "--read size_px=WxH" if recording.head_mounted else "--screen WxH --width-cm CM --distance-cm CM"
     why = " and there is no scene video" if recording.head_mounted and recording.video is None else ""
-    return [f"no heatmap: the file does not say how large the picture is{why}; {option} does"]
+    return [f"no heatmap: the file does not state the picture's size{why}; give {option}"]
 
 
 def _of_eye(recording: Recording, eye: str) -> pd.DataFrame:
-    """The tracker's events of one eye, and those that belong to none; of both where gaze is their mean."""
+    """The tracker's events of one eye, and those of no particular eye; events of both eyes if gaze is their mean."""
     if eye == "mean":
         return recording.events
     return recording.events[recording.events["eye"].isin((eye, ""))].reset_index(drop=True)
@@ -137,7 +137,7 @@ def _detector(name: str, options: dict[str, Any]) -> Any:
     kind = getattr(detectors, DETECTORS[name])
     known = [f.name for f in fields(kind)]
     if unknown := sorted(set(options) - set(known)):
-        raise ValueError(f"{name} has no parameter {', '.join(unknown)}, only {', '.join(known)}")
+        raise ValueError(f"{name} has no parameter {', '.join(unknown)}, expected {', '.join(known)}")
     return kind(**options)
 
 
@@ -145,8 +145,9 @@ def events(path: Path, settings: Settings, out: Path | None) -> dict[str, Any]:
     """Detect events, write them to the file `out` if given, and compare them with the tracker's.
 
     Returns:
-        detector, eye; counts by kind; agreement_f1 with the tracker's events of this eye, by kind, at an overlap of
-        half of the time in either; table, the events, if there is no `out`; notes, and warnings about the detector.
+        detector, eye; counts by kind; agreement_f1 with the tracker's events of this eye, by kind, for an
+        overlap of half of the time in either; table, the events, if `out` is not given; notes; warnings about
+        the detector.
     """
     recording = settings.open(path)
     name, found = detect(recording, settings)
@@ -164,7 +165,7 @@ def events(path: Path, settings: Settings, out: Path | None) -> dict[str, Any]:
 
 
 def _agreement(recording: Recording, found: pd.DataFrame, settings: Settings) -> dict[str, float]:
-    """F1 with the tracker's events, by kind; empty where there is nothing to compare."""
+    """F1 against the tracker's events, by kind; empty if there is nothing to compare."""
     from gazekit.recordings.agreement import event_agreement
 
     gaze = recording.gaze(settings.eye)
@@ -175,7 +176,7 @@ def _agreement(recording: Recording, found: pd.DataFrame, settings: Settings) ->
 
 
 def report(path: Path, settings: Settings, folder: Path) -> dict[str, Any]:
-    """Write a folder with report.md, its pictures, quality.json and events.csv; returns what `info` does, and more."""
+    """Write a folder with report.md, its figures, quality.json and events.csv; returns what `info` does, and more."""
     from gazekit.recordings.report_page import write_page
 
     recording = settings.open(path)
@@ -196,7 +197,7 @@ def _write_csv(table: pd.DataFrame, out: Path) -> None:
 
 
 def plain(value: Any) -> Any:
-    """The same as JSON has it: NaN is null."""
+    """The value in JSON types: NaN becomes null."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

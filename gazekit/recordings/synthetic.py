@@ -1,4 +1,4 @@
-"""Made-up gaze whose events are known: fixations, saccades on the main sequence, glissades, pursuit, blinks, noise."""
+"""Synthetic gaze with known events: fixations, saccades on the main sequence, glissades, pursuit, blinks, noise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gazekit.recordings.recording import Gaze
 
 __all__ = ["Synthetic", "SyntheticGaze"]
 
-_SHAPE = 2.5, 3.0  # of a saccade's velocity profile: a beta density, steeper at its start
+_SHAPE = 2.5, 3.0  # of a saccade's velocity profile: a beta density, steeper at the start
 _TREMOR_HZ, _TREMOR_DVA = 90.0, 0.002
 _DRIFT_DVA, _DRIFT_S = 0.05, 0.3
 _PURSUIT_MS, _PURSUIT_DVA_S = (300.0, 800.0), (8.0, 20.0)
@@ -24,7 +24,7 @@ _GLISSADE_MS, _PUPIL, _LID_MS = 24.0, 1000.0, 30.0
 
 
 class Synthetic(NamedTuple):
-    """The gaze, its true events (columns as of `IVT.detect`) and the screen it is on."""
+    """The gaze, its true events (columns as from `IVT.detect`) and its screen."""
 
     gaze: Gaze
     events: pd.DataFrame
@@ -33,24 +33,25 @@ class Synthetic(NamedTuple):
 
 @dataclass(frozen=True)
 class SyntheticGaze:
-    """A maker of gaze: what is looked at is drawn at random, what the tracker adds is white noise.
+    """A gaze generator: gaze targets are drawn at random, and the tracker adds white noise.
 
-    Fixations last 150 ms + an exponential time (mean 150 ms); in them the eye drifts (Ornstein-Uhlenbeck, SD
-    0.05 deg, 300 ms) and trembles (90 Hz, 0.002 deg). Saccades go anywhere on the inner screen, in a straight line in
-    2.2 ms/deg x amplitude + 21 ms, with the velocity profile of a beta(2.5, 3) density: its peak is 1.8 times the
-    mean, a peak of 420 deg/s for 10 deg. Glissades are a damped swing back and forth of 8 % of the saccade over
-    24 ms. Pursuit runs straight at constant 8 to 20 deg/s for 300 to 800 ms. In a blink, in the middle of a longer
-    fixation, 100 to 250 ms are lost; the pupil (1000, SD 1) falls by half in the 30 ms before and rises after.
+    Fixations last 150 ms plus an exponential time (mean 150 ms); during them the eye drifts
+    (Ornstein-Uhlenbeck, SD 0.05 deg, 300 ms) with tremor (90 Hz, 0.002 deg). Saccades go anywhere on the
+    inner screen in a straight line; they last 2.2 ms/deg x amplitude + 21 ms, with the velocity profile of a
+    beta(2.5, 3) density: its peak is 1.8 times the mean, 420 deg/s for 10 deg. Glissades are a damped
+    oscillation of 8 % of the saccade over 24 ms. Pursuit is straight, at a constant 8 to 20 deg/s for 300 to
+    800 ms. A blink in the middle of a longer fixation loses 100 to 250 ms; the pupil (1000, SD 1) shrinks by
+    half in the 30 ms before it and recovers after.
 
-    Sources: main sequence of duration from Carpenter 1988 (Movements of the Eyes); the other numbers are of the size
-    found in people, no model of anyone.
+    Sources: main sequence of duration from Carpenter 1988 (Movements of the Eyes); the other numbers are of a
+    magnitude typical of people, not a model of an individual.
 
     Args:
         rate_hz: samples per second.
-        duration_s: of the stream; the last event is cut there.
+        duration_s: length of the stream; the last event is truncated there.
         noise_dva: SD of white noise on each axis.
-        blink_share, pursuit_share: of fixations that hold a blink, that are pursuit.
-        glissade_share: of saccades with a glissade.
+        blink_share, pursuit_share: share of fixations that contain a blink, and that are pursuit.
+        glissade_share: share of saccades with a glissade.
         min_saccade_dva: smallest saccade.
         screen: 1920 x 1080 px, 53 cm wide, at 65 cm.
     Raises:
@@ -75,9 +76,9 @@ class SyntheticGaze:
                 raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
         path = _PURSUIT_MS[1] * _PURSUIT_DVA_S[1] / 1000 if self.pursuit_share else 0.0
         needed, there = max(self.min_saccade_dva, path), 0.9 * float(np.linalg.norm(self._reach))
-        if needed > there:  # from its middle one could look nowhere
+        if needed > there:  # from the centre no target would be far enough
             raise ValueError(
-                f"movements of {needed:g} degrees need a larger screen: here {there:.1f} at most"
+                f"movements of {needed:g} degrees need a larger screen: this one allows at most {there:.1f}"
             )
 
     @property
@@ -89,8 +90,9 @@ class SyntheticGaze:
         """A stream and its events; the same seed gives the same.
 
         Returns:
-            Events hold every sample once; a fixation with a blink in it is two. Onset and offset are times of the
-            first and last sample, as detectors give them; an event that no sample falls into is left out.
+            Every sample belongs to exactly one event; a blink splits its fixation in two. Onset and offset
+            are the times of the first and last sample, as detectors give them; an event without samples is
+            left out.
         """
         draw = np.random.default_rng(seed)
         t = np.arange(round(self.duration_s * self.rate_hz)) * (1000.0 / self.rate_hz)
@@ -129,12 +131,12 @@ class SyntheticGaze:
             add("saccade", 2.2 * float(np.linalg.norm(target - here)) + 21, target)
             if draw.random() < self.glissade_share:
                 add("glissade", _GLISSADE_MS, here)
-                rows[-1] = (*rows[-1][:3], *rows[-2][3:5], *here)  # the swing goes along the saccade
+                rows[-1] = (*rows[-1][:3], *rows[-2][3:5], *here)  # the oscillation is along the saccade
         names = ["kind", "onset_ms", "duration_ms", "x0", "y0", "x1", "y1"]
         return pd.DataFrame(rows, columns=names)
 
     def _target(self, draw: np.random.Generator, here: np.ndarray, least_dva: float) -> np.ndarray:
-        """A place on the inner screen at least so far away."""
+        """A position on the inner screen at least `least_dva` away."""
         while True:
             there = draw.uniform(-self._reach, self._reach)
             if np.linalg.norm(there - here) >= least_dva:

@@ -1,8 +1,8 @@
-"""How fast the eye turns: degrees from pixels, angles between directions, noise-robust angular speed.
+"""Eye velocity: degrees from pixels, angles between directions, noise-robust angular speed.
 
 Degrees are azimuth and elevation, arctan(offset / distance) on each axis, as `Screen.px_to_dva` and
-`SceneCamera.px_to_dva` give them. On such axes sqrt(dx^2 + dy^2) is no angle off the centre; the direction of gaze
-(tan azimuth, tan elevation, 1) gives the exact one.
+`SceneCamera.px_to_dva` return them. Off the centre, sqrt(dx^2 + dy^2) on these axes is not an angle; the
+direction of gaze (tan azimuth, tan elevation, 1) gives the exact one.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from gazekit.recordings.runs import cuts, runs
 __all__ = ["View", "angle_dva", "is_flat", "to_dva", "velocity_dva_s"]
 
 View = Screen | SceneCamera | float
-"""What turns pixels to degrees; a number is pixels per degree, the same everywhere."""
+"""What converts pixels to degrees; a number is a constant in pixels per degree."""
 
 _REGULAR = 0.01  # share of a sample interval by which steps may differ and still count as equal
 _CHUNK = 1 << 16
 
 
 def is_flat(view: View) -> bool:
-    """Whether degrees of this view are pixels over a constant, with no known centre.
+    """Whether degrees of this view are pixels divided by a constant, with no known centre.
 
     Raises:
         TypeError: neither a screen, a camera nor a number.
@@ -50,7 +50,7 @@ def to_dva(xy_px: np.ndarray, view: View) -> np.ndarray:
         return xy / view
     out = np.empty(xy.shape)
     rows, done = xy.reshape(-1, 2), out.reshape(-1, 2)
-    for start in range(0, len(rows), _CHUNK):  # a long recording needs no copies of its whole
+    for start in range(0, len(rows), _CHUNK):  # avoids copies of a whole long recording
         done[start : start + _CHUNK] = view.px_to_dva(rows[start : start + _CHUNK])
     return out
 
@@ -59,8 +59,8 @@ def angle_dva(a_dva: np.ndarray, b_dva: np.ndarray, flat: bool = False) -> np.nd
     """Angle between two directions of gaze.
 
     Args:
-        a_dva, b_dva: [..., 2] azimuth and elevation in degrees, as `to_dva` gives them.
-        flat: the degrees are pixels over a constant: then their Euclidean distance.
+        a_dva, b_dva: [..., 2] azimuth and elevation in degrees, as `to_dva` returns them.
+        flat: the degrees are pixels divided by a constant: the angle is their Euclidean distance.
     Returns:
         [...] degrees, NaN where either is.
     """
@@ -83,12 +83,12 @@ def velocity_dva_s(
 ) -> np.ndarray:
     """Angular speed of gaze by a Savitzky-Golay filter of order 2.
 
-    Around each sample a parabola is fitted to the direction of gaze; its slope gives the speed of turning
+    A parabola is fitted to the direction of gaze around each sample; its slope gives the angular speed
     |r x r'| / |r|^2 with r = (tan azimuth, tan elevation, 1). No window holds an invalid sample or spans a change of
     block or a missing sample (a step of more than 1.5 medians, as `Gaze.pieces`). In the first and last half window
-    of each uninterrupted stretch the slope is that of the nearest full window: one-sided fits are several times
-    noisier. Steps equal within 1 % take scipy's filter; unequal ones a fit of the same parabola to the times as
-    they are.
+    of each uninterrupted stretch the slope is that of the nearest full window: one-sided fits are several
+    times noisier. Steps that are equal within 1 % use scipy's filter; for unequal steps the same parabola is
+    fitted to the actual times.
 
     Source: Savitzky and Golay 1964 (Analytical Chemistry 36, 1627); order 2 over 20 ms, twice the shortest saccade,
     by Nyström and Holmqvist 2010 (Behavior Research Methods 42, 188).
@@ -96,11 +96,11 @@ def velocity_dva_s(
     Args:
         t_ms: [T] increasing times.
         xy_dva: [T, 2] azimuth and elevation, NaN where unknown.
-        window_ms: longest time from the first to the last sample of a window if steps are the median one; at least 3
-            samples whatever their rate (33 ms at 60 Hz).
+        window_ms: longest time from the first to the last sample of a window at the median step; at least 3
+            samples at any rate (33 ms at 60 Hz).
         block: [T] integers, as in `Gaze`.
-        max_gap_ms: steps up to this long are no break.
-        flat: degrees are pixels over a constant: speed is then sqrt(x'^2 + y'^2).
+        max_gap_ms: steps up to this long are not breaks.
+        flat: degrees are pixels divided by a constant: speed is then sqrt(x'^2 + y'^2).
     Returns:
         [T] degrees per second; NaN at invalid samples and in stretches with fewer samples than a window.
     Raises:
@@ -112,7 +112,7 @@ def velocity_dva_s(
     speed = np.full(len(gaze), np.nan)
     cut = cuts(gaze, max_gap_ms)
     first, last = runs(gaze.valid, cut)
-    if not np.isfinite(gaze.interval_ms):  # every sample stands alone
+    if not np.isfinite(gaze.interval_ms):  # no two samples in one block
         return speed
     half = max(1, int(window_ms / 2 / gaze.interval_ms + 1e-9))
     long = last - first >= 2 * half
@@ -135,7 +135,7 @@ def velocity_dva_s(
 
 
 def _turn(plane: np.ndarray, slope: np.ndarray, flat: bool) -> np.ndarray:
-    """[T] speed in degrees per second from places on a plane and their slopes per second."""
+    """[T] speed in degrees per second from positions on a plane and their slopes per second."""
     (u, v), (du, dv) = plane.T, slope.T
     if flat:
         return np.hypot(du, dv)
@@ -143,7 +143,7 @@ def _turn(plane: np.ndarray, slope: np.ndarray, flat: bool) -> np.ndarray:
 
 
 def _slopes(gaze: Gaze, plane: np.ndarray, half: int, cut: np.ndarray) -> np.ndarray:
-    """[T, 2] slope per second where a full window fits into a stretch; elsewhere anything."""
+    """[T, 2] slope per second where a full window fits into a stretch; arbitrary elsewhere."""
     size, interval = 2 * half + 1, gaze.interval_ms
     step = np.diff(gaze.t_ms)[gaze.valid[1:] & gaze.valid[:-1] & ~cut[1:]]
     if np.abs(step - interval).max() <= _REGULAR * interval:

@@ -1,7 +1,8 @@
-"""Scene videos frame by frame: which frame is shown at a time, and exactly that frame's picture.
+"""Scene videos frame by frame: the frame shown at a given time, and its exact picture.
 
-Eye trackers film with a varying frame rate, so a frame is never `time * rate`: every frame has its own presentation
-time, and a picture is decoded from the key frame before it up to the frame that carries exactly that time.
+Eye trackers film at a variable frame rate, so the frame index is never `time * rate`: every frame has its own
+presentation time, and a picture is decoded from the preceding key frame up to the frame with exactly that
+time.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ __all__ = ["SceneVideo", "frame_at", "scene_size", "video_size"]
 
 
 def frame_at(frame_t_ms: np.ndarray, t_ms: np.ndarray | float) -> np.ndarray:
-    """Index of the frame that is seen at a time: the last one with time <= t.
+    """Index of the frame shown at a time: the last one with time <= t.
 
     Args:
         frame_t_ms: [F] increasing times of frames.
@@ -47,7 +48,7 @@ def video_size(path: Path) -> tuple[int, int]:
 def scene_size(
     video: Path | None, size_px: tuple[int, int] | None, notes: list[str]
 ) -> tuple[int, int] | None:
-    """The size that is given, else that of the video; None without both. An unreadable video is noted.
+    """The given size, else that of the video; None without either. An unreadable video adds a note.
 
     Raises:
         ValueError: a size that is not two positive integers.
@@ -85,15 +86,15 @@ def _opened(path: Path) -> Any:
         raise RecordingError(f"{path}: no video stream in this file")
     if container.streams.video[0].codec_context is None:
         container.close()
-        raise RecordingError(f"{path}: its video is in no known coding, is it damaged?")
+        raise RecordingError(f"{path}: the video's codec is unknown, is the file damaged?")
     return container
 
 
 class SceneVideo:
     """A video whose frames are read by index. Close it, or use it in a `with` statement.
 
-    Opening reads the presentation time of each frame without decoding. Frames in order are decoded one after the
-    other; any other order seeks to the key frame before.
+    Opening reads the presentation time of each frame without decoding. Consecutive frames are decoded
+    sequentially; any other order seeks to the preceding key frame.
 
     Args:
         path: the video.
@@ -101,8 +102,8 @@ class SceneVideo:
             times of the video itself.
     Raises:
         FileNotFoundError: no such file.
-        RecordingError: no video, a cut or damaged file, another number of frames than `frame_t_ms`, or times that
-            do not increase.
+        RecordingError: not a video, a truncated or damaged file, a number of frames other than in
+            `frame_t_ms`, or times that do not increase.
 
     Example:
         >>> with SceneVideo(recording.video, recording.frame_t_ms) as video:      # doctest: +SKIP
@@ -122,15 +123,15 @@ class SceneVideo:
         self._stream = self._container.streams.video[0]
         self._pts, self._keys = self._index()
         self._decoder: Iterator[Any] = iter(())
-        self._at: int | None = None  # pts of the last decoded frame, None where the decoder has no place
+        self._at: int | None = None  # pts of the last decoded frame, None if the decoder has no position
         self._last: tuple[int, np.ndarray] | None = None
         self.t_ms = self._pts * float(self._stream.time_base * 1000)
         if frame_t_ms is not None:
             self.t_ms = np.asarray(frame_t_ms, np.float64)
             if len(self.t_ms) != len(self._pts):
                 raise RecordingError(
-                    f"{self.path}: {len(self._pts)} frames, but the recording lists times of {len(self.t_ms)};"
-                    " video and times do not belong together, or one of them was cut"
+                    f"{self.path}: {len(self._pts)} frames, but the recording lists {len(self.t_ms)} frame times;"
+                    " the video and the times do not belong together, or one of them was cut off"
                 )
             if not (np.diff(self.t_ms) > 0).all():
                 raise RecordingError(f"{self.path}: the times of its frames do not increase")
@@ -155,7 +156,7 @@ class SceneVideo:
         declared = self._stream.frames
         if not keys or (declared and packets != declared):
             raise RecordingError(
-                f"{self.path}: {packets} of {declared or 'its'} frames are there, the video was cut"
+                f"{self.path}: only {packets} of {declared or 'its'} frames are present, the video was cut off"
             )
         pts = np.sort(np.array(times, np.int64))
         if (np.diff(pts) == 0).any():
@@ -173,14 +174,14 @@ class SceneVideo:
         return self._stream.codec_context.width, self._stream.codec_context.height
 
     def frame_at(self, t_ms: np.ndarray | float) -> np.ndarray:
-        """`frame_at` of this video's frames."""
+        """`frame_at` for this video's frames."""
         return frame_at(self.t_ms, t_ms)
 
     def read(self, index: int) -> np.ndarray:
         """[H, W, 3] uint8 RGB picture of a frame.
 
         Raises:
-            IndexError: not in 0 .. len - 1 (-1 is "no frame yet" of `frame_at`, not the last one).
+            IndexError: not in 0 .. len - 1 (-1 means "no frame yet" in `frame_at`, not the last frame).
             RecordingError: the frame cannot be decoded.
         """
         index = int(index)
@@ -191,14 +192,14 @@ class SceneVideo:
         return self._last[1].copy()
 
     def frames(self, indices: Iterable[int]) -> Iterator[np.ndarray]:
-        """The pictures of frames, one after the other; fastest in increasing order."""
+        """The pictures of the given frames in turn; fastest in increasing order."""
         return (self.read(index) for index in indices)
 
     def _decode(self, pts: int) -> np.ndarray:
         try:
             starts = [k for k, (shown, _) in enumerate(self._keys) if shown <= pts] or [0]
             near = self._at is not None and self._keys[starts[-1]][0] <= self._at < pts
-            # A container may land behind the key frame asked for: then the one before it is tried.
+            # A container may seek past the requested key frame: then try the one before it.
             for key in [None] * near + starts[::-1]:
                 if key is not None:
                     self._container.seek(self._keys[key][1], stream=self._stream, backward=True)
@@ -208,14 +209,14 @@ class SceneVideo:
         except (av.error.FFmpegError, OSError) as error:
             self._at = None
             raise self._damaged(pts, str(error)) from error
-        raise self._damaged(pts, "no such frame comes out of the decoder")
+        raise self._damaged(pts, "the decoder did not produce it")
 
     def _forward(self, pts: int) -> np.ndarray | None:
         for frame in self._decoder:
             self._at = frame.pts
             if frame.pts == pts:
                 if frame.is_corrupt:
-                    raise self._damaged(pts, "the decoder had to guess it")
+                    raise self._damaged(pts, "the decoder had to conceal errors")
                 return frame.to_ndarray(format="rgb24")
             if frame.pts is not None and frame.pts > pts:
                 break

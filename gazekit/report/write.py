@@ -37,12 +37,14 @@ def write_report(
         headline: columns of the main table; None takes the first six.
         notes: sentences for the reader.
         training: curves of the training and the step of the weights that are scored.
+    Raises:
+        ValueError: two rows of one name; see `score`.
     """
-    rows: dict[str, Predictor] = {name: system, **system.baselines}
-    for row, reference in data.references().items():
+    rows: dict[str, Predictor] = {name: system}
+    for row, predictor in (*system.baselines.items(), *data.references().items()):
         if row in rows:
-            raise ValueError(f"a model is named {row!r}, as a row that the data bring along: rename it")
-        rows[row] = reference
+            raise ValueError(f"two rows of the report are named {row!r}: rename the model or the baseline")
+        rows[row] = predictor
     scores = score(rows, data, metrics, settings)
     about = data.about()
     columns = headline or [c for c in scores.table[name]][:6]

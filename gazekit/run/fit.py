@@ -78,6 +78,8 @@ def prepared(cfg: DictConfig) -> tuple[Data, System]:
         if part not in data.parts or not len(data.parts[part]):
             raise ValueError(f"data have no items in the part {part!r}, parts: {', '.join(data.parts)}")
     system = build(recipe_of(cfg, data), _trust(cfg))
+    if cfg.name in system.baselines or cfg.name in data.references():
+        raise ValueError(f"name={cfg.name} is the name of another row of the report: choose another name")
     system.seed = data.seed = cfg.seed
     if cfg.get("optimizer"):
         system.optimizer, system.scheduler = instantiate(cfg.optimizer), instantiate(cfg.scheduler)

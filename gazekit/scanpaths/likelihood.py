@@ -1,7 +1,7 @@
-"""Held-out likelihood of scanpaths: what happened at each step, how probable a model held it, and chance.
+"""Held-out likelihood of scanpaths: the outcome of each step, its probability under a model, and chance.
 
-Step t of a scanpath of L fixations has seen t of them. Its outcome is fixation t for t < L and STOP for
-t = L; an empty scanpath has no outcome, because nobody can stop before the first fixation.
+At step t of a scanpath of L fixations, t of them are known. Its outcome is fixation t for t < L and STOP for
+t = L; an empty scanpath has no outcome, because stopping before the first fixation is impossible.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Likelihood", "negative_log_likelihood", "next_fixation", "next_outco
 
 
 class Likelihood(NamedTuple):
-    """Natural log-probabilities of what happened, by model and by chance, [B, steps], and which steps count."""
+    """Natural log-probabilities of the outcomes, by model and by chance, [B, steps], and the mask of valid steps."""
 
     log_prob: Tensor
     log_chance: Tensor
@@ -56,7 +56,7 @@ def next_outcome(log_prob: Tensor, batch: TrialBatch) -> Likelihood:
 
 
 def negative_log_likelihood(log_prob: Tensor, batch: TrialBatch) -> Tensor:
-    """[] mean over the outcomes, STOP included, of -log p: the cross-entropy that models are trained with.
+    """[] mean over the outcomes, STOP included, of -log p: the cross-entropy used to train models.
 
     A batch of empty scanpaths has no outcome; its loss is 0.
     """

@@ -1,7 +1,7 @@
-"""What every scanpath model offers, so that one report puts all of them in one table, and the sampler.
+"""The interface of every scanpath model, which lets one report compare all of them, and the sampler.
 
-A model says how likely each object, or STOP (the last column), is to come next. `log_prob` says it for all
-steps of known scanpaths at once; `begin`, `next_log_prob` and `advance` one step at a time, for n scanpaths
+A model gives the probability that each object, or STOP (the last column), comes next. `log_prob` covers all
+steps of known scanpaths at once; `begin`, `next_log_prob` and `advance` go one step at a time, for n scanpaths
 of each of B trials together.
 """
 
@@ -23,19 +23,19 @@ class ScanpathModel(Protocol):
     """A distribution over the next object given the objects fixated so far."""
 
     def log_prob(self, batch: TrialBatch) -> Tensor:
-        """[B, T + 1, N + 1] natural log-probabilities of what comes next after t fixations of each trial.
+        """[B, T + 1, N + 1] natural log-probabilities of the next object after t fixations of each trial.
 
-        Column N is STOP; it is -inf before the first fixation, padded objects always are.
+        Column N is STOP, which is -inf before the first fixation; padded objects are always -inf.
         """
 
     def begin(self, scenes: SceneBatch, n: int) -> Any:
-        """State of n scanpaths without a fixation, for each of B scenes. States offer `select(rows)`."""
+        """State of n scanpaths without a fixation, for each of B scenes. States provide `select(rows)`."""
 
     def next_log_prob(self, state: Any) -> Tensor:
         """[B, n, N + 1] natural log-probabilities of the next object or STOP."""
 
     def advance(self, state: Any, chosen: Tensor) -> Any:
-        """The state after the fixations [B, n]; rows that have stopped carry N and are ignored."""
+        """The state after the fixations [B, n]; rows that have stopped have index N and are ignored."""
 
 
 def masked_log_softmax(logits: Tensor, object_mask: Tensor, at_start: Tensor | bool) -> Tensor:
@@ -62,12 +62,12 @@ def sample(
     generator: torch.Generator | None = None,
     greedy: bool = False,
 ) -> Ragged:
-    """Generate n scanpaths for each scene, all together; trials whose n scanpaths have ended leave the batch.
+    """Generate n scanpaths for each scene in parallel; trials whose n scanpaths have ended leave the batch.
 
     Args:
         scenes: B scenes; repeat a row to generate for it twice.
-        max_fixations: a scanpath still going then is cut there.
-        generator: source of the draws (CPU).
+        max_fixations: length at which unfinished scanpaths are cut off.
+        generator: random number generator (CPU).
         greedy: take the most probable object or STOP instead of drawing.
     Returns:
         Ragged [B, n, T] object indices with T <= max_fixations.
@@ -86,7 +86,7 @@ def sample(
         if greedy:
             choice = log_prob.argmax(-1)
         else:
-            # multinomial on the CPU generator keeps draws the same on every device
+            # multinomial with the CPU generator gives the same draws on every device
             probability = log_prob.exp().flatten(0, 1).cpu()
             choice = (
                 torch.multinomial(probability, 1, generator=generator).to(device).view(log_prob.shape[:2])

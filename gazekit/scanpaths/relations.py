@@ -1,8 +1,8 @@
-"""Geometry and history between the fixated object and every candidate, the same numbers for every model.
+"""Geometric and history features between the fixated object and every candidate, shared by all models.
 
-`relations` gives them for all steps of known scanpaths at once, `RelationState` for one step of a scanpath
-that is being generated; both call `_features`, so a model cannot see different things in the two.
-Columns 0..N-1 are the objects, column N is the STOP token, which stands for the target.
+`relations` computes them for all steps of known scanpaths at once, `RelationState` for one step of a scanpath
+being generated; both call `_features`, so a model sees the same features in both cases.
+Columns 0..N-1 are the objects, column N is the STOP token, which represents the target.
 """
 
 from __future__ import annotations
@@ -28,22 +28,23 @@ PAIRWISE = (
     "on_target",
     "step",
 )
-"""What the pairwise baseline sees. Distances are in units of the scene's object spacing."""
+"""Features of the pairwise baseline. Distances are in units of the scene's object spacing."""
 
 RELATIONS = (
     *PAIRWISE, "log_dx", "log_dy", "same_column", "same_row", "gaze_dx", "gaze_dy", "gaze_distance",
     "return_dx", "return_dy", "recency", "visits", "turn", "last_amplitude", "last_dx", "last_dy", "x", "y",
 )  # fmt: skip
-"""What the relation bias of OAT sees: also rows and columns, the displacement from where the eye really is, the
-last saccade, the object before, and the place of the candidate in the picture."""
+"""Features of OAT's relation bias: also rows and columns, the displacement from the actual gaze position, the
+last saccade, the previous object, and the position of the candidate in the picture.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class _History:
-    """The past of R scanpaths of each of B trials, one a step or one a sample.
+    """The history of R scanpaths of each of B trials, one per step or one per sample.
 
     Attributes:
-        visits: [B, R, N] how often each object was fixated.
+        visits: [B, R, N] number of fixations of each object.
         last_visit: [B, R, N] step (from 1) of the last fixation on it, 0 = never.
         current, previous: [B, R] the two last fixated objects, -1 before the first fixation.
         step: [R] number of fixations so far.
@@ -73,7 +74,7 @@ def _places(scenes: SceneBatch, history: _History) -> tuple[Tensor, Tensor]:
 def _columns(scenes: SceneBatch, known: bool) -> Tensor:
     """[B, 1, N + 1, 2] centres of the objects and of the STOP token, in objects.
 
-    The token stands at the target where its place is known, else in the middle of the picture.
+    The token is at the target if its position is known, else at the centre of the picture.
     """
     spacing = scenes.spacing_px
     centres = scenes.centres_px / spacing[:, None]
@@ -91,8 +92,8 @@ def _features(scenes: SceneBatch, history: _History, gaze: Tensor | None, known:
     """[B, R, N + 1, F] features for R histories of each of B trials.
 
     Args:
-        scenes: B scenes, one a trial.
-        gaze: [B, R, 2] where the eye is, in objects; None = at the centre of the current object.
+        scenes: B scenes, one per trial.
+        gaze: [B, R, 2] gaze position, in objects; None: the centre of the current object.
         known: whether the observer knows where the target is.
     """
     here, before = _places(scenes, history)
@@ -100,7 +101,7 @@ def _features(scenes: SceneBatch, history: _History, gaze: Tensor | None, known:
     offset = columns - here[:, :, None]
     from_gaze = columns - (here if gaze is None else gaze)[:, :, None]
     saccade = (here - before)[:, :, None]
-    back = offset + saccade  # from the object before
+    back = offset + saccade  # from the previous object
     distance, amplitude = offset.norm(dim=-1), saccade.norm(dim=-1)
     position = columns * scenes.spacing_px[:, None, None] / scenes.size_px[:, None, None] * 2 - 1
     values = {
@@ -129,7 +130,7 @@ def _features(scenes: SceneBatch, history: _History, gaze: Tensor | None, known:
 
 
 def _visited(scenes: SceneBatch, history: _History, known: bool) -> dict[str, Tensor]:
-    """The features of which object is which and of what was fixated when, each broadcasting to [B, R, N + 1]."""
+    """The features of object identity and fixation history, each broadcasting to [B, R, N + 1]."""
     b, r, n = history.visits.shape
     index = torch.arange(n + 1, device=history.visits.device)
     target = scenes.target.clamp(min=0)
@@ -157,12 +158,12 @@ def relations(scenes: SceneBatch, objects: Tensor, known: bool = True, xy_px: Te
     """Features of every candidate at every step of known scanpaths.
 
     Args:
-        scenes: B scenes, one a trial.
-        objects: [B, T] fixated objects; what stands in padding does not matter to earlier steps.
-        known: whether the target's place is known to the observer.
-        xy_px: [B, T, 2] where the fixations landed; None = on the centres of their objects.
+        scenes: B scenes, one per trial.
+        objects: [B, T] fixated objects; padding does not affect earlier steps.
+        known: whether the observer knows the target's position.
+        xy_px: [B, T, 2] fixation positions; None: the centres of their objects.
     Returns:
-        [B, T + 1, N + 1, F]: step t has seen t fixations; F as in `RELATIONS`.
+        [B, T + 1, N + 1, F]: at step t, t fixations are known; F as in `RELATIONS`.
     """
     b, t = objects.shape
     n = scenes.boxes_px.shape[1]
@@ -185,7 +186,7 @@ def relations(scenes: SceneBatch, objects: Tensor, known: bool = True, xy_px: Te
 
 @dataclass(frozen=True, eq=False)
 class RelationState:
-    """What `_features` needs to know of the past of n scanpaths for each of B trials."""
+    """The history that `_features` needs, for n scanpaths of each of B trials."""
 
     scenes: SceneBatch
     visits: Tensor  # [B, n, N]
@@ -197,14 +198,14 @@ class RelationState:
 
     @classmethod
     def begin(cls, scenes: SceneBatch, n: int, known: bool = True) -> RelationState:
-        """No fixation yet, for n scanpaths a scene."""
+        """State without fixations, for n scanpaths per scene."""
         b, n_objects = scenes.object_mask.shape
         nothing = torch.zeros(b, n, n_objects, dtype=torch.long, device=scenes.target.device)
         nowhere = scenes.target.new_full((b, n), -1)
         return cls(scenes, nothing, nothing, nowhere, nowhere, 0, known)
 
     def advance(self, chosen: Tensor) -> RelationState:
-        """Add one fixation, [B, n] object indices; a STOP (index N) leaves the row as it is."""
+        """Add one fixation, [B, n] object indices; a STOP (index N) leaves the row unchanged."""
         stopped = chosen >= self.visits.shape[-1]
         safe = chosen.clamp(max=self.visits.shape[-1] - 1)
         hit = torch.nn.functional.one_hot(safe, self.visits.shape[-1]) * (~stopped)[..., None]
@@ -225,7 +226,7 @@ class RelationState:
         )  # fmt: skip
 
     def features(self) -> Tensor:
-        """[B, n, N + 1, F] features of every candidate now; the eye is on the centre of the current object."""
+        """[B, n, N + 1, F] current features of every candidate; gaze is at the centre of the current object."""
         step = torch.tensor([self.step], device=self.visits.device)
         history = _History(self.visits, self.last_visit, self.current, self.previous, step)
         return _features(self.scenes, history, None, self.known)

@@ -1,4 +1,4 @@
-"""`bench`: time what was made here beside what people would run instead."""
+"""`bench`: benchmarks of gazekit against the alternatives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EPILOG = """benches:
 {benches}
 
 settings:
-  out=FILE.json      write the numbers there as well, as a table to FILE.csv and as a picture to FILE.png
+  out=FILE.json      also write the numbers to this file, as a table to FILE.csv and as a figure to FILE.png
   device=cpu|cuda    default cpu
 
 examples:
@@ -31,9 +31,9 @@ examples:
   python -m gazekit bench kernels.roi_align out=roi_align.json
   OMP_NUM_THREADS=1 python -m gazekit bench oat             # on one thread
 
-The table shows medians of one call, in brackets 20 % and 80 % quantiles. "x" is how many times faster ours is
-than the reference, "peak MB" what one call needs beyond the memory held before it, ours and the reference's. The
-JSON file also holds versions, threads and processor. Other programs on the machine spoil the numbers: leave it idle.
+The table shows the median per call, with 20 % and 80 % quantiles in brackets. "x" is the speed-up over the
+reference, "peak MB" the memory of one call beyond that held before it, ours and the reference's. The
+JSON file also has versions, threads and processor. Other programs distort the numbers: keep the machine idle.
 """
 WIDTH_WITHOUT_TERMINAL = 110
 BUSY = 0.5
@@ -44,7 +44,7 @@ def main(rest: list[str]) -> int:
 
     Raises:
         ValueError: an unknown bench, setting or device.
-        FileNotFoundError, IsADirectoryError: `out` cannot be written; told before anything is timed.
+        FileNotFoundError, IsADirectoryError: `out` cannot be written; raised before anything is timed.
     """
     known = "\n".join(f"  {name:<8} {_title(make)}" for name, make in BENCHES.items() if "." not in name)
     parser = argparse.ArgumentParser(
@@ -61,7 +61,7 @@ def main(rest: list[str]) -> int:
         raise IsADirectoryError(f"out={out} is a folder, expected a file to write")
     if out is not None and out.suffix != ".json":
         raise ValueError(
-            f"out={out}: expected a name that ends in .json (.csv and .png are written beside it)"
+            f"out={out}: expected a name that ends in .json (.csv and .png are written next to it)"
         )
     if out is not None and not out.absolute().parent.is_dir():
         raise FileNotFoundError(f"out={out}: the folder {out.parent} does not exist")
@@ -73,10 +73,10 @@ def main(rest: list[str]) -> int:
 
 
 def bench(what: str, device: str = "cpu") -> dict[str, Any]:
-    """Measure one bench; returns what the JSON file holds.
+    """Run one benchmark; returns the content of the JSON file.
 
     Raises:
-        ValueError: an unknown bench, or a device that is not there.
+        ValueError: an unknown benchmark or device, or no CUDA device.
     """
     if what not in BENCHES:
         raise ValueError(f"unknown bench {what!r}, expected one of: {', '.join(BENCHES)}")
@@ -87,9 +87,9 @@ def bench(what: str, device: str = "cpu") -> dict[str, Any]:
     from gazekit.harness import busy_cores, measure, record
 
     if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device=cuda, but torch finds no CUDA device here")
+        raise ValueError("device=cuda, but torch finds no CUDA device")
     load = busy_cores()
-    with Console(stderr=True).status("making the cases") as status:
+    with Console(stderr=True).status("preparing the cases") as status:
         rows = measure(BENCHES[what](device), device, progress=status.update)
     return record(what, rows, device, load)
 
@@ -121,7 +121,9 @@ def _show(found: dict[str, Any]) -> None:
             console.print(f"  reference of {row['case']}: {row['reference']}")
     load = found["load_before"] or 0
     if load > BUSY:
-        console.print(f"  {load:.1f} cores were busy in the minute before: if they still are, time again")
+        console.print(
+            f"  {load:.1f} cores were busy in the previous minute: if they still are, the timings are unreliable"
+        )
 
 
 def _write(found: dict[str, Any], out: Path) -> None:
@@ -142,7 +144,7 @@ def _title(make: Callable) -> str:
 
 
 def _number(value: float | None) -> str:
-    """Four digits; what is absent shows as a dash."""
+    """Four digits; a dash for a missing value."""
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -1,4 +1,4 @@
-"""`data`: which data sets there are, whether a copy is whole, and how to get one, or the weights of a backbone."""
+"""`data`: list data sets, check whether a copy is complete, and download one, or the weights of a backbone."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ EPILOG = """examples:
 
 
 def main(rest: list[str]) -> int:
-    """Run `gazekit data ...`; 1 when `check` found broken records."""
+    """Run `gazekit data ...`; returns 1 if `check` found broken records."""
     parser = argparse.ArgumentParser(
         prog="gazekit data", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     actions = parser.add_subparsers(dest="action", required=True)
-    actions.add_parser("list", help="the data sets, a line each")
+    actions.add_parser("list", help="the data sets, one per line")
     actions.add_parser("info", help="one data set's card").add_argument("name", choices=NAMES)
-    checked = actions.add_parser("check", help="read a copy, count it, list what is broken")
+    checked = actions.add_parser("check", help="read a copy, count its records and list broken ones")
     checked.add_argument("name", help="a data set, or the path of a JSON file of scenes")
     checked.add_argument("--root", type=Path, help="its folder (default data/NAME)")
     fetched = actions.add_parser("fetch", help="download what is openly downloadable, with checksums")
-    fetched.add_argument("name", choices=(*NAMES, *backbones.NAMES), help="of a data set or of a backbone")
-    fetched.add_argument("--root", type=Path, help="where to (default data/NAME or data/backbones/NAME)")
+    fetched.add_argument("name", choices=(*NAMES, *backbones.NAMES), help="a data set or a backbone")
+    fetched.add_argument("--root", type=Path, help="target folder (default data/NAME or data/backbones/NAME)")
     options = parser.parse_args(rest)
     if options.action == "list":
         width = max(map(len, NAMES))

@@ -1,4 +1,4 @@
-"""`recording`: what is in eye-tracking recordings, their events, and a report with pictures; one file or a folder."""
+"""`recording`: facts and events of eye-tracking recordings, and a report with figures; for a file or a folder."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from gazekit.recordings.shell_words import in_shell
 
 __all__ = ["main"]
 
-EPILOG = """formats (recognised by what is in them):
+EPILOG = """formats (detected from the content):
 {formats}
 
 examples:
   python -m gazekit recording info session1.asc
-  python -m gazekit recording info recordings/ --out quality.json        # everything in the folder and below it
+  python -m gazekit recording info recordings/ --out quality.json        # the folder and its subfolders
   python -m gazekit recording events session1.asc --screen 1024x768 --width-cm 38 --distance-cm 60 > events.csv
   python -m gazekit recording events recordings/ --px-per-dva 36 --detector adaptive --out events/
   python -m gazekit recording events s.asc --px-per-dva 36 --detector ivt --set threshold_dva_s=40
@@ -36,22 +36,23 @@ examples:
   python -m gazekit recording info export.csv --format table --read size_px=1920x1080 \\
       --read 'columns={{"t_ms": "Time", "x_px": "Gaze X", "y_px": "Gaze Y"}}'
 
-A recording that cannot be read stops none of the others; it is listed at the end with the reason, and the exit
-status is 1. So are files in a folder that look like recordings by their names (.asc, .edf, gaze.csv ...) but are none.
+A recording that cannot be read does not stop the others; it is listed at the end with the reason, and the exit
+status is 1. The same applies to files in a folder that are named like recordings (.asc, .edf, gaze.csv ...) but are
+not.
 """
 
 
 _COLUMNS = (
-    "s: recorded, pauses left out; lost: time of samples without a position and of missing samples; RMS: sample to "
-    "sample, median of 200 ms; fix, sacc, blink: the tracker's own, of this eye (mean: of both)"
+    "s: recorded time without pauses; lost: time of samples without a position and of missing samples; RMS: "
+    "sample to sample, median over 200 ms windows; fix, sacc, blink: the tracker's own, for this eye (mean: both)"
 )
 
 
 def main(rest: list[str]) -> int:
-    """Run `gazekit recording ...`; 1 when a recording failed.
+    """Run `gazekit recording ...`; returns 1 if a recording failed.
 
     Raises:
-        ValueError, FileNotFoundError: options or paths that don't fit.
+        ValueError, FileNotFoundError: invalid options or paths.
     """
     options = _parser().parse_args(rest)
     from gazekit.errors import RecordingError
@@ -80,7 +81,7 @@ def main(rest: list[str]) -> int:
         console.print(f"written to {escape(str(out))}{pages}", soft_wrap=True)
     if found.others:
         names = ", ".join(p.name for p in found.others[:5]) + (", ..." if len(found.others) > 5 else "")
-        console.print(f"{len(found.others)} other files were left alone: {escape(names)}")
+        console.print(f"{len(found.others)} other files were ignored: {escape(names)}")
     for path, reason in failures.items():
         console.print(f"[red]failed[/] {escape(str(path))}\n  {escape(in_shell(reason))}", soft_wrap=True)
     if failures:
@@ -101,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     actions = parser.add_subparsers(dest="action", required=True)
     every = argparse.ArgumentParser(add_help=False)
     every.add_argument("paths", nargs="+", metavar="PATH", help="a recording, or a folder of recordings")
-    every.add_argument("--format", choices=FORMATS, help="what the paths are (default: recognised)")
+    every.add_argument("--format", choices=FORMATS, help="format of the paths (default: detected)")
     every.add_argument(
         "--read", action="append", default=[], metavar="NAME=VALUE", help="option of the format's reader"
     )
@@ -109,27 +110,27 @@ def _parser() -> argparse.ArgumentParser:
         "--screen", metavar="WxH", help="resolution of the display in pixels, for instance 1024x768"
     )
     every.add_argument("--width-cm", type=float, help="width of its picture area")
-    every.add_argument("--distance-cm", type=float, help="from the eyes to it")
-    every.add_argument(
-        "--px-per-dva", type=float, help="pixels of a degree, where no screen or camera is known"
-    )
+    every.add_argument("--distance-cm", type=float, help="distance from the eyes to the display")
+    every.add_argument("--px-per-dva", type=float, help="pixels per degree, if no screen or camera is known")
     every.add_argument(
         "--eye", choices=("left", "right", "mean", "best"), help="default: the one with more valid samples"
     )
-    every.add_argument("--jobs", type=int, help="processes (default: one a core)")
+    every.add_argument("--jobs", type=int, help="processes (default: one per core)")
     detecting = argparse.ArgumentParser(add_help=False)
     detecting.add_argument("--detector", choices=DETECTORS,
-                           help="default: ivt where degrees are known; vendor, the tracker's own events, elsewhere and "
+                           help="default: ivt if degrees are known; vendor, the tracker's own events, otherwise and "
                                 "with a scene camera")  # fmt: skip
     detecting.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="parameter of the detector"
     )
-    info = actions.add_parser("info", parents=[every], help="what is in them, and how good it is")
+    info = actions.add_parser("info", parents=[every], help="content and data quality")
     info.add_argument("--out", type=Path, metavar="FILE", help="write all facts as JSON")
     both = {"parents": [every, detecting]}
-    events = actions.add_parser("events", help="fixations and saccades, beside the tracker's own", **both)
-    events.add_argument("--out", type=Path, metavar="DIR", help="a CSV a recording; needed for several")
-    report = actions.add_parser("report", help="a folder a recording, with numbers and pictures", **both)
+    events = actions.add_parser(
+        "events", help="fixations and saccades, compared with the tracker's own", **both
+    )
+    events.add_argument("--out", type=Path, metavar="DIR", help="one CSV per recording; required for several")
+    report = actions.add_parser("report", help="one folder per recording, with numbers and figures", **both)
     report.add_argument(
         "--out", type=Path, default=Path("recording_report"), metavar="DIR", help="default: %(default)s"
     )
@@ -145,7 +146,7 @@ def _settings(options: argparse.Namespace) -> Any:
             raise ValueError("a screen needs all of --screen WxH, --width-cm and --distance-cm")
         screen = Screen(*_size(options.screen), options.width_cm, options.distance_cm)
     if screen is not None and options.px_per_dva is not None:
-        raise ValueError("--screen and --px-per-dva both say how large a degree is: give one of them")
+        raise ValueError("--screen and --px-per-dva both define the size of a degree: give one of them")
     if options.jobs is not None and options.jobs < 1:
         raise ValueError(f"--jobs must be at least 1, got {options.jobs}")
     return Settings(
@@ -157,7 +158,7 @@ def _settings(options: argparse.Namespace) -> Any:
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit()):
-        raise ValueError(f"a size is WIDTHxHEIGHT in pixels, for instance 1024x768; got {text!r}")
+        raise ValueError(f"a size must be WIDTHxHEIGHT in pixels, for instance 1024x768; got {text!r}")
     return int(width), int(height)
 
 
@@ -169,7 +170,7 @@ def _pairs(texts: list[str], option: str) -> dict[str, Any]:
         if not equals or not name:
             raise ValueError(f"{option} takes NAME=VALUE, got {text!r}")
         if name in ("path", "screen", "format"):
-            raise ValueError(f"{option} {text}: {name} has an option of its own")
+            raise ValueError(f"{option} {text}: {name} has its own option")
         try:
             found[name] = json.loads(value)
         except ValueError:
@@ -187,7 +188,7 @@ def _work(options: argparse.Namespace, settings: Any, paths: list[Path]) -> tupl
         return partial(summary.info, settings=settings), out
     if out is None:
         if len(paths) > 1:
-            raise ValueError(f"{len(paths)} recordings: --out DIR says where their events go")
+            raise ValueError(f"{len(paths)} recordings: give --out DIR, the folder for their events")
         return partial(summary.events, settings=settings, out=None), None
     names = _names(paths)
     targets = {
@@ -201,9 +202,9 @@ def _to(path: Path, work: Callable, settings: Any, targets: dict[Path, Path]) ->
 
 
 def _names(paths: list[Path]) -> dict[Path, str]:
-    """A name for each that no other could have: its own without suffix, after as many folders as that takes.
+    """A unique name per path: its own without suffix, preceded by as many folders as necessary.
 
-    Where no folder tells two apart (a_b.asc and a/b.asc, or one file by two ways) they are numbered.
+    If folders do not distinguish two paths (a_b.asc and a/b.asc, or one file by two paths), they are numbered.
     """
     could = {path: _could_be(path) for path in paths}
     count = Counter(name for names in could.values() for name in set(names))
@@ -255,14 +256,16 @@ def _show_info(results: dict[Path, dict[str, Any]], out: Path | None) -> None:
     if results:
         console = Console()
         least = Measurement.get(console, console.options.update(width=1000), table).minimum
-        Console(width=max(console.width, least)).print(table, soft_wrap=True)  # no number loses a digit
+        Console(width=max(console.width, least)).print(
+            table, soft_wrap=True
+        )  # so that no number is truncated
         console.print(_COLUMNS)
     for note in notes:
         Console(stderr=True).print(f"note: {escape(in_shell(note))}", soft_wrap=True)
 
 
 def _lost(facts: dict[str, Any]) -> float:
-    """Share of the time that has no position: samples that are invalid, and what is missing between samples."""
+    """Share of time without a position: invalid samples, and samples missing in between."""
     missing = facts["missing_share"] if facts["missing_share"] == facts["missing_share"] else 0.0
     return missing + (1 - missing) * facts["lost_share"]
 
@@ -280,7 +283,7 @@ def _show_events(results: dict[Path, dict[str, Any]], out: Path | None) -> None:
         )
         who = "the tracker's own events" if found["detector"] == "vendor" else found["detector"]
         eye = f", {found['eye']} eye" if found["eye"] else ""
-        beside = f" (beside the tracker's: {agreement})" if agreement else ""
+        beside = f" (agreement with the tracker's: {agreement})" if agreement else ""
         console.print(escape(f"{path.name}: {who}{eye}: {counts}{beside}"), soft_wrap=True)
         if out is None:
             found["table"].to_csv(sys.stdout, index=False)

@@ -2,12 +2,12 @@
 
 Source: Needleman and Wunsch 1970 (J. Mol. Biol. 48, 443); Wagner and Fischer 1974 (J. ACM 21, 168); Sakoe and
 Chiba 1978 (IEEE TASSP 26, 43).
-Layout: pairs first, [P, n] symbols or [P, n, m] scores and costs; sequences begin at 0 and `*_length` says
-where they end. What stands behind the end never matters.
-Forms (`impl`): "reference" is plain torch (`reference.py`, `buffers.py`, `warp_tables.py`); "triton" (`triton.py`)
-takes tables of float32, and sequences of which the shorter ones have up to 1023 entries, computes all pairs at
-once whatever `chunk` says, and beside its inputs keeps one table where a gradient or a path is wanted; "auto" is
-"triton" where that can run on the tensors' device. All give the same values, and the same gradients.
+Layout: pairs first, [P, n] symbols or [P, n, m] scores and costs; sequences begin at 0 and end at `*_length`;
+entries after the end are ignored. Implementations (`impl`): "reference" is plain torch (`reference.py`,
+`buffers.py`, `warp_tables.py`); "triton" (`triton.py`) takes float32 tables and pairs whose shorter sequence
+has up to 1023 entries, computes all pairs at once regardless of `chunk`, and in addition to its inputs keeps
+one table if a gradient or a path is needed; "auto" is "triton" if that can run on the tensors' device. All
+return the same values and gradients.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ def global_alignment(
     chunk: int | None = None,
     impl: Impl = "auto",
 ) -> Tensor:
-    """Needleman-Wunsch: the largest sum of substitution scores and gaps over all global alignments.
+    """Needleman-Wunsch: the maximum sum of substitution scores and gaps over all global alignments.
 
     Args:
         substitution: [P, n, m] score of pairing symbol i of the first sequence with symbol j of the second;
             float32 or float64, differentiable.
         a_length: [P] integers from 0 to n.
         b_length: [P] integers from 0 to m.
-        gap: score of one symbol without partner, usually 0 or negative.
+        gap: score of one unpaired symbol, usually 0 or negative.
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB (more under
             autograd, which keeps every diagonal).
         impl: "auto", "reference" or "triton".

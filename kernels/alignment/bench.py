@@ -1,8 +1,8 @@
-"""How fast the dynamic programmes are, beside plain Python loops over the cells of each pair's table.
+"""Speed of the dynamic programming compared with plain Python loops over the cells of each pair's table.
 
-The loops are those one finds: readable, with a function for the score of a cell. For the edit distance and the sum over
-a warp there is also the tightest loop that we could write, for one rule and no other: the ratio to that is what
-batching itself brings.
+The loops are the usual ones: readable, with a function for the score of a cell. For the edit distance and the sum over
+a warp there is also the tightest loop we could write, specialised for one rule: the ratio to it is the gain from
+batching alone.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from gazekit.kernels.alignment import (
 __all__ = ["Sizes", "cases"]
 
 GAP = -0.5
-KINDS = 26  # of symbols
+KINDS = 26  # of symbols in the alphabet
 LOOPS = "plain Python loops over the cells"
 TIGHT_LOOPS = "the tightest plain Python loops"
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much work the cases are.
+    """Sizes of the cases.
 
     Args:
-        pairs: of sequences in the comparison of all operators; the loops are timed on `loop_pairs` of them.
-        lengths: of the sequences, symbols or fixations.
-        growth: numbers of pairs of the first of `lengths`, for two of the operators.
+        pairs: sequence pairs in the comparison of all operators; the loops are timed on `loop_pairs` of them.
+        lengths: lengths of the sequences, in symbols or fixations.
+        growth: numbers of pairs with the first of `lengths`, for two of the operators.
     """
 
     pairs: int = 1000
@@ -50,7 +50,7 @@ class Sizes:
 
 
 def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
-    """All operators on a thousand pairs, with gradients where they have any, and growth with the pairs."""
+    """All operators on a thousand pairs, with gradients if supported, and scaling with the number of pairs."""
     sizes = sizes or Sizes()
     found = []
     for length in sizes.lengths:
@@ -98,7 +98,7 @@ def _strings(device: str, pairs: int, length: int, loop_pairs: int) -> list[Case
 
 
 def _tables(device: str, pairs: int, length: int, loop_pairs: int) -> list[Case]:
-    """What is given [P, n, n] scores or costs."""
+    """Operators that take [P, n, n] scores or costs."""
     table = _random_table(pairs, length)
     few, table, ends = table[:loop_pairs].tolist(), table.to(device), _ends(device, pairs, length)
 
@@ -124,7 +124,7 @@ def _tables(device: str, pairs: int, length: int, loop_pairs: int) -> list[Case]
 
 
 def _tight(device: str, pairs: int, length: int, loop_pairs: int) -> list[Case]:
-    """Edit distance and the sum over a warp beside loops that know their rule."""
+    """Edit distance and the sum over a warp compared with specialised loops."""
     a, b = (torch.randint(KINDS, (pairs, length), generator=torch.Generator().manual_seed(k)) for k in (0, 1))
     few = list(zip(a[:loop_pairs].tolist(), b[:loop_pairs].tolist(), strict=True))
     table, ends = _random_table(pairs, length), _ends(device, pairs, length)
@@ -139,7 +139,7 @@ def _tight(device: str, pairs: int, length: int, loop_pairs: int) -> list[Case]:
 
 
 def _gradients(device: str, pairs: int, length: int) -> list[Case]:
-    """Forward and backward; loops have no gradient, so the plain form stands beside (on a CPU it is what runs)."""
+    """Forward and backward; loops have no gradient, so the reference is plain torch (which "auto" uses on a CPU)."""
     table, ends = _random_table(pairs, length).to(device).requires_grad_(), _ends(device, pairs, length)
 
     def run(function: Callable[..., Tensor], **options) -> Callable[[], Tensor]:
@@ -179,7 +179,7 @@ def loop_alignment(n: int, m: int, score: Callable[[int, int], float], gap: floa
 
 
 def loop_warp(cost: list[list[float]], join: Callable[[float, float], float]) -> list[list[float]]:
-    """The table of least totals, cell by cell."""
+    """The table of minimum totals, cell by cell."""
     total = [[cost[0][0]]]
     for j in range(1, len(cost[0])):
         total[0].append(join(total[0][j - 1], cost[0][j]))
@@ -192,7 +192,7 @@ def loop_warp(cost: list[list[float]], join: Callable[[float, float], float]) ->
 
 
 def loop_path(cost: list[list[float]]) -> list[tuple[int, int]]:
-    """The cells of the warp of least sum, last to first."""
+    """The cells of the warp with the minimum sum, last to first."""
     total = loop_warp(cost, lambda total, cost: total + cost)
     i, j = len(cost) - 1, len(cost[0]) - 1
     path = [(i, j)]
@@ -204,7 +204,7 @@ def loop_path(cost: list[list[float]]) -> list[tuple[int, int]]:
 
 
 def tight_edits(a: list[int], b: list[int]) -> int:
-    """Levenshtein in one row, without `min`; symbols that are equal are always best paired."""
+    """Levenshtein in one row, without `min`; pairing equal symbols is always optimal."""
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
         corner = i - 1
@@ -225,7 +225,7 @@ def tight_edits(a: list[int], b: list[int]) -> int:
 
 
 def tight_warp(cost: list[list[float]]) -> float:
-    """The least sum over a warp, row by row, without `min`."""
+    """The minimum sum over a warp, row by row, without `min`."""
     row = list(accumulate(cost[0]))
     for costs in cost[1:]:
         previous, row, corner, left = row, [], inf, inf

@@ -1,7 +1,8 @@
-"""Alignment of strings, where a pair of symbols alone says how it scores, so that no [n, m] table is ever held.
+"""Alignment of strings, where the score depends only on the pair of symbols, so that no [n, m] table is
+stored.
 
-The same table F by the same anti-diagonals as in `reference.py`, pairs last. Symbols have no gradient, so
-three buffers are written in turn and nothing is allocated on the way: row i of a buffer is row i of F.
+It fills the same table F along the same anti-diagonals as `reference.py`, pairs last. Symbols have no gradient, so
+three buffers are reused in turn without further allocation: row i of a buffer is row i of F.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch import Tensor
 __all__ = ["best_string_score", "equality_scores", "table_scores"]
 
 Scores = Callable[[Tensor, Tensor, Tensor], None]
-"""Writes the scores of symbols a [cells, P] paired with b [cells, P] into the third [cells, P]."""
+"""Writes the scores of symbols a [cells, P] paired with b [cells, P] to the third argument [cells, P]."""
 
 
 def equality_scores(match: float, mismatch: float) -> Scores:
@@ -38,14 +39,14 @@ def table_scores(table: Tensor) -> Scores:
 def best_string_score(
     write: Scores, a: Tensor, b: Tensor, a_length: Tensor, b_length: Tensor, gap: float, free_end: bool
 ) -> Tensor:
-    """The largest score of an alignment that begins at both beginnings.
+    """The maximum score of an alignment that starts at the beginning of both sequences.
 
     Args:
-        write: of the scores of pairs of symbols.
+        write: writer of the scores of pairs of symbols.
         a: [n, P] symbols; `b` [m, P] likewise.
         a_length: [P]; `b_length` [P] likewise.
-        gap: score of leaving one symbol without partner.
-        free_end: take the largest F anywhere in the table instead of the one at both ends.
+        gap: score of one unpaired symbol.
+        free_end: return the maximum of F over the table instead of its value at both ends.
     Returns:
         [P] float64.
     """

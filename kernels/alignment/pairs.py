@@ -1,4 +1,4 @@
-"""What the alignments of padded pairs share: checks at the door, and how many pairs are computed at once."""
+"""Shared by the alignments of padded pairs: argument checks and chunking."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from gazekit.kernels.dispatch import check_tensors
 __all__ = ["check_chunk", "check_length", "check_table", "chunks", "pairs_last", "too_long"]
 
 _CHUNK_BYTES = 64 * 2**20
-# On the CPU a diagonal of all pairs should stay in the cache and below the size at which torch uses threads:
-# steps this short are soon done, and waking threads on a busy machine costs many times what they save.
+# On the CPU a diagonal of all pairs should fit in the cache and stay below the size at which torch uses threads:
+# for such short steps, waking threads on a busy machine costs far more than it saves.
 _CPU_DIAGONAL = 2**15
-_LONGEST = 1023  # rows that one program of the Triton form holds
+_LONGEST = 1023  # maximum number of rows per program of the Triton kernel
 
 
 def pairs_last(
     table: Tensor, a_length: Tensor, b_length: Tensor, rows: slice
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A view [n, m, P] of these rows of the table, up to their longest sequences, and their lengths."""
+    """A view [n, m, P] of these rows of the table, up to their longest sequences; and their lengths."""
     a, b = a_length[rows], b_length[rows]
     return table[rows, : int(a.max()), : int(b.max())].permute(1, 2, 0), a, b
 
@@ -32,7 +32,7 @@ def check_chunk(chunk: int | None) -> None:
 def check_table(
     name: str, table: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None
 ) -> tuple[Tensor, Tensor]:
-    """The lengths as int64, if all fits together."""
+    """The lengths as int64, after checking the arguments."""
     check_tensors(**{name: table})
     if table.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"{name} must be float32 or float64, got {table.dtype}")
@@ -44,7 +44,7 @@ def check_table(
 
 
 def check_length(name: str, length: Tensor, of: Tensor, longest: int) -> Tensor:
-    """As int64, of which sums do not overflow, if these are lengths of the pairs `of` [P, ...]."""
+    """The lengths as int64, whose sums do not overflow, after checking them against the pairs `of` [P, ...]."""
     check_tensors(**{name: length})
     if length.is_floating_point() or length.is_complex() or length.dtype == torch.bool:
         raise TypeError(f"{name} must be integers, got {length.dtype}")
@@ -58,7 +58,7 @@ def check_length(name: str, length: Tensor, of: Tensor, longest: int) -> Tensor:
 
 
 def chunks(pairs: Tensor, diagonal: int, copied: int, chunk: int | None) -> list[slice]:
-    """Rows of `pairs` [P, ...] by chunks; of each pair some eight diagonals and `copied` numbers are held."""
+    """Rows of `pairs` [P, ...] in chunks; about eight diagonals and `copied` numbers are stored per pair."""
     if chunk is None:
         chunk = _CHUNK_BYTES // (8 * (copied + 8 * diagonal))
         if pairs.device.type == "cpu":
@@ -68,7 +68,7 @@ def chunks(pairs: Tensor, diagonal: int, copied: int, chunk: int | None) -> list
 
 
 def too_long(n: int, m: int) -> str:
-    """Why the Triton form cannot take sequences of this length; "" = it can."""
+    """Why the Triton kernel cannot take sequences of this length; "" if it can."""
     return (
         f"the shorter sequences may have {_LONGEST} entries, got {min(n, m)}" if min(n, m) > _LONGEST else ""
     )

@@ -1,8 +1,8 @@
 """Alignment of many pairs of sequences at once, in plain torch.
 
-The table F[i, j] is filled along its anti-diagonals i + j = d: the cells of one of them depend on the two
-before it only, so that one step computes a whole diagonal of all pairs. Pairs are the *last* dimension here,
-which makes every slice of cells contiguous. Nothing is written in place: autograd goes through.
+The table F[i, j] is filled along its anti-diagonals i + j = d: each depends only on the previous two, so that
+one step computes a whole diagonal of all pairs. Pairs are the *last* dimension here, which makes every slice
+of cells contiguous. Nothing is written in place, so autograd works.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def matrix_diagonal(substitution: Tensor) -> Diagonal:
     flat = substitution.flatten(0, 1)
 
     def read(d: int, first: int, last: int) -> Tensor:
-        # (i-1, d-i-1) lies at (i-1) m + (d-i-1): one row further down the diagonal is m - 1 entries further
+        # (i-1, d-i-1) is at index (i-1) m + (d-i-1): one row further along the diagonal is m - 1 entries further
         start, step = (first - 1) * m + d - first - 1, max(m - 1, 1)
         return flat[start : start + (last - first) * step + 1 : step]
 
@@ -33,16 +33,16 @@ def matrix_diagonal(substitution: Tensor) -> Diagonal:
 def best_score(
     read: Diagonal, n: int, m: int, a_length: Tensor, b_length: Tensor, gap: float, dtype: torch.dtype
 ) -> Tensor:
-    """The largest score of a global alignment: F at (a_length, b_length) of each pair.
+    """The maximum score of a global alignment: F at (a_length, b_length) of each pair.
 
     F[i, 0] = i gap, F[0, j] = j gap,
     F[i, j] = max(F[i-1, j-1] + substitution(i, j), F[i-1, j] + gap, F[i, j-1] + gap).
 
     Args:
         read: substitution scores of one diagonal, [cells, P].
-        n: the longest first sequence; `m` the longest second one.
+        n: length of the longest first sequence; `m` of the longest second one.
         a_length: [P]; `b_length` [P] likewise.
-        gap: score of leaving one symbol without partner.
+        gap: score of one unpaired symbol.
         dtype: of the scores.
     Returns:
         [P].

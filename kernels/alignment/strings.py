@@ -1,4 +1,4 @@
-"""Alignment and edit distance of strings, where a pair of symbols alone says how it scores (`buffers.py`)."""
+"""Alignment and edit distance of strings, where the score depends only on the pair of symbols (`buffers.py`)."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def symbol_alignment(
     chunk: int | None = None,
     impl: Impl = "auto",
 ) -> Tensor:
-    """Needleman-Wunsch where a pair of symbols scores by equality alone; no [n, m] table is ever held.
+    """Needleman-Wunsch with scores by equality of symbols only; no [n, m] table is stored.
 
-    With the default scores the length of the longest common subsequence.
+    With the default scores it is the length of the longest common subsequence.
 
     Args:
         a: [P, n] integer symbols.
         b: [P, m] integer symbols.
         a_length: [P] integers from 0 to n.
         b_length: [P] integers from 0 to m.
-        match: score of two equal symbols; `mismatch` of two different ones; `gap` of one without partner.
+        match: score of two equal symbols; `mismatch` of two different ones; `gap` of an unpaired one.
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.
         impl: "auto", "reference" or "triton".
     Returns:
@@ -61,10 +61,10 @@ def table_alignment(
     chunk: int | None = None,
     impl: Impl = "auto",
 ) -> Tensor:
-    """Needleman-Wunsch where a pair of symbols x and y scores table[x + y] (ScanMatch).
+    """Needleman-Wunsch where symbols x and y score table[x + y] (ScanMatch).
 
-    For any table [K, K] of scores let a hold K times its symbols and flatten the table. Where the difference
-    of two symbols says how they score, let b hold minus its symbols: a small table then serves many symbols.
+    For an arbitrary [K, K] score table, multiply the symbols in a by K and flatten the table. If the score depends on
+    the difference of two symbols, negate the symbols in b: a small table then covers many symbols.
 
     Args:
         a: [P, n] integer symbols.
@@ -72,9 +72,9 @@ def table_alignment(
         a_length: [P] integers from 0 to n.
         b_length: [P] integers from 0 to m.
         table: [S] scores by the sum of the symbols.
-        gap: score of one symbol without partner, usually 0 or negative.
-        free_end: whether the alignment may stop anywhere, leaving the rest of both strings out at no cost;
-            then the score is never below 0, that of the empty alignment.
+        gap: score of one unpaired symbol, usually 0 or negative.
+        free_end: whether the alignment may end anywhere, ignoring the rest of both strings at no cost; the
+            score is then at least 0, that of the empty alignment.
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.
         impl: "auto", "reference" or "triton".
     Returns:
@@ -110,7 +110,7 @@ def edit_distance(
     chunk: int | None = None,
     impl: Impl = "auto",
 ) -> Tensor:
-    """Levenshtein: the least cost of turning one sequence into the other; inserting or deleting costs 1.
+    """Levenshtein: the minimum cost of turning one sequence into the other; inserting or deleting costs 1.
 
     It is minus the best alignment with gap -1, mismatch -substitution_cost and match 0.
 
@@ -119,7 +119,8 @@ def edit_distance(
         b: [P, m] integer symbols.
         a_length: [P] integers from 0 to n.
         b_length: [P] integers from 0 to m.
-        substitution_cost: of replacing one symbol, at least 0; from 2 on replacing never pays (infinite = forbidden).
+        substitution_cost: cost of replacing one symbol, at least 0; from 2 on, replacing is never cheaper
+            (infinite = forbidden).
         chunk: pairs computed at once; by default as many as keep the working memory below 64 MiB.
         impl: "auto", "reference" or "triton".
     Returns:
@@ -147,7 +148,7 @@ def _string_alignment(
     free_end: bool,
     chunk: int | None,
 ) -> Tensor:
-    """Pairs of similar length go together, so that short ones don't wait for long ones."""
+    """Pairs of similar length are grouped, so that short ones don't wait for long ones."""
     n, m = a.shape[1], b.shape[1]
     order = (a_length + b_length).argsort()
     a, b, a_length, b_length = a[order], b[order], a_length[order], b_length[order]
@@ -165,12 +166,12 @@ def _string_alignment(
 
 
 def _use_triton(impl: Impl, a: Tensor, b: Tensor) -> bool:
-    """Symbols are no floating numbers, so only their device is looked at."""
+    """Symbols are not floating, so only their device is checked."""
     return use_triton(impl, a.new_empty(0, dtype=torch.float32), unfit=too_long(a.shape[1], b.shape[1]))
 
 
 def _closed(symbols: Tensor, length: Tensor) -> tuple[Tensor, int, int]:
-    """Symbols with the smallest behind the ends too, in half the bytes; the smallest and the largest."""
+    """Symbols, with padding set to the smallest, in half the bytes; the smallest and the largest symbol."""
     valid = torch.arange(symbols.shape[1], device=symbols.device) < length[:, None]
     if not valid.any():
         return torch.zeros_like(symbols, dtype=torch.int), 0, 0
@@ -189,7 +190,7 @@ def _check_strings(
         if symbols.dim() != 2:
             raise ValueError(f"{name} must have shape [P, length], got {list(symbols.shape)}")
     if len(a) != len(b) or a.device != b.device:
-        raise ValueError("a and b must hold equally many sequences on one device, "
+        raise ValueError("a and b must have the same number of sequences, on one device, "
                          f"got {len(a)} on {a.device} and {len(b)} on {b.device}")  # fmt: skip
     check_chunk(chunk)
     a_length = check_length("a_length", a_length, a, a.shape[1])

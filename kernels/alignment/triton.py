@@ -1,24 +1,25 @@
-"""The dynamic programmes of the other files as Triton kernels: one program a pair, one lane a row of the table.
+"""The dynamic programming of the other files as Triton kernels: one program per pair, one lane per row of the
+table.
 
-The table T [a_length + 1, b_length + 1] is filled along its anti-diagonals i + j = d. A program holds the last two of
-them in registers, and the one exchange between its lanes at each of them is a shift by one row, which stays within
-a warp up to 128 rows: no barrier and no scratch memory there. With t the score or cost of the cell,
+The table T [a_length + 1, b_length + 1] is filled along its anti-diagonals i + j = d. A program keeps the last two of
+them in registers, and the only exchange between its lanes per diagonal is a shift by one row, which stays within
+a warp up to 128 rows, without a barrier or scratch memory. With t the score or cost of the cell,
 
     align        T[i, j] = max(T[i-1, j-1] + t, max(T[i-1, j], T[i, j-1]) + gap),  T[i, 0] = i gap,  T[0, j] = j gap
     sum          T[i, j] = min(T[i-1, j-1], T[i-1, j], T[i, j-1]) + t              T[0, 0] = 0, else infinite borders
     bottleneck   T[i, j] = max(min(T[i-1, j-1], T[i-1, j], T[i, j-1]), t)          T[0, 0] = -inf, likewise
 
-Backward, with G[i, j] = d total / d T[i, j], walks the diagonals the other way:
+The backward pass, with G[i, j] = d total / d T[i, j], traverses the diagonals in reverse:
 
     G[i, j] = G[i+1, j+1] p[i+1, j+1] + G[i+1, j] u[i+1, j] + G[i, j+1] v[i, j+1]
 
-where p, u and v are the shares that T[i-1, j-1], T[i-1, j] and T[i, j-1] have in the minimum or maximum: 1 where alone,
-halves where equal, as torch shares them in `reference.py` and `warp_tables.py`. They are made again from T, which the
-forward pass keeps when a gradient is wanted. The gradient of t is G p (align), G (sum) or the share of t in the outer
-maximum (bottleneck).
+where p, u and v are the shares of T[i-1, j-1], T[i-1, j] and T[i, j-1] in the minimum or maximum: 1 for a
+unique one, halves for ties, as torch distributes them in `reference.py` and `warp_tables.py`. They are
+recomputed from T, which the forward pass keeps if a gradient is needed. The gradient of t is G p (align), G
+(sum) or the share of t in the outer maximum (bottleneck).
 
-Numbers are float32 for tables of float32, and float64 for strings, whose scores are float64 in every form: the few
-operations a cell are soon done in either, and results are then equal on all devices.
+Arithmetic is float32 for float32 tables, and float64 for strings, whose scores are float64 in every
+implementation: the few operations per cell are cheap in either, and results are then equal on all devices.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _share(x, y):
 
 @triton.jit
 def _fill(
-    entry_ptr,  # READ "matrix": [P, n, m] with the strides that follow; "sum": [S] scores by a + b
+    entry_ptr,  # READ "matrix": [P, n, m] with the following strides; "sum": [S] scores by a + b
     entry_pair: tl.int64,
     entry_row: tl.int64,
     entry_column: tl.int64,
@@ -60,7 +61,7 @@ def _fill(
     m: tl.int64,
     a_length_ptr,  # [P]; `b_length_ptr` likewise
     b_length_ptr,
-    score_ptr,  # [3] float64 gap, match, mismatch: an argument that is a number would be rounded to float32
+    score_ptr,  # [3] float64 gap, match, mismatch: a scalar argument would be rounded to float32
     total_ptr,  # [P]
     table_ptr,  # KEEP: [P, n + 1, m + 1], contiguous
     READ: tl.constexpr,  # "matrix", "sum" or "equal"
@@ -138,7 +139,7 @@ def _walk_back(
     gap = tl.load(gap_ptr).to(dtype)
     row = tl.arange(0, LANES)
     table_ptr += pair * (n + 1) * (m + 1)
-    # What the diagonal before will get in the same row and, one row back, from this diagonal or the next.
+    # What the previous diagonal will receive in the same row and, one row back, from this diagonal or the next.
     to_left = tl.where(row == a_length, tl.load(total_grad_ptr + pair), 0.0)
     to_above, to_paired = tl.zeros([LANES], dtype), tl.zeros([LANES], dtype)
     for back in range(0, a_length + b_length - 1):
@@ -180,7 +181,7 @@ def _lanes(n: int) -> dict[str, int]:
 def filled(
     entries: Tensor, a_length: Tensor, b_length: Tensor, scores: Tensor, rule: str, keep: bool
 ) -> tuple[Tensor, Tensor]:
-    """T at the last cell of each pair [P] from entries [P, n, m]; if it is to be kept, T [P, n + 1, m + 1]."""
+    """T at the last cell of each pair [P] from entries [P, n, m]; and T [P, n + 1, m + 1] if it is kept."""
     pairs, n, m = entries.shape
     total, table = entries.new_empty(pairs), entries.new_empty((pairs, n + 1, m + 1) if keep else 0)
     with torch.cuda.device_of(entries):
@@ -194,7 +195,7 @@ def filled(
 
 
 class _Totals(torch.autograd.Function):
-    """Keeps T for the way back: (n + 1)(m + 1) numbers a pair, about as many as the entries are."""
+    """Keeps T for the backward pass: (n + 1)(m + 1) numbers per pair, about as many as the entries."""
 
     @staticmethod
     def forward(
@@ -245,7 +246,7 @@ def string_scores(
     mismatch: float = 0.0,
     free_end: bool = False,
 ) -> Tensor:
-    """The largest score of an alignment [P] float64, by a table of sums [S] or else by equality alone."""
+    """The maximum score of an alignment [P] float64, by a table of sums [S], or by equality only."""
     total = torch.empty(len(a), dtype=torch.float64, device=a.device)
     if not len(a):
         return total

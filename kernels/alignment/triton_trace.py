@@ -1,4 +1,4 @@
-"""The cells of the cheapest path as Triton kernels: the table of totals is filled and kept, then walked back."""
+"""The cells of the cheapest path as Triton kernels: the table of totals is filled, kept and traced back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _trace(
     longest,
     PAIRS: tl.constexpr,
 ):
-    """One lane a pair. Going back, of equal totals: (i-1, j-1) first, then (i-1, j), then (i, j-1)."""
+    """One lane per pair. Tracing back, ties prefer (i-1, j-1), then (i-1, j), then (i, j-1)."""
     pair = tl.program_id(0).to(tl.int64) * PAIRS + tl.arange(0, PAIRS)
     row = tl.load(a_length_ptr + pair, mask=pair < pairs, other=0)
     column = tl.load(b_length_ptr + pair, mask=pair < pairs, other=0)
@@ -40,7 +40,7 @@ def _trace(
         left = tl.load(here - table_column, mask=going, other=0.0)
         above = tl.load(here - table_row, mask=going, other=0.0)
         paired = tl.load(here - table_row - table_column, mask=going, other=0.0)
-        # There is one way along the borders, whatever they cost.
+        # There is only one path along the borders, at any cost.
         both = (row > 1) & (column > 1) & (paired <= above) & (paired <= left)
         up = both | (column == 1) | ((row > 1) & (above <= left))
         going = going & ((row > 1) | (column > 1))
@@ -48,13 +48,13 @@ def _trace(
 
 
 def path_cells(cost: Tensor, a_length: Tensor, b_length: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The cells of the warp of least sum.
+    """The cells of the warp with the minimum sum.
 
     Args:
         cost: [P, n, m] float32, none of P, n and m 0.
         a_length: [P] integers from 0 to n; `b_length` [P] from 0 to m.
     Returns:
-        a_index and b_index [P, n + m - 1], first to last and 0 behind the end, and mask, True = a cell.
+        a_index and b_index [P, n + m - 1], first to last and 0 after the end, and mask, True = a cell.
     """
     pairs, n, m = cost.shape
     longest = n + m - 1

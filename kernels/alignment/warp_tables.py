@@ -1,9 +1,9 @@
 """Totals of warps of many pairs at once, in plain torch.
 
-The table W[i, j] of least totals is filled along its anti-diagonals i + j = d, each of which depends on the two
-before it only. Costs are held *skewed*: [d, i, P], with infinity where d - i is no column, so that all
-diagonals have one shape and the borders need no care. Pairs are the last dimension, which makes every diagonal
-contiguous.
+The table W[i, j] of minimum totals is filled along its anti-diagonals i + j = d, each of which depends only
+on the previous two. Costs are stored *skewed*: [d, i, P], with infinity where d - i is not a column, so that
+all diagonals have one shape and the borders need no special case. Pairs are the last dimension, which makes
+every diagonal contiguous.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def skewed(table: Tensor) -> Tensor:
     n, m, pairs = table.shape
     wide = table.new_empty(n, m + n, pairs)
     wide[:, :m], wide[:, m:] = table, torch.inf
-    # Read in rows of one less, the wide table moves each row on by its number.
+    # Read with rows one entry shorter, the wide table shifts each row by its index.
     return wide.flatten(0, 1)[: n * (n + m - 1)].view(n, n + m - 1, pairs).transpose(0, 1)
 
 
 def least_total(cost: Tensor, a_length: Tensor, b_length: Tensor, join: Join) -> Tensor:
-    """The least total of a warp: W at the last cell of each pair. Autograd goes through.
+    """The minimum total of a warp: W at the last cell of each pair. Differentiable by autograd.
 
     W[0, 0] = cost(0, 0), W[i, j] = join(min(W[i-1, j-1], W[i-1, j], W[i, j-1]), cost(i, j)).
 
@@ -53,15 +53,15 @@ def least_total(cost: Tensor, a_length: Tensor, b_length: Tensor, join: Join) ->
 
 
 def path_cells(cost: Tensor, a_length: Tensor, b_length: Tensor, prefer_row: bool) -> tuple[Tensor, Tensor]:
-    """The cells of the warp of least sum, first to last.
+    """The cells of the warp with the minimum sum, first to last.
 
     Args:
         cost: [n + m - 1, n, P], skewed.
         a_length: [P] from 1 to n; `b_length` [P] likewise.
-        prefer_row: of equal totals, going back, take (i-1, j-1) first and then (i-1, j), otherwise (i, j-1).
+        prefer_row: on ties, tracing back, prefer (i-1, j-1), then (i-1, j), otherwise (i, j-1).
     Returns:
-        cells [n + m - 1, P] as places in the flattened skewed table, d n + i, with 0 behind the end, and their
-        number [P].
+        cells [n + m - 1, P] as indices into the flattened skewed table, d n + i, with 0 after the end, and
+        their number [P].
     """
     diagonals, n = cost.shape[:2]
     step = _steps(cost.detach(), prefer_row).flatten(0, 1)
@@ -76,11 +76,11 @@ def path_cells(cost: Tensor, a_length: Tensor, b_length: Tensor, prefer_row: boo
 
 
 def _steps(cost: Tensor, prefer_row: bool) -> Tensor:
-    """[n + m - 1, n, P] int8 from where each total comes: 0 (i, j-1), 1 (i-1, j), 2 and 3 (i-1, j-1), 4 nowhere."""
+    """[n + m - 1, n, P] int8 predecessor of each total: 0 (i, j-1), 1 (i-1, j), 2 and 3 (i-1, j-1), 4 none."""
     diagonals, n, pairs = cost.shape
     row, both = torch.zeros(2, diagonals, n, pairs, dtype=torch.bool, device=cost.device)
     from_row = torch.le if prefer_row else torch.lt
-    # Three diagonals take turns, each behind one row of infinity; nothing is allocated on the way.
+    # Three diagonals are reused in turn, each after one row of infinity, without further allocation.
     buffers = cost.new_full((3, n + 1, pairs), torch.inf)
     buffers[1, 1:] = cost[0]
     before, latest, new = ((buffer[:-1], buffer[1:]) for buffer in buffers)
@@ -93,7 +93,7 @@ def _steps(cost: Tensor, prefer_row: bool) -> Tensor:
         torch.minimum(paired, cells, out=cells).add_(entered)
         before, latest, new = latest, new, before
     step = row.char().add_(both.char(), alpha=2)
-    # There is one way along the borders, whatever they cost.
+    # There is only one path along the borders, at any cost.
     index = torch.arange(n, device=cost.device)
     step[:, 0], step[index, index], step[0] = 0, 1, 4
     return step

@@ -1,8 +1,8 @@
-"""Warps of padded pairs of sequences: least sum, least maximum, and the cheapest path itself.
+"""Warps of padded pairs of sequences: minimum sum, minimum of the maximum, and the cheapest path itself.
 
 Source: Sakoe and Chiba 1978 (IEEE TASSP 26, 43); Eiter and Mannila 1994 (TU Wien CD-TR 94/64).
-A warp is a path of cells (i, j) from (0, 0) to (a_length - 1, b_length - 1) whose every step goes one on in
-the first sequence, in the second, or in both.
+A warp is a path of cells (i, j) from (0, 0) to (a_length - 1, b_length - 1) in which every step advances by
+one in the first sequence, in the second, or in both.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ __all__ = ["Path", "bottleneck_cost", "cheapest_path", "warping_cost"]
 def warping_cost(
     cost: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None = None, impl: Impl = "auto"
 ) -> Tensor:
-    """Dynamic time warping: the least sum of costs over all warps.
+    """Dynamic time warping: the minimum sum of costs over all warps.
 
-    A warp is a path of cells from (0, 0) to (a_length - 1, b_length - 1) whose every step goes one on in the
+    A warp is a path of cells from (0, 0) to (a_length - 1, b_length - 1) in which every step advances by one in the
     first sequence, in the second, or in both; all its cells count.
 
     Args:
@@ -52,7 +52,7 @@ def warping_cost(
 def bottleneck_cost(
     cost: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None = None, impl: Impl = "auto"
 ) -> Tensor:
-    """The least height over which a warp leads: minimum over warps of their largest cost.
+    """The minimum over warps of their largest cost.
 
     With distances as costs it is the discrete Fréchet distance (Eiter and Mannila 1994, TU Wien CD-TR 94/64).
 
@@ -70,7 +70,7 @@ def bottleneck_cost(
 class Path(NamedTuple):
     """Paths through [P, n, m] tables, of at most L = n + m - 1 cells.
 
-    `cost` [P]; `a_index`, `b_index` [P, L] the cells in order, 0 behind the end; `mask` [P, L] True = a cell.
+    `cost` [P]; `a_index`, `b_index` [P, L] the cells in order, 0 after the end; `mask` [P, L] True = a cell.
     """
 
     cost: Tensor
@@ -82,9 +82,9 @@ class Path(NamedTuple):
 def cheapest_path(
     cost: Tensor, a_length: Tensor, b_length: Tensor, chunk: int | None = None, impl: Impl = "auto"
 ) -> Path:
-    """The warp whose *entered* cells cost least: all cells but the first, which every warp has.
+    """The warp with the lowest cost of *entered* cells: all cells but the first, which every warp has.
 
-    Of several such warps one is chosen by a fixed rule: going back from the last cell, the step in both
+    Ties are broken by a fixed rule: tracing back from the last cell, the step in both
     sequences is preferred, then the one in the first, then the one in the second. Only exactly equal sums
     are ties.
 

@@ -1,8 +1,8 @@
-"""Some rows of an attention map, or weighted sums of them, without the map.
+"""Selected rows of an attention map, or weighted sums of them, without computing the map.
 
-With A_h = softmax(s Q_h K_h^T) of head h, `attention_rows` gives R_h = G A_h for a G that touches few rows: where
-a region (a head, an object, a fixated patch) looks, in every head. G is written as the M rows that it touches
-and a weight [P, M] for P regions; rows that several regions share are computed once. Time and memory go with
+With A_h = softmax(s Q_h K_h^T) of head h, `attention_rows` returns R_h = G A_h for a G that uses few rows: the
+attention of a region (a head, an object, a fixated patch) in every head. G is given as the M rows that it uses
+and a weight [P, M] for P regions; rows shared by several regions are computed once. Time and memory scale with
 M N instead of N^2.
 
 Backward, with U_h = dR_h A_h^T: dG = sum_h U_h; delta_i = sum_p G[p, i] U[p, i];
@@ -22,7 +22,7 @@ from gazekit.kernels.dispatch import Impl, check_tensors, use_triton
 
 __all__ = ["attention_rows", "attention_with_rows", "region_rows"]
 
-MAX_DEPTH = 256  # of a head in the Triton kernels, which hold whole queries and keys
+MAX_DEPTH = 256  # of a head in the Triton kernels, which keep whole queries and keys
 
 
 def attention_rows(
@@ -39,8 +39,8 @@ def attention_rows(
     Args:
         query: [B, H, N, D], floating.
         key: [B, H, K, D]; K = N in self-attention.
-        rows: [B, M] integers, which queries; -1 is padding. A row named twice is computed twice.
-        weight: [B, P, M], what each row counts in each of P sums; of the same dtype as `query`. None: the rows
+        rows: [B, M] integers, indices of queries; -1 is padding. A repeated row is computed repeatedly.
+        weight: [B, P, M], weight of each row in each of P sums, in the dtype of `query`. None: the rows
             themselves. Weights of padding are ignored.
         scale: s; by default 1 / sqrt(D).
         impl: "reference" is the definition and has second derivatives; "auto" has first derivatives and
@@ -50,8 +50,8 @@ def attention_rows(
         padding) sums are 0; B, H, P and K may be 0. Gradients reach query, key and weight.
     Raises:
         TypeError: rows are not integers; query, key and weight are not of one floating dtype.
-        ValueError: shapes do not fit; a row outside -1 .. N - 1 (tested on the CPU only: on a GPU the test
-            would wait for the device); "triton" where it cannot run.
+        ValueError: inconsistent shapes; a row outside -1 .. N - 1 (checked on the CPU only: on a GPU the
+            check would wait for the device); "triton" where it cannot run.
     """
     _check(query, key, rows, weight)
     depth = query.shape[-1]
@@ -84,10 +84,10 @@ def attention_with_rows(
     scale: float | None = None,
     impl: Impl = "auto",
 ) -> tuple[Tensor, Tensor]:
-    """The layer's output by torch's fused attention, and the rows that somebody wants to see beside it.
+    """The layer's output by torch's fused attention, and selected rows of the attention map.
 
-    The output is `torch.nn.functional.scaled_dot_product_attention`, which is fused on CPUs where query, key and
-    value are equally wide. It tells nobody its normalisers, so the rows bring their own: 2 M / N of its cost.
+    The output is `torch.nn.functional.scaled_dot_product_attention`, which is fused on CPUs if query, key and
+    value are equally wide. It does not return its normalisers, so the rows compute their own, at 2 M / N of its cost.
 
     Args:
         value: [B, H, K, Dv].
@@ -95,7 +95,7 @@ def attention_with_rows(
     Returns:
         Output [B, H, N, Dv] and the rows or their sums.
     Raises:
-        As `attention_rows`; also for a value whose shape (ValueError) or dtype (TypeError) does not fit the key.
+        As `attention_rows`; also for a value whose shape (ValueError) or dtype (TypeError) does not match the key.
     """
     _check(query, key, rows, weight)
     check_tensors(value=value)
@@ -109,14 +109,15 @@ def attention_with_rows(
 
 
 def region_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """The rows that a dense G touches, each once, and G on them.
+    """The rows used by a dense G, each once, and G on them.
 
     Args:
-        weight: [B, P, N] weight of every query in each of P regions, mostly 0. What is not floating (a bool mask of
-            the tokens in a box) becomes 0 and 1 in torch's default dtype; divide by its sum for a mean.
+        weight: [B, P, N] weight of every query in each of P regions, mostly 0. A non-floating weight (a bool
+            mask of the tokens in a box) becomes 0 and 1 in torch's default dtype; divide by its sum for a
+            mean.
     Returns:
-        rows: [B, M] ascending, M the most that any of the B has, -1 behind the end.
-        weight: [B, P, M], 0 on padding; gradients reach the entries of touched rows.
+        rows: [B, M] ascending, M the maximum over the batch, -1 after the end.
+        weight: [B, P, M], 0 on padding; gradients reach the entries of these rows.
     Raises:
         ValueError: weight is not 3-dimensional.
     """
@@ -133,7 +134,7 @@ def region_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _pick(query: Tensor, rows: Tensor) -> Tensor:
-    """[B, H, N, D] and [B, M] to [B, H, M, D]; 0 for padding, whatever some query holds."""
+    """[B, H, N, D] and [B, M] to [B, H, M, D]; 0 for padding, even if a query is not finite."""
     b, h, n, d = query.shape
     if n == 0:
         return query.new_zeros(b, h, rows.shape[1], d)

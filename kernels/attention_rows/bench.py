@@ -1,4 +1,4 @@
-"""Attention rows beside full attention maps, the way read-outs of attention are made today."""
+"""Attention rows compared with full attention maps, the usual way to read out attention."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["Sizes", "cases"]
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sides of square pictures in px, cut into patches of 14 px beside one more token; ViT-S has 6 heads of 64."""
+    """Sides of square pictures in px, split into 14 px patches plus one more token; ViT-S has 6 heads of 64."""
 
     sides_px: tuple[int, ...] = (224, 518, 1024)
     rows: int = 60  # the mean of heads in a picture of 518 px
     layers: int = 4
-    most_map_mb: int = 1000  # of all layers' maps together; fewer layers where they would be larger
+    most_map_mb: int = 1000  # of all layers' maps together; fewer layers if they would exceed it
     heads: int = 6
     depth: int = 64
 
 
 def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
-    """Forward, and forward with backward, of tapped layers whose outputs and pooled rows are both wanted."""
+    """Forward, and forward with backward, of layers for which both outputs and pooled rows are needed."""
     sizes = sizes or Sizes()
     made = []
     for side in sizes.sides_px:

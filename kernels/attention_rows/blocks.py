@@ -1,11 +1,11 @@
-"""Weighted sums of attention rows, some rows at a time: working memory does not grow with their number.
+"""Weighted sums of attention rows in blocks: working memory does not grow with their number.
 
 Forward: R = sum over blocks of rows of G_block softmax(s Q_block K^T). Only the inputs are kept.
 Backward of dR, with A recomputed for each block:
     U = dR A^T (per head),  dG = sum over heads of U,  delta_i = sum_p G[p, i] U[p, i],
     dS = A * (G^T dR - delta),  dQ = s dS K,  dK = s dS^T Q.
 Sums over blocks are in single precision at least.
-delta_i is the sum over keys of a_ij times its upstream gradient, what softmax's normaliser sends back.
+delta_i is the sum over keys of a_ij times its upstream gradient, the contribution of softmax's normaliser.
 """
 
 from __future__ import annotations

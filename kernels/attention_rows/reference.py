@@ -1,4 +1,4 @@
-"""Rows of an attention map by the definition, in plain torch; any device, float64 and second derivatives too."""
+"""Rows of an attention map by definition, in plain torch; any device, including float64 and second derivatives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["attention_rows"]
 
 
 def attention_rows(query: Tensor, key: Tensor, weight: Tensor | None, scale: float) -> Tensor:
-    """softmax(scale Q K^T), or G softmax(scale Q K^T), of queries that have been picked already.
+    """softmax(scale Q K^T), or G softmax(scale Q K^T), of the selected queries.
 
     Args:
         query: [B, H, M, D].

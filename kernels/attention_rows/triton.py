@@ -1,13 +1,13 @@
 """Triton kernels for attention rows: one pass over the keys for the normalisers, one for the rows or their sums.
 
-Notation of one batch entry b and head h: q_i the M picked queries, k_j the N keys, s the scale, G [P, M].
+Notation for one batch entry b and head h: q_i the M selected queries, k_j the N keys, s the scale, G [P, M].
 Forward: lse_i = log sum_j exp(s q_i k_j); a_ij = exp(s q_i k_j - lse_i); R = a, or R[p, j] = sum_i G[p, i] a_ij.
 Backward of dR: t_ij = dR[i, j], or sum_p G[p, i] dR[p, j]; U[p, i] = sum_j a_ij dR[p, j]; dG = sum_h U;
-delta_i = sum_j a_ij t_ij = sum_p G[p, i] U[p, i], which is what lse sends back; dS = a (t - delta);
+delta_i = sum_j a_ij t_ij = sum_p G[p, i] U[p, i], the contribution of lse; dS = a (t - delta);
 dq_i = s sum_j dS_ij k_j; dk_j = s sum_i dS_ij q_i.
 Every a is recomputed; between forward and backward only the inputs and lse are kept (and R without G).
-Kernels that make something for each query are split over the keys, because M is often too small to fill a GPU;
-the parts are added up (or log-added) by torch. All sums are in float32.
+Kernels with one result per query are split over the keys, because M is often too small to fill a GPU; the
+parts are summed (or log-summed) by torch. All sums are in float32.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gazekit.kernels.attention_rows import reference
 
 __all__ = ["attention_rows"]
 
-BLOCK_P = 16  # the least that tl.dot multiplies
+BLOCK_P = 16  # the minimum size for tl.dot
 WANTED_PROGRAMS = 512  # enough for the largest GPUs
 
 
@@ -202,16 +202,16 @@ def _key_kernel(
 
 
 def _block_sizes(m: int, depth: int, dtype: torch.dtype) -> dict[str, int]:
-    """Keeps to registers and below 80 KB of shared memory, by the compiler's report for capability 9.0."""
+    """Fits in registers and 80 KB of shared memory, by the compiler's report for capability 9.0."""
     block_d = max(16, triton.next_power_of_2(depth))
-    single, wide = dtype == torch.float32, block_d > 64  # no tensor cores: tiles live in registers
+    single, wide = dtype == torch.float32, block_d > 64  # no tensor cores: tiles are in registers
     block_m = 16 if m <= 16 or (single and wide) else 32
     more = {"num_warps": 8 if wide else 4, "num_stages": 1} if single else {}
     return {"BLOCK_M": block_m, "BLOCK_N": 32 if single else 64, "BLOCK_D": block_d, **more}
 
 
 class _Launch:
-    """Grids and arguments that the kernels share for inputs of one size."""
+    """Grids and arguments shared by the kernels for inputs of one size."""
 
     def __init__(self, query: Tensor, key: Tensor, p: int, scale: float) -> None:
         self.b, self.heads, self.m, depth = query.shape
@@ -274,7 +274,7 @@ class _AttentionRows(torch.autograd.Function):
         key = key if key.stride(-1) == 1 else key.contiguous()
         weight = None if weight is None else weight.contiguous()
         ctx.launch = _Launch(query, key, query.shape[2] if weight is None else weight.shape[1], scale)
-        with torch.cuda.device_of(query):  # a kernel starts on the current device, which may be another
+        with torch.cuda.device_of(query):  # kernels launch on the current device, which may be another
             out = ctx.launch.rows(query, key, weight, lse := ctx.launch.lse(query, key))
         ctx.save_for_backward(query, key, weight, lse, out if weight is None else None)
         return out

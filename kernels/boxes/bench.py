@@ -1,4 +1,4 @@
-"""Suppression of boxes beside OpenCV's and beside a plain loop."""
+"""Non-maximum suppression compared with OpenCV's and with a plain loop."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much work the cases are.
+    """Sizes of the cases.
 
     Args:
-        boxes: of each case.
-        crowded, sparse: side of the picture where most boxes are suppressed, and where few are.
-        classes: of `batched_nms`.
+        boxes: number of boxes per case.
+        crowded, sparse: side of the picture in which most boxes are suppressed, and in which few are.
+        classes: number of classes in `batched_nms`.
     """
 
     boxes: tuple[int, ...] = (1000, 10000)
@@ -81,12 +81,12 @@ def _inputs(n: int, picture: int, classes: int, device: str) -> tuple[Tensor, Te
 
 
 def _plain(boxes: Tensor, scores: Tensor) -> tuple[list[list[float]], list[float]]:
-    """What OpenCV takes: lists of x, y, width, height."""
+    """OpenCV's input: lists of x, y, width, height."""
     return torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1).tolist(), scores.tolist()
 
 
 def _loop(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The usual few lines: keep the best, drop what it overlaps, again."""
+    """The usual loop: keep the best box, drop those it overlaps, repeat."""
     x1, y1, x2, y2 = boxes.T
     areas, left, kept = (x2 - x1) * (y2 - y1), (-scores).argsort(kind="stable"), []
     while len(left):

@@ -1,8 +1,8 @@
 """Overlap of each box of one set with each of another, in plain torch.
 
-A value that is undefined is NaN and passes the gradient 0 to both boxes, never NaN: a padded row must not spoil the
-gradient of the box that it is compared with. Areas are in at least single precision, whatever the boxes have: those
-of 256 pixels squared are beyond float16.
+An undefined value is NaN and passes gradient 0 to both boxes, never NaN, so that a padded row does not
+corrupt the gradient of the box it is compared with. Areas are at least in single precision, whatever the
+dtype of the boxes: the area of 256 x 256 pixels exceeds float16.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def pairwise_iou(a_px: Tensor, b_px: Tensor) -> Tensor:
     Args:
         a_px: [..., N, 4] floating; `b_px` [..., M, 4]. Leading dimensions broadcast.
     Returns:
-        [..., N, M] from 0 to 1. A box with x2 <= x1 or y2 <= y1 covers nothing: 0 with every box that covers
-        something, NaN with another that covers nothing. NaN too with a box that is not finite, such as padding.
-        Differentiable (gradient 0 where NaN).
+        [..., N, M] from 0 to 1. A box with x2 <= x1 or y2 <= y1 is empty: 0 with every non-empty box, NaN
+        with another empty one. Also NaN with a box that is not finite, such as padding. Differentiable
+        (gradient 0 where NaN).
     Raises:
         TypeError: not floating, or dtypes that differ. ValueError: other shapes.
 
@@ -68,11 +68,12 @@ def pairwise_ciou(a_px: Tensor, b_px: Tensor) -> Tensor:
     """Complete IoU: IoU - d^2 / D^2 - alpha v.
 
     d is the distance of the centres, D the diagonal of the smallest box around both,
-    v = 4/pi^2 (atan(w_a / h_a) - atan(w_b / h_b))^2 says how the shapes differ, and alpha = v / (1 - IoU + v).
+    v = 4/pi^2 (atan(w_a / h_a) - atan(w_b / h_b))^2 measures the difference in shape, and
+    alpha = v / (1 - IoU + v).
 
-    Source: Zheng et al. 2020 (AAAI), equations 8 to 11. alpha is a constant to the gradient, as in the authors' and
-    torchvision's code: it weighs the terms and is no aim of its own. Deviation: nothing is added to denominators
-    (torchvision adds 1e-7); alpha of boxes of equal shape, where it does not matter, is 0.
+    Source: Zheng et al. 2020 (AAAI), equations 8 to 11. alpha is treated as a constant in the gradient, as in the
+    authors' and torchvision's code: it weights the terms and is not itself optimised. Deviation: nothing is added to
+    denominators (torchvision adds 1e-7); alpha of boxes of equal shape, where it has no effect, is 0.
 
     Args, Raises:
         As `pairwise_iou`.
@@ -93,9 +94,9 @@ def pairwise_ciou(a_px: Tensor, b_px: Tensor) -> Tensor:
 
 
 def intersection_and_union(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Areas [..., N, M] in both boxes and in either. A reversed box covers nothing."""
+    """Areas [..., N, M] in both boxes and in either. A reversed box is empty."""
     (ax1, ay1, ax2, ay2), (bx1, by1, bx2, by2) = a[..., :, None, :].unbind(-1), b[..., None, :, :].unbind(-1)
-    # in place: fresh memory for each step would cost more than the arithmetic
+    # in place: allocating memory for each step would cost more than the arithmetic
     width = torch.minimum(ax2, bx2).sub_(torch.maximum(ax1, bx1)).clamp_(min=0)
     height = torch.minimum(ay2, by2).sub_(torch.maximum(ay1, by1)).clamp_(min=0)
     both = width.mul_(height)
@@ -103,7 +104,7 @@ def intersection_and_union(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def check_boxes(name: str, boxes: Tensor) -> None:
-    """Whether this is [..., N, 4] of a floating dtype."""
+    """Raise unless this is a floating [..., N, 4]."""
     check_tensors(**{name: boxes})
     if not boxes.is_floating_point():
         raise TypeError(f"{name} must be floating, got {boxes.dtype}")
@@ -112,7 +113,7 @@ def check_boxes(name: str, boxes: Tensor) -> None:
 
 
 def _operands(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Both sets in at least single precision, boxes that are not finite as a point, and which pairs are finite."""
+    """Both sets in at least single precision, with non-finite boxes as points; and the mask of finite pairs."""
     check_boxes("a_px", a)
     check_boxes("b_px", b)
     if a.dtype != b.dtype:
@@ -127,7 +128,7 @@ def _pairs(a: Tensor, b: Tensor) -> _Pairs:
     both, union = intersection_and_union(a, b)
     low = torch.minimum(a[..., :, None, :], b[..., None, :, :])
     high = torch.maximum(a[..., :, None, :], b[..., None, :, :])
-    # of a reversed box all four corners count, or the hull could be smaller than the other box
+    # all four corners of a reversed box count, or the hull could be smaller than the other box
     width = torch.maximum(high[..., 0], high[..., 2]) - torch.minimum(low[..., 0], low[..., 2])
     height = torch.maximum(high[..., 1], high[..., 3]) - torch.minimum(low[..., 1], low[..., 3])
     return _Pairs(_ratio(both, union), union, width, height)
@@ -145,10 +146,10 @@ def _shape(boxes: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _ratio(part: Tensor, whole: Tensor) -> Tensor:
-    """part / whole; 0 where that is 0/0, to be masked by the caller: NaN itself has a gradient, NaN."""
+    """part / whole; 0 instead of 0/0, to be masked by the caller, as NaN would have a NaN gradient."""
     return part / torch.where(whole != 0, whole, 1.0)
 
 
 def _where(defined: Tensor, value: Tensor, dtype: torch.dtype) -> Tensor:
-    """NaN without gradient elsewhere."""
+    """The value where defined, else NaN without gradient."""
     return value.masked_fill(~defined, torch.nan).to(dtype)

@@ -1,7 +1,7 @@
-"""Non-maximum suppression: the greedy result exactly, found in blocks.
+"""Non-maximum suppression: exactly the greedy result, computed in blocks.
 
-Sorted by score, a block's boxes are decided among themselves first; those kept then strike out all that
-follow, so that every later block holds only boxes nobody before has suppressed.
+Sorted by score, a block's boxes are first resolved among themselves; those kept then suppress all later
+boxes, so that every later block contains only boxes not suppressed so far.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from gazekit.kernels.dispatch import check_tensors
 
 __all__ = ["batched_nms", "nms"]
 
-BLOCK = {"cpu": 64, "cuda": 1024}  # boxes decided at once: what the cache holds; what keeps the device busy
+BLOCK = {"cpu": 64, "cuda": 1024}  # boxes per block: fits in the cache; keeps the device busy
 
 
 def nms(boxes_px: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
-    """The boxes that overlap no better box that is kept.
+    """Indices of the boxes that do not overlap a better, kept box.
 
-    From the highest score to the lowest, a box is kept unless its IoU with one kept before is *above* the threshold.
-    Of equal scores the lower index comes first. IoU is `pairwise_iou`, in the boxes' dtype (at least single
+    From the highest score to the lowest, a box is kept unless its IoU with an already kept box is *above* the
+    threshold. For equal scores the lower index comes first. IoU is `pairwise_iou`, in the boxes' dtype (at least single
     precision); where it is undefined nothing is suppressed.
 
     Args:
@@ -43,10 +43,11 @@ def nms(boxes_px: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
 
 
 def batched_nms(boxes_px: Tensor, scores: Tensor, classes: Tensor, iou_threshold: float) -> Tensor:
-    """`nms` within each class, or image, or whatever `classes` numbers; of all, the highest score first.
+    """`nms` within each class (or image, or other group) in `classes`; results in order of score over all
+    classes.
 
-    Coordinates are not shifted to keep classes apart, which would cost them precision: boxes are sorted by class,
-    and a block is compared with what is left of its classes.
+    Coordinates are not shifted to separate classes, which would reduce their precision: boxes are sorted by class,
+    and a block is compared with the remaining boxes of its classes.
 
     Args, Returns, Raises:
         As `nms`; classes: [N] integers.
@@ -60,13 +61,13 @@ def batched_nms(boxes_px: Tensor, scores: Tensor, classes: Tensor, iou_threshold
 
 
 def _survivors(boxes: Tensor, classes: Tensor, threshold: float) -> Tensor:
-    """Positions that are kept of boxes sorted by class and, in a class, by score."""
+    """Positions of the kept boxes, sorted by class and, within a class, by score."""
     left = torch.arange(len(boxes), device=boxes.device)
     kept, size = [left[:0]], BLOCK.get(boxes.device.type, 64)
     while len(left):
         head = left[:size]
         end = int(torch.searchsorted(classes[left], classes[head[-1]], right=True))
-        rivals = left[:end]  # the head among them
+        rivals = left[:end]  # including the head
         both, union = intersection_and_union(boxes[head], boxes[rivals])
         struck = both / union > threshold  # never where that is 0/0
         if classes[head[0]] != classes[head[-1]]:
@@ -79,12 +80,12 @@ def _survivors(boxes: Tensor, classes: Tensor, threshold: float) -> Tensor:
 
 
 def _decide(struck: Tensor) -> Tensor:
-    """Who of n boxes is kept, where struck[i, j] says that i < j would suppress j.
+    """Mask of the n boxes that are kept, where struck[i, j] means that i < j would suppress j.
 
-    keep[j] = no i that is kept strikes j. Whoever depends on nobody undecided is right after one step, so that
-    repeating it ends at the one solution after as many steps as the longest chain of suppressions.
+    keep[j] = no kept i suppresses j. A box that depends only on decided boxes is correct after one step, so
+    iterating converges to the unique solution in as many steps as the longest chain of suppressions.
     """
-    keep = ~struck.any(0)  # these are surely kept
+    keep = ~struck.any(0)  # these are certainly kept
     while True:
         again = ~(struck & keep[:, None]).any(0)
         if torch.equal(again, keep):

@@ -1,7 +1,8 @@
-"""Resolution that falls off from a fixation: foveated images, a sharp spot on a blur, pooling by rings.
+"""Resolution that decreases with distance from a fixation: foveated images, a sharp spot on a blur, ring pooling.
 
-`foveate` = `gaussian_levels` (once per image) + `eccentricity_dva` -> `acuity_level` or `transfer_level` (one number a
-pixel and fixation) + `blend_levels`. A generator of scanpaths keeps the levels and calls the rest at each fixation:
+`foveate` = `gaussian_levels` (once per image) + `eccentricity_dva` -> `acuity_level` or `transfer_level` (one
+number per pixel and fixation) + `blend_levels`. A scanpath generator keeps the levels and calls the rest at
+each fixation:
 
     stack = gaussian_levels(image, levels=5)
     level = transfer_level(eccentricity_dva(fixation_xy_px, height, width, px_per_dva), levels=5)
@@ -51,7 +52,7 @@ __all__ = [
     "transfer_level",
 ]
 
-LARGEST_TRITON_WINDOW = 32  # the kernel reads every cell of a window, the table four whatever its size
+LARGEST_TRITON_WINDOW = 32  # the kernel reads every cell of a window, the table only four at any size
 
 
 def foveate(
@@ -64,30 +65,31 @@ def foveate(
     levels: int | None = None,
     impl: Impl = "auto",
 ) -> Tensor:
-    """Show an image as it is seen from a fixation: every pixel at the resolution of its eccentricity.
+    """Render an image as seen from a fixation: every pixel at the resolution of its eccentricity.
 
     x_fov(p) = (1 - f) G_k(p) + f G_(k+1)(p), with G the octaves of `gaussian_levels` and k + f = L(e(p)) the
-    `acuity_level` log2(f_n / f_c(e)) at eccentricity e(p) = |p - xi| / px_per_dva, clipped to the levels there are.
+    `acuity_level` log2(f_n / f_c(e)) at eccentricity e(p) = |p - xi| / px_per_dva, clipped to the available levels.
     Differentiable in the image and, through L, in the fixation; continuous in it, the gradient stepping where L
     passes a whole level. Only "reference" has second derivatives.
 
-    Source: Geisler and Perry 1998, the acuity law; `acuity_level` says where its users' programs differ.
+    Source: Geisler and Perry 1998, the acuity law; `acuity_level` states where other implementations differ.
 
     Args:
         image: [B, C, H, W] floating, any linear scale of values.
-        fixation_xy_px: [B, 2] or, for T pictures that share the image's pyramid, [B, T, 2]; may lie outside.
+        fixation_xy_px: [B, 2] or, for T pictures that share the image's pyramid, [B, T, 2]; may be outside the image.
         px_per_dva: pixels of the image per degree of visual angle.
-        fixation_mask: [B, T] bool, True = valid; without a fixation the picture is all at the coarsest level.
-        memory: show each pixel of picture t at the best resolution that fixations 0 to t gave it; picture T - 1
-            is then the image as all of them saw it.
-        levels: octaves above the image, 1 or more; None = as many as a pixel can need from a fixation inside the
-            image. One farther off may ask for more, and is shown the coarsest of these.
+        fixation_mask: [B, T] bool, True = valid; without a fixation the whole picture is at the coarsest
+            level.
+        memory: render each pixel of picture t at its best resolution over fixations 0 to t; picture T - 1
+            then combines all of them.
+        levels: octaves above the image, 1 or more; None: as many as a pixel can need for a fixation inside
+            the image. A fixation further away may need more; its pixels are then shown at the coarsest level.
         impl: "auto", "reference" or "triton", see `blend_levels`.
     Returns:
         [B, C, H, W] or [B, T, C, H, W] in the image's dtype; all NaN for a NaN fixation that is not masked.
     Raises:
         TypeError: image or fixation is not floating, the mask is not bool.
-        ValueError: shapes do not fit, px_per_dva or levels is not positive, `impl` cannot run.
+        ValueError: inconsistent shapes, px_per_dva or levels is not positive, `impl` cannot run.
     """
     check_image(image)
     check_fixation(fixation_xy_px)
@@ -113,16 +115,16 @@ def foveate(
 
 
 def blend_levels(stack: Tensor, level: Tensor, impl: Impl = "auto") -> Tensor:
-    """Read a stack of images at one continuous level per pixel.
+    """Interpolate a stack of images at one continuous level per pixel.
 
     y(p) = (1 - f) G_k(p) + f G_(k+1)(p), level(p) = k + f clipped to the stack. Gradients: dG_k += (1 - f) g and
     dG_(k+1) += f g, summed over the T pictures; d level = sum_c g (G_(k+1) - G_k), 0 where clipped, that of the upper
-    side at a whole level. The plain form passes over all L levels of every picture. The Triton form reads
-    the two that an output needs, once, and its gradients need no atomics; on the CPU, bands of rows read the levels
-    that occur in them.
+    side at a whole level. The reference passes over all L levels of every picture. The Triton kernel reads
+    only the two that an output needs, once, and its gradients need no atomics; on the CPU, bands of rows read
+    only the levels that occur in them.
 
     Args:
-        stack: [B, L, C, H, W] floating with L >= 2, as `gaussian_levels` gives it.
+        stack: [B, L, C, H, W] floating with L >= 2, from `gaussian_levels`.
         level: [B, T, H, W] floating; infinite values are clipped too.
         impl: "auto" (Triton on CUDA in half and single precision, bands on the CPU), "reference" or "triton".
     Returns:
@@ -149,29 +151,30 @@ def blend_levels(stack: Tensor, level: Tensor, impl: Impl = "auto") -> Tensor:
 
 
 def eccentric_avg_pool2d(image: Tensor, window: Tensor, impl: Impl = "auto") -> Tensor:
-    """Average pooling with stride 2 in which every output pixel has a window size of its own.
+    """Average pooling with stride 2 and a separate window size for every output pixel.
 
-    y(i, j) = mean of x over rows [2 i - b, 2 i - b + r) and columns alike, r = window(i, j), as far as they lie in
-    the image: "same" padding that does not count, b = max(2 (O - 1) + r - B, 0) // 2 for B input and O = ceil(B / 2)
-    output pixels, the odd cell after. With disjoint ring masks M_k this is sum_k M_k AvgPool(x; r_k) of eccNET.
-    Backward, a pixel gets g / n from each window that holds it, n being that window's number of cells. No gradient
-    goes to the windows. Only "reference" has second derivatives.
+    y(i, j) = mean of x over rows [2 i - b, 2 i - b + r) and the same for columns, r = window(i, j),
+    restricted to the image: "same" padding that is not counted, b = max(2 (O - 1) + r - B, 0) // 2 for B
+    input and O = ceil(B / 2) output pixels, the odd cell after. With disjoint ring masks M_k this is sum_k
+    M_k AvgPool(x; r_k) of eccNET. Backward, a pixel receives g / n from each window that contains it, n being
+    that window's number of cells. Windows have no gradient. Only "reference" has second derivatives.
 
-    On the CPU a summed-area table in double precision, whose cost does not depend on the windows (the plain form if
-    the image is not finite: only windows that hold such a pixel are spoiled). The Triton form
-    reads each window's cells instead (`LARGEST_TRITON_WINDOW` a side at most): windows are small and overlap in the
-    cache, so the image is read once from memory, single precision suffices, and the gradient needs no atomics.
+    On the CPU it uses a summed-area table in double precision, whose cost does not depend on the windows (the
+    reference if the image is not finite, so that only windows with such a pixel are affected). The Triton
+    kernel reads each window's cells instead (at most `LARGEST_TRITON_WINDOW` per side): windows are small and
+    overlap in the cache, so the image is read once from memory, single precision suffices, and the gradient
+    needs no atomics.
 
     Args:
         image: [B, C, H, W] floating.
         window: [B or 1, ceil(H / 2), ceil(W / 2)] integers of at least 1, from `eccentric_windows`.
-        impl: "auto" (Triton on CUDA in half and single precision, else the table), "reference" (a full pooling for
-            each size, masked and added) or "triton".
+        impl: "auto" (Triton on CUDA in half and single precision, else the table), "reference" (a full
+            pooling per size, masked and summed) or "triton".
     Returns:
         [B, C, ceil(H / 2), ceil(W / 2)] in the image's dtype.
     Raises:
         TypeError: image is not floating or window not integer.
-        ValueError: shapes do not fit, a window is below 1, or `impl` cannot run.
+        ValueError: inconsistent shapes, a window below 1, or `impl` cannot run.
     """
     check_image(image)
     rows, columns = ((side + 1) // 2 for side in image.shape[-2:])

@@ -1,8 +1,8 @@
-"""From a fixation to the pyramid level that every pixel deserves.
+"""From a fixation to the pyramid level of every pixel.
 
 Source: Geisler and Perry 1998 (SPIE 3299, 294), contrast threshold and cut-off frequency; Perry and Geisler 2002
 (SPIE 4662, 57), transfer functions of a pyramid. Degrees are pixels / px_per_dva everywhere (no arctan): the
-fixation may be anywhere on the display, and the acuity law is no finer than that.
+fixation may be anywhere on the display, and the acuity law is not more accurate than that.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gazekit.kernels.dispatch import check_tensors
 
 __all__ = ["acuity_level", "cutoff_cycles_per_dva", "eccentricity_dva", "levels_needed", "transfer_level"]
 
-MIN_DISTANCE_PX2 = 1e-12  # the root of 0 has no gradient; nobody fixates to a millionth of a pixel
+MIN_DISTANCE_PX2 = 1e-12  # sqrt has no gradient at 0; fixations are not accurate to a millionth of a pixel
 
 
 def eccentricity_dva(fixation_xy_px: Tensor, height: int, width: int, px_per_dva: float) -> Tensor:
@@ -42,7 +42,7 @@ def eccentricity_dva(fixation_xy_px: Tensor, height: int, width: int, px_per_dva
 def squared_distance_px(fixation_xy_px: Tensor, height: int, width: int) -> Tensor:
     """[..., height, width] squared distance of the pixels from [..., 2] points, in at least single precision.
 
-    The square of 256 pixels is beyond float16, and bfloat16 counts pixels one by one only to 256.
+    256 pixels squared exceeds float16, and bfloat16 represents integers exactly only up to 256.
     """
     check_positive("height", height)
     check_positive("width", width)
@@ -64,7 +64,7 @@ def cutoff_cycles_per_dva(
         eccentricity_dva: any shape, degrees from the fixation.
         min_contrast: CT0, threshold at zero frequency.
         decay_dva: alpha, decay of contrast sensitivity per cycle/degree.
-        half_dva: e2, eccentricity at which the cut-off has fallen to a half.
+        half_dva: e2, eccentricity at which the cut-off has fallen to half.
     Returns:
         Cycles per degree, the input's shape; 39.2 at the fixation with the default constants.
     """
@@ -72,16 +72,16 @@ def cutoff_cycles_per_dva(
 
 
 def acuity_level(eccentricity_dva: Tensor, px_per_dva: float, **constants: float) -> Tensor:
-    """Pyramid level that keeps just what can be seen: L(e) = max(0, log2(f_n / f_c(e))).
+    """Pyramid level that keeps exactly the visible frequencies: L(e) = max(0, log2(f_n / f_c(e))).
 
     f_n = px_per_dva / 2 is the Nyquist frequency of the display; level l of an octave pyramid keeps frequencies up
-    to f_n / 2^l. The OpenGL program of the law's users takes f_n / f_c itself as the level; the logarithm is the
-    one that has the pyramid's meaning.
+    to f_n / 2^l. The OpenGL implementation of the law uses f_n / f_c itself as the level; the logarithm is
+    consistent with the pyramid.
 
     Args:
         eccentricity_dva: any shape; infinite = no fixation.
         px_per_dva: pixels per degree.
-        constants: of `cutoff_cycles_per_dva`.
+        constants: constants of `cutoff_cycles_per_dva`.
     Returns:
         Continuous levels, the input's shape: 0 = the image, unbounded above (infinite for an infinite eccentricity).
     """
@@ -90,7 +90,7 @@ def acuity_level(eccentricity_dva: Tensor, px_per_dva: float, **constants: float
 
 
 def levels_needed(height: int, width: int, px_per_dva: float) -> int:
-    """Levels above the image, 1 or more, that `acuity_level` can ask for: a corner seen from the opposite one."""
+    """Number of levels above the image, 1 or more, that `acuity_level` can need: from one corner to the opposite."""
     farthest = torch.tensor(math.hypot(height, width) / px_per_dva, dtype=torch.float64)
     return max(1, math.ceil(acuity_level(farthest, px_per_dva)))
 

@@ -1,4 +1,4 @@
-"""Foveation beside OpenCV pyramids with masks, autograd of the plain form, and masked sums of average poolings."""
+"""Foveation compared with masked OpenCV pyramids, autograd of the reference, and masked sums of average pooling."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ BLUR = {"sigma_px": 10.0, "kernel_px": 41}
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much work the cases are.
+    """Sizes of the cases.
 
     Args:
-        sides_px: of the square colour pictures; the pooled maps are a quarter as wide, as eccNET's third layer.
-        fixations: of each picture.
-        channels: of the pooled maps.
+        sides_px: sides of the square colour pictures; the pooled maps are a quarter as wide, as in eccNET's
+            third layer.
+        fixations: fixations per picture.
+        channels: channels of the pooled maps.
     """
 
     sides_px: tuple[int, ...] = (224, 512, 1024)
@@ -65,7 +66,7 @@ def _random(*shape: int, device: str) -> Tensor:
 
 
 def _foveations(side: int, fixations: int, device: str) -> list[Case]:
-    """From image to pictures, pyramid included; then the blend alone, all that a further fixation costs."""
+    """From image to pictures, including the pyramid; then only the blend, the cost of a further fixation."""
     image, points = _random(1, 3, side, side, device=device), _random(1, fixations, 2, device=device) * side
     p, name = side / FIELD_DVA, f"{side} px, {fixations} fixations"
     unit, plain = "picture", "weighted sum of all levels, torch"
@@ -99,7 +100,7 @@ def _reveal(side: int, fixations: int, device: str) -> Case:
 
 
 def _poolings(side: int, channels: int, device: str) -> list[Case]:
-    """Windows that grow by 0.64 pixels a degree, as in eccNET, on a map of constant width in degrees."""
+    """Windows that grow by 0.64 pixels per degree, as in eccNET, on a map of constant width in degrees."""
     p = max(2, round(side / MAP_DVA))
     image = _random(1, channels, side, side, device=device)
     window, name = (
@@ -127,7 +128,7 @@ def _trained(run: Callable[..., Tensor], *inputs: Tensor) -> Callable[[], tuple[
 
 
 def _opencv_foveation(image: np.ndarray, fixations: np.ndarray, px_per_dva: float) -> list[np.ndarray]:
-    """The pyramid of an image once; for each fixation a weight map for every level, and their sum."""
+    """The pyramid of an image once; per fixation, a weight map for every level, and their sum."""
     levels = _opencv_levels(image, levels_needed(*image.shape[:2], px_per_dva))
     x, y = (np.arange(side, dtype=np.float32) + 0.5 for side in image.shape[1::-1])
     y = y[:, None]

@@ -1,9 +1,9 @@
-"""The blend of levels on the CPU: bands of rows, of which each reads only the levels that occur in it.
+"""The blend of levels on the CPU, in bands of rows, each of which reads only the levels that occur in it.
 
-With w_k = clamp(level - k, 0, 1), one lerp after another, out <- out + w_k (G_(k+1) - out), leaves the blend: w_k is
+With w_k = clamp(level - k, 0, 1), successive lerps, out <- out + w_k (G_(k+1) - out), give the blend: w_k is
 1 below a pixel's own level and 0 above it. Backward, with g the gradient of the picture and k the lower neighbour:
 d level = sum_c g (G_(k+1) - G_k), and the lerps are undone from the last to the first, dG_(k+1) += w_k g,
-g <- (1 - w_k) g, what is left going to the first level.
+g <- (1 - w_k) g, with the remainder going to the first level.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 __all__ = ["blend"]
 
-ROWS = 64  # a band of a 512 pixels wide colour picture fits a core's cache
+ROWS = 64  # a band of a 512 pixel wide colour picture fits in a core's cache
 
 
 def blend(stack: Tensor, level: Tensor) -> Tensor:
@@ -25,7 +25,7 @@ def blend(stack: Tensor, level: Tensor) -> Tensor:
 
 
 class _Band(NamedTuple):
-    """Rows of one picture, and the levels [first, end) that are the lower neighbour of its pixels or between those."""
+    """Rows of one picture, and the range [first, end) of the lower levels of its pixels."""
 
     image: int
     picture: int

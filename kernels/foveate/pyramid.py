@@ -1,7 +1,7 @@
-"""The Gaussian pyramid of an image, every level back at the image's size.
+"""The Gaussian pyramid of an image, with every level upsampled to the image's size.
 
 Source: Burt and Adelson 1983 (IEEE Trans. Commun. 31, 532), binomial kernel (1, 4, 6, 4, 1) / 16, reflection
-without the border pixel: level for level what OpenCV's pyrDown and pyrUp make.
+without the border pixel: every level is equal to that of OpenCV's pyrDown and pyrUp.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ __all__ = ["gaussian_levels"]
 
 
 def gaussian_levels(image: Tensor, levels: int = 5) -> Tensor:
-    """Blur an image by octaves: level 0 is the image, level l keeps what is coarser than 2^l pixels.
+    """Blur an image by octaves: level 0 is the image, level l keeps structure coarser than 2^l pixels.
 
-    Level l is l times smoothed and halved, then l times doubled and smoothed. The doublings of all levels go
-    together, so that a level costs about one pass over the image. It is linear and differentiable (autograd).
+    Level l is smoothed and halved l times, then doubled and smoothed l times. The doublings of all levels are
+    batched, so that a level costs about one pass over the image. It is linear and differentiable (autograd).
 
     Args:
         image: [B, C, H, W] floating, any size from 1 x 1.
@@ -60,8 +60,8 @@ def _every_second(padded: Tensor, dim: int, start: int, n: int) -> Tensor:
 def _doubled(x: Tensor, dim: int, n: int) -> Tensor:
     """Put a zero after every sample, smooth, double: (n + 1) // 2 -> n."""
     short = x.shape[dim]
-    # A doubled line of even length ends in a zero: reflected about that one, the last sample follows itself. OpenCV
-    # does the same where the length is odd.
+    # A doubled line of even length ends in a zero: reflected about it, the last sample follows itself. OpenCV
+    # does the same for odd lengths.
     padded = torch.cat((x.narrow(dim, min(1, short - 1), 1), x, x.narrow(dim, short - 1, 1)), dim)
     here, right = padded.narrow(dim, 1, short), padded.narrow(dim, 2, short)
     even = torch.add(padded.narrow(dim, 0, short) + right, here, alpha=6) * (1 / 8)
@@ -70,13 +70,13 @@ def _doubled(x: Tensor, dim: int, n: int) -> Tensor:
 
 
 def _reflected(x: Tensor, dim: int, width: int) -> Tensor:
-    """Both ends of a dimension continued by `width` samples, mirrored about the first and the last sample."""
+    """Both ends of a dimension extended by `width` samples, mirrored about the first and the last sample."""
     n = x.shape[dim]
     if n > width and x.numel():
         lead = x.shape[:-2]
         pad = (0, 0, width, width) if dim == -2 else (width, width, 0, 0)
         return F.pad(x.flatten(0, -3), pad, mode="reflect").unflatten(0, lead)
-    period = max(2 * (n - 1), 1)  # F.pad reflects no line as short as this, and no empty batch
+    period = max(2 * (n - 1), 1)  # F.pad cannot reflect such short lines, nor empty batches
     at = torch.arange(-width, n + width, device=x.device).remainder(period)
     return x.index_select(dim, torch.minimum(at, period - at).clamp_max(n - 1))
 

@@ -10,7 +10,7 @@ __all__ = ["blend", "masked_pools", "pool_border"]
 
 
 def blend(stack: Tensor, level: Tensor) -> Tensor:
-    """Between the two levels next to each pixel's own, linearly: (1 - f) G_k + f G_(k+1), k = floor(level), f the rest.
+    """Linear interpolation between the two nearest levels: (1 - f) G_k + f G_(k+1), k = floor(level), f = level - k.
 
     Args:
         stack: [B, L, C, H, W], L >= 2.
@@ -26,7 +26,7 @@ def blend(stack: Tensor, level: Tensor) -> Tensor:
 
 
 def masked_pools(image: Tensor, window: Tensor) -> Tensor:
-    """y = sum_r (window == r) AvgPool(x; r, stride 2, "same"), a full pooling for every size that occurs.
+    """y = sum_r (window == r) AvgPool(x; r, stride 2, "same"), a full pooling per window size.
 
     Args:
         image: [B, C, H, W].

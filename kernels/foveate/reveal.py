@@ -1,7 +1,7 @@
 """A sharp spot on a blurred image: two levels, blended by a Gaussian bump about the fixation.
 
-Source: Schwinn, Precup, Eskofier and Zanca 2022 (NeVA). Plain torch on every device: after the blur, which is made
-once per image, a picture is one bump and one fused multiply-add, and no kernel would move fewer bytes by much.
+Source: Schwinn, Precup, Eskofier and Zanca 2022 (NeVA). Plain torch on every device: after the blur, which is computed
+once per image, a picture is one bump and one fused multiply-add, and a kernel would hardly reduce memory traffic.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ __all__ = ["blur_residual", "gaussian_bump", "reveal"]
 
 
 def blur_residual(image: Tensor, sigma_px: float, kernel_px: int) -> Tensor:
-    """What a blur takes away, b = G * x - x, with G a sampled Gaussian of unit sum and reflection at the border.
+    """The change due to a blur, b = G * x - x, with G a sampled Gaussian of unit sum and reflection at the border.
 
     Args:
         image: [B, C, H, W] floating, both sides longer than half the kernel.
-        sigma_px: of the Gaussian.
-        kernel_px: odd number of samples a side; the source has 5 samples with a sigma of 5 px, and 41 with 10 px.
+        sigma_px: standard deviation of the Gaussian.
+        kernel_px: odd number of samples per side; the source has 5 samples with a sigma of 5 px, and 41 with
+            10 px.
     Returns:
         [B, C, H, W], differentiable.
     Raises:
@@ -35,16 +36,17 @@ def blur_residual(image: Tensor, sigma_px: float, kernel_px: int) -> Tensor:
     half = kernel_px // 2
     if min(image.shape[-2:]) <= half:
         raise ValueError(
-            f"image must be larger than kernel_px // 2 = {half} to be reflected, got {list(image.shape)}"
+            f"image must be larger than kernel_px // 2 = {half} for reflection, got {list(image.shape)}"
         )
     rows, columns = (_blur_matrix(side, sigma_px, kernel_px).to(image) for side in image.shape[-2:])
-    with torch.autocast(image.device.type, enabled=False):  # it would lower the products' precision
+    with torch.autocast(image.device.type, enabled=False):  # it would reduce the products' precision
         return rows @ image @ columns.T - image
 
 
 def _blur_matrix(side: int, sigma_px: float, kernel_px: int) -> Tensor:
-    """[side, side], what a line of pixels is multiplied with: a product of matrices is faster than the sum of its
-    shifted copies."""
+    """[side, side] matrix that blurs a line of pixels: a matrix product is faster than a sum of shifted
+    copies.
+    """
     offset = torch.arange(kernel_px) - kernel_px // 2
     taps = torch.exp(-0.5 * (offset.double() / sigma_px) ** 2)
     source = (torch.arange(side)[:, None] + offset).abs()  # reflected at the middle of the border's pixels
@@ -83,14 +85,16 @@ def reveal(image: Tensor, residual: Tensor, seen: Tensor) -> Tensor:
         image: [B, C, H, W].
         residual: [B, C, H, W] from `blur_residual`.
         seen: [B, H, W] or, for T pictures of each image, [B, T, H, W]: `gaussian_bump` of the fixation, plus NeVA's
-            memory R_(t+1) = gamma R_t + M(xi_t) of the earlier ones where there is one.
+            memory R_(t+1) = gamma R_t + M(xi_t) of the earlier ones, if any.
     Returns:
         [B, C, H, W] or [B, T, C, H, W].
     Raises:
-        ValueError: the shapes do not fit each other.
+        ValueError: inconsistent shapes.
     """
     if residual.shape != image.shape:
-        raise ValueError(f"residual must be as image {list(image.shape)}, got {list(residual.shape)}")
+        raise ValueError(
+            f"residual must have the shape of image {list(image.shape)}, got {list(residual.shape)}"
+        )
     batch, _, height, width = image.shape
     if seen.ndim not in (3, 4) or seen.shape[0] != batch or seen.shape[-2:] != (height, width):
         raise ValueError(f"seen must be [{batch}, {height}, {width}] or [{batch}, T, {height}, {width}], "

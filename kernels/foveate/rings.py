@@ -1,4 +1,4 @@
-"""Which pooling window every output pixel of an eccentricity-dependent layer has.
+"""The pooling window of every output pixel of an eccentricity-dependent layer.
 
 Source: Gupta, Zhang, Wu, Wolfe and Kreiman 2021 (NeurIPS, arXiv 2106.02953), the eccNET network.
 """
@@ -18,10 +18,10 @@ SMALLEST_WINDOW, STRIDE = 2, 2
 
 
 class Ring(NamedTuple):
-    """A ring of output pixels that share a pooling window.
+    """A ring of output pixels with the same pooling window.
 
     Args:
-        radius_px: where it ends, output pixels from the centre, itself outside; infinite for the last.
+        radius_px: outer radius (exclusive), in output pixels from the centre; infinite for the last ring.
         window_px: side of the pooling window, input pixels.
     """
 
@@ -34,8 +34,8 @@ def eccentric_rings(
 ) -> list[Ring]:
     """The rings of a layer from the fovea outwards.
 
-    With O = ceil(side / 2) output pixels a side, the foveal disc ends at e_0 = round(F p / 2) output pixels and ring k
-    at e_k = e_0 + k round(q p / 2) as long as that is below O / 2; the last takes what is beyond. Ring k has the
+    With O = ceil(side / 2) output pixels per side, the foveal disc ends at e_0 = round(F p / 2) output pixels and
+    ring k at e_k = e_0 + k round(q p / 2) as long as that is below O / 2; the last covers the rest. Ring k has the
     window r_k = 2 + round(g (2 e_k - F p)), the fovea 2. A layer with e_0 > O / 2 has window 2 throughout. `round`
     goes to the even neighbour at a half.
 
@@ -89,9 +89,10 @@ def eccentric_windows(
 
     Args:
         height, width: of the layer's input.
-        px_per_dva, slope, rings: as `eccentric_rings` takes them.
-        fixation_xy_px: [B, 2] pixels of the layer's input about which the rings lie; None = the source's centre,
-            output pixel floor(O / 2) of both axes. An output pixel i stands for input pixels 2 i and 2 i + 1.
+        px_per_dva, slope, rings: as in `eccentric_rings`.
+        fixation_xy_px: [B, 2] centre of the rings in pixels of the layer's input; None: the source's centre,
+            output pixel floor(O / 2) on both axes. Output pixel i corresponds to input pixels 2 i and 2 i +
+            1.
     Returns:
         [B, ceil(height / 2), ceil(width / 2)] int64, B = 1 without a fixation. A pixel at distance d belongs to the
         first ring with d < e_k. There is no gradient to the fixation: windows are whole pixels.

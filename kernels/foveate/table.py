@@ -1,11 +1,11 @@
 """Means over windows of any size by summed-area tables (Crow 1984, SIGGRAPH), in double precision.
 
 S(y, x) = sum of the image above and left of (y, x), so that a window's sum is S(y1, x1) - S(y0, x1) - S(y1, x0) +
-S(y0, x0): four reads whatever its size. Backward, each output puts +-g / n at the same four places, and the
-gradient of a cell is the sum of all that lies below and right of it: the same running sums from the other end.
-In single precision a mean inside a large image would lose what the table's corner has gathered; double precision
-costs half a pass over the image more and loses nothing. What is not finite would spread to all that lies below and
-right of it, and is left to the plain form.
+S(y0, x0): four reads at any size. Backward, each output adds +-g / n at the same four positions, and the
+gradient of a cell is the sum of everything below and to the right of it: the same running sums from the other
+end. In single precision, means inside a large image would lose accuracy to the large cumulative sums; double
+precision costs half a pass over the image more and avoids this. Non-finite values would spread to everything
+below and to the right of them, so such images use the reference.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gazekit.kernels.foveate.reference import masked_pools
 
 __all__ = ["table_pools"]
 
-CELLS = 2**19  # of the tables made at once: 4 MiB
+CELLS = 2**19  # of the tables computed at once: 4 MiB
 
 
 def table_pools(image: Tensor, window: Tensor) -> Tensor:
@@ -29,12 +29,12 @@ def table_pools(image: Tensor, window: Tensor) -> Tensor:
 
 
 def _finite(values: Tensor) -> bool:
-    """Whether a table can hold them; a sum tells it in one pass, and one that overflows costs only time."""
+    """Whether all values are finite; a sum decides it in one pass, and an overflowing sum only costs time."""
     return bool(values.detach().sum(dtype=torch.promote_types(values.dtype, torch.float32)).isfinite())
 
 
 class _Corners(NamedTuple):
-    """Where [O] outputs read a flattened (H + 1) x (W + 1) table, and 1 / number of cells in each window."""
+    """Indices at which [O] outputs read a flattened (H + 1) x (W + 1) table, and 1 / number of cells per window."""
 
     plus: tuple[Tensor, Tensor]
     minus: tuple[Tensor, Tensor]
@@ -50,7 +50,7 @@ def _corners(window: Tensor, height: int, width: int) -> _Corners:
 
 
 def _ends(window: Tensor, length: int, dim: int) -> tuple[Tensor, Tensor]:
-    """First cell of each window along one axis and the one behind its last, inside the image."""
+    """First cell of each window along one axis and the one after its last, inside the image."""
     steps = torch.arange((length + 1) // 2, device=window.device)
     before = (2 * (len(steps) - 1) + window - length).clamp_min(0) // 2  # as `pool_border`
     start = 2 * (steps[:, None] if dim == 0 else steps) - before
@@ -78,7 +78,7 @@ class _TablePools(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (window,) = ctx.saved_tensors
         if not _finite(grad):
-            with torch.enable_grad():  # means are linear: where they are taken does not matter
+            with torch.enable_grad():  # means are linear: the gradient does not depend on the values
                 image = grad.new_zeros(ctx.image_shape, requires_grad=True)
                 return *torch.autograd.grad(masked_pools(image, window), image, grad), None
         height, width = ctx.image_shape[-2:]
@@ -96,7 +96,7 @@ class _TablePools(torch.autograd.Function):
 
 
 def _parts(window: Tensor, shape: torch.Size) -> Iterator[tuple[list[slice], _Corners]]:
-    """Planes that share their windows, so many at a time as make up `CELLS`, with the corners of those windows."""
+    """Planes that share windows, in groups of up to `CELLS` cells, with the corners of those windows."""
     batch, channels, height, width = shape
     shared = batch // len(window) * channels if len(window) else 0
     step = max(1, CELLS // (height * width))
@@ -117,5 +117,5 @@ def _running_sums(planes: Tensor) -> Tensor:
     if sums.is_cuda:
         return sums.cumsum(-2)
     for above, row in zip(sums.unbind(1), sums.unbind(1)[1:], strict=False):
-        row.add_(above)  # torch's own cumsum walks down each column by itself: ten times slower on the CPU
+        row.add_(above)  # torch's cumsum processes each column separately: ten times slower on the CPU
     return sums

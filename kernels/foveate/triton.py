@@ -1,8 +1,9 @@
-"""The blend of levels and the pooling by windows as Triton kernels: every sum is made where it is stored.
+"""The blend of levels and the pooling by windows as Triton kernels: each program computes the sums that it
+stores.
 
-Images are flattened to pixels. The blend's programs own a block of pixels and pass over channels or pictures; the
-pooling's own a tile of channels and pixels, which share their windows. No atomics: results do not vary between runs.
-Pictures are on the grid's first axis, the only one that may be longer than 65535; products that are places are int64.
+Images are flattened to pixels. A blend program handles a block of pixels and loops over channels or pictures; a
+pooling program handles a tile of channels and pixels, which share windows. No atomics: results do not vary between
+runs. Pictures are on the grid's first axis, the only one that may exceed 65535; index products are int64.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ BLOCK, TILE_CHANNELS, TILE_PIXELS = 512, 4, 128
 
 @triton.jit
 def _neighbours(level, at, inside, L: tl.constexpr):
-    """Lower level k of each pixel, and the rest f; a NaN level has k = 0 and f = NaN, to be seen in the picture."""
+    """Lower level k of each pixel, and the fraction f; a NaN level has k = 0 and f = NaN, visible in the picture."""
     own = tl.load(level + at, mask=inside, other=0.0)
     below = tl.minimum(tl.floor(tl.where(own == own, own, 0.0)), L - 2.0)
     return below.to(tl.int64), own - below
@@ -85,7 +86,7 @@ def _blend_to_stack_kernel(
 
 
 class _Blend(torch.autograd.Function):
-    """Saves what it was given: the neighbours are cheaper found again than read."""
+    """Saves its inputs: recomputing the neighbours is cheaper than reading them."""
 
     @staticmethod
     def forward(ctx: Any, stack: Tensor, level: Tensor) -> Tensor:
@@ -108,7 +109,7 @@ class _Blend(torch.autograd.Function):
         to_stack, to_level = None, None
         if ctx.needs_input_grad[0]:
             to_stack = torch.empty_like(stack)
-            levels, block = triton.next_power_of_2(n), BLOCK // 4  # LEVELS sums a pixel live in registers
+            levels, block = triton.next_power_of_2(n), BLOCK // 4  # LEVELS sums per pixel are in registers
             if to_stack.numel():
                 grid = (triton.cdiv(h * w, block), c, b)
                 with torch.cuda.device_of(stack):
@@ -132,7 +133,7 @@ def blend(stack: Tensor, level: Tensor) -> Tensor:
 
 @triton.jit
 def _ends(place, size, outputs, length):
-    """First cell of a window along one axis and the one behind its last, inside the image."""
+    """First cell of a window along one axis and the one after its last, inside the image."""
     start = 2 * place - tl.maximum(2 * (outputs - 1) + size - length, 0) // 2
     return tl.maximum(start, 0), tl.minimum(start + size, length)
 
@@ -158,7 +159,7 @@ def _means_kernel(
             total += tl.load(at, mask=read[None, :] & (channel < C), other=0.0).to(tl.float32)
     cells = tl.maximum((bottom - top) * (right - left), 1).to(
         tl.float32
-    )  # places behind the last have no cells
+    )  # positions after the last have no cells
     kept = inside[None, :] & (channel < C)
     tl.store(out + (b * C + channel) * O * Q + place[None, :], total / cells[None, :], mask=kept)
 
@@ -167,10 +168,10 @@ def _means_kernel(
 def _means_to_image_kernel(
     grad, window, to_image, C: tl.int64, H, W, O, Q, window_step, largest, TILE_C: tl.constexpr, TILE_P: tl.constexpr
 ):  # fmt: skip
-    """d image[b, c, y, x] = sum of g(i, j) / n(i, j) over the windows that hold (y, x).
+    """d image[b, c, y, x] = sum of g(i, j) / n(i, j) over the windows that contain (y, x).
 
     With R the largest window and B its cells before 2 i, outputs from (y + B - R) // 2 + 1 to (y + B) // 2 can reach y:
-    R // 2 + 1 at most. A smaller window begins later and ends earlier, and is asked whether it does.
+    at most R // 2 + 1. A smaller window begins later and ends earlier, which is checked.
     """
     b = tl.program_id(2).to(tl.int64)
     channel = (tl.program_id(1) * TILE_C + tl.arange(0, TILE_C))[:, None]
@@ -236,5 +237,5 @@ def _launch(
 
 
 def window_means(image: Tensor, window: Tensor, largest: int) -> Tensor:
-    """As `reference.masked_pools`, for windows of at most `largest` cells a side."""
+    """As `reference.masked_pools`, for windows of at most `largest` cells per side."""
     return _Means.apply(image, window, largest)

@@ -19,7 +19,9 @@ from gazekit.kernels.object_attention.reference import materialised, object_atte
 
 __all__ = ["BoxGridBias", "DisplacementBias", "GaussianBias", "LogDistanceBias", "object_attention"]
 
-SMALL = 1 << 22  # numbers below which a bias is made whole (B M N, times H or its hidden units): measured
+SMALL = (
+    1 << 22
+)  # number of elements below which a bias is materialised (B M N, times H or its hidden units): measured
 
 
 def object_attention(
@@ -36,48 +38,48 @@ def object_attention(
     return_lse: bool = False,
     impl: Impl = "auto",
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """softmax(scale query key' + bias) value, where the bias is made from places and never exists as a whole.
+    """softmax(scale query key' + bias) value, where the bias is computed from positions without materialising it.
 
         S[b, h, m, n] = scale <query[b, h, m], key[b, h, n]> + bias[b, h, m, n]
         L = log sum_n exp S,    out[b, h, m] = sum_n exp(S - L) value[b, h, n]
 
-    With torch alone ("auto" on the CPU): a small bias, a bias that is a tensor, and no bias go to torch's
-    scaled_dot_product_attention, which nothing here beats; a large one is made, used and forgotten for a block of
-    queries at a time, forward and backward, so that memory grows with M + N. "reference" writes the definition out.
-    "triton" has Gaussian, log-distance, tensor and no bias inside the kernel; DisplacementBias and BoxGridBias go
-    in blocks on every device.
+    Without Triton ("auto" on the CPU): a small bias, a tensor bias, and no bias use torch's
+    scaled_dot_product_attention, which nothing here outperforms; a large one is computed, used and discarded
+    for one block of queries at a time, forward and backward, so that memory grows with M + N. "reference"
+    follows the definition. "triton" computes Gaussian, log-distance, tensor and no bias inside the kernel;
+    DisplacementBias and BoxGridBias are processed in blocks on every device.
 
     Gradients reach query, key, value, and every floating tensor of the bias, coordinates too. Those of "reference"
     can be differentiated again.
 
     Args:
-        query: [B, H, M, D]. Half precision is computed in single precision but where torch's own attention is called,
-            which has its own way.
+        query: [B, H, M, D]. Half precision is computed in single precision, except in torch's own attention,
+            which has its own rules.
         key: [B, H, N, D], same dtype and device.
         value: [B, H, N, Dv].
-        bias: a tensor broadcastable to [B, H, M, N], added to the scores (-inf hides); or a `GaussianBias`,
+        bias: a tensor broadcastable to [B, H, M, N], added to the scores (-inf masks); or a `GaussianBias`,
             `LogDistanceBias`, `DisplacementBias` or `BoxGridBias` of these sizes; None = 0.
-        mask: [B, N] bool, True = the key is there.
-        lengths: [B] integers 0 to N instead of `mask`: the first lengths[b] keys are there.
-        causal: query i sees keys j <= i only; M = N.
-        scale: of the dot products; None = D ** -0.5.
-        dropout: probability that a weight exp(S - L) is set to 0 (the others grow), in training. The bias is then made
-            whole, for torch's own attention.
-        return_lse: return L as well. Without a GPU, a bias that is a tensor and no bias then take "reference", whose
-            memory grows with M N: torch's own attention keeps L to itself.
+        mask: [B, N] bool, True = the key is valid.
+        lengths: [B] integers 0 to N instead of `mask`: the first lengths[b] keys are valid.
+        causal: query i sees only keys j <= i; M = N.
+        scale: factor of the dot products; None = D ** -0.5.
+        dropout: probability that a weight exp(S - L) is set to 0 (and the others scaled up), in training. The
+            bias is then materialised, for torch's own attention.
+        return_lse: also return L. Without a GPU, a tensor bias and no bias then use "reference", whose memory
+            grows with M N, because torch's own attention does not return L.
         impl: "auto", "reference" or "triton".
     Returns:
-        [B, H, M, Dv], or that and L [B, H, M] (single precision at least). A query that sees no key (all hidden,
-        N = 0) gets 0, L = -inf, and passes no gradient on.
+        [B, H, M, Dv], or that and L [B, H, M] (at least single precision). A query without visible keys (all
+        masked, N = 0) gets 0, L = -inf, and no gradient.
     Raises:
-        ValueError: shapes that do not fit, `mask` with `lengths`, lengths outside of 0 to N (tested on the CPU only: on
-            a GPU the test would wait for the device), dropout outside of 0 to 1 or with `return_lse` or "reference",
-            or "triton" where that cannot run.
+        ValueError: inconsistent shapes, `mask` with `lengths`, lengths outside 0 to N (checked on the CPU
+            only: on a GPU the check would wait for the device), dropout outside 0 to 1 or with `return_lse`
+            or "reference", or "triton" where that cannot run.
         TypeError: a bias of another kind, or tensors of several dtypes.
 
     Example:
         >>> xy = torch.tensor([[[0.0, 0.0], [1.0, 0.0], [9.0, 0.0]]])
-        >>> same = torch.zeros(1, 1, 3, 4)  # content says nothing: attention follows the distance alone
+        >>> same = torch.zeros(1, 1, 3, 4)  # equal content: attention depends only on distance
         >>> places = torch.eye(3)[None, None]
         >>> object_attention(same, same, places, GaussianBias(xy, xy, torch.tensor([1.0])))[0, 0].round(decimals=2)
         tensor([[0.6200, 0.3800, 0.0000],
@@ -120,12 +122,12 @@ def _fused(
     scale: float,
     dropout: float = 0.0,
 ) -> Tensor:
-    """torch's own attention, with the bias as a whole."""
+    """torch's own attention, with the bias materialised."""
     if bias is None and (mask is None or not causal):
         seen = None if mask is None else mask[:, None, None]
         return scaled_dot_product_attention(query, key, value, seen, dropout, causal, scale=scale)
     whole = materialised(bias, mask, causal, query, key.shape[2])
-    if whole.dtype != query.dtype:  # a bias loses less in the wider of both
+    if whole.dtype != query.dtype:  # the wider of both dtypes keeps more precision of the bias
         if not dropout:
             return object_attention_reference(query, key, value, whole, None, False, scale)[0]
         whole = whole.to(query.dtype)
@@ -140,9 +142,9 @@ def _tensors(bias: Tensor | Bias | None) -> list[Tensor]:
 
 def _unfit(query: Tensor, value: Tensor, bias: Tensor | Bias | None, dropout: float) -> str:
     if dropout:
-        return "it has no dropout"
+        return "it does not support dropout"
     if isinstance(bias, DisplacementBias | BoxGridBias):
-        return f"a {type(bias).__name__} is made outside of kernels"
+        return f"a {type(bias).__name__} is computed outside the kernels"
     if max(query.shape[3], value.shape[3]) > 128:
         return f"heads are wider than 128: {query.shape[3]} and {value.shape[3]}"
     return ""
@@ -152,9 +154,7 @@ def _check_dropout(dropout: float, return_lse: bool, impl: Impl) -> None:
     if not 0 <= dropout <= 1:
         raise ValueError(f"dropout must be from 0 to 1, got {dropout}")
     if return_lse or impl == "reference":
-        raise ValueError(
-            "dropout has neither a log-sum-exp nor a reference form: leave out return_lse and impl"
-        )
+        raise ValueError("dropout supports neither return_lse nor an explicit impl: leave them out")
 
 
 def _check(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | Bias | None, causal: bool) -> torch.Size:
@@ -195,10 +195,10 @@ def _check(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | Bias | None
 def _key_mask(
     sizes: torch.Size, device: torch.device, mask: Tensor | None, lengths: Tensor | None
 ) -> Tensor | None:
-    """[B, N] bool, True = the key is there; None = all are."""
+    """[B, N] bool, True = the key is valid; None = all are."""
     b, _, _, n = sizes
     if mask is not None and lengths is not None:
-        raise ValueError("mask and lengths say the same thing: give one of them")
+        raise ValueError("mask and lengths are alternatives: give only one of them")
     if lengths is not None:
         lengths = torch.as_tensor(lengths)
         if lengths.shape != (b,) or lengths.is_floating_point() or lengths.dtype == torch.bool:

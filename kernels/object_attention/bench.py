@@ -1,4 +1,6 @@
-"""Attention with a bias from places, beside torch's attention with the bias as a whole, and FlexAttention."""
+"""Attention with a bias from positions, compared with torch's attention with a materialised bias, and
+FlexAttention.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,12 @@ __all__ = ["Sizes", "cases"]
 
 @dataclass(frozen=True)
 class Sizes:
-    """One scene, so many objects; learned biases.
+    """One scene with a given number of objects; learned biases.
 
     Args:
         gaussian, displacement: numbers of objects. At 4096 the reference of the latter would need 8 GB.
-        flex: numbers of objects for FlexAttention, compiled anew for each; on a CUDA device only.
-        hidden: units of the network of displacement.
+        flex: numbers of objects for FlexAttention, compiled separately for each; only on a CUDA device.
+        hidden: hidden units of the displacement network.
     """
 
     gaussian: tuple[int, ...] = (16, 64, 256, 1024, 2048, 4096)
@@ -35,7 +37,7 @@ class Sizes:
 
 
 def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
-    """Forward, and forward with backward to the bias's parameters; beside FlexAttention forward only."""
+    """Forward, and forward with backward to the bias's parameters; FlexAttention forward only."""
     sizes = sizes or Sizes()
     found = []
     for kind, counts in (("Gaussian", sizes.gaussian), ("displacement", sizes.displacement)):
@@ -77,7 +79,7 @@ def _case(kind: str, n: int, how: Callable, tensors: list[Tensor], bias: Bias) -
 
 
 def _whole(bias: Bias) -> Tensor:
-    """[B, H, M, N], as it is commonly written."""
+    """[B, H, M, N], as commonly implemented."""
     if isinstance(bias, GaussianBias):
         squared = torch.cdist(bias.query_xy, bias.key_xy).square()
         return -squared[:, None] / (2 * bias.sigma[:, None, None] ** 2)

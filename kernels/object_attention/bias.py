@@ -1,8 +1,8 @@
-"""What attention knows of places: biases that are made from coordinates, a block of rows at a time.
+"""Attention biases computed from coordinates, one block of rows at a time.
 
-Each is a frozen record of tensors; `rows(start, stop)` makes the bias of some queries by plain torch operations, so
-that gradients reach every tensor in it. Distances are in the unit of the coordinates, which must be finite: of a key
-that attention's mask hides, NaN would not reach outputs, but gradients of coordinates and of what heads learn.
+Each is a frozen record of tensors; `rows(start, stop)` computes the bias of some queries by plain torch operations, so
+that gradients reach every tensor in it. Distances are in the unit of the coordinates, which must be finite: NaN at a
+masked key would not reach the outputs, but it would reach the gradients of coordinates and head parameters.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FEW_PAIRS = 1024  # measured
 
 
 def _check(name: str, tensor: Tensor, shape: tuple[int | str, ...], sizes: dict[str, int]) -> None:
-    """Each letter of `shape` stands for the same size wherever it comes up; the first to come sets it."""
+    """Each letter of `shape` stands for the same size wherever it occurs; the first occurrence sets it."""
     check_tensors(**{name: tensor})
     fits = tensor.dim() == len(shape) and tensor.is_floating_point()
     for size, wanted in zip(tensor.shape, shape, strict=False):
@@ -32,23 +32,24 @@ def _check(name: str, tensor: Tensor, shape: tuple[int | str, ...], sizes: dict[
 
 
 class _Bias:
-    """Common to all: the tensors by name, and what pairs of places have."""
+    """Shared by all biases: the tensors by name, and pairwise quantities."""
 
-    hidden = 0  # numbers that live at once for a pair beside the bias
+    hidden = 0  # numbers stored per pair in addition to the bias
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors in it, by the names of their fields."""
+        """All tensors, by the names of their fields."""
         found = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: x for name, x in found.items() if isinstance(x, Tensor)}
 
 
 @dataclass(frozen=True, eq=False)
 class GaussianBias(_Bias):
-    """bias[b, h, m, n] = -|query_xy - key_xy|^2 / (2 sigma_h^2): attention falls off as a Gaussian of distance.
+    """bias[b, h, m, n] = -|query_xy - key_xy|^2 / (2 sigma_h^2): attention falls off as a Gaussian of
+    distance.
 
     Args:
-        query_xy: [B, M, 2] places of the queries, any unit.
-        key_xy: [B, N, 2] places of the keys, same unit.
+        query_xy: [B, M, 2] positions of the queries, any unit.
+        key_xy: [B, N, 2] positions of the keys, same unit.
         sigma: [H] standard deviation of each head, same unit, not 0.
     """
 
@@ -64,7 +65,7 @@ class GaussianBias(_Bias):
         return (*self.query_xy.shape[:1], *self.sigma.shape, self.query_xy.shape[1], self.key_xy.shape[1])
 
     def coefficient(self) -> Tensor:
-        """[H], what d^2 is multiplied with."""
+        """[H] factor of d^2."""
         return -0.5 * self.sigma.pow(-2)
 
     def rows(self, start: int, stop: int) -> Tensor:
@@ -81,8 +82,8 @@ class LogDistanceBias(_Bias):
     At d = 0 the gradient with respect to the coordinates is taken to be 0 (d has none).
 
     Args:
-        query_xy: [B, M, 2] places of the queries; the unit decides where the fall begins.
-        key_xy: [B, N, 2] places of the keys, same unit.
+        query_xy: [B, M, 2] positions of the queries; the unit determines where the fall-off begins.
+        key_xy: [B, N, 2] positions of the keys, same unit.
         slope: [H] exponent of each head.
     """
 
@@ -98,7 +99,7 @@ class LogDistanceBias(_Bias):
         return (*self.query_xy.shape[:1], *self.slope.shape, self.query_xy.shape[1], self.key_xy.shape[1])
 
     def coefficient(self) -> Tensor:
-        """[H], what log(1 + d) is multiplied with."""
+        """[H] factor of log(1 + d)."""
         return -self.slope
 
     def rows(self, start: int, stop: int) -> Tensor:
@@ -111,21 +112,21 @@ class LogDistanceBias(_Bias):
 class DisplacementBias(_Bias):
     """bias[b, :, m, n] = W2' gelu(W1' f + b1) + b2 with f = (dx, dy, d, log(1 + d), q_m, k_n): a learned function.
 
-    dx, dy are key minus query and d their length. What is known of either end beside its place (a token's kind, say)
-    comes in as features of the query and of the key. A pair with an end that has no place has dx = dy = d = 0; let a
-    feature tell it from a pair in one place. At d = 0 the gradient of d is taken to be 0. What stands in the place of
-    an end without one does not matter, and may be NaN.
+    dx, dy are key minus query and d their length. Other properties of either end (such as the token's kind)
+    enter as features of the query and the key. A pair with an end without a position has dx = dy = d = 0; use
+    a feature to distinguish it from a pair at one position. At d = 0 the gradient of d is taken to be 0.
+    Coordinates of an end without a position are ignored and may be NaN.
 
     Args:
-        query_xy: [B, M, 2] places of the queries, in a unit that makes neighbours about 1 apart.
-        key_xy: [B, N, 2] places of the keys, same unit.
+        query_xy: [B, M, 2] positions of the queries, in a unit in which neighbours are about 1 apart.
+        key_xy: [B, N, 2] positions of the keys, same unit.
         weight1: [4 + C + E, hidden], rows in the order of f.
         bias1: [hidden].
         weight2: [hidden, H].
         bias2: [H].
         query_features: [B, M, C] q, or None for C = 0.
         key_features: [B, N, E] k, or None for E = 0.
-        query_placed: [B, M] bool, True = has a place; None = all have.
+        query_placed: [B, M] bool, True = has a position; None = all have.
         key_placed: [B, N] bool.
     """
 
@@ -172,7 +173,7 @@ class DisplacementBias(_Bias):
     def rows(self, start: int, stop: int) -> Tensor:
         """[B, H, m, N] bias of queries start to stop."""
         query_xy, key_xy, placed = self.query_xy.narrow(1, start, stop - start), self.key_xy, []
-        # what stands for a missing place may be NaN, and would be in gradients: it goes before distances are made
+        # missing positions may be NaN, which would reach gradients: they are replaced before computing distances
         if self.query_placed is not None:
             placed.append(self.query_placed[:, start:stop, None])
             query_xy = torch.where(placed[-1], query_xy, 0.0)
@@ -198,20 +199,20 @@ class DisplacementBias(_Bias):
             inputs += [f[..., None].expand_as(dx) for f in self.query_features[:, start:stop].unbind(-1)]
         if self.key_features is not None:
             inputs += [f[:, None].expand_as(dx) for f in self.key_features.unbind(-1)]
-        # hidden units come before pairs: every plane is contiguous, and so is the bias, as attention reads it
+        # hidden units come before pairs: every plane is contiguous, and so is the bias that attention reads
         hidden = gelu(_affine(self.weight1, self.bias1, torch.stack(inputs, 1).flatten(2)))
         return _affine(self.weight2, self.bias2, hidden).unflatten(2, dx.shape[1:])
 
 
 @dataclass(frozen=True, eq=False)
 class BoxGridBias(_Bias):
-    """bias[b, :, m, (y, x)] = f_x(x - x1, x - x2) + f_y(y - y1, y - y2): where a pixel lies in the query's box.
+    """bias[b, :, m, (y, x)] = f_x(x - x1, x - x2) + f_y(y - y1, y - y2): position of a cell in the query's box.
 
-    The keys are the cells of a grid, row after row; cell (y, x) has its centre at (x + 1/2, y + 1/2). Each axis has a
-    network f = W2' relu(W1' . + b1) + b2 of the offsets from both corners, so that a query needs width + height
-    numbers a head instead of width * height.
-    Source: the axial form of the box-to-pixel relative position bias of Lin et al. (ICCV 2023, arXiv 2308.01904,
-    figure 2). The activation, the unit and leaving offsets as they are (no logarithm) are our choices.
+    The keys are the cells of a grid, row by row; cell (y, x) has its centre at (x + 1/2, y + 1/2). Each axis
+    has a network f = W2' relu(W1' . + b1) + b2 of the offsets from both corners, so that a query needs width
+    + height numbers per head instead of width * height. Source: the axial form of the box-to-pixel relative
+    position bias of Lin et al. (ICCV 2023, arXiv 2308.01904, figure 2). The activation, the unit and the use
+    of plain offsets (no logarithm) are our choices.
 
     Args:
         query_boxes: [B, M, 4] (x1, y1, x2, y2), in cells.
@@ -281,7 +282,7 @@ def _few(query_xy: Tensor, key_xy: Tensor) -> bool:
 
 
 def _squared(query_xy: Tensor, key_xy: Tensor) -> Tensor:
-    """Squared distances [B, m, N]. Of few pairs the number of operations is what takes time, of many their planes."""
+    """Squared distances [B, m, N]. For few pairs the number of operations dominates, for many the memory traffic."""
     if not _few(query_xy, key_xy):
         return _offsets(query_xy, key_xy)[2]
     offset = key_xy.unsqueeze(1) - query_xy.unsqueeze(2)
@@ -289,7 +290,7 @@ def _squared(query_xy: Tensor, key_xy: Tensor) -> Tensor:
 
 
 def _distance(squared: Tensor) -> Tensor:
-    """Square root with the gradient 0 at 0, where it has none."""
+    """Square root with gradient 0 at 0, where it is undefined."""
     positive = squared > 0
     return torch.where(positive, torch.where(positive, squared, 1.0).sqrt(), 0.0)
 

@@ -1,9 +1,9 @@
-"""Attention in memory linear in N: the bias of some queries at a time, made anew in the backward pass.
+"""Attention in memory linear in N: the bias is computed in blocks of queries, and again in the backward pass.
 
 Forward, for rows m of a block (torch's fused kernel):  S = scale q k' + bias,  L = logsumexp S,  out = exp(S - L) v.
 Backward, block by block, with P = exp(S - L) and the gradients g of out and l of L:
     dv += P' g,   dS = P * (g v' - rowsum(g * out) + l),   dq = scale dS k,   dk += scale dS' q,
-and dS is handed to autograd through `bias.rows`, in slices that stay in the cache.
+and dS is passed to autograd through `bias.rows`, in slices that fit in the cache.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from gazekit.kernels.object_attention.bias import Bias
 
 __all__ = ["attention_in_blocks"]
 
-BLOCK_ROWS = 64  # measured: fewer starve the matrix products, more leave the cache
-FUSED_ROWS = 256  # the same where torch's fused kernel does all the work, backward too
-BLOCK_NUMBERS = 1 << 19  # of a bias; more rows where keys are few
-SLICE_NUMBERS = 1 << 19  # hidden units of a bias's network that live at once
-FUSED = "_scaled_dot_product_flash_attention_for_cpu"  # not public: another torch may lack it
+BLOCK_ROWS = 64  # measured: fewer slow down the matrix products, more exceed the cache
+FUSED_ROWS = 256  # the same if torch's fused kernel does all the work, including backward
+BLOCK_NUMBERS = 1 << 19  # of a bias; more rows if there are few keys
+SLICE_NUMBERS = 1 << 19  # hidden units of a bias's network stored at once
+FUSED = "_scaled_dot_product_flash_attention_for_cpu"  # not public: other torch versions may lack it
 HAS_FUSED = all(hasattr(torch.ops.aten, FUSED + way) for way in ("", "_backward"))
 
 
@@ -37,7 +37,7 @@ def attention_in_blocks(
     causal: bool,
     scale: float,
 ) -> tuple[Tensor, Tensor]:
-    """Arguments and result as of `reference.object_attention_reference`; differentiable once."""
+    """Arguments and result as in `reference.object_attention_reference`; differentiable once."""
     dtype = torch.promote_types(query.dtype, torch.float32)
     q, k, v = (x.to(dtype).flatten(0, 1) for x in (query.to(dtype) * scale, key, value))
     named = bias.tensors()
@@ -62,7 +62,7 @@ def _slice_rows(bias: Bias) -> int:
 
 
 def _scores_bias(bias: Bias, mask: Tensor | None, causal: bool, start: int, stop: int) -> Tensor:
-    """[B H, m, N] bias of a block, -inf where a key is not seen; no gradient."""
+    """[B H, m, N] bias of a block, -inf where a key is masked; no gradient."""
     slices = [bias.rows(i, j) for i, j in _spans(start, stop, _slice_rows(bias))]
     made = torch.cat(slices, 2) if len(slices) > 1 else slices[0]
     if mask is not None:
@@ -78,9 +78,9 @@ def _has_fused(q: Tensor, v: Tensor) -> bool:
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """[Z, m, D], [Z, N, D], [Z, N, Dv], [Z, m, N] to [Z, m, Dv] and [Z, m]; lse is of no use without a key."""
+    """[Z, m, D], [Z, N, D], [Z, N, Dv], [Z, m, N] to [Z, m, Dv] and [Z, m]; lse is meaningless without a key."""
     if _has_fused(q, v):
-        # scaled_dot_product_attention calls the same on the CPU, but drops the log-sum-exp
+        # scaled_dot_product_attention calls the same kernel on the CPU, but drops the log-sum-exp
         attend = getattr(torch.ops.aten, FUSED)
         out, lse = attend(q[None], k[None], v[None], attn_mask=bias[None], scale=1.0)
         return out[0], lse[0]
@@ -91,7 +91,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> tuple[Tensor, Tens
 
 
 def _no_key(lse: Tensor, mask: Tensor, causal: bool, heads: int) -> Tensor:
-    """lse [B H, M], -inf in the rows that see no key; fused attention gives 0 there."""
+    """lse [B H, M], -inf in rows without visible keys, where fused attention gives 0."""
     seen = mask.cumsum(1) > 0 if causal else mask.any(1, keepdim=True)
     return lse.masked_fill(~seen.repeat_interleave(heads, 0), -torch.inf)
 
@@ -130,7 +130,7 @@ class _Blocks(torch.autograd.Function):
         fused = _has_fused(q, v) and not leaves and d_lse is None
         backward = _fused_backward if fused else _block_backward
         keyless = lse == -torch.inf
-        # a row without a key has weights 0, not NaN; what arrives at its lse may be infinite, and goes nowhere
+        # a row without a key has weights 0, not NaN; the gradient of its lse may be infinite and is dropped
         lse = lse.masked_fill(keyless, torch.inf)
         with torch.autocast(q.device.type, enabled=False):
             taken = -torch.linalg.vecdot(d_out, out)
@@ -150,7 +150,7 @@ def _block_backward(
     q: Tensor, d_out: Tensor, out: Tensor, lse: Tensor, taken: Tensor, k: Tensor, v: Tensor, dk: Tensor,
     dv: Tensor, bias: Tensor,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """dS and dq of a block of queries; adds to dk and dv, and writes over the bias."""
+    """dS and dq of a block of queries; adds to dk and dv, and overwrites the bias."""
     p = bias.baddbmm_(q, k.mT).sub_(lse[..., None]).exp_()
     dv.baddbmm_(p.mT, d_out)
     ds = torch.baddbmm(taken, d_out, v.mT).mul_(p)
@@ -162,7 +162,7 @@ def _fused_backward(
     q: Tensor, d_out: Tensor, out: Tensor, lse: Tensor, taken: Tensor, k: Tensor, v: Tensor, dk: Tensor,
     dv: Tensor, bias: Tensor,
 ) -> tuple[None, Tensor]:  # fmt: skip
-    """The same without dS, where the bias wants no gradient: a third faster."""
+    """The same without dS, if the bias needs no gradient: a third faster."""
     backward = getattr(torch.ops.aten, FUSED + "_backward")
     parts = (x[None] for x in (d_out, q, k, v, out, lse))
     dq, more_dk, more_dv = backward(*parts, 0.0, False, attn_mask=bias[None], scale=1.0)
@@ -174,7 +174,7 @@ def _fused_backward(
 def _add_gradients(
     bias: Bias, start: int, stop: int, ds: Tensor, leaves: list[Tensor], totals: list[Tensor]
 ) -> None:
-    """Adds what the gradient [B, H, m, N] of a block's bias gives to each of the leaves."""
+    """Backpropagates the gradient [B, H, m, N] of a block's bias to each of the leaves."""
     for i, j in _spans(start, stop, _slice_rows(bias)):
         with torch.enable_grad():
             made = bias.rows(i, j)

@@ -1,9 +1,9 @@
-"""Triton kernels of attention with a bias from places; imported by `triton.py` alone.
+"""Triton kernels of attention with a bias from positions; imported only by `triton.py`.
 
-A program has a block of queries (or of keys) of one head and goes over the keys (queries) in blocks.
+A program handles a block of queries (or of keys) of one head and loops over the keys (queries) in blocks.
     S = scale q k' + bias,    bias = c_h f(d): f = d^2 (Gaussian) or log(1 + d), or a tensor that is read
 Forward keeps a running maximum and sum per row:   L = logsumexp S,   out = exp(S - L) v.
-Backward, with P = exp(S - L), gradients g of out and l of L, and t = l - rowsum(g * out), one number a row:
+Backward, with P = exp(S - L), gradients g of out and l of L, and t = l - rowsum(g * out), one number per row:
     dv = P' g,   dS = P * (g v' + t),   dq = scale dS k,   dk = scale dS' q,   dbias = dS,
     dc_h = sum dS f(d),   dx_query = sum_n dS c f'(d)/d (x_query - x_key),   dx_key = the opposite, over queries,
 with f'(d)/d = 2 (Gaussian) or 1 / (d (1 + d)), taken as 0 at d = 0. Sums are in single precision, without atomics.
@@ -25,7 +25,7 @@ INTERPRETED = tl.constexpr(os.environ.get("TRITON_INTERPRET") == "1")
 @triton.jit
 def _dot(a, b):
     """Product of matrices, summed in single precision."""
-    if INTERPRETED:  # its dot takes the bits of a bfloat16 for an integer
+    if INTERPRETED:  # its dot treats the bits of a bfloat16 as an integer
         a, b = a.to(tl.float32), b.to(tl.float32)
     return tl.dot(a, b, input_precision="ieee")
 
@@ -70,7 +70,7 @@ def _slope(squared, KIND: tl.constexpr):
 @triton.jit
 def _scores(q, k, m, n, M, N, scale, squared, c, bias, stride_m, stride_n, mask, CAUSAL: tl.constexpr,
             KIND: tl.constexpr, MASKED: tl.constexpr):  # fmt: skip
-    """S of a block of queries m and keys n, -inf where a key is not seen."""
+    """S of a block of queries m and keys n, -inf where a key is masked."""
     s = _dot(q, tl.trans(k)) * scale
     seen = (m < M)[:, None] & (n < N)[None, :]
     if KIND == 1:

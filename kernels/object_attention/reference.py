@@ -1,4 +1,4 @@
-"""Attention with a bias, written out: every step a line of torch, differentiable as often as one likes."""
+"""Attention with a bias by definition: one line of torch per step, differentiable any number of times."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ __all__ = ["materialised", "object_attention_reference"]
 def materialised(
     bias: Tensor | Bias | None, mask: Tensor | None, causal: bool, like: Tensor, keys: int
 ) -> Tensor:
-    """The bias broadcastable to [B, H, M, N], -inf where a key is not seen; of `like`'s device, and its dtype without
-    a bias. `like`: [B, H, M, D]."""
+    """The bias broadcastable to [B, H, M, N], -inf where a key is masked; on the device of `like` [B, H, M,
+    D], and in its dtype without a bias.
+    """
     made = like.new_zeros(1, 1, 1, 1) if bias is None else bias
     if not isinstance(made, Tensor):
         made = made.rows(0, like.shape[2])
@@ -35,15 +36,15 @@ def object_attention_reference(
     causal: bool,
     scale: float,
 ) -> tuple[Tensor, Tensor]:
-    """Output [B, H, M, Dv] and log-sum-exp [B, H, M] (in single precision at least).
+    """Output [B, H, M, Dv] and log-sum-exp [B, H, M] (in at least single precision).
 
-    Rows without a key give 0 and -inf, and no gradient: their scores are put to 0 before the logarithm, whose
+    Rows without a key give 0 and -inf, and no gradient: their scores are set to 0 before the logarithm, whose
     gradient would be NaN there, and their weights to 0 after it.
     """
     dtype = torch.promote_types(query.dtype, torch.float32)
     q, k, v = query.to(dtype), key.to(dtype), value.to(dtype)
     scores = scale * q @ k.mT + materialised(bias, mask, causal, query, key.shape[2]).to(dtype)
-    empty = (scores == -torch.inf).all(-1, keepdim=True)  # also where there are no keys at all
+    empty = (scores == -torch.inf).all(-1, keepdim=True)  # also if there are no keys at all
     scores = scores.masked_fill(empty, 0.0)
     lse = scores.logsumexp(-1, keepdim=True)
     weights = (scores - lse).exp().masked_fill(empty, 0.0)

@@ -1,4 +1,4 @@
-"""Launches the Triton kernels of attention with a bias from places, and gives them their backward pass."""
+"""Launches the Triton kernels of attention with a bias from positions, with their backward pass."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def object_attention_triton(
     causal: bool,
     scale: float,
 ) -> tuple[Tensor, Tensor]:
-    """Arguments and result as of `reference.object_attention_reference`; no size is 0; differentiable once."""
+    """Arguments and result as in `reference.object_attention_reference`; no size is 0; differentiable once."""
     b, h, m, _ = query.shape
     n = key.shape[2]
     whole = places = None
     if isinstance(bias, Tensor):
-        # torch sums the gradient of what is broadcast here
+        # torch sums the gradient over the dimensions broadcast here
         kind, whole = TENSOR, bias.expand(b, h, m, n)
     elif bias is not None:
         kind = SQUARE if isinstance(bias, GaussianBias) else LOG
@@ -50,8 +50,9 @@ def object_attention_triton(
 
 
 def _blocks(d: int, dv: int, dtype: torch.dtype) -> dict[str, int]:
-    """Block sizes that keep to registers (single precision has no tensor cores: tiles live there) and 64 KB of shared
-    memory, by the compiler's report for compute capability 9.0; dot products need 16 at least."""
+    """Block sizes that fit in registers (single precision has no tensor cores: tiles are there) and 64 KB of
+    shared memory, by the compiler's report for compute capability 9.0; dot products need at least 16.
+    """
     width, value_width = (max(16, triton.next_power_of_2(x)) for x in (d, dv))
     narrow = max(width, value_width) <= 64
     if dtype == torch.float32:
@@ -79,9 +80,9 @@ class _Attention(torch.autograd.Function):
         lse = torch.empty(b, h, m, dtype=torch.float32, device=q.device)
         flags = {"CAUSAL": causal, "KIND": kind, "MASKED": mask is not None}
         blocks = _blocks(q.shape[3], v.shape[3], q.dtype)
-        # a kernel wants a pointer even where it reads nothing
+        # a kernel needs a pointer even if it reads nothing
         unread = [q if x is None else x for x in (whole, query_xy, key_xy, coefficient, mask)]
-        with torch.cuda.device_of(q):  # a kernel starts on the current device, which may be another
+        with torch.cuda.device_of(q):  # kernels launch on the current device, which may be another
             forward_kernel[(b * h, triton.cdiv(m, blocks["ROWS"]))](
                 q, k, v, *unread, out, lse, *_common(q, k, v, whole, scale), **flags, **blocks
             )
@@ -98,7 +99,7 @@ class _Attention(torch.autograd.Function):
         d_out = torch.zeros_like(out) if d_out is None else d_out.contiguous()
         taken = -(d_out.float() * out.float()).sum(-1)
         taken = taken if d_lse is None else taken + d_lse
-        # whatever arrives at a row without a key, infinite too, meets weights of 0: infinity times 0 would be NaN
+        # gradients of a row without a key, which may be infinite, meet weights of 0: infinity times 0 would be NaN
         taken = taken.masked_fill(lse == -torch.inf, 0.0).contiguous()
         wanted = any(ctx.needs_input_grad[7:])
         blocks = _blocks(q.shape[3], v.shape[3], q.dtype)
@@ -108,7 +109,7 @@ class _Attention(torch.autograd.Function):
         def room(*shape: int) -> Tensor:
             return torch.zeros(b, h, *shape, dtype=torch.float32, device=q.device)
 
-        d_whole = room(m, n) if wanted and kind == TENSOR else None  # zeros: causal blocks are left out
+        d_whole = room(m, n) if wanted and kind == TENSOR else None  # zeros: causal blocks are skipped
         d_places = [room(m, 2), room(n, 2), room(rows)] if wanted and kind in (SQUARE, LOG) else [None] * 3
         read = [q if x is None else x for x in (whole, query_xy, key_xy, coefficient, mask)]
         common = (*_common(q, k, v, whole, ctx.scale),)

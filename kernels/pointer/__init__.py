@@ -1,12 +1,12 @@
-"""Pointing at one of N objects or at STOP: a softmax over a set whose size belongs to the scene.
+"""Pointing at one of N objects or at STOP: a softmax over a set whose size depends on the scene.
 
 score[b, r, n] = sum_h mix_h (q[b, r, h] . k[b, n, h]) / sqrt(D) + bias[b, r, n], n < N an object and n = N STOP.
-Absent objects, and STOP before the first fixation, score -inf; log p = score - log sum_n exp(score).
-Mixing the heads is linear, so that the scores of single heads need not exist: (mix_h q_h) laid flat over heads
-and depth against the keys laid flat is one matrix product. The loss of known scanpaths needs no probabilities
-either: its gradient softmax - onehot is computed again from the inputs.
-All is computed in the dtype of query, under autocast too.
-Source: the pointer of OAT (Fang et al., ECCV 2024, arXiv 2407.13335), after Vinyals et al. 2015 (arXiv 1506.03134).
+Absent objects, and STOP before the first fixation, score -inf; log p = score - log sum_n exp(score). Mixing
+the heads is linear, so per-head scores are never computed: (mix_h q_h), flattened over heads and depth, times
+the flattened keys is one matrix product. The loss of known scanpaths does not store probabilities
+either: its gradient softmax - onehot is recomputed from the inputs. Everything is computed in the dtype of
+query, also under autocast. Source: the pointer of OAT (Fang et al., ECCV 2024, arXiv 2407.13335), after
+Vinyals et al. 2015 (arXiv 1506.03134).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gazekit.kernels.pointer import blocks, reference
 
 __all__ = ["pointer_log_prob", "pointer_nll"]
 
-MAX_FLAT = 512  # heads times depth in the Triton kernels, which hold whole queries and keys
+MAX_FLAT = 512  # heads times depth in the Triton kernels, which keep whole queries and keys
 
 
 def pointer_log_prob(
@@ -37,18 +37,18 @@ def pointer_log_prob(
     Args:
         query: [B, R, H, D], floating; R steps of a scanpath, or R scanpaths at one step.
         key: [B, N + 1, H, D], STOP last.
-        mix: [H] weight of each head; mix and bias are taken in the dtype of query.
+        mix: [H] weight of each head; mix and bias are converted to the dtype of query.
         object_mask: [B, N] bool, True = present.
         at_start: [R] or [B, R] bool, or one bool: before the first fixation, where STOP is impossible.
-        bias: [B, R, N + 1] added to the scores, or None. -inf forbids, like an absent object: no gradient.
-        impl: "reference" mixes scores head by head; "auto" makes one matrix product. There is no Triton
-            form: with the probabilities wanted, torch's product and log-softmax leave nothing to fuse.
+        bias: [B, R, N + 1] added to the scores, or None. -inf excludes, like an absent object: no gradient.
+        impl: "reference" mixes scores head by head; "auto" computes one matrix product. There is no Triton
+        kernel: if all probabilities are needed, torch's product and log-softmax leave nothing to fuse.
     Returns:
-        [B, R, N + 1]; what is forbidden is -inf, a row with nothing allowed (no object at the start) NaN, with
-        gradient 0. B, R and N may be 0.
+        [B, R, N + 1]; excluded entries are -inf, a row without allowed entries (no object at the start) is
+        NaN, with gradient 0. B, R and N may be 0.
     Raises:
         TypeError: masks are not bool; query and key are not of one floating dtype; mix or bias is not floating.
-        ValueError: shapes do not fit, or `impl` is "triton".
+        ValueError: inconsistent shapes, or `impl` is "triton".
     """
     start = _check(query, key, mix, object_mask, at_start, bias)
     use_triton(impl, query, unfit="log-probabilities have no Triton form, pointer_nll has")
@@ -72,21 +72,21 @@ def pointer_nll(
     *,
     impl: Impl = "auto",
 ) -> Tensor:
-    """-log p of what happened at each step; no more than 4 MiB of scores is ever kept.
+    """-log p of the outcome of each step; at most 4 MiB of scores are stored.
 
     Args:
         query, key, mix, object_mask, at_start, bias: see `pointer_log_prob`.
         target: [B, R] integers: the next object, N for STOP, -1 for no step (padding).
         impl: "reference" is the definition and has second derivatives; "auto" has first derivatives and
-            computes some scanpaths at a time, on a GPU by Triton kernels (H D up to 512).
+            computes the scanpaths in blocks, on a GPU by Triton kernels (H D up to 512).
     Returns:
-        [B, R] in nats; 0 without gradient for padding; inf for a forbidden target (gradient: the softmax, what
-        is allowed loses); NaN with gradient 0 in a row with nothing allowed.
-        Their sum over the steps is a scanpath's, their mean over real steps the training loss.
+        [B, R] in nats; 0 without gradient for padding; inf for an excluded target (gradient: the softmax,
+        which lowers the allowed scores); NaN with gradient 0 in a row without allowed entries. Their sum over
+        the steps is the scanpath's, their mean over real steps the training loss.
     Raises:
-        TypeError: as `pointer_log_prob`; target is not of integers.
-        ValueError: shapes do not fit; a target outside -1 .. N (tested on the CPU only: on a GPU the test would
-            wait for the device); "triton" where it cannot run.
+        TypeError: as `pointer_log_prob`; target is not an integer tensor.
+        ValueError: inconsistent shapes; a target outside -1 .. N (checked on the CPU only: on a GPU the check
+            would wait for the device); "triton" where it cannot run.
     """
     start = _check(query, key, mix, object_mask, at_start, bias)
     _check_target(target, query, key)
@@ -107,7 +107,7 @@ def pointer_nll(
 
 
 def _like(query: Tensor, mix: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """mix and bias in the dtype of query: under autocast parameters are wider than what layers made of them."""
+    """mix and bias in the dtype of query: under autocast parameters are wider than the layers' outputs."""
     return mix.to(query.dtype), None if bias is None else bias.to(query.dtype)
 
 
@@ -122,11 +122,11 @@ def _check(query, key, mix, object_mask, at_start, bias) -> Tensor:
             f"key must be [{b}, N + 1, {h}, {d}] like query, the last of them STOP, got {list(key.shape)}"
         )
     if mix.shape != (h,):
-        raise ValueError(f"mix must be [{h}], one weight a head of query, got {list(mix.shape)}")
+        raise ValueError(f"mix must be [{h}], one weight per head of query, got {list(mix.shape)}")
     n = key.shape[1] - 1
     if object_mask.shape != (b, n):
         raise ValueError(
-            f"object_mask must be [{b}, {n}], one for every key but the last, which is STOP, "
+            f"object_mask must be [{b}, {n}], one per key except the last, which is STOP, "
             f"got {list(object_mask.shape)}"
         )
     if bias is not None and bias.shape != (b, r, n + 1):

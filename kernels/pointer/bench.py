@@ -1,4 +1,4 @@
-"""Pointing beside scores that are made head by head and a log-softmax over all of them."""
+"""Pointing compared with per-head scores and a log-softmax over all of them."""
 
 from __future__ import annotations
 

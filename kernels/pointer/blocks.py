@@ -1,8 +1,8 @@
-"""Negative log-likelihood of pointing, some scanpaths at a time: no more than one block of scores is ever kept.
+"""Negative log-likelihood of pointing in blocks of scanpaths: at most one block of scores is stored.
 
-With x = mix_h q_h / sqrt(D) laid out flat [E = H D] and keys k [E]: s_rn = x_r k_n + bias_rn, over what is allowed;
-loss_r = lse_r - s_r,target. Backward of g: ds = g (exp(s - lse) - onehot), 0 where nothing is allowed,
-dx = ds k, dk = ds^T x, dbias = ds; the scores are computed again.
+With x = mix_h q_h / sqrt(D) flattened to [E = H D] and keys k [E]: s_rn = x_r k_n + bias_rn over allowed entries;
+loss_r = lse_r - s_r,target. Backward of g: ds = g (exp(s - lse) - onehot), 0 in rows without allowed entries,
+dx = ds k, dk = ds^T x, dbias = ds; the scores are recomputed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def nll(
 ) -> Tensor:
     """[B, R] losses of flat queries and keys; 0 where the target is -1. First derivatives only.
 
-    Scores that fit one block are kept by autograd: that is bounded memory, and making them twice takes longer.
+    Scores that fit in one block are kept by autograd: memory is bounded, and computing them twice takes longer.
     """
     if target.numel() * key.shape[1] <= BLOCK_ELEMENTS:
         scores = query @ key.transpose(1, 2)
@@ -38,13 +38,13 @@ def nll(
 
 
 def _blocks(query: Tensor, key: Tensor) -> list[slice]:
-    """Of batch entries: the gradient of a key, which is larger than its scores, is then written once."""
+    """Blocks of batch entries: the gradient of a key, which is larger than its scores, is then written once."""
     size = max(1, BLOCK_ELEMENTS // max(1, query.shape[1] * key.shape[1]))
     return [slice(start, start + size) for start in range(0, query.shape[0], size)]
 
 
 def _allowed_scores(query, key, bias, absent: Tensor, at_start: Tensor, part: slice) -> Tensor:
-    """[entries, R, N + 1] scores, -inf where forbidden."""
+    """[entries, R, N + 1] scores, -inf where excluded."""
     scores = query[part] @ key[part].transpose(1, 2)
     if bias is not None:
         scores += bias[part]
@@ -54,7 +54,7 @@ def _allowed_scores(query, key, bias, absent: Tensor, at_start: Tensor, part: sl
 
 
 class _NLL(torch.autograd.Function):
-    """Keeps its inputs and two numbers a row."""
+    """Keeps its inputs and two numbers per row."""
 
     @staticmethod
     def forward(ctx, query, key, bias, object_mask, at_start, target) -> Tensor:
@@ -72,10 +72,12 @@ class _NLL(torch.autograd.Function):
     def backward(ctx, upstream: Tensor) -> tuple[Tensor | None, ...]:
         query, key, bias, absent, at_start, target, lse, happened = ctx.saved_tensors
         chosen, upstream = target.clamp(min=0)[..., None], torch.where(target < 0, 0.0, upstream)
-        hit = torch.where(happened == -torch.inf, 0.0, -upstream)  # a forbidden target has no score to raise
+        hit = torch.where(
+            happened == -torch.inf, 0.0, -upstream
+        )  # an excluded target has no score to increase
         lse = lse.masked_fill(
             lse == -torch.inf, 0.0
-        )  # exp(-inf - 0) = 0: a row with nothing allowed moves nothing
+        )  # exp(-inf - 0) = 0: no gradient in a row without allowed entries
         gradients = [None if x is None else torch.empty_like(x) for x in (query, key, bias)]
         for part in _blocks(query, key):
             with torch.autocast(query.device.type, enabled=False):  # dtypes are those of the arguments

@@ -1,4 +1,4 @@
-"""Scores of objects and STOP, and what a softmax over the allowed ones makes of them, by the definition."""
+"""Scores of objects and STOP, and their softmax over the allowed ones, by definition."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def scores(query: Tensor, key: Tensor, mix: Tensor, bias: Tensor | None) -> Tens
 
 
 def log_prob(scores: Tensor, object_mask: Tensor, at_start: Tensor) -> Tensor:
-    """[B, R, N + 1] log-softmax over present objects and, where the scanpath has begun, STOP; a score of -inf (a bias
-    may be) forbids as well.
+    """[B, R, N + 1] log-softmax over present objects and, once the scanpath has begun, STOP; a score of -inf
+    (from a bias) also excludes.
 
     Args:
         scores: [B, R, N + 1].

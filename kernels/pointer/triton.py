@@ -1,10 +1,10 @@
-"""Triton kernels for the likelihood of pointing: scores live in registers only.
+"""Triton kernels for the likelihood of pointing: scores are kept in registers only.
 
-Notation of one batch entry: x_r the flat queries (mixed and scaled), k_n the flat keys, n = N is STOP.
+Notation for one batch entry: x_r the flat queries (mixed and scaled), k_n the flat keys, n = N is STOP.
 Forward: s_rn = x_r k_n + bias_rn, -inf where forbidden; lse_r = log sum_n exp(s_rn) by blocks of keys with a running
 maximum; loss_r = lse_r - s_r,target.
 Backward of g: ds_rn = g_r (exp(s_rn - lse_r) - [n = target_r and allowed]); dx_r = sum_n ds_rn k_n;
-dk_n = sum_r ds_rn x_r; dbias = ds. Scores are recomputed; kept are lse and the target's score, in float32.
+dk_n = sum_r ds_rn x_r; dbias = ds. Scores are recomputed; lse and the target's score are kept, in float32.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gazekit.kernels.pointer import blocks
 
 __all__ = ["nll"]
 
-BLOCK_R = 16  # the least that tl.dot multiplies: scanpaths are short
+BLOCK_R = 16  # the minimum size for tl.dot: scanpaths are short
 
 
 @triton.jit
@@ -150,7 +150,7 @@ def _sizes(query: Tensor, biased: bool) -> dict[str, int | bool]:
     widths = {"WIDTH": width, "BLOCK_E": max(16, triton.next_power_of_2(width))}
     # Triton's interpreter multiplies the bits of bfloat16 as if they were integers
     flags = {"BIASED": biased, "WIDEN": not query.is_cuda}
-    # keeps to registers and 83 KB of shared memory, by the compiler's report for compute capability 9.0
+    # fits in registers and 83 KB of shared memory, by the compiler's report for compute capability 9.0
     single = query.dtype == torch.float32
     blocks = {"BLOCK_N": 16, "num_stages": 1} if single else {"BLOCK_N": 32, "num_warps": 8}
     return {**flags, **widths, **blocks, "BLOCK_R": BLOCK_R}
@@ -166,7 +166,7 @@ class _NLL(torch.autograd.Function):
         (b, r, _), n_keys = query.shape, key.shape[1]
         lse, happened = (torch.empty(b, r, device=query.device) for _ in range(2))
         ctx.biased, sizes = bias is not None, _sizes(query, bias is not None)
-        with torch.cuda.device_of(query):  # a kernel starts on the current device, which may be another
+        with torch.cuda.device_of(query):  # kernels launch on the current device, which may be another
             _forward_kernel[b, triton.cdiv(r, BLOCK_R)](*inputs, lse, happened, r, n_keys, **sizes)
         ctx.save_for_backward(*inputs, lse)
         return torch.where(target < 0, 0.0, lse - happened).to(query.dtype)

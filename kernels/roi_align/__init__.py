@@ -1,7 +1,7 @@
 """Box pooling: the features inside each box, resampled to one size (RoIAlign).
 
-Source: He et al. 2017 (ICCV, Mask R-CNN), section 3; the conventions of detail are those of torchvision's `roi_align`
-and Detectron2, whose values these are. Beyond them there is a gradient to the boxes.
+Source: He et al. 2017 (ICCV, Mask R-CNN), section 3; detailed conventions and values are those of
+torchvision's `roi_align` and Detectron2. In addition there is a gradient to the boxes.
 """
 
 from __future__ import annotations
@@ -32,33 +32,36 @@ def roi_align(
     """Mean over bilinear samples in each of P x Q equal bins of each box.
 
     With corners a = spatial_scale (x1, y1) - o and b = spatial_scale (x2, y2) - o, where o = 1/2 if `aligned`, and with
-    n x m samples a bin,
+    n x m samples per bin,
 
         out[k, c, p, q] = 1/(n m) sum_ij F(y_pi, x_qj),   y_pi = a_y + (b_y - a_y) (p + (i + 1/2) / n) / P,
 
     x likewise. F is the map `features[image of k, c]` interpolated bilinearly between pixel centres, which lie at
-    integers; a sample up to one pixel off the map takes the value at its border, one further off counts as 0. So
-    `aligned` boxes are in the coordinates of this project, where pixel 0 covers [0, 1). The legacy form (False)
-    lacks the shift by half a pixel, and widens boxes to at least one pixel of the map. n is `sampling_ratio`, or
-    ceil((b_y - a_y) / P) if that is 0, about one sample a pixel (65536 at most, for boxes whose size is no more than
-    a number). Only samples on the map are visited: a box far larger than the map costs what one of its size does.
+    integers; a sample up to one pixel outside the map takes the value at its border, one further away counts
+    as 0. Thus `aligned` boxes are in the coordinates of this project, where pixel 0 covers [0, 1). The legacy
+    form (False) omits the shift by half a pixel, and widens boxes to at least one pixel of the map. n is
+    `sampling_ratio`, or ceil((b_y - a_y) / P) if that is 0, about one sample per pixel (at most 65536, for
+    extremely large boxes). Only samples on the map are visited: a box far larger than the map costs the same
+    as one of the map's size.
 
-    Gradients reach the features and the boxes. That to a box is exact wherever F is smooth: n and m are constants;
-    on the lines between pixel centres it is one of the two one-sided derivatives; a sample held at the border
-    passes none, nor does a side that the legacy form has widened. On the CPU "auto" is one weighted sum of feature
-    rows for each bin (`torch.nn.functional.embedding_bag`), which has no second derivative; "reference" has.
-    The Triton form adds up gradients by atomic operations: their last bits can vary from run to run.
+    Gradients reach the features and the boxes. The gradient to a box is exact wherever F is smooth: n and m
+    are constants; on the lines through pixel centres it is one of the two one-sided derivatives; a sample
+    clamped at the border contributes none, nor does a side widened by the legacy form. On the CPU "auto" is
+    one weighted sum of feature rows per bin (`torch.nn.functional.embedding_bag`), which has no second
+    derivative; "reference" has one. The Triton kernel accumulates gradients by atomic operations: their last
+    bits can vary from run to run.
 
-    Deviations from torchvision: a box without width or height has at least one sample along that side, so that it
-    gives what a shrinking box tends to, where adaptive sampling gives 0; reversed boxes give NaN, not numbers.
+    Deviations from torchvision: a box without width or height has at least one sample along that side, so
+    that it gives the limit of a shrinking box, where adaptive sampling gives 0; reversed boxes give NaN, not
+    numbers.
 
     Args:
         features: [B, C, H, W] floating.
-        boxes_px: [K, 5] of (image index, x1, y1, x2, y2), or for each of the B images its boxes [K_i, 4]; in
-            pixels of the picture that `spatial_scale` maps to the features. They may reach beyond the picture.
+        boxes_px: [K, 5] of (image index, x1, y1, x2, y2), or a list of boxes [K_i, 4] per image; in pixels of
+            the picture that `spatial_scale` maps to the features. They may extend beyond the picture.
         size: (P, Q), rows and columns of bins.
         spatial_scale: width of the features / width of the picture, e.g. 1/16.
-        sampling_ratio: samples a bin along each axis; 0 = adaptive, of each box and axis.
+        sampling_ratio: samples per bin along each axis; 0 = adaptive, per box and axis.
         aligned: False for networks that were trained without the half pixel.
         impl: "auto", "reference" or "triton".
     Returns:
@@ -67,7 +70,7 @@ def roi_align(
         or a coordinate that is not finite. Memory layout is channels-last with the fast forms.
     Raises:
         TypeError: features are not floating, boxes are not real numbers, sizes are not integers.
-        ValueError: other shapes, devices that differ, an image index that is none, a size below 1, a negative
+        ValueError: other shapes, different devices, an invalid image index, a size below 1, a negative
             sampling_ratio, a spatial_scale that is not positive, an `impl` that cannot run here.
 
     Example:
@@ -114,7 +117,7 @@ def _check(features: Tensor, size: tuple[int, int], spatial_scale: float, sampli
 
 
 def _rows(features: Tensor, boxes: Tensor | Sequence[Tensor]) -> Tensor:
-    """[K, 5] boxes with their image's index, in at least single precision: half has no room for the index."""
+    """[K, 5] boxes with their image's index, in at least single precision: half precision cannot hold the index."""
     images = len(features)
     given = isinstance(boxes, Tensor)
     width = 5 if given else 4
@@ -127,7 +130,7 @@ def _rows(features: Tensor, boxes: Tensor | Sequence[Tensor]) -> Tensor:
                 f"boxes_px must have shape [K, 5], or be a list of [K, 4], got {list(part.shape)}"
             )
         if part.device != features.device:
-            raise ValueError(f"boxes_px must be on {features.device} as the features, got {part.device}")
+            raise ValueError(f"boxes_px must be on {features.device} like the features, got {part.device}")
     if given:
         boxes = boxes.reshape(-1, 5)
         index = boxes[:, 0].detach()
@@ -137,7 +140,7 @@ def _rows(features: Tensor, boxes: Tensor | Sequence[Tensor]) -> Tensor:
             )
         return boxes.to(torch.promote_types(boxes.dtype, torch.float32))
     if len(boxes) != images:
-        raise ValueError(f"boxes_px must be a list of {images} tensors, one an image, got {len(boxes)}")
+        raise ValueError(f"boxes_px must be a list of {images} tensors, one per image, got {len(boxes)}")
     boxes = [part.reshape(-1, 4).to(torch.promote_types(part.dtype, torch.float32)) for part in boxes]
     rows = [torch.nn.functional.pad(part, (1, 0), value=i) for i, part in enumerate(boxes)]
     return torch.cat(rows) if rows else features.new_zeros(0, 5)

@@ -1,8 +1,8 @@
-"""Box pooling on the CPU: each bin is a weighted sum of few feature rows.
+"""Box pooling on the CPU: each bin is a weighted sum of a few feature rows.
 
-With channels last, a pixel's features are one contiguous row, and a bin needs those of few pixels only. Samples that
-share a pixel are merged first, along each axis on its own: a bin of g x g samples, one a pixel, has 4 g^2 corners
-but only (g + 1)^2 pixels. torch's `embedding_bag` then sums rows without making the products.
+With channels last, a pixel's features are one contiguous row, and a bin needs only a few pixels. Samples that
+share a pixel are merged first, separately along each axis: a bin of g x g samples, one per pixel, has 4 g^2 corners
+but only (g + 1)^2 pixels. torch's `embedding_bag` then sums rows without storing the products.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CHUNK_TAPS = 2**22  # 48 MiB of indices and weights
 def pool(features: Tensor, frames: Frames, size: tuple[int, int]) -> Tensor:
     """[K, C, P, Q]. Working memory is bounded by chunks of boxes; under autograd all their taps are kept."""
     c = features.shape[1]
-    # contiguous also where the reshape is a view (B = 1): else embedding_bag takes a path ten times slower
+    # contiguous even if the reshape is a view (B = 1): otherwise embedding_bag takes a path ten times slower
     table = features.permute(0, 2, 3, 1).reshape(-1, c).to(frames.start).contiguous()
     order, chunks = _chunks(frames, size, features.shape[2:])
     pooled = [_pool(table, frames.take(part), size, features.shape[2:]) for part in order.split(chunks)]
@@ -30,7 +30,9 @@ def pool(features: Tensor, frames: Frames, size: tuple[int, int]) -> Tensor:
 
 
 def _chunks(frames: Frames, size: tuple[int, int], shape: torch.Size) -> tuple[Tensor, list[int]]:
-    """Order of the boxes, and sizes of chunks in it; boxes with alike many taps together, so that padding is little."""
+    """Order of the boxes, and sizes of its chunks; boxes with similar numbers of taps are grouped to reduce
+    padding.
+    """
     bins, length = (torch.tensor(pair[::-1]) for pair in (size, shape))
     span = (frames.side.detach() / bins).ceil() + 2
     taps = torch.minimum(torch.minimum(span, 2 * frames.samples), length).long() * bins
@@ -50,7 +52,7 @@ def _chunks(frames: Frames, size: tuple[int, int], shape: torch.Size) -> tuple[T
 
 
 def _too_many(boxes: int, needs: list[int]) -> bool:
-    """For one chunk, whose boxes are all padded to these taps along x and along y, and samples."""
+    """Whether this is too much for one chunk, whose boxes are all padded to these taps along x and y, and samples."""
     columns, rows, samples = needs
     return boxes * max(columns * rows, samples) > CHUNK_TAPS
 
@@ -61,7 +63,7 @@ def _pool(table: Tensor, frames: Frames, size: tuple[int, int], shape: torch.Siz
     y, y_weight = _taps(frames, 1, p, h)  # [K, P, R]
     x, x_weight = _taps(frames, 0, q, w)  # [K, Q, S]
     y = y + h * frames.image[:, None, None]
-    small = len(table) < 2**31  # 4 bytes an index do
+    small = len(table) < 2**31  # 4 bytes per index suffice
     y, x = ((w * y).int(), x.int()) if small else (w * y, x)
     index = y[:, :, None, :, None] + x[:, None, :, None, :]
     weight = y_weight[:, :, None, :, None] * x_weight[:, None, :, None, :]
@@ -73,7 +75,7 @@ def _pool(table: Tensor, frames: Frames, size: tuple[int, int], shape: torch.Siz
 def _taps(frames: Frames, axis: int, bins: int, length: int) -> tuple[Tensor, Tensor]:
     """Pixels [K, bins, R] along one axis that each bin reads, and their weights.
 
-    Either the whole run of pixels between the first and the last that it needs, or, where samples lie far apart, the
+    Either all pixels between the first and the last that it needs or, if samples are far apart, the
     two pixels of each sample.
     """
     low, high, fraction, share = axis_samples(frames, axis, bins, length)

@@ -1,4 +1,4 @@
-"""Box pooling beside what people without torchvision do: `grid_sample`, of all boxes or box by box, and loops."""
+"""Box pooling compared with the alternatives without torchvision: `grid_sample`, batched or per box, and loops."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Pool = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much work the cases are.
+    """Sizes of the cases.
 
     Args:
-        work: (side of the picture in pixels, boxes in it) of each case; the map is 16 times smaller.
-        channels: of the map.
+        work: (side of the picture in pixels, number of boxes) per case; the map is 16 times smaller.
+        channels: channels of the map.
         bins: rows and columns of the pooled boxes.
-        loop_boxes: how many the plain loop is timed on, and scaled.
+        loop_boxes: number of boxes for the plain loop, whose time is scaled.
     """
 
     work: tuple[tuple[int, int], ...] = ((224, 16), (1024, 256), (1024, 1000))
@@ -37,7 +37,7 @@ class Sizes:
 
 
 def cases(device: str, sizes: Sizes | None = None) -> list[Case]:
-    """Two samples a bin each way at all sizes; adaptive sampling and the plain loop at the last."""
+    """Two samples per bin and axis at all sizes; adaptive sampling and the plain loop at the last."""
     sizes = sizes or Sizes()
     bins, rows = sizes.bins, []
     for picture, boxes in sizes.work:
@@ -55,7 +55,7 @@ def cases(device: str, sizes: Sizes | None = None) -> list[Case]:
 
 
 def _inputs(channels: int, picture: int, boxes: int, device: str) -> tuple[Tensor, Tensor]:
-    """A map and boxes [K, 4] on it, in its pixels, of a sixteenth to half of its side."""
+    """A map and boxes [K, 4] in its pixels, from a sixteenth to half of its side."""
     draw, side = torch.Generator().manual_seed(boxes), picture // 16
     features = torch.randn(1, channels, side, side, generator=draw)
     extent = side * (torch.rand(boxes, 2, generator=draw) * 7 + 1) / 16
@@ -110,7 +110,7 @@ def _ours(bins: int, ratio: int) -> Pool:
 
 
 def _places(boxes: Tensor, rows: int, columns: int, side: int) -> Tensor:
-    """[K, rows, columns, 2] where `grid_sample` has to look: -1 and 1 are the outer edges of the map."""
+    """[K, rows, columns, 2] sampling positions for `grid_sample`: -1 and 1 are the outer edges of the map."""
     x_way, y_way = ((torch.arange(n, device=boxes.device) + 0.5) / n for n in (columns, rows))
     x1, y1, x2, y2 = (2 * boxes / side - 1)[:, None].unbind(-1)
     x, y = x1 + (x2 - x1) * x_way, y1 + (y2 - y1) * y_way
@@ -118,7 +118,7 @@ def _places(boxes: Tensor, rows: int, columns: int, side: int) -> Tensor:
 
 
 def _grid_sample(bins: int) -> Pool:
-    """All boxes of the one map stacked into one tall grid."""
+    """All boxes of the map stacked into one tall grid."""
 
     def run(features: Tensor, boxes: Tensor) -> Tensor:
         grid = _places(boxes, 2 * bins, 2 * bins, features.shape[-1]).flatten(0, 1)[None]
@@ -129,7 +129,7 @@ def _grid_sample(bins: int) -> Pool:
 
 
 def _grid_sample_each(bins: int) -> Pool:
-    """One call a box, as each needs another number of samples."""
+    """One call per box, as each needs a different number of samples."""
 
     def run(features: Tensor, boxes: Tensor) -> Tensor:
         pooled = []

@@ -1,7 +1,7 @@
-"""From boxes to places on the feature map, one axis at a time.
+"""From boxes to sample positions on the feature map, one axis at a time.
 
-Bilinear interpolation is separable, and so is the rule which samples count: a sample off the map along one
-axis counts as 0 whatever the other. All that a box does is therefore said by its samples along y and along x.
+Bilinear interpolation is separable, and so is the rule for which samples count: a sample off the map along one
+axis counts as 0 whatever its other coordinate. A box is therefore fully described by its samples along y and along x.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 __all__ = ["MOST_SAMPLES", "AxisSamples", "Frames", "axis_samples", "frames_of", "samples_on_map"]
 
-MOST_SAMPLES = 2**16  # a bin, along one axis, if adaptive: single precision has no places for more
+MOST_SAMPLES = 2**16  # per bin and axis, if adaptive: single precision cannot resolve more
 
 
 class Frames(NamedTuple):
@@ -23,8 +23,8 @@ class Frames(NamedTuple):
         image: [K] index into the batch.
         start: [K, 2] upper left corner.
         side: [K, 2] width and height.
-        samples: [K, 2] integers, samples a bin.
-        proper: [K] False for boxes that are reversed or not finite, which stand here as a point.
+        samples: [K, 2] integers, samples per bin.
+        proper: [K] False for boxes that are reversed or not finite, which are stored as points.
     """
 
     image: Tensor
@@ -39,12 +39,12 @@ class Frames(NamedTuple):
 
 
 class AxisSamples(NamedTuple):
-    """Samples along one axis, [K, bins, G], G the largest number of samples a bin can have on the map.
+    """Samples along one axis, [K, bins, G], G the maximum number of samples of a bin on the map.
 
     Attributes:
-        low, high: the two pixels that a sample lies between.
-        fraction: of the way from `low` to `high`.
-        share: its weight in the mean of the bin; 0 for those off the map or no samples of the bin.
+        low, high: the two pixels around a sample.
+        fraction: position from `low` to `high`, 0 to 1.
+        share: weight in the mean of the bin; 0 for samples off the map or padding.
     """
 
     low: Tensor
@@ -61,7 +61,7 @@ def frames_of(
     aligned: bool,
     dtype: torch.dtype,
 ) -> Frames:
-    """Where `roi_align` samples the boxes [K, 5]; in at least single precision, whatever the features have."""
+    """Sample positions of `roi_align` for the boxes [K, 5], in at least single precision."""
     corners = boxes[:, 1:].to(torch.promote_types(dtype, torch.float32)) * spatial_scale - aligned / 2
     start, side = corners[:, :2], corners[:, 2:] - corners[:, :2]
     proper = (corners.isfinite() & ((side >= 0) & side.isfinite()).repeat(1, 2)).all(1)
@@ -79,7 +79,7 @@ def frames_of(
 def axis_samples(frames: Frames, axis: int, bins: int, length: int) -> AxisSamples:
     """The samples along x (axis 0) or y (axis 1) of a map with `length` pixels that way.
 
-    Those of a bin that lie on the map are neighbours: a huge box costs no more than one of the map's size.
+    The samples of a bin on the map are consecutive: a huge box costs no more than one of the map's size.
     """
     start, side, samples = (
         column[:, axis, None, None] for column in (frames.start, frames.side, frames.samples)
@@ -88,7 +88,7 @@ def axis_samples(frames: Frames, axis: int, bins: int, length: int) -> AxisSampl
     first = ((-1 - start.detach()) / _step(side, samples, bins) - 0.5).floor() - 1 - bin_index * samples
     most = int(samples_on_map(side, samples, bins, length).max())
     number = first.clamp(min=0).minimum(samples).long() + torch.arange(most, device=start.device)
-    # by a tensor: by a number CUDA would multiply with the inverse, and a sample at the border could go astray
+    # divide by a tensor: for a number CUDA multiplies by the inverse, which could misplace a sample at the border
     at = start + side * ((bin_index + (number + 0.5).to(start) / samples) / torch.full_like(start[:1], bins))
     counts = (at >= -1) & (at <= length) & (number < samples)
     at = at.clamp(0, length - 1)
@@ -102,10 +102,10 @@ def axis_samples(frames: Frames, axis: int, bins: int, length: int) -> AxisSampl
 
 
 def samples_on_map(side: Tensor, samples: Tensor, bins: int | Tensor, length: int | Tensor) -> Tensor:
-    """At most so many samples of a bin lie on the map: those of length + 1 pixels, and some for rounding."""
+    """Maximum number of samples of a bin on the map: those of length + 1 pixels, plus some for rounding."""
     return ((length + 1) / _step(side, samples, bins)).floor().add(4).minimum(samples).long()
 
 
 def _step(side: Tensor, samples: Tensor, bins: int | Tensor) -> Tensor:
-    """From one sample to the next; not 0, by which places are divided."""
+    """Distance between samples; never 0, as positions are divided by it."""
     return (side.detach() / (samples * bins)).clamp(min=1e-30)

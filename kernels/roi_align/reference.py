@@ -1,7 +1,7 @@
 """Box pooling in plain torch: out = Y F X^T for each box, with the interpolation matrices of its two axes.
 
-Row p of Y [P, H] holds the weights with which bin p sees the rows of the map, the mean of its samples' bilinear
-weights; X [Q, W] likewise. However many samples, a box costs C P H (W + Q) products.
+Row p of Y [P, H] has the weights of the map's rows in bin p, the mean of its samples' bilinear weights; X [Q,
+W] likewise. A box costs C P H (W + Q) products for any number of samples.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def interpolation_matrix(frames: Frames, axis: int, bins: int, length: int) -> T
 
 
 def pool(features: Tensor, frames: Frames, size: tuple[int, int]) -> Tensor:
-    """[K, C, P, Q]. Boxes are taken in chunks that copy 64 MiB of features at most, and backward makes them anew."""
+    """[K, C, P, Q]. Boxes are processed in chunks that copy at most 64 MiB of features, again in the backward
+    pass.
+    """
     _, c, h, w = features.shape
     length, bins = (frames.samples.new_tensor(pair[::-1]) for pair in ((h, w), size))
     samples = samples_on_map(frames.side, frames.samples, bins, length) * bins

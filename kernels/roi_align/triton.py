@@ -1,6 +1,6 @@
-"""Box pooling as Triton kernels: one program for each bin of each box and block of channels.
+"""Box pooling as Triton kernels: one program per bin, box and block of channels.
 
-Channels are last inside (the launcher copies once), so that the four pixels of a sample are four contiguous reads.
+Channels are last internally (the launcher copies once), so that the four pixels of a sample are four contiguous reads.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ __all__ = ["pool"]
 
 @triton.jit
 def _place(start, side, samples, bin_index, number, bins, length):
-    """One sample along one axis: how far along the box, its two pixels, the way between them, does it count, move.
+    """One sample along one axis: position in the box, its two pixels, the fraction, whether it counts and
+    moves.
 
-    Rounded as plain torch rounds it, here and by `enable_fp_fusion`: whether a sample at the border counts, or on which
-    side of a pixel it lies, hangs on the last bit.
+    Rounded as in plain torch, here and by `enable_fp_fusion`: whether a sample at the border counts, or on which
+    side of a pixel it lies, depends on the last bit.
     """
     along = tl.div_rn(bin_index + tl.div_rn(number + 0.5, samples.to(tl.float32)), bins + 0.0)
     at = start + side * along
     counts = (at >= -1.0) & (at <= length)
     moves = tl.where(
         at >= 0.0, 1.0, 0.0
-    )  # held at the upper border both pixels are the same: no derivative there either
+    )  # clamped at the upper border both pixels are the same: no derivative there either
     at = tl.minimum(tl.maximum(at, 0.0), length - 1.0)
     low = tl.floor(at)
     high = tl.minimum(low + 1.0, length - 1.0)
@@ -37,7 +38,7 @@ def _place(start, side, samples, bin_index, number, bins, length):
 
 @triton.jit
 def _on_map(start, side, samples, bin_index, bins, length):
-    """The first sample of a bin that may lie on the map, and the one behind the last: a box can be far larger."""
+    """The first sample of a bin that may be on the map, and the one after the last: a box can be far larger."""
     step = tl.maximum(side / (samples * bins), 1e-30)
     before = 0.5 + bin_index * samples
     first = tl.floor((-1.0 - start) / step - before) - 1.0
@@ -83,11 +84,11 @@ def _backward_kernel(
 ):  # fmt: skip
     """With g = out_grad[k, p, q] / (n m) and a sample at y between rows 0 and 1 (fraction v), x likewise (u):
 
-        d features[y, x] += weight x g                          (four pixels a sample),
+        d features[y, x] += weight x g                          (four pixels per sample),
         d y = sum_c g ((1 - u) (f10 - f00) + u (f11 - f01)),    d x likewise,
-        d start_y += d y,   d side_y += d y x (its way along the side),
+        d start_y += d y,   d side_y += d y x (its position along the side),
 
-    as y = start_y + side_y x way. Boxes overlap and share pixels: sums are atomic, so that their order, and the
+    as y = start_y + side_y x position. Boxes overlap and share pixels: sums are atomic, so that their order, and the
     last bits, can differ from run to run.
     """
     place = tl.program_id(0).to(tl.int64)
@@ -146,7 +147,7 @@ def _launch(kernel, pages: Tensor, bins: tuple[int, int, int], *tensors: Tensor,
 
 
 class _Pool(torch.autograd.Function):
-    """Saves what it was given, and no sample: they are cheaper made again than read."""
+    """Saves its inputs but no samples: recomputing them is cheaper than reading them."""
 
     @staticmethod
     def forward(ctx, pages, image, start, side, samples, size):

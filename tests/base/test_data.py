@@ -162,6 +162,7 @@ def test_defaults():
     assert data.references() == {}
     assert data.about() == {"name": "Numbers", "split": "val", "items": 7}
     assert data.items((3, 4)) == [3, 4]
+    assert data.distinct("val") == list(range(10, 17))
     assert data.trained_with is None
     with pytest.raises(NotImplementedError, match=r"Data must define batch\(index, generator\)"):
         Data().batch([0])

@@ -30,7 +30,7 @@ def test_file_folder_or_name(file, way):
     lines = report.lines()
     assert lines[0] == "scenes_json"
     assert "  mean_x_px   1.000" in lines
-    assert not any("digest: no error" in line for line in lines)  # a file of the user has no known copies
+    assert not any("digest: not an error" in line for line in lines)  # a file of the user has no known copies
     assert lines[-1] == "  broken      none"
 
 

@@ -66,7 +66,7 @@ def test_conditions_are_apart(tmp_path):
 
 
 def test_no_scanpath_of_the_condition(tmp_path):
-    with pytest.raises(DataError, match="coco_search18: not one usable scene found"):
+    with pytest.raises(DataError, match="coco_search18: found no usable scene"):
         load(write(tmp_path, record()), condition="absent")
 
 

@@ -73,7 +73,7 @@ BROKEN_FACES = {
     "nan": (label("b.jpg", [face(top=float("nan")), face()]), "box 0 has a value that is not finite"),
     "pose": (
         label("b.jpg", [face(isBackFace=1), face()]),
-        r"a face is \['frontal', 'back'\], expected exactly one",
+        r"a face has pose \['frontal', 'back'\], expected exactly one",
     ),
 }
 
@@ -114,7 +114,7 @@ def test_image_without_layout_or_observers(tmp_path):
     folder = write(tmp_path, [label()], [paths(count=15)])
     with pytest.raises(DataError, match=r"fixations.mat, image '001.jpg': 15 observers, expected 16"):
         load(folder)
-    with pytest.raises(DataError, match="not one usable scanpath found; the first of 1 skipped records"):
+    with pytest.raises(DataError, match="found no usable scanpath; the first of 1 skipped records"):
         load(folder, on_bad_record="skip")
 
 

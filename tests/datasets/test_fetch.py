@@ -116,7 +116,7 @@ def test_file_of_the_user_is_left_alone(site, offer, tmp_path):
     (tmp_path / "file.bin").write_bytes(b"mine")
     mine = hashlib.sha256(b"mine").hexdigest()
     with pytest.raises(
-        DataError, match=f"there already with SHA-256 {mine}, but the published file has {SHA256}"
+        DataError, match=f"already exists with SHA-256 {mine}, but the published file has {SHA256}"
     ):
         fetch("test", tmp_path, progress=False)
     assert (tmp_path / "file.bin").read_bytes() == b"mine"
@@ -215,7 +215,7 @@ def test_counts_stand_in_for_an_unknown_checksum(site, offer, tmp_path, monkeypa
     assert "checksum unknown for scenes.json: the counts of the set are compared" in capsys.readouterr().err
     counted(offer, tmp_path, site, scanpaths=2)
     with pytest.raises(
-        DataError, match=r"are not the published set: 1 scanpaths instead of 2. They were left"
+        DataError, match=r"are not the published set: 1 scanpaths instead of 2. They were not changed"
     ):
         fetch("test", tmp_path, progress=False)
     assert (tmp_path / "scenes.json").exists()

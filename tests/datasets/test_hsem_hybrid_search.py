@@ -129,7 +129,7 @@ BROKEN_PATHS = {
         r"memory set \['bird5.png'\] is not the layout's",
     ),
     "missing": ({"a.jpg": {}}, "field 'X' is missing"),
-    "twice": ({"a.jpg": path(subject="S1")}, "second scanpath of observer 'S1', expected one an image"),
+    "twice": ({"a.jpg": path(subject="S1")}, "second scanpath of observer 'S1', expected one per image"),
 }
 
 

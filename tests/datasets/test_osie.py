@@ -64,7 +64,7 @@ def test_broken_record(tmp_path, options, message):
     folder = write(tmp_path, "1001.jpg", **options)
     with pytest.raises(DataError, match=f"fixations.mat, image '1001.jpg'.*{message}"):
         load(folder)
-    with pytest.raises(DataError, match="not one usable scanpath found; the first of"):
+    with pytest.raises(DataError, match="found no usable scanpath; the first of"):
         load(folder, on_bad_record="skip")
 
 

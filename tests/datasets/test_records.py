@@ -115,7 +115,7 @@ def test_bad_scene_takes_its_scanpaths_with_it():
 
 
 def test_scene_that_occurs_twice():
-    with pytest.raises(DataError, match="file, a: scene 'a' occurs twice, expected one record a scene"):
+    with pytest.raises(DataError, match="file, a: scene 'a' occurs twice, expected one record per scene"):
         builder_with("a", "a")
     assert len(builder_with("a", "a", on_bad_record="skip").build().skipped) == 1
 
@@ -128,14 +128,12 @@ def test_raise_names_the_record_and_the_way_out():
 
 
 def test_nothing_left():
-    with pytest.raises(DataError, match=r"test: not one usable scene found$"):
+    with pytest.raises(DataError, match=r"test: found no usable scene$"):
         DatasetBuilder("test", "skip").build()
     builder = builder_with("a", on_bad_record="skip")
     with builder.scanpath("file, record 0"):
         raise ValueError("broken")
-    with pytest.raises(
-        DataError, match=r"not one usable scanpath found; the first of 1 skipped .* 0: broken"
-    ):
+    with pytest.raises(DataError, match=r"found no usable scanpath; the first of 1 skipped .* 0: broken"):
         builder.build()
 
 
@@ -171,7 +169,7 @@ def test_fingerprint_of_scenes_alone_has_no_means():
 
 def test_find_root(tmp_path):
     card = DatasetInfo("osie", "", "", "", "", files=("fixations.mat",))
-    with pytest.raises(FileNotFoundError, match=r"osie needs data.root=FOLDER with\n    fixations.mat"):
+    with pytest.raises(FileNotFoundError, match=r"osie needs data.root=FOLDER with:\n    fixations.mat"):
         find_root(None, card)
     with pytest.raises(FileNotFoundError, match=r"nowhere \(config key data.root\) does not exist"):
         find_root(tmp_path / "nowhere", card)

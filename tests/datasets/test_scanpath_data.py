@@ -290,6 +290,14 @@ def test_every_batch_numbers_its_pictures(data):
     assert data.batch([0]).group.dtype == torch.long
 
 
+def test_predictions_go_through_each_scene_once(data):
+    chosen = data.distinct("test")
+    scenes = [data.dataset.trials[i].scene for i in data.parts["test"]]
+    assert set(chosen) <= set(data.parts["test"].tolist())
+    assert [data.dataset.trials[i].scene for i in chosen] == list(dict.fromkeys(scenes))
+    assert data.items(chosen) == [data.dataset.scenes[scene] for scene in dict.fromkeys(scenes)]
+
+
 def test_people_are_the_reference_of_recorded_scanpaths(monkeypatch):
     dataset = toy_dataset()
     assert set(ready(monkeypatch, dataset).references()) == {"people, leave one out"}  # nobody has a name

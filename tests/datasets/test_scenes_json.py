@@ -183,7 +183,7 @@ def test_broken_file(tmp_path):
         load(write(tmp_path, format="gazekit-scenes/9"))
     with pytest.raises(DataError, match='expected a list "scenes"'):
         load(write(tmp_path, scenes=3))
-    with pytest.raises(DataError, match="not one usable scene found"):
+    with pytest.raises(DataError, match="found no usable scene"):
         load(write(tmp_path))
     file = write(tmp_path, scene())
     file.write_text(file.read_text()[:-3])
@@ -197,11 +197,11 @@ def test_save_refuses_what_it_could_not_read_back(tmp_path):
     before = file.read_bytes()
     with pytest.raises(ValueError, match="two scenes are called 'a'"):
         save([one, one], file)
-    with pytest.raises(ValueError, match="a trial is of scene 1, expected 0 to 0"):
+    with pytest.raises(ValueError, match="a trial has scene 1, expected 0 to 0"):
         save([one], file, [Trial(1, Scanpath([]), np.zeros(0))])
     with pytest.raises(ValueError, match="scene 'b' cannot be written as JSON"):
         save([Scene("b", (9, 9), [], attributes={"a": float("nan")})], file)
-    with pytest.raises(ValueError, match="trials come with the data set"):
+    with pytest.raises(ValueError, match="trials must be empty if scenes is a data set"):
         save(ScanpathDataset("t", (one,), ()), file, [Trial(0, Scanpath([]), np.zeros(0))])
     assert file.read_bytes() == before
 

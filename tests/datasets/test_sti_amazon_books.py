@@ -89,7 +89,7 @@ def test_broken_scanpath(tmp_path, xy, message):
 
 
 def test_nothing_left(tmp_path):
-    with pytest.raises(DataError, match="not one usable scene found"):
+    with pytest.raises(DataError, match="found no usable scene"):
         load(write(tmp_path, a=record(size=None)), on_bad_record="skip")
 
 

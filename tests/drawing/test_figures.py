@@ -262,7 +262,7 @@ class TestPanels:
         assert [list(numbers(ax)) for ax in figure.axes] == [["1", "2", "3"], ["1"], []]
         caption, title = (t.get_text() for t in figure.texts)
         assert title == "a scene"
-        assert "a dot marks its place" in caption
+        assert "a dot marks the true position" in caption
         assert figure.axes[2].get_title("right") == ""
 
     def test_the_target_label_is_at_one_place_in_all_panels(self) -> None:

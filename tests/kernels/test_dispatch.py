@@ -83,6 +83,7 @@ def calls_with_lists() -> dict:
 @pytest.mark.parametrize("name", calls_with_lists())
 def test_what_is_no_tensor_is_named(name) -> None:
     with pytest.raises(
-        TypeError, match=f"^{name} must be a torch tensor, got (ndarray|list|float): torch.as_tensor"
+        TypeError,
+        match=f"^{name} must be a torch tensor, got (ndarray|list|float): convert it with torch.as_tensor",
     ):
         calls_with_lists()[name]()

@@ -206,8 +206,8 @@ def picture(tmp_path: Path) -> Path:
 
 def test_a_picture_and_its_boxes_are_read(picture):
     system = new_system(facts={"categories": ["pen", "cup"], "free_viewing": False, "max_fixations": 5})
-    ((scenes, batch),) = system.read(picture, boxes=str(picture.with_suffix(".csv")), target=1)
-    assert [Path(scene.name).stem for scene in scenes] == ["desk"]
+    ((items, batch),) = system.read(picture, boxes=str(picture.with_suffix(".csv")), target=1)
+    assert [(Path(item.scene.name).stem, item.path) for item in items] == [("desk", picture)]
     assert batch.scenes.category.tolist() == [[2, 1, 0]]  # in the vocabulary of the training
     assert batch.scenes.target.tolist() == [1]
     assert batch.mask.shape == (1, 0)  # nobody has looked yet
@@ -222,11 +222,11 @@ def test_a_model_of_search_must_know_the_target(picture):
 def test_predicted_scanpaths_are_written_as_json_and_pictures(picture, tmp_path):
     system = new_system(facts={"max_fixations": 5})
     system.recipe = {"name": "toy"}
-    ((scenes, batch),) = system.read(picture, boxes=str(picture.with_suffix(".csv")), target=1)
+    ((items, batch),) = system.read(picture, boxes=str(picture.with_suffix(".csv")), target=1)
     with torch.no_grad():
         said = system.predict(batch, torch.Generator().manual_seed(0), samples=4)
-    files = system.records(scenes, said)
-    assert set(files) == {"desk_scanpaths.json", "desk_scanpaths.png"}
+    files = system.records(items, said)
+    assert set(files) == {"scanpaths.csv", "desk_scanpaths.json", "desk_scanpaths.png"}
     assert isinstance(files["desk_scanpaths.png"], Figure)
     files["desk_scanpaths.json"](tmp_path / "out.json")
     assert json.loads((tmp_path / "out.json").read_text())
@@ -235,8 +235,33 @@ def test_predicted_scanpaths_are_written_as_json_and_pictures(picture, tmp_path)
     for k, trial in enumerate(written.trials):
         path = said["model_objects"][0, k][said["model_mask"][0, k]]
         assert trial.objects.tolist() == path.tolist()
-        boxes = scenes[0].boxes_px[path.numpy()]
+        boxes = items[0].scene.boxes_px[path.numpy()]
         np.testing.assert_allclose(trial.scanpath.xy_px, (boxes[:, :2] + boxes[:, 2:]) / 2)
+
+
+def test_scanpaths_of_many_scenes_are_one_table():
+    """One line per fixation, at the centre of its object."""
+    data, system = toy_data(), new_system()
+    chosen = data.distinct("test")
+    batch, scenes = data.batch(chosen), data.items(chosen)
+    with torch.no_grad():
+        said = system.predict(batch, torch.Generator().manual_seed(0), samples=2)
+    files = system.records(scenes, said)
+    assert list(files) == ["scanpaths.csv"]
+    table = files["scanpaths.csv"]
+    assert len(table) == int(said["model_mask"].sum()) > 0
+    centres = batch.scenes[batch.scene_of_trial].centres_px
+    places = (
+        centres[:, None]
+        .expand(-1, 2, -1, -1)
+        .gather(2, said["model_objects"][..., None].expand(-1, -1, -1, 2))
+    )
+    wanted = places[said["model_mask"]].numpy()
+    assert list(table.columns) == ["image", "sample", "x_px", "y_px"]
+    assert set(table["image"]) == {scene.name for scene in scenes}
+    assert set(table["sample"]) == {1, 2}
+    found = table[["x_px", "y_px"]].to_numpy()
+    np.testing.assert_allclose(found, wanted)
 
 
 def test_figures_show_behaviour_and_examples():

@@ -123,9 +123,9 @@ def test_label_images():
         BACKGROUND,
         BACKGROUND,
     ]
-    with pytest.raises(ValueError, match=r"AOI 'nose': a mask is \[H, W\] bool with a pixel set"):
+    with pytest.raises(ValueError, match=r"AOI 'nose': a mask must be \[H, W\] bool with a pixel set"):
         masks(image, {7: "nose"})
-    with pytest.raises(ValueError, match=r"a label image is \[H, W\] integers, got float64 \[2, 3\]"):
+    with pytest.raises(ValueError, match=r"a label image must be \[H, W\] integers, got float64 \[2, 3\]"):
         masks(image / 2, {1: "face"})
 
 
@@ -159,25 +159,25 @@ def test_frames_are_compared_in_whole_nanoseconds():
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: Box("background", (0, 0, 1, 1)), "a word other than 'background'"),
-        (lambda: Box("", (0, 0, 1, 1)), "a word other than"),
+        (lambda: Box("background", (0, 0, 1, 1)), "a non-empty string other than 'background'"),
+        (lambda: Box("", (0, 0, 1, 1)), "a non-empty string other than"),
         (lambda: Box("a", (0, 0, 0, 1)), r"AOI 'a': box \[0.0, 0.0, 0.0, 1.0\] is empty or not finite"),
         (lambda: Box("a", (0, 0, np.inf, 1)), "not finite"),
-        (lambda: Box("a", (0, 0, 1)), r"a box has 4 values, got shape \[3\]"),
-        (lambda: Polygon("a", [(0, 0), (1, 1)]), r"a polygon is \[K >= 3, 2\] finite corners"),
+        (lambda: Box("a", (0, 0, 1)), r"a box must have 4 values, got shape \[3\]"),
+        (lambda: Polygon("a", [(0, 0), (1, 1)]), r"a polygon must be \[K >= 3, 2\] finite corners"),
         (lambda: Polygon("a", [(0, 0), (1, 1), (2, 2)]), "the polygon has no area"),
         (lambda: Mask("a", np.zeros((2, 2), bool)), "with a pixel set"),
         (lambda: Mask("a", np.ones((2, 2))), "got float64"),
         (lambda: MovingBox("a", [], np.zeros((0, 4))), r"frames \[K >= 1\]"),
-        (lambda: MovingBox("a", [1, 1], [(0, 0, 1, 1)] * 2), "whole numbers from 0 that increase"),
-        (lambda: MovingBox("a", [-1], [(0, 0, 1, 1)]), "whole numbers from 0 that increase"),
-        (lambda: MovingBox("a", [0.5], [(0, 0, 1, 1)]), "whole numbers from 0 that increase"),
+        (lambda: MovingBox("a", [1, 1], [(0, 0, 1, 1)] * 2), "increasing whole numbers >= 0"),
+        (lambda: MovingBox("a", [-1], [(0, 0, 1, 1)]), "increasing whole numbers >= 0"),
+        (lambda: MovingBox("a", [0.5], [(0, 0, 1, 1)]), "increasing whole numbers >= 0"),
         (lambda: aoi_at([MovingBox("a", [1], [(0, 0, 1, 1)])], [(0, 0)]), "AOI 'a' moves: it needs the frame"),
         (lambda: aoi_at([], [(0, 0, 0)]), r"xy_px must be \[T, 2\]"),
         (lambda: aoi_at([], [(0, 0)], [1, 2]), r"and frame \[T\], got \[1, 2\] and \[2\]"),
         (lambda: map_fixations(fixations().drop(columns="x_px"), []), "no column x_px"),
         (lambda: map_fixations(fixations((0, 1, 0, 0), (0, 1, 0, 0)).assign(eye=["left", "right"]), []),
-         r"fixations of one eye are expected, got \['left', 'right'\]"),
+         r"expected fixations of one eye, got \['left', 'right'\]"),
         (lambda: map_fixations(fixations((0, 1, 0, 0)), [], np.array([2.0, 1.0])), "finite times that don't decrease"),
     ],
 )  # fmt: skip

@@ -100,36 +100,36 @@ KEY = (1, True, 0, 0, 10, 10)
         ("", "neither COCO JSON, CVAT XML nor Label Studio JSON"),
         ("hello", "it starts with 'h'"),
         ("{", "not readable JSON, is it complete"),
-        ("{}", "COCO JSON has a list of objects 'images', found nothing"),
+        ("{}", "COCO JSON must have a list of objects 'images', found nothing"),
         (changed(images=[{"frame_index": 1}]), "images need an id"),
         (changed(images=[{"id": 7}, {"id": 8}]), "annotation 1: boxes of a video need a whole frame_index"),
         (changed(images=[{"id": i, "frame_index": 3} for i in (7, 8)]), "2: a second box of 'cup' in frame 3"),
-        (changed(categories=[]), "annotation 1: expected image_id, category_id and bbox"),
-        (changed(annotations=[{"image_id": 7, "category_id": 1, "bbox": [1, 2, "3", 4]}]), "'3' is no finite number"),
+        (changed(categories=[]), "annotation 1: expected a known image_id and category_id"),
+        (changed(annotations=[{"image_id": 7, "category_id": 1, "bbox": [1, 2, "3", 4]}]), "'3' is not a finite"),
         (changed(annotations=[{"image_id": 7, "category_id": 1, "bbox": [1, 2, 0, 4]}]), "is empty or not finite"),
-        (changed(annotations=[{"image_id": 7, "category_id": 1, "bbox": None}]), "expected image_id"),
+        (changed(annotations=[{"image_id": 7, "category_id": 1, "bbox": None}]), "expected a known image_id"),
         (changed(annotations=[COCO["annotations"][0] | {"track_id": [1]}]), r"track_id must be .* got \[1\]"),
         (CVAT[:-9], "not readable XML, is it complete"),
         (CVAT.replace("annotations", "data"), "expected CVAT's <annotations>, got <data>"),
         (CVAT.replace('outside="1"', 'outside="yes"'), "frame 20: outside must be 0 or 1, got 'yes'"),
-        (CVAT.replace('frame="14"', 'frame="10"'), "whole numbers from 0 that increase"),
+        (CVAT.replace('frame="14"', 'frame="10"'), "increasing whole numbers >= 0"),
         (CVAT.replace('frame="14"', 'frame="1.5"'), "frame must be a whole number >= 0, got '1.5'"),
         (CVAT.replace('xtl="4"', ""), "frame 14: <box> has no attribute 'xtl'"),
         (CVAT.replace('xtl="4"', 'xtl="4" rotation="30"'), "frame 14: the box is rotated by 30 degrees"),
-        (CVAT.replace('xtl="4"', 'xtl="nan"'), "nan is no finite number"),
-        (CVAT.replace("<tag/>", '<polygon frame="3"/>'), "track 0: polygon is no box"),
+        (CVAT.replace('xtl="4"', 'xtl="nan"'), "nan is not a finite number"),
+        (CVAT.replace("<tag/>", '<polygon frame="3"/>'), "track 0: polygon is not a box"),
         (CVAT.replace("<version>1.1</version>", "<frame_filter>step=5</frame_filter>"), "only some frames of"),
         (CVAT.replace("<version>1.1</version>", "<start_frame>90</start_frame>"), "only some frames of the video"),
         ('<!DOCTYPE x [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><annotations>&b;</annotations>', "a document type"),
         ("<annotations><track id='0'><box frame='0' xtl='0' ytl='0' xbr='1' ybr='1'/></track></annotations>",
          "no attribute 'label'"),
         ('<?xml version="1.0" encoding="nonsense"?><annotations/>', "nonsense|not readable XML"),
-        ("[]", "holds 0 tasks, expected one, or task=NUMBER"),
+        ("[]", "has 0 tasks, expected one; choose with task=NUMBER"),
         ([1], "a task must be an object, got int"),
         ([{"annotations": 3}], "expected a list 'annotations', got int"),
-        ([{"annotations": [{"result": []}] * 2}], "holds 2 annotations, expected one, or annotation=NUMBER"),
-        (studio(KEY, type="brushlabels"), "type 'brushlabels' is no box over frames"),
-        (studio(KEY, type=["x"]), "is no box over frames"),
+        ([{"annotations": [{"result": []}] * 2}], "has 2 annotations, expected one; choose with annotation=NUMBER"),
+        (studio(KEY, type="brushlabels"), "type 'brushlabels' is not a box over frames"),
+        (studio(KEY, type=["x"]), "is not a box over frames"),
         (studio(KEY, labels=()), r"expected one label, got \[\]"),
         (studio(), "the track of 'cup' has no box"),
         (studio(KEY, KEY), "frame 1 occurs twice"),
@@ -137,7 +137,7 @@ KEY = (1, True, 0, 0, 10, 10)
         (studio((1, 1, 0, 0, 1, 1)), "enabled true or false, got 1, 1"),
         (studio((1, True, 0, 0, 1, None)), "a keyframe needs frame, enabled"),
         (studio((1, True, 0, 0, 1, 1, 45)), "frame 1: the box is rotated"),
-        (studio((10**30, True, 0, 0, 1, 1)), "whole numbers from 0"),
+        (studio((10**30, True, 0, 0, 1, 1)), "increasing whole numbers >= 0"),
     ],
 )  # fmt: skip
 def test_broken_files_are_told(tmp_path, content, told):
@@ -146,11 +146,11 @@ def test_broken_files_are_told(tmp_path, content, told):
 
 
 def test_a_size_is_needed_for_percentages(tmp_path):
-    with pytest.raises(RecordingError, match=r"size_px=\(width, height\) of the video is needed"):
+    with pytest.raises(RecordingError, match=r"give size_px=\(width, height\) of the video"):
         read_aois(written(tmp_path, studio(KEY)))
     two = [*studio(KEY), *studio(KEY, labels=["pen"])]
     assert read_label_studio(written(tmp_path, two), SIZE, task=1)[0].label == "pen"
-    with pytest.raises(RecordingError, match="has no task 2, only 2"):
+    with pytest.raises(RecordingError, match="has no task 2, expected 0 to 1"):
         read_label_studio(written(tmp_path, two), SIZE, task=2)
     with pytest.raises(FileNotFoundError, match="no file"):
         read_aois(tmp_path / "none.xml")

@@ -141,9 +141,9 @@ def test_files_tell_whole_and_broken_durations_apart(tmp_path):
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: aoi_metrics(looked("a"), ["b"], 0), "fixations are on a, which labels don't have: b"),
-        (lambda: aoi_metrics(looked("a"), ["a", "a"], 0), "labels must differ"),
-        (lambda: aoi_metrics(looked("a"), ["a", BACKGROUND], 0), "labels must differ"),
+        (lambda: aoi_metrics(looked("a"), ["b"], 0), "fixations are on a, which are not in labels: b"),
+        (lambda: aoi_metrics(looked("a"), ["a", "a"], 0), "labels must be unique"),
+        (lambda: aoi_metrics(looked("a"), ["a", BACKGROUND], 0), "labels must be unique"),
         (lambda: visits(looked("a").drop(columns="aoi")), "no column aoi: map_fixations"),
         (lambda: visits(looked("a", "b")[::-1]), "in order of onset_ms"),
         (lambda: transitions(looked("a"), ["a"], "visits"), 'by must be "fixation" or "visit"'),

@@ -23,7 +23,7 @@ def test_sorted_rows_are_the_first_of_each_time(times: list[int]):
 
 
 @pytest.mark.parametrize(
-    ("times", "text"), [([1, 2, 2.0], "row 3 is at 2.0"), ([1, np.nan, 3], "row 2 has no time")]
+    ("times", "text"), [([1, 2, 2.0], "time 2.0 in row 3"), ([1, np.nan, 3], "row 2 has no time")]
 )
 def test_times_that_do_not_increase_are_an_error(times: list[float], text: str):
     with pytest.raises(RecordingError, match=text):

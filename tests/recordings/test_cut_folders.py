@@ -75,7 +75,7 @@ def same_start(part: pd.DataFrame, full: pd.DataFrame, shift_ms: float, last_may
 
 
 def check(part: Recording, full: Recording) -> None:
-    noted = any("line end" in note for note in part.notes)
+    noted = any("newline" in note for note in part.notes)
     shift = (part.origin_ns - full.origin_ns) / 1e6
     same_start(part.samples, full.samples, shift, noted)
     for kind in set(full.events["kind"]):
@@ -122,7 +122,7 @@ def test_a_cut_file_is_read_as_far_as_it_goes_on_request(
     part = read(copy, truncated="keep")
     check(part, whole[name])
     assert len(part.samples) < len(whole[name].samples) or len(part.events) < len(whole[name].events)
-    assert any("cut" in note or "left out" in note or "line end" in note for note in part.notes)
+    assert any("cut" in note or "left out" in note or "newline" in note for note in part.notes)
 
 
 @pytest.mark.parametrize(("name", "file"), [f for f in FILES if f[0] != "tobii"])

@@ -94,7 +94,7 @@ def test_clocks_that_do_not_fit_are_refused(session):
         align(eeg_of(session), session.recording, a, jittered)
     assert align(eeg_of(session), session.recording, a, jittered, max_rms_ms=5).clock.rms_ms > 2
     stepped = np.where(np.arange(len(b)) < len(b) // 2, b, b + 0.08)  # the clock was set in the middle
-    with pytest.raises(ValueError, match="A clock that was set or paused"):
+    with pytest.raises(ValueError, match="a clock that was set or paused"):
         align(eeg_of(session), session.recording, a, stepped, paired=True)
     with pytest.raises(ValueError, match="equal length"):
         align(eeg_of(session), session.recording, a[1:], b, paired=True)
@@ -151,7 +151,7 @@ def test_triggers_that_are_not_there_are_told(session):
     with pytest.raises(ValueError, match=r"none of \d+ messages or annotations matches 'SYNC'"):
         trigger_times(session.recording, "SYNC")
     empty = dataclasses.replace(session.recording, samples=session.recording.samples[:0])
-    with pytest.raises(ValueError, match="no samples, so no first one"):
+    with pytest.raises(ValueError, match="no samples, so there is no first sample"):
         trigger_times(empty, "TRIGGER")
-    with pytest.raises(ValueError, match="0 samples of gaze, two or more"):
+    with pytest.raises(ValueError, match="0 samples of gaze, expected at least two"):
         align(eeg_of(session), empty, session.eeg_trigger_s, session.eeg_trigger_s)

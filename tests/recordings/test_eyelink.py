@@ -201,7 +201,7 @@ def text(samples: str, spec: str = "GAZE LEFT RATE 1000.00 TRACKING CR", rest: s
     [
         ("", "no samples"),
         ("SR_RESEARCH\0\0", "edf2asc"),
-        ("MSG\t1 a\0b\n", "line 1: a zero byte"),
+        ("MSG\t1 a\0b\n", "line 1: found a zero byte"),
         (text(""), "no samples in 1"),
         (text("1 2 3 4 ...\n", "HREF LEFT"), "line 2: samples are HREF"),
         (text("1 2 3 4 ...\n", "PUPIL LEFT"), "line 2: samples are PUPIL"),
@@ -228,9 +228,9 @@ def text(samples: str, spec: str = "GAZE LEFT RATE 1000.00 TRACKING CR", rest: s
         (text("1 2 3 4 ...\n", rest="BUTTON nan 1 1\n"), "line 7: a time is missing"),
         (text("1 2 3 4 ...\n", rest="PRESCALER 10\n"), "expected PRESCALER 1"),
         (text("1 2 3 4 ...\n", rest="VPRESCALER 10\n"), "expected VPRESCALER 1"),
-        ("END\t1\n" + text("1 2 3 4 ...\n"), "END without START"),
+        ("END\t1\n" + text("1 2 3 4 ...\n"), "END without a preceding START"),
         ("START\tx\nEND\t1\n", "START and a time"),
-        ("MSG 1 DISPLAY_COORDS 10 0 0 5\n" + text("1 2 3 4 ...\n"), "span no screen"),
+        ("MSG 1 DISPLAY_COORDS 10 0 0 5\n" + text("1 2 3 4 ...\n"), "do not span a screen"),
     ],
 )
 def test_broken_files(tmp_path: Path, content: str, message: str) -> None:
@@ -244,7 +244,7 @@ def test_broken_files(tmp_path: Path, content: str, message: str) -> None:
 def test_indented_samples_are_not_lost_in_silence(tmp_path: Path) -> None:
     path = tmp_path / "x.asc"
     path.write_text(text("1 2 3 4 ...\n 2 2 3 4 ...\n"))
-    assert read(path).notes == ("1 lines of unknown kind, the first is line 7; they are in info",)
+    assert read(path).notes == ("1 lines of unknown kind, first line 7; they are in info",)
 
 
 def test_absent_file_and_folder(tmp_path: Path) -> None:
@@ -335,7 +335,7 @@ def test_cut_anywhere(shared_data: Path, tmp_path: Path, name: str) -> None:
             lines = content[:size].split(b"\n")[:-1]
             assert n == sum(line[:1].isdigit() for line in lines) or not options
             if not content[:size].endswith(b"\n"):
-                assert any("no line end" in note for note in recording.notes)
+                assert any("no newline" in note for note in recording.notes)
             done = int((recording.events["kind"] == "fixation").sum())
             assert done == sum(line.startswith(b"EFIX") for line in lines) or not options
 

@@ -149,9 +149,9 @@ def test_two_kinds_may_begin_on_one_sample_two_of_a_kind_may_not():
     found = frp_deconvolve(eeg(signal), pd.concat([table, more]), "kind", ["x"], -0.1, 0.3)
     np.testing.assert_allclose(found.evokeds["c"].data[0], response, atol=1e-9)
     np.testing.assert_allclose(found.evokeds["x"].data[0], kernels[1], atol=1e-9)
-    with pytest.raises(ValueError, match=r"two events of type '[ab]' are on one sample"):
+    with pytest.raises(ValueError, match=r"two events of type '[ab]' are at the same sample"):
         frp_deconvolve(eeg(signal), pd.concat([table, table[:1]]), "kind")
-    with pytest.raises(ValueError, match="two fixations begin on one sample"):
+    with pytest.raises(ValueError, match="two fixations begin at the same sample"):
         fixation_epochs(eeg(signal), pd.concat([table, table[:1]]))
 
 
@@ -194,15 +194,15 @@ def test_events_without_their_covariate_do_not_bend_the_slope():
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda t: t.assign(x=3.0), "covariate 'x' says nothing"),
-        (lambda t: t.assign(x=np.nan), "covariate 'x' says nothing"),
+        (lambda t: t.assign(x=3.0), "covariate 'x' is uninformative"),
+        (lambda t: t.assign(x=np.nan), "covariate 'x' is uninformative"),
         (lambda t: t.drop(columns="x"), "the table has no column x; it has onset_ms, kind"),
         (lambda t: t.assign(kind="x"), "names both a covariate and a type"),
         (lambda t: t.assign(kind=[None, *t["kind"][1:]]), "1 events have no kind"),
         (lambda t: t.assign(onset_ms=t["onset_ms"] + 39000), "onsets lie outside the 39.990 s of EEG"),
         (lambda t: t.assign(onset_ms=[np.nan, *t["onset_ms"][1:]]), "1 of 240 onsets lie outside"),
         (lambda t: t[:0], "the table has no rows"),
-        (lambda t: t[:2].assign(kind="a", x=[1.0, 2.0]), "cannot tell 82 values of responses apart"),
+        (lambda t: t[:2].assign(kind="a", x=[1.0, 2.0]), "do not determine 82 response values"),
     ],
 )
 def test_tables_that_cannot_work_are_told(change, text):
@@ -213,7 +213,7 @@ def test_tables_that_cannot_work_are_told(change, text):
 
 def test_the_same_covariate_twice_is_told():
     signal, table, _ = tones()
-    with pytest.raises(ValueError, match=r"cannot tell .* apart"):
+    with pytest.raises(ValueError, match=r"do not determine .* response values"):
         frp_deconvolve(eeg(signal), table.assign(z=2 * table["x"]), "kind", ["x", "z"], -0.1, 0.3)
 
 

@@ -214,7 +214,7 @@ def test_interpolation_leaves_invalid_samples_and_gaps_alone():
 
 
 def test_small_clock_faults_are_told():
-    with pytest.raises(RecordingError, match="mne needs two samples or more, this has 1"):
+    with pytest.raises(RecordingError, match="mne needs at least two samples, got 1"):
         to_mne(made([5.0]))
     with pytest.raises(RecordingError, match=r"2\d samples are spread over 4000000 s.*one by one"):
         to_mne(made(np.r_[0:10, 4e9 : 4e9 + 10]))

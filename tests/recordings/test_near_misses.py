@@ -37,7 +37,7 @@ def test_in_a_folder_they_fail_and_other_files_are_left_alone(study, capfd):
     assert sorted(path.name for path in found.others) == sorted(others)
     failed = {path.relative_to(folder).as_posix(): reason for path, reason in found.failed.items()}
     parts = {
-        "empty.asc": "the file is empty", "raw.edf": "edf2asc", "odd.asc": "no EyeLink text",
+        "empty.asc": "the file is empty", "raw.edf": "edf2asc", "odd.asc": "not EyeLink text",
         "cloud": "no column 'gaze x [px]'", "g3": "lacks gazedata.gz", "export.tsv": "columns=",
         "g2": "lacks recording.json",
         "sub-1_physio.tsv.gz": "no JSON",

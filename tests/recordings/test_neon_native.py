@@ -204,12 +204,10 @@ def test_times_that_go_back_are_an_error_or_sorted(folder: Path, real: Path):
     swapped[[500, 501]] = swapped[[501, 500]]
     swapped[900] = swapped[899]
     swapped.tofile(folder / "gaze_200hz.time")
-    with pytest.raises(RecordingError, match=r"row 502 is at.*2 such rows.*clock=\"sort\""):
+    with pytest.raises(RecordingError, match=r"in row 502 does.*2 such rows.*clock=\"sort\""):
         neon_native.read(folder)
     recording = neon_native.read(folder, clock="sort")
-    assert len(recording.samples) == 1787 and any(
-        "1 rows with the time of another" in n for n in recording.notes
-    )
+    assert len(recording.samples) == 1787 and any("1 rows with duplicate times" in n for n in recording.notes)
     whole = neon_native.read(real).samples
     np.testing.assert_array_equal(recording.samples["t_ms"], whole["t_ms"].drop(900))
     np.testing.assert_array_equal(recording.samples["x_px"][[500, 501]], whole["x_px"][[501, 500]])

@@ -144,11 +144,11 @@ def test_only_gaze_must_be_there(folder: Path):
         (
             "gaze_timestamp,world_index,confidence",
             "confidence,world_index,gaze_timestamp",
-            "columns swapped|not after",
+            "columns swapped|does not follow",
         ),
         ("gaze_timestamp,world_index", "world_index,gaze_timestamp", "expected a whole number"),
         ("confidence,norm_pos_x", "norm_pos_x,conf", "no column 'confidence'"),
-        ("norm_pos_y,", "norm_pos_x,", "no column 'norm_pos_y'|is there 2 times"),
+        ("norm_pos_y,", "norm_pos_x,", "no column 'norm_pos_y'|occurs 2 times"),
     ],
 )
 def test_wrong_columns_are_an_error(folder: Path, old: str, new: str, text: str):
@@ -162,7 +162,7 @@ def test_a_clock_that_jumps_back_is_an_error_or_sorted(folder: Path):
     lines = (folder / "gaze_positions.csv").read_text().split("\n")
     lines[5], lines[9] = lines[9], lines[5]
     (folder / "gaze_positions.csv").write_text("\n".join(lines))
-    with pytest.raises(RecordingError, match=r"row 6 is at .* clock=\"sort\""):
+    with pytest.raises(RecordingError, match=r"in row 6 does .* clock=\"sort\""):
         pupil_player.read(folder)
     recording = pupil_player.read(folder, clock="sort")
     assert len(recording.samples) == 145 and (np.diff(recording.samples["t_ms"]) > 0).all()

@@ -30,7 +30,7 @@ def test_text_encodings(tmp_path: Path) -> None:
         text, notes = read_text(write(tmp_path, "a\nÄÖ\n".encode(encoding)))
         assert text == "a\nÄÖ\n"
         assert bool(notes) == noted and (not noted or "line 2" in notes[0])
-    with pytest.raises(RecordingError, match="line 2: a zero byte"):
+    with pytest.raises(RecordingError, match="line 2: found a zero byte"):
         read_text(write(tmp_path, b"a\nb\0"))
     with pytest.raises(RecordingError, match="UTF-16"):
         read_text(write(tmp_path, b"\xff\xfea"))
@@ -78,7 +78,7 @@ def test_json_lines(tmp_path: Path) -> None:
         path = write(tmp_path, lines[:size])
         whole = size == 0 or lines[: size + 1].endswith(b"}\n") or lines[:size].endswith(b"\n")
         if not whole:
-            with pytest.raises(RecordingError, match="cut in its last line"):
+            with pytest.raises(RecordingError, match="cut off in its last line"):
                 read_json_lines(path)
         records, notes = read_json_lines(path, "keep")
         assert (
@@ -111,7 +111,7 @@ def test_headers_are_matched_without_case_and_underscores(tmp_path: Path) -> Non
         ("", "expected a header line"),
         ("\n1,2\n", "expected a header line"),
         ("a,c\n", "no column 'b', found: a, c"),
-        ("a,b,A\n", "column 'a' is there 2 times"),
+        ("a,b,A\n", "column 'a' occurs 2 times"),
         ("a,b\n1,2,3\n", "line 2: 3 fields, expected 2"),
         ("a,b\n1\n1,2\n", r"line 2: 1 fields, expected 2.*\(1 such"),
         ("a,b\n1,2\n3", 'line 3, the last: 1 fields.*was cut.*truncated="keep"'),
@@ -194,7 +194,7 @@ def test_table_cut_anywhere(tmp_path: Path) -> None:
         except RecordingError as error:
             assert "was cut" in str(error)
         else:
-            assert "no line end" in notes[0]
+            assert "no newline" in notes[0]
 
 
 @FAST

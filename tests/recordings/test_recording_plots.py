@@ -155,13 +155,13 @@ def test_timeline_has_a_row_an_aoi(ax):
         (lambda ax: plot_scanpath(ax, PATH), "size_px=.width, height. is needed"),
         (
             lambda ax: plot_heatmap(ax, PATH, None, SIZE),
-            "either sigma_px or sigma_dva is needed, got None and None",
+            "exactly one of sigma_px and sigma_dva is needed, got None and None",
         ),
         (
             lambda ax: plot_heatmap(ax, PATH, None, SIZE, sigma_px=1, sigma_dva=1),
-            "either sigma_px or sigma_dva",
+            "exactly one of sigma_px and sigma_dva",
         ),
-        (lambda ax: plot_heatmap(ax, PATH, None, SIZE, sigma_dva=1), "it needs the screen"),
+        (lambda ax: plot_heatmap(ax, PATH, None, SIZE, sigma_dva=1), "needs screen="),
         (lambda ax: plot_heatmap(ax, PATH, None, SIZE, sigma_px=0), "must be positive and finite"),
         (lambda ax: plot_main_sequence(ax, pd.DataFrame()), "no column amplitude_dva, peak_velocity_dva_s"),
     ],
@@ -205,7 +205,7 @@ def test_a_table_of_fixations_draws_as_its_scanpath(draw):
         draw(Figure().add_subplot(), [(1, 2)], size_px=SIZE)
     with pytest.raises(ValueError, match="no column duration_ms"):
         draw(Figure().add_subplot(), table.drop(columns="duration_ms"), size_px=SIZE)
-    with pytest.raises(ValueError, match="one eye are expected"):
+    with pytest.raises(ValueError, match="expected fixations of one eye"):
         draw(Figure().add_subplot(), table.assign(eye=["left", "right"]), size_px=SIZE)
 
 

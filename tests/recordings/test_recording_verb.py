@@ -50,7 +50,7 @@ def test_a_folder_in_processes_tells_what_failed_and_goes_on(files, tmp_path, ca
     assert "cili_mono250.asc" in table
     assert "2 of 14 recordings failed" in told
     assert "pymovements_raccoons.asc: the recording block that starts in line 89 has no END line" in told
-    assert "3 other files were left alone" in told
+    assert "3 other files were ignored" in told
 
 
 def test_events_go_to_the_terminal_or_to_files(files, tmp_path, capfd):
@@ -61,7 +61,8 @@ def test_events_go_to_the_terminal_or_to_files(files, tmp_path, capfd):
     shown = pd.read_csv(tmp_path / "shown.csv")
     assert shown["kind"].value_counts().to_dict() == {"fixation": 10, "saccade": 6}
     assert (
-        "ivt, right eye: 10 fixation, 6 saccade (beside the tracker's: fixation F1 1.000; saccade F1" in told
+        "ivt, right eye: 10 fixation, 6 saccade (agreement with the tracker's: fixation F1 1.000; saccade F1"
+        in told
     )
     assert (
         run(capfd, "events", path, files / "cili_mono500.asc", *SCREEN, "--out", tmp_path / "e", "--jobs", 1)[
@@ -153,19 +154,19 @@ def test_what_files_say_is_no_markup(files, capfd):
     [
         (("info", "nowhere"), "no recording at nowhere"),
         (("info", "empty"), "empty: no recording of a known format in this folder"),
-        (("info", "notes.txt"), "this is no recording that gazekit knows"),
-        (("info", "notes.txt"), "say which columns it has: --format table --read 'columns={...}'"),
+        (("info", "notes.txt"), "unrecognised format"),
+        (("info", "notes.txt"), "name its columns: --format table --read 'columns={...}'"),
         (("events", "a.asc", "--screen", "10x10"), "a screen needs all of --screen WxH, --width-cm and"),
-        (("events", "a.asc", *SCREEN, "--px-per-dva", "3"), "--screen and --px-per-dva both say"),
+        (("events", "a.asc", *SCREEN, "--px-per-dva", "3"), "--screen and --px-per-dva both define"),
         (
             ("events", "a.asc", "--screen", "big", "--width-cm", "3", "--distance-cm", "3"),
-            "a size is WIDTHxHEIGHT",
+            "a size must be WIDTHxHEIGHT",
         ),
         (("info", "a.asc", "--jobs", "0"), "--jobs must be at least 1, got 0"),
         (("info", "a.asc", "--out", "no/where.json"), "--out no/where.json: the folder no does not exist"),
-        (("events", "a.asc", "a.asc", "b.asc"), "2 recordings: --out DIR says where their events go"),
+        (("events", "a.asc", "a.asc", "b.asc"), "2 recordings: give --out DIR"),
         (("events", "a.asc", "--set", "x"), "--set takes NAME=VALUE, got 'x'"),
-        (("info", "a.asc", "--read", "format=table"), "--read format=table: format has an option of its own"),
+        (("info", "a.asc", "--read", "format=table"), "--read format=table: format has its own option"),
     ],
 )
 def test_what_is_wrong_is_told(args, told, files, tmp_path, monkeypatch, capfd):
@@ -184,7 +185,7 @@ def test_what_is_wrong_is_told(args, told, files, tmp_path, monkeypatch, capfd):
     ("args", "told"),
     [
         (("--detector", "ivt"), "ivt needs degrees of visual angle"),
-        (("--px-per-dva", "30", "--set", "speed=3"), "ivt has no parameter speed, only threshold_dva_s"),
+        (("--px-per-dva", "30", "--set", "speed=3"), "ivt has no parameter speed, expected threshold_dva_s"),
         (("--px-per-dva", "-3"), "pixels per degree must be positive"),
         (("--eye", "left"), "has no 'left' eye, only 'right'"),
         (("--read", "colour=3"), "format eyelink has no option colour, expected truncated"),
@@ -254,9 +255,11 @@ def test_with_a_scene_camera_the_trackers_own_events_are_taken(shared_data, capf
     _, _, told = run(capfd, "events", path)
     assert "the tracker's own events: " in told and "23 fixation" in told and "warning" not in told
     _, _, told = run(capfd, "events", path, "--detector", "ivt")
-    assert "warning native: ivt sees movements of the head as those of the eyes" in told
+    assert "warning native: ivt cannot tell head movements from eye movements" in told
     _, _, told = run(capfd, "events", path, "--set", "threshold_dva_s=100")
-    assert "the tracker's own events have no parameters, got threshold_dva_s: choose a detector too" in told
+    assert (
+        "the tracker's own events take no parameters, got threshold_dva_s: choose a detector as well" in told
+    )
 
 
 def test_missing_time_counts_as_lost_in_the_table(files, capfd):
@@ -324,8 +327,8 @@ def test_a_report_leaves_out_an_empty_picture_and_says_why_there_is_no_heatmap(s
     facts = report(recording.path, Settings(), tmp_path / "a")
     (told,) = facts["warnings"]
     assert told == (
-        "no heatmap: the file does not say how large the picture is and there is no scene video; "
-        "--read size_px=WxH does"
+        "no heatmap: the file does not state the picture's size and there is no scene video; "
+        "give --read size_px=WxH"
     )
     page = (tmp_path / "a" / "report.md").read_text()
     assert told in page

@@ -102,8 +102,8 @@ def test_origins_and_shares(tmp_path: Path, names: str, origin: str, point, expe
         ({"columns": {"t_s": "t", "x_px": "a", "y_norm": "b"}}, "x_px and y_px, or"),
         ({"columns": {"t_s": "t"}}, "x_px and y_px"),
         ({"columns": {"t_s": "t", "gaze": "a"}}, "unknown column 'gaze'"),
-        ({"columns": {"t_s": "t", "x_px": "a", "y_px": "a"}}, "asked for as x_px and as y_px"),
-        ({"columns": {"t_s": "t", "x_px": "a", "y_px": "b", "pupil_left": "t"}}, "without a position"),
+        ({"columns": {"t_s": "t", "x_px": "a", "y_px": "a"}}, "requested as x_px and as y_px"),
+        ({"columns": {"t_s": "t", "x_px": "a", "y_px": "b", "pupil_left": "t"}}, "without position columns"),
         ({"columns": {"t_s": "t", "x_norm": "a", "y_norm": "b"}}, "size_px"),
         ({"columns": {"t_s": "t", "x_px": "a", "y_px": "b"}, "origin": "centre"}, "size_px"),
         ({"columns": {"t_s": "t", "x_px": "a", "y_px": "b"}, "origin": "middle"}, "origin must be"),
@@ -111,7 +111,10 @@ def test_origins_and_shares(tmp_path: Path, names: str, origin: str, point, expe
         ({"columns": {"t_s": "t", "x_px": "a", "y_px": "b"}, "size_px": 5}, "whole pixels"),
         ({"columns": 5}, "columns must be a mapping"),
         ({"columns": {"t_s": 5}}, "columns must be a mapping"),
-        ({"columns": {"t_s": "t", "x_px": "a", "y_px": "b"}, "missing": "NA"}, "missing holds words"),
+        (
+            {"columns": {"t_s": "t", "x_px": "a", "y_px": "b"}, "missing": "NA"},
+            "missing must be a list of strings",
+        ),
     ],
 )
 def test_wrong_calls(tmp_path: Path, options: dict, message: str) -> None:
@@ -127,8 +130,8 @@ def test_wrong_calls(tmp_path: Path, options: dict, message: str) -> None:
         ("", "name the columns"),
         ("t,a\n", "no column 'b', found: t, a"),
         ("t,a,b\n", "no row"),
-        ("t,a,b\n1,2,3\n1,2,3\n", r"row 2 is at 1.*clock=.sort"),
-        ("t,a,b\n2,2,3\n1,2,3\n", "row 2 is at 1"),
+        ("t,a,b\n1,2,3\n1,2,3\n", r"time 1.0 in row 2 .*clock=.sort"),
+        ("t,a,b\n2,2,3\n1,2,3\n", "time 1.0 in row 2"),
         ("t,a,b\n,2,3\n1,2,3\n", "row 1 has no time"),
         ("a,t,b\n2,2,x\n", "column 'b', row 1: expected a number"),
         ("t;a;b\n1;2,5;3.5\n", r"decimal comma \(2,5\) and with a point \(3.5\)"),
@@ -154,7 +157,7 @@ def test_sorting_and_validity_words(tmp_path: Path) -> None:
 
 def test_nanoseconds_that_int64_cannot_subtract(tmp_path: Path) -> None:
     path = write(tmp_path, f"t_ns,x_px,y_px\n{-(2**63)},1,2\n{2**63 - 1},1,2\n")
-    with pytest.raises(RecordingError, match="are no single recording"):
+    with pytest.raises(RecordingError, match="cannot belong to one recording"):
         read(path, clock="sort")
 
 

@@ -135,9 +135,9 @@ def test_the_size_may_be_given_or_come_from_the_video(folder: Path, shared_data:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda c: b"PK" + c[10:], "expected a file that starts as 'TSLV1'"),
-        (lambda c: b"", "expected a file that starts as 'TSLV1'"),
-        (lambda c: c.replace(b"\x80\x07\x38\x04", bytes(4), 1), "a scene picture of 0 x 0 px"),
+        (lambda c: b"PK" + c[10:], "expected a file that starts with 'TSLV1'"),
+        (lambda c: b"", "expected a file that starts with 'TSLV1'"),
+        (lambda c: c.replace(b"\x80\x07\x38\x04", bytes(4), 1), "invalid scene picture size 0 x 0 px"),
         (
             lambda c: c.replace(np.float32(1136.65).tobytes(), np.float32(np.nan).tobytes(), 1),
             "no usable camera",
@@ -182,7 +182,7 @@ def test_rows_of_another_kind_are_messages(folder: Path, rows: list[dict[str, An
 def test_lost_rows_are_told_by_the_counts_of_recording_json(folder: Path, rows: list[dict[str, Any]]):
     write(folder / LIVE, rows[:10000])
     recording = tobii_glasses2.read(folder)
-    assert "counts 1424 gaze samples, 1331 valid" in recording.notes[0]
+    assert "states 1424 gaze samples, 1331 valid" in recording.notes[0]
 
 
 def test_one_of_several_segments_must_be_chosen(folder: Path):
@@ -208,7 +208,7 @@ def test_one_of_several_segments_must_be_chosen(folder: Path):
         ({"ts": True}, "expected a whole number"),
         ({"gidx": 2766}, "same gidx"),
         ({"s": None}, "expected a whole number"),
-        ({"ts": 484698548}, "not after"),
+        ({"ts": 484698548}, "does not follow"),
     ],
 )
 def test_a_wrong_row_is_an_error(folder: Path, few: list[dict[str, Any]], change: dict[str, Any], text: str):
@@ -284,8 +284,8 @@ def test_glasses3_by_its_documented_layout(glasses3: Path):
         ({"type": "gaze", "timestamp": 1e308, "data": {}}, "expected timestamp and data"),
         ({"type": "gaze", "timestamp": "3", "data": {}}, "expected timestamp and data"),
         ({"type": "gaze", "timestamp": 3.0, "data": {"gaze2d": [1]}}, "expected 2 numbers"),
-        ({"type": "gaze", "timestamp": 3.0, "data": {"eyeleft": 3}}, "no object"),
-        ({"type": "gaze", "timestamp": 0.01, "data": {}}, "not after"),
+        ({"type": "gaze", "timestamp": 3.0, "data": {"eyeleft": 3}}, "not an object"),
+        ({"type": "gaze", "timestamp": 0.01, "data": {}}, "does not follow"),
     ],
 )
 def test_glasses3_wrong_rows_are_an_error(glasses3: Path, row: dict[str, Any], text: str):

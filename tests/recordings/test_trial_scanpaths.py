@@ -57,7 +57,7 @@ def test_a_message_inside_names_the_stimulus():
     assert table["stimulus"].tolist() == ["a.png", ""]
     assert table["target"].tolist() == ["cup", ""]
     with pytest.raises(
-        RecordingError, match=r"s1.asc, trial 2, from 20 ms: no stimulus is given, nor does a message"
+        RecordingError, match=r"s1.asc, trial 2, from 20 ms: no stimulus is given and no message"
     ):
         scanpaths(recording(told, [(0, 5, 1, 1)]), patterns)
 
@@ -84,16 +84,16 @@ def test_events_of_a_detector_take_the_place_of_the_trackers():
 def test_of_two_eyes_the_better_one_is_taken():
     both = recording((), [(0, 9, 1, 1, "left"), (0, 9, 2, 2, "right")], eyes=("left", "right"))
     assert fixations_of(both)["x_px"].tolist() == [2]
-    with pytest.raises(ValueError, match=r"fixations of one eye are expected, got \['left', 'right'\]"):
+    with pytest.raises(ValueError, match=r"expected fixations of one eye, got \['left', 'right'\]"):
         scanpaths(both, trials((0, 10, "a")), both.fixations())
 
 
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        ([(0, np.nan, "a")], r"s1.asc, trial 0 \(a\), from 0 ms: has no end before the next begins"),
+        ([(0, np.nan, "a")], r"s1.asc, trial 0 \(a\), from 0 ms: has no end before the next trial begins"),
         ([(0, 5, "a"), (9, 9, "b")], r"trial 1 \(b\): ends at 9 ms, not after its onset 9 ms"),
-        ([(0, 5, "")], "no stimulus is given, nor does a message"),
+        ([(0, 5, "")], "no stimulus is given and no message"),
         ([(0, 5, float("nan"))], "no stimulus is given"),
     ],
 )
@@ -128,11 +128,12 @@ def test_messages_are_taken_in_their_order_in_time():
 
 def test_recordings_without_trials_or_fixations_are_told():
     with pytest.raises(
-        RecordingError, match=r"s1.asc: no message fits start '\^TRIALID.*its 1 messages begin with: 'hello'"
+        RecordingError,
+        match=r"s1.asc: no message matches start '\^TRIALID.*its 1 messages begin with: 'hello'",
     ):
         cut_trials(recording([(0, "hello")]), PATTERNS)
     with pytest.raises(
-        RecordingError, match=r"s1.asc: holds no fixations of the tracker; find them with a detector"
+        RecordingError, match=r"s1.asc: has no fixations from the tracker; detect them with a detector"
     ):
         scanpaths(recording((), [(0, 9, 1, 1)], kind="blink"), trials((0, 1, "a")))
     with pytest.raises(ValueError, match="the table of trials has no column stimulus"):
@@ -141,8 +142,8 @@ def test_recordings_without_trials_or_fixations_are_told():
 
 @pytest.mark.parametrize(
     ("patterns", "told"),
-    [(("(", None), "start: '\\(' is no regular expression"), (("a", "b"), "no group"), ((None,), "start: None is no"),
-     (("(?P<stimulus>a)", "*"), "end: '\\*' is no regular expression")],
+    [(("(", None), "start: '\\(' is not a valid"), (("a", "b"), "no group"), ((None,), "start: None is not a"),
+     (("(?P<stimulus>a)", "*"), "end: '\\*' is not a valid regular expression")],
 )  # fmt: skip
 def test_broken_patterns_are_told(patterns, told):
     with pytest.raises(ValueError, match=told):

@@ -1,4 +1,4 @@
-"""Areas of interest: shapes, what a point lies in, fixations mapped to them, and the tables that people report."""
+"""Areas of interest: shapes, point lookup, mapping of fixations, and the tables commonly reported."""
 
 from __future__ import annotations
 

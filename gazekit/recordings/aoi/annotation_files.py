@@ -1,7 +1,8 @@
 """Areas of interest from annotation files: COCO JSON, Label Studio video JSON, and CVAT XML by `cvat`.
 
-Frames count from 0 and boxes are pixels `x_min, y_min, x_max, y_max`, whatever the file has. What is no box (polygons,
-ellipses, masks, points, rotated boxes) is an error: leaving it out would call its fixations background.
+Frames count from 0 and boxes are pixels `x_min, y_min, x_max, y_max`, whatever the file's convention. Other
+shapes (polygons, ellipses, masks, points, rotated boxes) are an error: leaving one out would count its
+fixations as background.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from gazekit.recordings.files import read_text
 
 __all__ = ["coco_boxes", "read_aois", "read_coco", "read_label_studio"]
 
-# Label Studio's answers about a whole video: no areas, and so not read.
+# Label Studio results about a whole video, which are not areas and are not read.
 _NO_AREAS = tuple("choices textarea number rating timelinelabels labels relation taxonomy datetime".split())
 
 
 def read_aois(path: str | Path, size_px: tuple[int, int] | None = None) -> list[MovingBox]:
-    """Moving AOIs of a file of any of the three formats, recognised by its content.
+    """Moving AOIs from a file in any of the three formats, detected from its content.
 
     Args:
         size_px: (width, height) of the video: Label Studio's percentages need it.
@@ -46,10 +47,11 @@ def read_aois(path: str | Path, size_px: tuple[int, int] | None = None) -> list[
 
 
 def read_coco(path: str | Path) -> list[MovingBox]:
-    """Boxes over the frames of a video from COCO JSON; a box is there in its own frame only.
+    """Boxes over the frames of a video from COCO JSON; a box exists only in its own frame.
 
-    Beside COCO's own fields `images[].frame_index` is needed, and `annotations[].track_id` joins the boxes of one
-    object; without it all boxes of a category are one object's. Segmentations are not read: the box counts.
+    In addition to COCO's own fields, `images[].frame_index` is required, and `annotations[].track_id` joins the boxes
+    of one object; without it all boxes of a category belong to one object. Segmentations are ignored in favour of the
+    box.
 
     Raises:
         FileNotFoundError: no such file.
@@ -76,12 +78,14 @@ def read_coco(path: str | Path) -> list[MovingBox]:
 
 
 def coco_boxes(path: Path) -> list[tuple[str, dict[str, Any], str, list[float], Any]]:
-    """Each annotation of a COCO file: where it is, its image, label, [x_min, y_min, x_max, y_max], track_id or None."""
+    """Per annotation of a COCO file: its location, image, label, [x_min, y_min, x_max, y_max], track_id or None."""
     content = _read_json(path, dict)
     for key in ("images", "annotations", "categories"):
         if not isinstance(content.get(key), list) or not all(isinstance(v, dict) for v in content[key]):
             found = ", ".join(map(repr, content)) or "nothing"
-            raise RecordingError(f"{path}: COCO JSON has a list of objects {key!r}, found {found[:200]}")
+            raise RecordingError(
+                f"{path}: COCO JSON must have a list of objects {key!r}, found {found[:200]}"
+            )
     try:
         images = {image["id"]: image for image in content["images"]}
         labels = {category["id"]: category["name"] for category in content["categories"]}
@@ -97,11 +101,11 @@ def coco_boxes(path: Path) -> list[tuple[str, dict[str, Any], str, list[float], 
             x, y, width, height = (finite(v) for v in entry["bbox"])
         except (KeyError, TypeError, ValueError) as error:
             raise RecordingError(
-                f"{where}: expected image_id, category_id and bbox [x, y, width, height] of known ones ({error})"
+                f"{where}: expected a known image_id and category_id, and bbox [x, y, width, height] ({error})"
             ) from error
         track = entry.get("track_id")
         if not isinstance(track, int | str | None):
-            raise RecordingError(f"{where}: track_id must be a number or a word, got {track!r}")
+            raise RecordingError(f"{where}: track_id must be a number or a string, got {track!r}")
         found.append((where, image, label, [x, y, x + width, y + height], track))
     return found
 
@@ -109,21 +113,22 @@ def coco_boxes(path: Path) -> list[tuple[str, dict[str, Any], str, list[float], 
 def read_label_studio(
     path: str | Path, size_px: tuple[int, int] | None, task: int | None = None, annotation: int | None = None
 ) -> list[MovingBox]:
-    """Video rectangles from Label Studio's JSON export: percentages of the picture, frames that count from 1.
+    """Video rectangles from Label Studio's JSON export, which has percentages of the picture and frames from
+    1.
 
-    A keyframe with enabled=false is the last frame in which its box is there (until a later keyframe).
+    A keyframe with enabled=false is the last frame in which its box exists (until a later keyframe).
 
     Args:
         size_px: (width, height) of the video, which the file doesn't say.
-        task, annotation: which one, counted from 0; needed only where the file holds several.
+        task, annotation: index from 0; needed only if the file holds several.
     Raises:
         FileNotFoundError: no such file.
-        RecordingError: no size, several tasks or annotations, rotated boxes, other areas.
+        RecordingError: no size, several tasks or annotations, rotated boxes, other shapes.
     """
     path = Path(path).expanduser()
     if size_px is None:
         raise RecordingError(
-            f"{path}: Label Studio has percentages; size_px=(width, height) of the video is needed"
+            f"{path}: Label Studio stores percentages; give size_px=(width, height) of the video"
         )
     chosen = _one(path, "task", _read_json(path, list), task)
     entries = _list(path, chosen, "annotations")
@@ -137,7 +142,7 @@ def read_label_studio(
             continue
         if kind != "videorectangle":
             raise RecordingError(
-                f"{where}: type {kind!r} is no box over frames; only videorectangle can be read"
+                f"{where}: type {kind!r} is not a box over frames; only videorectangle can be read"
             )
         tracks.append(_studio_track(path, where, result, size_px))
     return tracks
@@ -183,9 +188,11 @@ def _studio_track(path: Path, where: str, result: dict[str, Any], size_px: tuple
 
 def _one(path: Path, what: str, entries: list, index: int | None) -> dict[str, Any]:
     if index is None and len(entries) != 1:
-        raise RecordingError(f"{path}: holds {len(entries)} {what}s, expected one, or {what}=NUMBER from 0")
+        raise RecordingError(
+            f"{path}: has {len(entries)} {what}s, expected one; choose with {what}=NUMBER, from 0"
+        )
     if index is not None and not 0 <= index < len(entries):
-        raise RecordingError(f"{path}: has no {what} {index}, only {len(entries)}")
+        raise RecordingError(f"{path}: has no {what} {index}, expected 0 to {len(entries) - 1}")
     entry = entries[index or 0]
     if not isinstance(entry, dict):
         raise RecordingError(f"{path}: a {what} must be an object, got {type(entry).__name__}")

@@ -19,12 +19,12 @@ __all__ = ["finite", "moving_box", "read_cvat"]
 def read_cvat(path: str | Path) -> list[MovingBox]:
     """Boxes that move, or boxes of single frames, from "CVAT for video 1.1" or "CVAT for images 1.1" XML.
 
-    A track's box moves linearly between the boxes that are listed, is gone from one with outside="1" on (until then it
-    stays as it was), and after the last stays to the end. Document types and entities are refused.
+    A track's box moves linearly between the listed boxes, disappears at one with outside="1" (until then it
+    stays in place), and keeps its last position to the end. Document types and entities are rejected.
 
     Raises:
         FileNotFoundError: no such file.
-        RecordingError: broken or unsafe XML, another root, shapes that are no boxes, a task that skips frames.
+        RecordingError: broken or unsafe XML, another root, shapes other than boxes, a task that skips frames.
     """
     path = Path(path).expanduser()
     root = _safe_xml(path)
@@ -33,8 +33,8 @@ def read_cvat(path: str | Path) -> list[MovingBox]:
     skip, start = ((root.findtext(f".//{key}") or "").strip() for key in ("frame_filter", "start_frame"))
     if skip or start not in ("", "0"):
         raise RecordingError(
-            f"{path}: the task has only some frames of the video (start {start or 0}, {skip or 'no filter'}), so its "
-            "frame numbers may not be the video's; make a task of the whole video"
+            f"{path}: the task covers only some frames of the video (start {start or 0}, {skip or 'no filter'}), so "
+            "its frame numbers may differ from the video's; create a task for the whole video"
         )
     tracks = [_cvat_track(path, element) for element in root.iter("track")]
     stills: dict[str, list] = {}
@@ -61,7 +61,7 @@ def _shapes(path: Path, parent: ElementTree.Element, kind: str) -> list[ElementT
     other = {child.tag for child in parent} - {kind, "tag"}
     if other:
         raise RecordingError(
-            f"{path}, {parent.tag} {parent.get('id')}: {', '.join(sorted(other))} is no box; only boxes can be read"
+            f"{path}, {parent.tag} {parent.get('id')}: {', '.join(sorted(other))} is not a box; only boxes are read"
         )
     return parent.findall(kind)
 
@@ -97,7 +97,7 @@ def _safe_xml(path: Path) -> ElementTree.Element:
 
     def refuse(*_: Any) -> None:
         raise RecordingError(
-            f"{path}: the XML declares a document type, as no export does; not read for safety"
+            f"{path}: the XML declares a document type, which CVAT exports never do; rejected for safety"
         )
 
     scan.StartDoctypeDeclHandler = refuse
@@ -123,7 +123,7 @@ def moving_box(
 
 
 def finite(value: Any) -> float:
-    """A number that a picture can have, up to 10^12."""
+    """A plausible picture coordinate, at most 10^12."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e12:
-        raise ValueError(f"{value!r:.40} is no finite number")
+        raise ValueError(f"{value!r:.40} is not a finite number")
     return float(value)

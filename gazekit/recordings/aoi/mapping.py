@@ -1,7 +1,7 @@
-"""Areas of interest (AOIs), still or moving, and which of them a point or a fixation is in.
+"""Mapping of points and fixations to areas of interest (AOIs), still or moving.
 
-One rule for overlaps: of the areas that hold a point the smallest in px² wins, the first given on a tie; where none
-does it is background.
+Overlap rule: a point belongs to the smallest area (px²) that contains it, the first listed on a tie; outside all
+areas it is background.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from gazekit.recordings.aoi.shapes import AOI, BACKGROUND
 
 __all__ = ["aoi_at", "aoi_labels", "map_fixations"]
 
-_NOWHERE = -2  # no position or no frame, so no answer
+_NOWHERE = -2  # no position or no frame: undefined
 
 
 def aoi_labels(aois: Sequence[AOI]) -> tuple[str, ...]:
-    """Names of the AOIs, each once, in the order of their first area."""
+    """Unique names of the AOIs, in the order of their first area."""
     return tuple(dict.fromkeys(aoi.label for aoi in aois))
 
 
 def aoi_at(aois: Sequence[AOI], xy_px: np.ndarray, frame: np.ndarray | None = None) -> np.ndarray:
-    """The AOI that holds each point: the smallest in px², the first of equal ones.
+    """The AOI that contains each point: the smallest in px², the first listed on a tie.
 
     Args:
         aois: areas; later ones are not "in front".
-        xy_px: [T, 2] points in the pixels that the areas are in.
-        frame: [T] frame of each point, -1 where it has none; only moving areas need it.
+        xy_px: [T, 2] points in the same pixels as the areas.
+        frame: [T] frame of each point, -1 for none; needed only for moving areas.
     Returns:
-        [T] labels (str); "background" where no area holds the point, "" where position or frame is missing.
+        [T] labels (str); "background" where no area contains the point, "" where position or frame is missing.
     Raises:
         ValueError: another shape, or moving areas without frames.
     """
@@ -56,24 +56,25 @@ def aoi_at(aois: Sequence[AOI], xy_px: np.ndarray, frame: np.ndarray | None = No
 def map_fixations(
     fixations: pd.DataFrame, aois: Sequence[AOI], frame_t_ms: np.ndarray | None = None
 ) -> pd.DataFrame:
-    """Fixations with the AOI that each is on.
+    """Fixations with the AOI of each.
 
-    The frame of a fixation is the last one whose time is <= the middle between onset and offset, compared in whole
-    nanoseconds. A fixation whose middle lies before the first frame, or later than one median frame interval after the
-    last, has no frame.
+    The frame of a fixation is the last one whose time is <= the midpoint of onset and offset, compared in
+    whole nanoseconds. A fixation whose midpoint is before the first frame, or more than one median frame
+    interval after the last, has no frame.
 
     Args:
         fixations: of one eye: `onset_ms`, `offset_ms`, `x_px`, `y_px`.
         aois: areas in the same pixels.
         frame_t_ms: [F] times of the frames, `Recording.frame_t_ms`; None: areas don't move.
     Returns:
-        The table by onset with `frame` (-1 without one; only if `frame_t_ms` is given) and `aoi`, as `aoi_at` has it.
+        The table sorted by onset, with `frame` (-1 for none; only if `frame_t_ms` is given) and `aoi` as from
+        `aoi_at`.
     Raises:
         ValueError: fixations of both eyes, missing columns, frame times that decrease.
     """
     if "eye" in fixations and len(eyes := set(fixations["eye"])) > 1:
         raise ValueError(
-            f"fixations of one eye are expected, got {sorted(eyes)}: choose with recording.fixations(eye)"
+            f"expected fixations of one eye, got {sorted(eyes)}: choose one with recording.fixations(eye)"
         )
     if missing := {"onset_ms", "offset_ms", "x_px", "y_px"} - set(fixations):
         raise ValueError(f"the table of fixations has no column {', '.join(sorted(missing))}")

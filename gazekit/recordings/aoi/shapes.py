@@ -1,8 +1,7 @@
-"""The four kinds of areas of interest: still boxes, polygons and masks, and boxes that move over the frames of a video.
+"""Four kinds of areas of interest: still boxes, polygons and masks, and boxes that move over video frames.
 
-All are half-open, as boxes are everywhere in gazekit: a point on a left or upper edge is inside, on a right or lower
-edge outside, so that areas side by side share no point. Each says by `area_at` whether it holds a point, and how
-large it is.
+All are half-open, like all boxes in gazekit: a point on a left or upper edge is inside, on a right or lower edge
+outside, so that adjacent areas share no point. `area_at` says whether an area contains a point, and how large it is.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ BACKGROUND = "background"
 
 @dataclass(frozen=True, eq=False)
 class Box:
-    """An area that is a box and doesn't move.
+    """A box that doesn't move.
 
     Args:
-        label: its name; areas of one name are one AOI.
+        label: its name; areas with the same name form one AOI.
         xyxy_px: `x_min, y_min, x_max, y_max`.
     Raises:
-        ValueError: a label that is empty or "background", an empty box, values that are not finite.
+        ValueError: a label that is empty or "background", an empty box, non-finite values.
     """
 
     label: str
@@ -35,7 +34,7 @@ class Box:
         box = np.asarray(self.xyxy_px, np.float64)
         _check_label(self.label)
         if box.shape != (4,):
-            raise ValueError(f"AOI {self.label!r}: a box has 4 values, got shape {list(box.shape)}")
+            raise ValueError(f"AOI {self.label!r}: a box must have 4 values, got shape {list(box.shape)}")
         _check_sides(self.label, box[None])
         object.__setattr__(self, "xyxy_px", box)
 
@@ -63,7 +62,7 @@ class Polygon:
         _check_label(self.label)
         if xy.ndim != 2 or xy.shape[1:] != (2,) or len(xy) < 3 or not np.isfinite(xy).all():
             raise ValueError(
-                f"AOI {self.label!r}: a polygon is [K >= 3, 2] finite corners, got {xy.tolist()}"
+                f"AOI {self.label!r}: a polygon must be [K >= 3, 2] finite corners, got {xy.tolist()}"
             )
         object.__setattr__(self, "xy_px", xy)
         if self.area_px2 == 0:
@@ -71,8 +70,8 @@ class Polygon:
 
     @property
     def area_px2(self) -> float:
-        """Area by the shoelace formula; where the line crosses itself, parts that it runs round the other way count
-        against the rest.
+        """Area by the shoelace formula; if the line crosses itself, parts with the opposite orientation are
+        subtracted.
         """
         x, y = (self.xy_px - self.xy_px[0]).T
         return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
@@ -89,7 +88,7 @@ class Polygon:
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """An area of any form, as a picture of yes and no.
+    """An area of any shape, as a binary image.
 
     Args:
         label: its name.
@@ -106,7 +105,7 @@ class Mask:
         mask = np.asarray(self.mask)
         if mask.ndim != 2 or mask.dtype != bool or not mask.any():
             raise ValueError(
-                f"AOI {self.label!r}: a mask is [H, W] bool with a pixel set, got {mask.dtype} {list(mask.shape)}"
+                f"AOI {self.label!r}: a mask must be [H, W] bool with a pixel set, got {mask.dtype} {list(mask.shape)}"
             )
 
     def area_at(self, xy_px: np.ndarray, frame: np.ndarray | None = None) -> np.ndarray:
@@ -122,16 +121,16 @@ class Mask:
 class MovingBox:
     """A box that moves over the frames of a video.
 
-    Before the first keyframe, and from one that is not visible to the next that is, there is no box. Between two
-    visible keyframes each side moves linearly in the frame's number; before an invisible one, and after the last, the
-    box stays.
+    There is no box before the first keyframe, nor from an invisible keyframe to the next visible one. Between
+    two visible keyframes each side moves linearly with the frame number; before an invisible keyframe and
+    after the last one, the box stays in place.
 
     Args:
-        label: its name; several tracks of one name are one AOI.
+        label: its name; several tracks with the same name form one AOI.
         frames: [K] increasing frame numbers from 0, K >= 1.
-        boxes_px: [K, 4] `x_min, y_min, x_max, y_max`; not looked at where invisible.
-        visible: [K] bool, False from where it is outside of the picture or hidden; None: always visible.
-        interpolate: False: a box only in the frames that are listed.
+        boxes_px: [K, 4] `x_min, y_min, x_max, y_max`; ignored where invisible.
+        visible: [K] bool, False from where the object is hidden or outside the picture; None: always visible.
+        interpolate: False: a box only in the listed frames.
     Raises:
         ValueError: as `Box`; lengths that differ, frames that don't increase.
     """
@@ -148,12 +147,12 @@ class MovingBox:
         visible = np.ones(len(frames), bool) if self.visible is None else np.asarray(self.visible, bool)
         if len(frames) == 0 or boxes.shape != (len(frames), 4) or visible.shape != frames.shape:
             raise ValueError(
-                f"AOI {self.label!r}: frames [K >= 1], boxes_px [K, 4] and visible [K] are expected, got "
+                f"AOI {self.label!r}: expected frames [K >= 1], boxes_px [K, 4] and visible [K], got "
                 f"{list(frames.shape)}, {list(boxes.shape)} and {list(visible.shape)}"
             )
         if frames.dtype.kind not in "iu" or frames[0] < 0 or (np.diff(frames) <= 0).any():
             raise ValueError(
-                f"AOI {self.label!r}: frames must be whole numbers from 0 that increase, got {frames}"
+                f"AOI {self.label!r}: frames must be increasing whole numbers >= 0, got {frames}"
             )
         _check_sides(self.label, boxes[visible])
         for name, value in (("frames", frames), ("boxes_px", boxes), ("visible", visible)):
@@ -189,7 +188,7 @@ AOI = Box | Polygon | Mask | MovingBox
 
 
 def masks(label_image: np.ndarray, labels: Mapping[int, str]) -> list[Mask]:
-    """Areas of a picture whose pixels say what they belong to.
+    """Areas of a label image.
 
     Args:
         label_image: [H, W] integers.
@@ -199,7 +198,7 @@ def masks(label_image: np.ndarray, labels: Mapping[int, str]) -> list[Mask]:
     """
     image = np.asarray(label_image)
     if image.ndim != 2 or image.dtype.kind not in "iu":
-        raise ValueError(f"a label image is [H, W] integers, got {image.dtype} {list(image.shape)}")
+        raise ValueError(f"a label image must be [H, W] integers, got {image.dtype} {list(image.shape)}")
     return [Mask(label, image == value) for value, label in labels.items()]
 
 
@@ -212,7 +211,7 @@ def _box_area(box: np.ndarray, xy_px: np.ndarray) -> np.ndarray:
 def _check_label(label: str) -> None:
     if not isinstance(label, str) or label in ("", BACKGROUND):
         raise ValueError(
-            f"an AOI's label is a word other than {BACKGROUND!r}, which is where no AOI is; got {label!r}"
+            f"an AOI's label must be a non-empty string other than {BACKGROUND!r}, which is reserved; got {label!r}"
         )
 
 

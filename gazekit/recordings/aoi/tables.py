@@ -1,7 +1,7 @@
-"""What a scientist reports of areas of interest: times, visits, transitions and their entropy; and the files of these.
+"""AOI measures: times, visits, transitions and their entropy; and their CSV files.
 
-All tables start from `map_fixations`. A fixation with `aoi` "" (no position or no video frame) is nobody's: it counts
-in no total, ends a visit, and no transition goes through it.
+All tables are computed from `map_fixations`. A fixation with `aoi` "" (no position or no video frame) belongs to no
+AOI: it counts in no total, ends a visit and interrupts transitions.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ def visits(mapped: pd.DataFrame) -> pd.DataFrame:
     """Maximal runs of consecutive fixations on one AOI, background included.
 
     Args:
-        mapped: of `map_fixations`.
+        mapped: from `map_fixations`.
     Returns:
-        A row a visit, in order: `aoi`, `onset_ms` of its first fixation, `offset_ms` of its last, `duration_ms` between
-        the two (dwell: saccades inside the visit included), `fixations`.
+        One row per visit, in order: `aoi`, `onset_ms` of its first fixation, `offset_ms` of its last, `duration_ms`
+        between the two (dwell: saccades inside the visit included), `fixations`.
     Raises:
         ValueError: fixations that are not in order, or AOIs not mapped.
     """
@@ -43,19 +43,18 @@ def visits(mapped: pd.DataFrame) -> pd.DataFrame:
 
 
 def aoi_metrics(mapped: pd.DataFrame, labels: Sequence[str], start_ms: float) -> pd.DataFrame:
-    """One row an AOI, and one for the background.
+    """One row per AOI, and one for the background.
 
     Args:
-        mapped: of `map_fixations`: a recording, or the rows of one trial.
-        labels: every AOI that was there to be seen, `aoi_labels`; the order of the rows.
-        start_ms: what time to first fixation counts from: the first frame (`frame_t_ms[0]`), or a trial's onset.
+        mapped: from `map_fixations`: a recording, or the rows of one trial.
+        labels: all AOIs that were present, `aoi_labels`; the order of the rows.
+        start_ms: reference for time to first fixation: the first frame (`frame_t_ms[0]`), or a trial's onset.
     Returns:
         `aoi`; `fixations`; `total_duration_ms` and `mean_duration_ms` of them; `time_to_first_fixation_ms`, onset of
-        the first minus `start_ms` (below zero if it was under way by then); `first_duration_ms`; `visits`;
-        `revisits`, visits after the first; `dwell_ms`, durations of visits summed; `share` of the duration of all
-        mapped fixations.
-        Never looked at: counts and sums are 0; mean, time to first and first duration are NaN. `share` is NaN if no
-        fixation was mapped.
+        the first minus `start_ms` (negative if it had already begun by then); `first_duration_ms`; `visits`;
+        `revisits`, visits after the first; `dwell_ms`, summed durations of visits; `share` of the duration of
+        all mapped fixations. For an AOI that was never fixated, counts and sums are 0; mean, time to first
+        and first duration are NaN. `share` is NaN if no fixation was mapped.
     Raises:
         ValueError: as `visits`; an AOI of the table that is not in `labels`.
     """
@@ -82,14 +81,15 @@ def transitions(
     by: Literal["fixation", "visit"] = "visit",
     background: bool = False,
 ) -> pd.DataFrame:
-    """How often gaze went from each AOI to each.
+    """Number of transitions between each pair of AOIs.
 
     Args:
-        mapped: of `map_fixations`.
+        mapped: from `map_fixations`.
         labels: order of rows and columns.
-        by: "fixation" to fixation, so that staying counts on the diagonal; or "visit" to visit, whose diagonal is 0.
-        background: whether background is an AOI too. If not its fixations are left out first, so A, background, B is a
-            transition from A to B; and A, background, A is, by visit, none.
+        by: "fixation": from fixation to fixation, with refixations on the diagonal; or "visit": from visit to
+            visit, with a diagonal of 0.
+        background: whether background counts as an AOI. If not, its fixations are removed first, so A,
+            background, B is a transition from A to B, and A, background, A is, by visit, no transition.
     Returns:
         [N, N] counts, from rows to columns.
     Raises:
@@ -109,17 +109,17 @@ def transitions(
 
 
 def transition_entropy(counts: pd.DataFrame | np.ndarray) -> float:
-    """Entropy of the next AOI given the present one, in bit.
+    """Entropy of the next AOI given the current one, in bits.
 
     H = -sum_i w_i sum_j p_ij log2 p_ij, with p_ij each row's shares. Source: Krejtz, Szmidt, Duchowski and Krejtz 2014
-    (ETRA). Deviation: w_i is the row's part of all observed transitions, not the chain's stationary distribution.
+    (ETRA). Deviation: w_i is the row's share of all observed transitions, not the chain's stationary distribution.
 
     Args:
-        counts: [N, N] of `transitions`.
+        counts: [N, N] from `transitions`.
     Returns:
         From 0 (the next AOI is certain) to log2 N; NaN without transitions.
     Raises:
-        ValueError: no square table of counts >= 0.
+        ValueError: not a square table of counts >= 0.
     """
     counts = np.asarray(counts, np.float64)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not (counts >= 0).all():
@@ -144,19 +144,19 @@ def to_csv(
     source: str = "manual",
     confidence: float = 1.0,
 ) -> Path:
-    """Write five tables in the columns of Pupil Cloud, where it has them: `aoi_fixations.csv` (without background),
+    """Write five tables, with Pupil Cloud's columns where it has them: `aoi_fixations.csv` (without background),
     `aoi_metrics.csv`, `fixation_aoi.csv`, `transitions_fixation.csv`, `transitions_visits_no_background.csv`.
 
-    Durations have at most 3 decimals, none if all are whole; positions and means 3, shares 6. In `aoi_metrics.csv` the
-    times of an AOI that was never looked at are empty, not 0, as in Pupil Cloud.
+    Durations have at most 3 decimals, none if all are whole; positions and means 3, shares 6. In
+    `aoi_metrics.csv` the times of an AOI that was never fixated are empty, not 0, as in Pupil Cloud.
 
     Args:
-        mapped: of `map_fixations`; column `id` is the fixation's number, counted from 1 without it; `frame` is -1
-            without it; columns `source` and `confidence` are used where they are there.
+        mapped: from `map_fixations`; column `id` is the fixation's number, default 1, 2, ...; `frame`
+            defaults to -1; columns `source` and `confidence` are used if present.
         labels, start_ms: as in `aoi_metrics`.
-        folder: made if absent; files of these names are replaced.
+        folder: created if absent; existing files of these names are replaced.
         origin_ns: `Recording.origin_ns`: times are written in nanoseconds of the device's clock.
-        source, confidence: how a fixation came to its AOI, for a table without these columns.
+        source, confidence: how fixations were mapped, for a table without these columns.
     Returns:
         `folder`.
     """
@@ -212,7 +212,7 @@ def _cloud_fixations(fixations: pd.DataFrame, recording_id: str, section_id: str
 
 
 def cloud_metrics(metrics: pd.DataFrame, recording_id: str, recording_name: str) -> pd.DataFrame:
-    """`aoi_metrics` in the columns of `aoi_metrics.csv`; times of an AOI that was never looked at are empty."""
+    """`aoi_metrics` in the columns of `aoi_metrics.csv`; times of an AOI that was never fixated are empty."""
     metrics = metrics.copy()
     sums = ["total_duration_ms", "dwell_ms", "share"]
     metrics[sums] = metrics[sums].where(metrics["fixations"] > 0)
@@ -248,16 +248,16 @@ def _names(mapped: pd.DataFrame, labels: Sequence[str]) -> list[str]:
     _check(mapped)
     names = [*labels, BACKGROUND]
     if len(set(names)) < len(names):
-        raise ValueError(f"labels must differ from one another and from {BACKGROUND!r}, got {list(labels)}")
+        raise ValueError(f"labels must be unique and not {BACKGROUND!r}, got {list(labels)}")
     if unknown := sorted(set(mapped["aoi"]) - {*names, ""}):
         raise ValueError(
-            f"fixations are on {', '.join(unknown)}, which labels don't have: {', '.join(labels)}"
+            f"fixations are on {', '.join(unknown)}, which are not in labels: {', '.join(labels)}"
         )
     return names
 
 
 def _check(mapped: pd.DataFrame) -> None:
     if "aoi" not in mapped:
-        raise ValueError("the table has no column aoi: map_fixations(fixations, aois) makes it")
+        raise ValueError("the table has no column aoi: map_fixations(fixations, aois) adds it")
     if not mapped["onset_ms"].is_monotonic_increasing:
         raise ValueError("fixations must be in order of onset_ms")

@@ -1,6 +1,6 @@
-"""Detectors of eye movements: `detector.detect(gaze, screen)` gives a table of events.
+"""Eye-movement detectors: `detector.detect(gaze, screen)` returns a table of events.
 
-Every detector is a frozen dataclass of its parameters, with the defaults of the literature.
+Every detector is a frozen dataclass of its parameters, with defaults from the literature.
 """
 
 from __future__ import annotations

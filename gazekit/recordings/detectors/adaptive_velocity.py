@@ -1,4 +1,4 @@
-"""Saccades, glissades and fixations by velocity thresholds that follow the noise (Nyström and Holmqvist 2010)."""
+"""Saccades, glissades and fixations by velocity thresholds that adapt to noise (Nyström and Holmqvist 2010)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from gazekit.recordings.velocity import View
 __all__ = ["AdaptiveVelocity", "Thresholds"]
 
 _MAX_ROUNDS = 200
-_MIN_SD = 1 / 6  # deg/s: the peak threshold, 6 SD above the mean, is known to 1 deg/s only
+_MIN_SD = 1 / 6  # deg/s: the peak threshold, 6 SD above the mean, is only accurate to 1 deg/s
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Speeds in degrees per second: what a saccade's peak must exceed, and where saccades begin."""
+    """Speeds in degrees per second: the threshold for a saccade's peak, and for its onset."""
 
     peak_dva_s: float
     onset_dva_s: float
@@ -30,31 +30,31 @@ class Thresholds:
 class AdaptiveVelocity:
     """Adaptive velocity thresholds.
 
-    1. Speed by `velocity_dva_s`. Stretches faster than an eye can be (speed or acceleration above the limits),
-       widened to where speed falls to its median, are noise.
-    2. Peak threshold: from `start_dva_s`, mean + 6 SD of all speeds below it, until it moves by less than 1 deg/s.
+    1. Speed by `velocity_dva_s`. Stretches faster than any eye movement (speed or acceleration above the
+        limits), extended to where speed falls to its median, are noise.
+    2. Peak threshold: from `start_dva_s`, mean + 6 SD of all speeds below it, until it changes by less than 1 deg/s.
        Onset threshold: mean + 3 SD of the same.
-    3. Saccade: around each run above the peak threshold, back to the first local minimum of speed below the onset
-       threshold and on to the first below the offset threshold, 0.7 x onset threshold + 0.3 x (mean + 3 SD of the
-       `min_fixation_ms` before the onset); the onset threshold alone where a gap is in that time or its own
-       noise exceeds the peak threshold.
+    3. Saccade: around each run above the peak threshold, back to the first local minimum of speed below the
+        onset threshold and forward to the first below the offset threshold, 0.7 x onset threshold + 0.3 x
+        (mean + 3 SD of the `min_fixation_ms` before the onset); only the onset threshold if that period has a
+        gap or its own noise exceeds the peak threshold.
     4. Glissade (post-saccadic oscillation): if the offset threshold is exceeded again within `min_fixation_ms` after
-       a saccade, up to the first local minimum below it that follows; not if it is faster than the saccade or lasts
-       longer than twice `min_fixation_ms`.
+       a saccade, up to the next local minimum below it; not if it is faster than the saccade or lasts longer
+       than twice `min_fixation_ms`.
     5. Fixation: what remains, if it lasts long enough.
 
     Source: Nyström and Holmqvist 2010 (Behavior Research Methods 42, 188), whose values are the defaults.
-    Deviations: one kind of glissade (theirs are split by the peak threshold); a saccade that meets a gap or noise
-    before its onset or offset is known is no event, and its samples belong to no fixation; an SD below 1/6 deg/s
-    counts as that, so that rounding errors of an eye that never moves are no saccades. Local minima and 40 ms of noise
-    need samples: meant for 500 Hz and more (theirs: 1250 Hz).
+    Deviations: one kind of glissade (theirs are split by the peak threshold); a saccade interrupted by a gap
+    or noise before its onset or offset is known is not an event, and its samples belong to no fixation; an SD
+    below 1/6 deg/s is raised to that, so that rounding errors of a still eye are not saccades. Local minima
+    and 40 ms of noise need enough samples: intended for 500 Hz and above (theirs: 1250 Hz).
 
     Args:
         start_dva_s: first peak threshold; theirs is 100 to 300.
         min_saccade_ms, min_fixation_ms: shortest events, from first to last sample.
-        max_velocity_dva_s, max_acceleration_dva_s2: beyond is noise.
-        window_ms: of `velocity_dva_s`.
-        max_gap_ms: gaps up to this long are bridged by a straight line; 0 = none.
+        max_velocity_dva_s, max_acceleration_dva_s2: limits above which samples are noise.
+        window_ms: window of `velocity_dva_s`.
+        max_gap_ms: gaps up to this long are interpolated linearly; 0 = none.
     Raises:
         ValueError: a limit or window that is not positive, a negative time.
     """
@@ -78,7 +78,7 @@ class AdaptiveVelocity:
         check_times(min_saccade_ms=self.min_saccade_ms, max_gap_ms=self.max_gap_ms)
 
     def detect(self, gaze: Gaze, view: View) -> pd.DataFrame:
-        """Fixations, saccades and glissades, as `IVT.detect` gives its events; without any speed, none."""
+        """Fixations, saccades and glissades, in the format of `IVT.detect`; empty if no sample has a speed."""
         track = Track.of(gaze, view, self.max_gap_ms)
         speed = self._plausible(track)
         saccades, glissades, taken = [], [], np.zeros(len(gaze), bool)
@@ -92,22 +92,22 @@ class AdaptiveVelocity:
         )
 
     def thresholds(self, velocity_dva_s: np.ndarray) -> Thresholds:
-        """Step 2, from the finite ones of [T] speeds.
+        """Step 2, from the finite values of [T] speeds.
 
         Raises:
-            ValueError: no speed lies below `start_dva_s`, or the threshold does not settle.
+            ValueError: no speed is below `start_dva_s`, or the threshold does not converge.
         """
         speed = velocity_dva_s[np.isfinite(velocity_dva_s)]
         peak = self.start_dva_s
         for _ in range(_MAX_ROUNDS):
             below = speed[speed < peak]
             if len(below) == 0:
-                raise ValueError(f"no speed below {peak:g} deg/s to tell noise from: raise start_dva_s")
+                raise ValueError(f"no speed below {peak:g} deg/s to estimate noise from: raise start_dva_s")
             mean, sd = float(below.mean()), max(float(below.std()), _MIN_SD)
             before, peak = peak, mean + 6 * sd
             if abs(before - peak) < 1.0:
                 return Thresholds(peak, mean + 3 * sd)
-        raise ValueError(f"the peak threshold does not settle from start_dva_s={self.start_dva_s:g} deg/s")
+        raise ValueError(f"the peak threshold does not converge from start_dva_s={self.start_dva_s:g} deg/s")
 
     def _plausible(self, track: Track) -> np.ndarray:
         """Speed with NaN in noise."""
@@ -129,13 +129,13 @@ class AdaptiveVelocity:
     def _fast(
         self, track: Track, speed: np.ndarray, limits: Thresholds
     ) -> tuple[list[tuple[int, int]], list[tuple[int, int]], np.ndarray]:
-        """Steps 3 and 4: saccades, glissades, and [T] which samples no fixation may hold."""
+        """Steps 3 and 4: saccades, glissades, and [T] bool, samples excluded from fixations."""
         low = _Lows(speed, track.cut)
         near = max(1, round(self.min_fixation_ms / track.gaze.interval_ms))
         taken = np.zeros(len(speed), bool)
         saccades, glissades, free = [], [], 0
         for a, b in zip(*runs(speed > limits.peak_dva_s, track.cut), strict=True):
-            if a < free:  # part of the event before
+            if a < free:  # part of the previous event
                 continue
             onset = low.before(a, limits.onset_dva_s, free)
             off = limits.onset_dva_s if onset is None else low.offset_threshold(onset, near, limits)
@@ -172,7 +172,7 @@ class AdaptiveVelocity:
 
 
 class _Lows:
-    """Local minima of speed, looked up before and after a sample within its stretch."""
+    """Local minima of speed before and after a sample within its stretch."""
 
     def __init__(self, speed: np.ndarray, cut: np.ndarray) -> None:
         self.speed = speed

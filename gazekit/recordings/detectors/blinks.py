@@ -1,4 +1,4 @@
-"""Blinks: the eye is lost for about as long as a lid is closed."""
+"""Blinks: the eye is lost for about the duration of a lid closure."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ __all__ = ["Blinks"]
 
 @dataclass(frozen=True)
 class Blinks:
-    """Blinks from lost samples, and from the pupil that the lid covers before and after.
+    """Blinks from lost samples, extended by the pupil's occlusion by the lid before and after.
 
     A sample is lost if it has no valid position, or if its pupil is 0 or unknown in a stream with a pupil. A run of
     lost samples, with tracked ones in the same block on both sides, that lasts from `min_ms` to `max_ms` is a blink.
-    Where the pupil is known the blink begins as long before as the pupil, averaged over `smooth_ms`, falls without
-    a break, and ends where it stops to rise, as far as `max_lid_ms` on each side. All other runs are of kind "lost":
-    shorter, longer, at an edge of a block.
+    If the pupil is known, the blink begins where the pupil, averaged over `smooth_ms`, begins its
+    uninterrupted fall, and ends where it stops rising, at most `max_lid_ms` on each side. All other runs
+    (shorter, longer, at the edge of a block) are of kind "lost".
 
     Source: edges by the pupil's monotonic fall and rise after Hershman, Henik and Cohen 2018 (Behavior Research
-    Methods 50, 107), 10 ms there; the limits of duration are our convention. Samples that a tracker left out of
-    its file make no event: they are in `quality` as missing time.
+    Methods 50, 107), 10 ms there; the duration limits are our convention. Samples that a tracker omits from
+    its file produce no event: `quality` reports them as missing time.
 
     Args:
         min_ms, max_ms: shortest and longest run of lost samples, from first to last.
-        smooth_ms: of the pupil.
+        smooth_ms: smoothing window of the pupil.
         max_lid_ms: longest fall or rise.
     Raises:
         ValueError: negative times, min_ms above max_ms, smooth_ms that is not positive.
@@ -49,10 +49,10 @@ class Blinks:
             raise ValueError(f"min_ms must not exceed max_ms, got {self.min_ms} and {self.max_ms}")
 
     def detect(self, gaze: Gaze) -> pd.DataFrame:
-        """Events of kind "blink" and "lost", as of `IVT.detect`; positions are NaN."""
+        """Events of kind "blink" and "lost", in the format of `IVT.detect`; positions are NaN."""
         pupil = None if gaze.pupil is None else np.asarray(gaze.pupil, np.float64)
         if pupil is not None and not (np.isfinite(pupil) & (pupil > 0)).any():
-            pupil = None  # a column without a value tells nothing
+            pupil = None  # an empty column carries no information
         lost = ~gaze.valid
         if pupil is not None:
             lost |= ~(np.isfinite(pupil) & (pupil > 0))
@@ -73,7 +73,7 @@ class Blinks:
     def _lids(
         self, gaze: Gaze, pupil: np.ndarray, lost: np.ndarray, cut: np.ndarray, spans: np.ndarray
     ) -> np.ndarray:
-        """[E, 2] first and last moved out by the samples of the pupil's fall before and of its rise after."""
+        """[E, 2] first and last, extended by the samples of the pupil's fall before and its rise after."""
         smooth = _smooth(np.where(lost, 0.0, pupil), ~lost, self.smooth_ms, gaze.interval_ms)
         limit = int(self.max_lid_ms / gaze.interval_ms + 1e-9)
         known_first, known_last = runs(~lost, cut)

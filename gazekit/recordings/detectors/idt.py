@@ -21,18 +21,18 @@ class IDT:
     """Dispersion-threshold identification of fixations.
 
     Dispersion is (max x - min x) + (max y - min y) in degrees. The first window of `min_duration_ms` with dispersion
-    <= the threshold grows by samples while its dispersion stays below (strictly); that is a fixation. The next one
-    is looked for from the sample after it. An invalid sample ends a window.
+    <= the threshold grows sample by sample while its dispersion stays strictly below; that is a fixation. The
+    search for the next one starts at the following sample. An invalid sample ends a window.
 
     Source: Salvucci and Goldberg 2000 (ETRA, 71); the defaults, 1 degree and 100 ms, are those of pymovements.
-    Deviation of `compat="pymovements"`: there the sample that broke the threshold is the fixation's last, the next
-    one starts after it, and the shortest window holds min_duration / interval samples, so that it lasts one interval
-    less from first to last. Only for streams without invalid samples.
+    Deviation of `compat="pymovements"`: the sample that exceeds the threshold is the fixation's last, the
+    next fixation starts after it, and the shortest window has min_duration / interval samples, so that it is
+    one interval shorter from first to last. Only for streams without invalid samples.
 
     Args:
         dispersion_dva: threshold.
         min_duration_ms: from the first to the last sample.
-        max_gap_ms: gaps up to this long are bridged by a straight line; 0 = none.
+        max_gap_ms: gaps up to this long are interpolated linearly; 0 = none.
         compat: None, or "pymovements" for the offsets of that package.
     Raises:
         ValueError: a threshold or duration that is not positive, a negative gap, an unknown compat.
@@ -50,7 +50,7 @@ class IDT:
             raise ValueError(f"compat must be None or 'pymovements', got {self.compat!r}")
 
     def detect(self, gaze: Gaze, view: View) -> pd.DataFrame:
-        """Fixations of one stream, as `IVT.detect` gives them."""
+        """Fixations of one stream, in the format of `IVT.detect`."""
         track = Track.of(gaze, view, self.max_gap_ms)
         shortest = self.min_duration_ms - (gaze.interval_ms if self.compat else 0.0)
         found: list[tuple[int, int]] = []

@@ -19,25 +19,27 @@ __all__ = ["IVT"]
 class IVT:
     """Velocity-threshold identification of fixations, and of the saccades between them.
 
-    A sample whose speed is below the threshold (strictly) is part of a fixation, one at or above it of a saccade;
-    runs of such samples are events if they last long enough from their first to their last sample. A sample without
-    speed belongs to neither and ends both. Pursuit below the threshold comes out as fixation: see `Pursuit`.
+    A sample whose speed is strictly below the threshold is part of a fixation, one at or above it part of a
+    saccade; runs of such samples are events if they last long enough from first to last sample. A sample
+    without a speed belongs to neither and ends both. Pursuit below the threshold is classified as fixation:
+    see `Pursuit`.
 
     Source: Salvucci and Goldberg 2000 (ETRA, 71). Defaults: 30 deg/s over 20 ms and fixations of 60 ms, the settings of
     Tobii's filter (Olsen 2012, The Tobii I-VT Fixation Filter). Deviations from that filter: its speed is the angle
-    between the first and last sample of a window over their time; it can bridge gaps of up to 75 ms (`max_gap_ms`), and
-    it merges fixations less than 75 ms and 0.5 degrees apart, which is not done here. pymovements takes 20 deg/s and
-    100 ms.
+    between the first and last sample of a window divided by their time; it can bridge gaps of up to 75 ms
+    (`max_gap_ms`), and it merges fixations less than 75 ms and 0.5 degrees apart, which is not done here.
+    pymovements uses 20 deg/s and 100 ms.
 
-    Smoothed over 20 ms, saccades below about 0.5 degrees stay under 30 deg/s and inside their fixation. A shorter
-    window finds smaller ones, at more noise: `IVT(window_ms=16, min_duration_ms=40)` is nearer to EyeLink's own events.
+    Smoothed over 20 ms, saccades below about 0.5 degrees stay under 30 deg/s and are not detected. A shorter
+    window detects smaller ones but is noisier: `IVT(window_ms=16, min_duration_ms=40)` is closer to EyeLink's
+    own events.
 
     Args:
         threshold_dva_s: speed of the slowest saccade sample.
-        min_duration_ms: of a fixation.
-        min_saccade_ms: of a saccade; shorter runs are no event, yet still part two fixations.
-        window_ms: of `velocity_dva_s`.
-        max_gap_ms: gaps up to this long are bridged by a straight line; 0 = none.
+        min_duration_ms: shortest fixation.
+        min_saccade_ms: shortest saccade; shorter runs are not events but still separate two fixations.
+        window_ms: window of `velocity_dva_s`.
+        max_gap_ms: gaps up to this long are interpolated linearly; 0 = none.
     Raises:
         ValueError: a threshold or window that is not positive, a negative time.
     """
@@ -61,10 +63,10 @@ class IVT:
 
         Args:
             view: the screen, the scene camera, or pixels per degree.
-            velocity_dva_s: [T] speed of each sample where it is known already; `window_ms` has then no effect.
+            velocity_dva_s: [T] precomputed speed of each sample; `window_ms` then has no effect.
         Returns:
             Events with `first`, `last` (inclusive sample indices; onset and offset are their times). `x_px, y_px`
-            are the mean of a fixation and the start of a saccade. Empty where no sample has a speed.
+            are the mean of a fixation and the start of a saccade. Empty if no sample has a speed.
         Raises:
             ValueError: velocities that are not [T].
         """

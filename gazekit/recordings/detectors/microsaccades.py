@@ -26,16 +26,17 @@ class Microsaccades:
 
     Source: Engbert and Kliegl 2003 (Vision Research 43, 1035) for velocity, spread, factor 6 and overlap of both
     eyes; Engbert and Mergenthaler 2006 (PNAS 103, 7192). Three samples at 500 Hz are the 6 ms here. Deviations:
-    `amplitude_dva` is the angle between first and last sample, not their range of positions; of a pair of both eyes'
-    events this eye's is given, not the time of either. Speeds are sqrt(v_x^2 + v_y^2) of azimuth and elevation, up to
-    6 % above the angle per second at 20 degrees. The spread is one of all that is given: hand over one trial
-    of fixation at a time (`Gaze.between`). Speeds at higher rates than 500 Hz are noisier, as the window is shorter.
+    `amplitude_dva` is the angle between first and last sample, not the range of positions; for a binocular
+    pair, this eye's event is returned, not the union of both. Speeds are sqrt(v_x^2 + v_y^2) of azimuth and
+    elevation, up to 6 % above the angle per second at 20 degrees. The spread is computed over the whole
+    input: pass one fixation trial at a time (`Gaze.between`). Speeds at rates above 500 Hz are noisier, as
+    the window is shorter.
 
     Args:
         threshold_factor: multiple of the spread.
         min_duration_ms: number of samples times their interval.
-        max_amplitude_dva: events up to this amplitude are of kind "microsaccade", larger ones "saccade"; 1 degree
-            is a common convention.
+        max_amplitude_dva: events up to this amplitude are of kind "microsaccade", larger ones "saccade"; 1
+            degree is the common convention.
     Raises:
         ValueError: a factor or amplitude that is not positive, a negative duration.
     """
@@ -55,11 +56,12 @@ class Microsaccades:
             view: the screen, the scene camera, or pixels per degree.
             other: the other eye on the same clock, for the binocular criterion.
         Returns:
-            Events as of `IVT.detect` with `amplitude_dva` and `peak_velocity_dva_s`; empty where no five samples
-            follow on each other.
+            Events in the format of `IVT.detect` with `amplitude_dva` and `peak_velocity_dva_s`; empty without
+            five consecutive samples.
         Raises:
-            ValueError: a spread of 0: half of the velocities or more are equal, as where positions are rounded
-                coarsely or samples repeated, so that nothing can be told from noise.
+            ValueError: a spread of 0: at least half of the velocities are equal, for instance because
+                positions are coarsely rounded or samples repeated, so that movement cannot be distinguished
+                from noise.
         """
         found = self._monocular(gaze, view)
         if other is not None:
@@ -78,7 +80,7 @@ class Microsaccades:
                 axis = "xy"[int(np.argmin(sigma))]
                 raise ValueError(
                     f"the spread of velocity along {axis} is 0: at least half of the {len(v)} velocities are equal, "
-                    "so no movement can be told from noise. Are positions rounded or samples repeated?"
+                    "so movement cannot be distinguished from noise. Are positions rounded or samples repeated?"
                 )
             outlying[known] = ((v / (self.threshold_factor * sigma)) ** 2).sum(1) > 1
         first, last = runs(outlying, track.cut)
@@ -90,7 +92,7 @@ class Microsaccades:
 
 
 def _five_sample_velocity(track: Track) -> np.ndarray:
-    """[T, 2] degrees per second, NaN where the five samples are not all known and in one stretch."""
+    """[T, 2] degrees per second, NaN unless all five samples are valid and in one stretch."""
     out = np.full((len(track.gaze), 2), np.nan)
     if len(out) < 5:
         return out
@@ -107,7 +109,7 @@ def _five_sample_velocity(track: Track) -> np.ndarray:
 
 
 def _overlap(a: pd.DataFrame, b: pd.DataFrame) -> np.ndarray:
-    """Which events of `a` share a time with one of `b`; events of each are in order and apart."""
+    """[A] bool, events of `a` that overlap one of `b`; both are sorted and do not overlap themselves."""
     if len(b) == 0:
         return np.zeros(len(a), bool)
     onset, offset = b["onset_ms"].to_numpy(), b["offset_ms"].to_numpy()

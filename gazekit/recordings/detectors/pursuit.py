@@ -16,7 +16,7 @@ __all__ = ["Pursuit"]
 
 @dataclass(frozen=True)
 class Pursuit:
-    """Flags fixations whose path is long, straight and goes somewhere.
+    """Flags fixations whose path is long, straight and directed.
 
     Positions are means over `bin_ms`, so that noise does not lengthen the path. d1, d2 are the extents along the
     first and second principal component, d the distance from the first to the last mean, L the length of the path
@@ -25,13 +25,14 @@ class Pursuit:
 
     Source: the four measures and their limits 0.45, 0.5, 0.2 and 1.9 degrees are those of Larsson, Nyström,
     Andersson and Stridh 2015 (Biomedical Signal Processing and Control 18, 145). Deviations: they judge segments of
-    constant direction within an interval between saccades and join them; here an event is one thing, all four must
-    hold, and positions are averaged. Fixation that turns into pursuit without a saccade is not told apart.
+    constant direction within an interval between saccades and join them; here an event is judged as a whole,
+    all four must hold, and positions are averaged. A fixation that turns into pursuit without a saccade is
+    not split.
 
     Args:
         max_flatness, min_consistency, min_displacement: ratios.
         min_range_dva: degrees.
-        bin_ms: over which positions are averaged.
+        bin_ms: bin over which positions are averaged.
     Raises:
         ValueError: a value that is not positive and finite.
     """
@@ -46,15 +47,15 @@ class Pursuit:
         check_positive(**{name: getattr(self, name) for name in self.__dataclass_fields__})
 
     def flag(self, events: pd.DataFrame, gaze: Gaze, view: View) -> pd.DataFrame:
-        """The events with kind "pursuit" in place of "fixation" where that fits.
+        """The events, with kind "pursuit" in place of "fixation" where the criteria hold.
 
         Args:
             events: with `kind`, and `first` and `last` that index `gaze`, as detectors give them.
             view: the screen, the scene camera, or pixels per degree.
         Returns:
-            A copy of the table. Fixations of fewer than three bins with a valid sample stay what they are.
+            A copy of the table. Fixations with fewer than three bins with a valid sample are unchanged.
         Raises:
-            ValueError: no columns `first` and `last`, or indices beyond the stream.
+            ValueError: no columns `first` and `last`, or indices outside the stream.
         """
         if not {"kind", "first", "last"} <= set(events.columns):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""What all detectors work on: gaze in degrees with its breaks, and tables of events made of stretches of samples."""
+"""Shared by all detectors: gaze in degrees with its breaks, and event tables from runs of samples."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Track:
 
     Args:
         gaze: as recorded.
-        xy_px, xy_dva: [T, 2] with short gaps bridged where that was asked for; NaN where unknown.
-        cut: [T] bool, a sample that does not follow on the one before it.
+        xy_px, xy_dva: [T, 2] with short gaps bridged if requested; NaN where unknown.
+        cut: [T] bool, True for a sample that does not directly follow the previous one.
         max_gap_ms: longest gap that is bridged.
         flat: degrees are pixels over a constant.
     """
@@ -54,7 +54,7 @@ class Track:
         flat = is_flat(view)
         bridged = bridge_gaps(gaze, max_gap_ms)
         xy_px = bridged.xy_px
-        if np.isinf(xy_px).any():  # no place, although its arctan is a finite 90 degrees
+        if np.isinf(xy_px).any():  # not a position, although its arctan is a finite 90 degrees
             xy_px = np.where(bridged.valid[:, None], xy_px, np.nan)
         return Track(gaze, xy_px, to_dva(xy_px, view), cuts(gaze, max_gap_ms), max_gap_ms, flat)
 
@@ -77,12 +77,12 @@ class Track:
         )  # fmt: skip
 
     def long(self, first: np.ndarray, last: np.ndarray, min_ms: float) -> tuple[np.ndarray, np.ndarray]:
-        """Stretches with last time - first time >= min_ms (less a billionth of a second, for rounding)."""
+        """Runs with last time - first time >= min_ms (minus a billionth of a second, for rounding)."""
         keep = self.t_ms[last] - self.t_ms[first] >= min_ms - 1e-6
         return first[keep], last[keep]
 
     def stays(self, kind: str, first: np.ndarray, last: np.ndarray) -> pd.DataFrame:
-        """Events at one place: `x_px`, `y_px` are the means of the samples as recorded."""
+        """Events at one position: `x_px`, `y_px` are the means of the samples as recorded."""
         rows = self._rows(kind, first, last)
         valid = self.gaze.valid
         count = _reduce(np.add, valid.astype(np.float64), first, last)
@@ -92,7 +92,7 @@ class Track:
         return rows
 
     def moves(self, kind: str, first: np.ndarray, last: np.ndarray, speed: np.ndarray) -> pd.DataFrame:
-        """Events from one place to another: start, end, amplitude and peak velocity."""
+        """Events from one position to another: start, end, amplitude and peak velocity."""
         rows = self._rows(kind, first, last)
         for suffix, at in (("", first), ("_end", last)):
             rows[f"x{suffix}_px"], rows[f"y{suffix}_px"] = self.xy_px[at].T
@@ -110,7 +110,7 @@ class Track:
 
 
 def join(*tables: pd.DataFrame) -> pd.DataFrame:
-    """Tables of events as one in order of onset."""
+    """Event tables as one, in order of onset."""
     names = dict.fromkeys(name for table in tables for name in table.columns)
     full = [table for table in tables if len(table)]
     return event_table(
@@ -119,8 +119,8 @@ def join(*tables: pd.DataFrame) -> pd.DataFrame:
 
 
 def _reduce(operation: np.ufunc, values: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """[E] of values first..last of stretches that are in order and do not overlap."""
+    """[E] reduction over values first..last of runs that are in order and do not overlap."""
     if len(first) == 0:
         return np.empty(0)
-    padded = np.append(values, 0.0)  # an index past the end is needed for a stretch that ends there
+    padded = np.append(values, 0.0)  # reduceat needs an index past the end for a run that ends there
     return operation.reduceat(padded, np.stack([first, last + 1], 1).ravel())[::2]

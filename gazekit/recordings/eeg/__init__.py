@@ -1,4 +1,4 @@
-"""Gaze and EEG together, with mne: one clock, and what the brain does at every fixation. Importing this loads mne."""
+"""Co-registration of gaze and EEG with mne: one clock, and fixation-related potentials. Importing this loads mne."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Gaze and EEG that were recorded side by side, on one clock, by the triggers both of them saw.
+"""Alignment of simultaneous gaze and EEG to one clock, by shared triggers.
 
-Data flow: `trigger_times` reads times out of messages or annotations, `align` matches them (`trigger_clock`),
-converts the recording's times and puts gaze on the samples of the EEG (`regular`, `mne_bridge`).
+Data flow: `trigger_times` reads times from messages or annotations; `align` matches them (`trigger_clock`),
+converts the recording's times and resamples gaze at the EEG's samples (`regular`, `mne_bridge`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ __all__ = ["Alignment", "align", "trigger_times"]
 
 
 def trigger_times(source: mne.io.BaseRaw | Recording, pattern: str) -> np.ndarray:
-    """[N] seconds from the first sample at which a message or annotation matches a regular expression from its start.
+    """[N] times, in seconds from the first sample, of messages or annotations that match a regular
+    expression.
+
+    The match is anchored at the start of the text.
 
     Stimulus channels: `mne.find_events(raw)`, then `(events[:, 0] - raw.first_samp) / raw.info["sfreq"]`.
 
@@ -32,7 +35,7 @@ def trigger_times(source: mne.io.BaseRaw | Recording, pattern: str) -> np.ndarra
         ValueError: nothing matches; a recording without samples.
     """
     if isinstance(source, Recording) and source.samples.empty:
-        raise ValueError(f"{source.path}: no samples, so no first one to count from")
+        raise ValueError(f"{source.path}: no samples, so there is no first sample to count from")
     if isinstance(source, Recording):
         t_s = (source.messages["t_ms"].to_numpy(float) - source.samples["t_ms"].iloc[0]) / 1000
         texts = source.messages["text"].tolist()
@@ -49,10 +52,12 @@ class Alignment:
     """Gaze on the clock of the EEG.
 
     Args:
-        raw: the EEG with the gaze's channels on its samples (NaN before and after the gaze) and the gaze's annotations.
-        recording: all samples and events of the gaze, unresampled; t_ms = 0 at the first sample of the EEG.
-        clock: the line from seconds of gaze to seconds of EEG; `rms_ms`, `max_ms`, `drift_ppm`, `offset_s`, `pairs`.
-        unmatched: triggers of (EEG, gaze) that the other doesn't have.
+        raw: the EEG with added gaze channels at its samples (NaN before and after the gaze) and gaze
+            annotations.
+        recording: all gaze samples and events, not resampled; t_ms = 0 at the first sample of the EEG.
+        clock: the line from seconds of gaze to seconds of EEG; `rms_ms`, `max_ms`, `drift_ppm`, `offset_s`,
+            `pairs`.
+        unmatched: numbers of triggers in (EEG, gaze) without a counterpart.
     """
 
     raw: mne.io.BaseRaw
@@ -72,35 +77,34 @@ def align(
 ) -> Alignment:
     """Put gaze on the clock of simultaneous EEG by triggers that both recorded.
 
-    Pairs of triggers are found by `match_triggers`, so that either device may have missed or invented some; the line
-    t_eeg = offset + rate * t_gaze goes through them by least squares. Gaze is then read, by linear interpolation, at
-    the samples of the EEG; a copy of the EEG gets it, its own channels and annotations are untouched.
+    `match_triggers` pairs the triggers and tolerates missing or spurious ones on either device; the line
+    t_eeg = offset + rate * t_gaze is fitted to the pairs by least squares. Gaze is then interpolated linearly
+    at the samples of the EEG and added to a copy of it, whose own channels and annotations are unchanged.
 
-    `mne.preprocessing.realign_raw` fits the same line (`clock.pairs` is what it needs), but it crops the EEG by whole
-    samples, so that up to half a sample of offset stays, rounds once more for annotations, and makes a channel NaN
-    altogether if one sample is, as in every recording with a blink. The tests compare the two on gaze without NaN.
+    `mne.preprocessing.realign_raw` fits the same line (`clock.pairs` is its input), but it crops the EEG by
+    whole samples, which leaves an offset of up to half a sample, rounds annotations again, and turns a whole
+    channel into NaN if one sample is NaN, as in every recording with a blink. The tests compare the two on
+    gaze without NaN.
 
     Args:
         raw_eeg: left as it is.
         gaze: a recording, or a raw object for `from_mne`.
         t_eeg_s, t_gaze_s: [N], [M] seconds from the first sample of either, as `trigger_times` gives them.
-        codes: [N], [M] codes; only equal ones can be the same trigger.
-        paired: the lists are pairs already, in order.
-        max_rms_ms: refused above.
+        codes: [N], [M] trigger codes; only equal codes are matched.
+        paired: the lists are already paired, in order.
+        max_rms_ms: largest accepted residual.
     Raises:
-        ValueError: under two samples of gaze; triggers that cannot be matched (see `match_triggers`), or a line they
-            don't lie on.
+        ValueError: fewer than two samples of gaze; triggers that cannot be matched (see `match_triggers`) or
+            do not lie on a line.
     """
     recording = gaze if isinstance(gaze, Recording) else from_mne(gaze)
     if len(recording.samples) < 2:
-        raise ValueError(
-            f"{recording.path}: {len(recording.samples)} samples of gaze, two or more are needed"
-        )
+        raise ValueError(f"{recording.path}: {len(recording.samples)} samples of gaze, expected at least two")
     t_eeg, t_gaze = np.asarray(t_eeg_s, float), np.asarray(t_gaze_s, float)
     if paired:
         if t_eeg.shape != t_gaze.shape or t_eeg.ndim != 1 or len(t_eeg) < 3:
             raise ValueError(
-                f"pairs need two lists of equal length >= 3, got {t_eeg.shape} and {t_gaze.shape}"
+                f"paired=True needs two lists of equal length >= 3, got {t_eeg.shape} and {t_gaze.shape}"
             )
         pairs = np.column_stack([np.arange(len(t_eeg))] * 2)
     else:
@@ -109,10 +113,10 @@ def align(
     if not clock.rms_ms <= max_rms_ms:
         worst = pairs[np.abs(clock.residuals_ms).argmax()]
         raise ValueError(
-            f"the clocks do not fit: {len(pairs)} triggers lie {clock.rms_ms:.2f} ms rms off the line (allowed: "
+            f"the clocks do not match: {len(pairs)} triggers lie {clock.rms_ms:.2f} ms rms off the line (allowed: "
             f"{max_rms_ms:g}), {clock.max_ms:.2f} ms at most, at EEG trigger {worst[0]} and gaze trigger {worst[1]}. "
-            "A clock that was set or paused during the recording does this, and so do triggers that jitter; align the "
-            "parts before and after one by one"
+            "Possible causes are a clock that was set or paused during the recording, and trigger jitter; align the "
+            "parts before and after separately"
         )
     moved = on_clock(recording, clock)
     names, values = channels_of(moved)
@@ -130,7 +134,7 @@ def align(
         notes.ch_names,
         extras=list(notes.extras),
     )
-    if own.orig_time is None:  # then mne counts what it is given from the first sample
+    if own.orig_time is None:  # then mne counts onsets from the first sample
         own.onset -= raw.first_time
     raw.set_annotations(own, verbose="error")
     return Alignment(raw, moved, clock, (len(t_eeg) - len(pairs), len(t_gaze) - len(pairs)))

@@ -1,8 +1,8 @@
-"""Fixation-related potentials: what the brain does after each fixation, although the next one comes before it is over.
+"""Fixation-related potentials, with correction for responses that overlap in time.
 
-Data flow: `fixation_design` makes a row a fixation with what may explain its response, `fixation_epochs` cuts the EEG
-there, `frp_deconvolve` fits all responses at once, so that those that overlap in time are told apart.
-Times of tables are ms from the first sample of the raw object, as `alignment.align` makes them; windows are seconds.
+Data flow: `fixation_design` makes one row per fixation with its covariates, `fixation_epochs` cuts the EEG into
+epochs, and `frp_deconvolve` fits all responses jointly, which separates those that overlap in time.
+Times in tables are ms from the first sample of the raw object, as from `alignment.align`; windows are in seconds.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _TRIAL_COLUMNS = ("trial", "onset_ms", "offset_ms")
 def fixation_design(
     events: pd.DataFrame, view: View | None = None, trials: pd.DataFrame | None = None, eye: str | None = None
 ) -> pd.DataFrame:
-    """A row a fixation, with the saccade that led to it.
+    """One row per fixation, with the saccade that led to it.
 
     Args:
-        events: with `EVENT_COLUMNS`, vendor's or ours; kinds other than fixation and blink are not looked at.
+        events: with `EVENT_COLUMNS`, vendor's or ours; kinds other than fixation and blink are ignored.
         view: a screen, a scene camera or pixels per degree; None: no amplitudes.
-        trials: `trial`, `onset_ms`, `offset_ms`, not overlapping; None: all is one trial, 0.
-        eye: whose; needed where fixations of more than one eye are in the table.
+        trials: `trial`, `onset_ms`, `offset_ms`, not overlapping; None: everything is one trial, 0.
+        eye: the eye; needed if the table has fixations of more than one eye.
     Returns:
         `onset_ms`, `duration_ms`, `x_px`, `y_px`; `trial` in which it begins (onset <= t < offset), NaN outside;
         `rank` in its trial, from 1, NaN outside; `saccade_amplitude_dva`, the angle between the directions of gaze at
         the fixation before and this one; `saccade_direction_deg`, 0 right, 90 up, counter-clockwise in (-180, 180]. The
-        last two are NaN where no single saccade is known to lead here: for the first fixation, after a blink of this
-        eye, or more than `MAX_SACCADE_MS` after the fixation before.
+        last two are NaN unless a single saccade is known to lead to the fixation: for the first fixation,
+        after a blink of this eye, or more than `MAX_SACCADE_MS` after the previous fixation.
     Raises:
-        ValueError: missing columns; several eyes and none chosen; trials that overlap.
+        ValueError: missing columns; several eyes without a choice; trials that overlap.
     """
     for name, needed, given in (("events", EVENT_COLUMNS, events), ("trials", _TRIAL_COLUMNS, trials)):
         if given is not None and (missing := [column for column in needed if column not in given]):
@@ -52,7 +52,7 @@ def fixation_design(
     found = events[events["kind"] == "fixation"]
     eyes = sorted(set(found["eye"]))
     if eye is None and len(eyes) > 1:
-        raise ValueError(f"events hold fixations of {', '.join(map(repr, eyes))}: choose one with eye=")
+        raise ValueError(f"events have fixations of {', '.join(map(repr, eyes))}: choose one with eye=")
     found = (found if eye is None else found[found["eye"] == eye]).sort_values("onset_ms", kind="stable")
     table = found[["onset_ms", "duration_ms", "x_px", "y_px"]].reset_index(drop=True)
     amplitude, direction = np.full((2, len(table)), np.nan)
@@ -98,7 +98,7 @@ def fixation_epochs(
     """EEG around each fixation, with the table as metadata. Averages mix responses that overlap: see `frp_deconvolve`.
 
     Args:
-        table: with `onset_ms` from the first sample of `raw`, as `fixation_design` makes it.
+        table: with `onset_ms` from the first sample of `raw`, as from `fixation_design`.
         tmin, tmax: seconds from the onset.
         baseline: as in `mne.Epochs`; None: no correction.
     Returns:
@@ -108,7 +108,7 @@ def fixation_epochs(
     """
     sample = _samples(raw, table)
     if len(np.unique(sample)) < len(sample):
-        raise ValueError("two fixations begin on one sample: give those of one eye")
+        raise ValueError("two fixations begin at the same sample: pass those of one eye")
     events = np.column_stack([sample + raw.first_samp, np.zeros_like(sample), np.ones_like(sample)])
     return mne.Epochs(
         raw, events, {"fixation": 1}, tmin, tmax, baseline, picks="data", preload=True,
@@ -126,21 +126,22 @@ def _samples(raw: mne.io.BaseRaw, table: pd.DataFrame) -> np.ndarray:
     if outside.any():
         raise ValueError(
             f"{outside.sum()} of {len(onset)} onsets lie outside the {raw.times[-1]:.3f} s of EEG, the first at "
-            f"{onset[outside][0]:.1f} ms; onsets count from its first sample (see align), leave out those beyond"
+            f"{onset[outside][0]:.1f} ms; onsets count from its first sample (see align), leave out those outside"
         )
     return sample.astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class Deconvolution:
-    """Responses that were fitted together.
+    """Jointly fitted responses.
 
     Args:
-        evokeds: one `mne.Evoked` an event type, the response at average covariates; one a covariate, the change per
-            unit of it; one for events of a type that lack a covariate ("<type> without covariates"). `nave` counts
-            the events with a value other than zero.
-        used_s: seconds of EEG that the fit saw.
-        left_out_s: seconds within reach of an event that were left out, as marked BAD, not finite or above `reject`.
+        evokeds: one `mne.Evoked` per event type, the response at average covariates; one per covariate, the
+            change per unit; one for events of a type that lack a covariate ("<type> without covariates").
+            `nave` counts the events with a non-zero value.
+        used_s: seconds of EEG used in the fit.
+        left_out_s: seconds within the window of an event that were excluded: marked BAD, not finite or above
+            `reject`.
     """
 
     evokeds: dict[str, mne.Evoked]
@@ -157,31 +158,33 @@ def frp_deconvolve(
     tmax: float = 0.8,
     reject: dict[str, float] | None = None,
 ) -> Deconvolution:
-    """Responses to fixations (and other events) with their overlap taken out, by regression of the whole EEG.
+    """Overlap-corrected responses to fixations (and other events), by regression of the whole EEG.
 
     The EEG is modelled as a sum of responses, y(t) = sum_e [b_type(t - t_e) + sum_c (x_ec - mean x_c) b_c(t - t_e)]
-    + noise, over all events e at once; least squares give every b at every latency
-    (`mne.stats.linear_regression_raw`; Smith and Kutas 2015, Psychophysiology 52, 157 and 169). Put everything
-    that evokes a response into the table, stimulus onsets above all: what isn't modelled leaks into what is.
+    + noise, over all events e jointly; least squares gives every b at every latency
+    (`mne.stats.linear_regression_raw`; Smith and Kutas 2015, Psychophysiology 52, 157 and 169). Include
+    everything that evokes a response in the table, above all stimulus onsets: unmodelled responses leak into
+    modelled ones.
 
-    Ours, around mne's: covariates are centred, so that a type's response is that at their mean over the events that
-    have them; a covariate that is NaN for all events of a type does not apply to it; events of a type that lack it
-    only sometimes (fixations after a blink) get a response of their own, for a made-up value would spoil the slope;
-    samples in segments marked BAD are left out, which mne's function ignores; events of two types may share a sample.
+    Additions to mne's function: covariates are centred, so that a type's response is that at their mean over
+    the events that have them; a covariate that is NaN for all events of a type does not apply to it; events
+    of a type that lack it only sometimes (fixations after a blink) get a separate response, as an imputed
+    value would bias the slope; samples in segments marked BAD, which mne's function ignores, are excluded;
+    events of two types may share a sample.
 
     Memory and time grow with events x latencies x regressors, and memory with the square of latencies x regressors:
-    resample to 250-500 Hz first. Ten minutes of 32 channels at 500 Hz with 1,700 fixations and four responses of one
-    second take 5 s on one core and 0.4 GB beside the EEG.
+    resample to 250-500 Hz first. Ten minutes of 32 channels at 500 Hz with 1,700 fixations and four responses
+    of one second take 5 s on one core and 0.4 GB in addition to the EEG.
 
     Args:
         table: `onset_ms` from the first sample of `raw`, and the columns named below.
         event_column: column with the type of each event; None: all are "fixation".
         covariates: columns of numbers.
-        tmin, tmax: seconds around an event outside which its response is zero.
+        tmin, tmax: seconds around an event; its response is zero outside.
         reject: peak-to-peak limits in V for whole seconds of EEG, as in `mne.stats.linear_regression_raw`.
     Raises:
-        ValueError: tmin >= tmax; onsets outside the EEG; two events of one type on a sample; missing columns; a
-            covariate that is constant or never finite; regressors that cannot be told apart.
+        ValueError: tmin >= tmax; onsets outside the EEG; two events of one type at a sample; missing columns;
+            a covariate that is constant or never finite; collinear regressors.
     """
     if not -np.inf < tmin < tmax < np.inf:
         raise ValueError(f"tmin must be below tmax, both finite, got {tmin} and {tmax}")
@@ -189,8 +192,8 @@ def frp_deconvolve(
     types, regressors = _regressors(table, event_column, covariates)
     for name, rows in types.items():
         if len(np.unique(sample[rows])) < rows.sum():
-            raise ValueError(f"two events of type {name!r} are on one sample: give fixations of one eye")
-    # One event a sample for mne; its code says by one bit a type which types are there.
+            raise ValueError(f"two events of type {name!r} are at the same sample: pass fixations of one eye")
+    # mne allows one event per sample; its code has one bit per type.
     at, first = np.unique(sample, return_inverse=True)
     codes = np.zeros(len(at), np.int64)
     for bit, rows in enumerate(types.values()):
@@ -216,7 +219,7 @@ def frp_deconvolve(
 def _regressors(
     table: pd.DataFrame, event_column: str | None, covariates: Sequence[str]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Rows of each type, those without covariates apart, and centred covariates, 0 where they don't apply."""
+    """Rows of each type, with those that lack covariates separate; and centred covariates, 0 if not applicable."""
     missing = [name for name in (event_column, *covariates) if name is not None and name not in table]
     if missing:
         raise ValueError(f"the table has no column {', '.join(missing)}; it has {', '.join(table.columns)}")
@@ -239,7 +242,7 @@ def _regressors(
     for name, x in values.items():
         known = np.isfinite(x)
         if not known.any() or np.ptp(x[known]) == 0:
-            raise ValueError(f"covariate {name!r} says nothing: it has no values or only one")
+            raise ValueError(f"covariate {name!r} is uninformative: it has no values or only one")
         x -= x[known].mean()
         x[~known] = 0.0
     return {name: rows for name, rows in types.items() if rows.any()}, values
@@ -266,7 +269,7 @@ def _with_bad_channel(raw: mne.io.BaseRaw) -> mne.io.RawArray:
 
 
 class _Solver:
-    """Least squares over samples that aren't bad; counts them."""
+    """Least squares over samples that aren't bad, which it counts."""
 
     n_used = 0
 
@@ -280,7 +283,7 @@ class _Solver:
                 found = linalg.solve((design.T @ design).toarray(), design.T @ data, assume_a="pos")
             except (linalg.LinAlgError, linalg.LinAlgWarning) as error:
                 raise ValueError(
-                    f"{design.shape[0]} samples cannot tell {design.shape[1]} values of responses apart: too few "
-                    "events, types that always follow each other at one interval, or covariates that say the same"
+                    f"{design.shape[0]} samples do not determine {design.shape[1]} response values: too few events, "
+                    "types that always follow each other at a fixed interval, or collinear covariates"
                 ) from error
         return found.T

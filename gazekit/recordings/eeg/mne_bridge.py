@@ -1,7 +1,7 @@
-"""Recordings to mne and back, and gaze beside EEG on one clock. Only here gaze has seconds.
+"""Conversion of recordings to mne and back, with gaze times in seconds.
 
-Data flow: `to_mne` lays samples on a regular grid and events and messages into annotations, `from_mne` does the reverse
-(also for what `mne.io.read_raw_eyelink` read). `alignment.align` joins gaze and EEG with the parts of this file.
+Data flow: `to_mne` puts samples on a regular grid and converts events and messages to annotations; `from_mne` does
+the reverse (also for raw objects from `mne.io.read_raw_eyelink`). `alignment.align` uses this file's functions.
 """
 
 from __future__ import annotations
@@ -34,36 +34,39 @@ _TAKEN = (
     "description",
     "ch_names",
     "hed_string",
-)  # names that mne's extras may not have
+)  # names reserved in mne's extras
 _SIDE = {-1.0: "left", 1.0: "right"}
 
 
 def to_mne(recording: Recording, rate_hz: float | None = None) -> mne.io.RawArray:
-    """A recording as `mne.io.RawArray` with channels of type eyegaze and pupil, named as mne's EyeLink reader does.
+    """A recording as `mne.io.RawArray` with channels of type eyegaze and pupil, named as in mne's EyeLink
+    reader.
 
-    mne knows only regular sampling. The grid begins at the first sample, its step is the mean step without gaps.
-    Every stretch without a gap (`Gaze.pieces`) begins at the nearest grid point, at most half a sample off; inside it
-    no sample may be further than a quarter of a step from its grid point. Grid points without a sample are NaN and lie
-    in an annotation BAD_ACQ_SKIP. Samples that the tracker calls invalid are NaN too. Second 0 is the first sample.
+    mne supports only regular sampling. The grid begins at the first sample; its step is the mean step excluding gaps.
+    Every stretch without a gap (`Gaze.pieces`) begins at the nearest grid point, at most half a sample off; within it
+    no sample may be more than a quarter of a step from its grid point. Grid points without a sample are NaN and
+    covered by a BAD_ACQ_SKIP annotation. Samples marked invalid by the tracker are NaN too. Second 0 is the first
+    sample.
 
-    Positions stay pixels; pupils in mm become m, as mne stores them, others are "arbitrary". Events become
-    annotations of their eye's channels (blinks "BAD_blink", as mne's own reader has it) with their other values in
-    `extras`; messages become annotations without channels. An event that outlasts the samples ends with them.
+    Positions stay in pixels; pupils in mm are converted to m, mne's unit, others are "arbitrary". Events
+    become annotations of their eye's channels (blinks "BAD_blink", as in mne's own reader) with their other
+    values in `extras`; messages become annotations without channels. An event that outlasts the samples is
+    cut at their end.
 
-    Left out: columns of samples other than positions and pupils; events and messages outside the samples, which mne
-    cannot hold (a warning counts them).
+    Left out: sample columns other than positions and pupils; events and messages outside the samples, which mne
+    cannot represent (a warning gives their number).
 
     Args:
-        rate_hz: None: samples stay as they are. A number: linear interpolation on a grid of this rate; NaN where
-            a neighbour is NaN or lies across a gap.
+        rate_hz: None: samples are kept. A number: linear interpolation to a grid at this rate; NaN where a
+            neighbour is NaN or lies across a gap.
     Raises:
-        RecordingError: under two samples; irregular sampling with rate_hz=None; a grid of over a million points that
-            are twenty times as many as samples.
+        RecordingError: fewer than two samples; irregular sampling with rate_hz=None; a grid of more than a
+            million points and twenty times as many points as samples.
         ValueError: rate_hz that isn't positive.
     """
     gaze = recording.gaze()
     if len(gaze) < 2:
-        raise RecordingError(f"{recording.path}: mne needs two samples or more, this has {len(gaze)}")
+        raise RecordingError(f"{recording.path}: mne needs at least two samples, got {len(gaze)}")
     if rate_hz is not None and not 0 < rate_hz < np.inf:
         raise ValueError(f"rate_hz must be positive and finite, got {rate_hz!r}")
     t = gaze.t_ms
@@ -72,7 +75,7 @@ def to_mne(recording: Recording, rate_hz: float | None = None) -> mne.io.RawArra
     if n > max(1e6, 20 * len(t) * max(1.0, gaze.interval_ms / step)):
         raise RecordingError(
             f"{recording.path}: {len(t)} samples are spread over {(t[-1] - t[0]) / 1000:.0f} s, a regular grid would "
-            "be nearly empty; bring the parts to mne one by one"
+            "be nearly empty; convert the parts to mne one by one"
         )
     names, values = channels_of(recording)
     if rate_hz:
@@ -100,7 +103,7 @@ def to_mne(recording: Recording, rate_hz: float | None = None) -> mne.io.RawArra
 def from_mne(
     raw: mne.io.BaseRaw, size_px: tuple[int, int] | None = None, start_ms: float = 0.0, pupil_unit: str = ""
 ) -> Recording:
-    """The gaze in a raw object as a recording; other channels are left alone.
+    """The gaze in a raw object as a recording; other channels are ignored.
 
     `from_mne(to_mne(r), r.size_px, r.samples.t_ms[0], r.pupil_unit)` has the gaze, events and messages of `r`, except
     that times of samples are those of the grid, invalid samples have no position, and every gap begins a new block.
@@ -108,9 +111,9 @@ def from_mne(
 
     Args:
         raw: with eyegaze channels in pixels; combined gaze has no eye in its channels' `loc`.
-        size_px: (width, height) of the screen, which mne doesn't keep.
-        start_ms: what `t_ms` is at the first sample of `raw`.
-        pupil_unit: of pupils that mne calls arbitrary.
+        size_px: (width, height) of the screen, which mne doesn't store.
+        start_ms: `t_ms` of the first sample of `raw`.
+        pupil_unit: unit of pupils that mne calls arbitrary.
     Returns:
         A recording with the first file of `raw` as its path, "mne" without one. Annotations that name gaze or pupil
         channels are events, others messages; where BAD_ACQ_SKIP has no gaze there are no samples.
@@ -150,7 +153,7 @@ def channels_of(recording: Recording) -> tuple[list[str], np.ndarray]:
         names += [f"xpos{end}", f"ypos{end}"]
         rows += [*gaze.xy_px.T]
         if gaze.pupil is not None:
-            names.append(f"pupil{end or '_size'}")  # mne refuses a channel called like a type
+            names.append(f"pupil{end or '_size'}")  # mne rejects a channel named like a type
             rows.append(gaze.pupil)
     return names, np.stack(rows)
 
@@ -163,12 +166,12 @@ def raw_of(
     kinds = {}
     combined = not names[0].endswith(("_left", "_right"))
     for name in names:
-        eye = "left" if combined else name.rpartition("_")[2]  # mne insists on an eye
+        eye = "left" if combined else name.rpartition("_")[2]  # mne requires an eye
         unit = "px" if name[0] in "xy" else "mm" if pupil_unit == "mm" else "au"
         kinds[name] = ("eyegaze", unit, eye, name[0]) if name[0] in "xy" else ("pupil", unit, eye)
     mne.preprocessing.eyetracking.set_channel_types_eyetrack(raw, kinds)
     for channel in raw.info["chs"] if combined else ():
-        channel["loc"][3] = np.nan  # of no eye: the tracker's combined gaze
+        channel["loc"][3] = np.nan  # no eye: the tracker's combined gaze
     return raw
 
 
@@ -184,7 +187,7 @@ def annotations_of(recording: Recording, start_ms: float, names: list[str]) -> m
     span = events["offset_ms"] - events["onset_ms"]
     duration = events["duration_ms"].fillna(span).fillna(0.0)
     extras = events.drop(columns=["kind", "onset_ms", "offset_ms", "duration_ms"])
-    extras = extras.assign(beyond_offset_ms=duration - span)  # trackers differ in what the offset is
+    extras = extras.assign(beyond_offset_ms=duration - span)  # trackers define the offset differently
     extras = extras.rename(columns={name: f"{name}_" for name in _TAKEN})
     rows = [{k: v for k, v in map(_plain, row.items()) if v is not None} for row in extras.to_dict("records")]
     ours = {
@@ -202,7 +205,7 @@ def annotations_of(recording: Recording, start_ms: float, names: list[str]) -> m
 
 
 def _plain(item: tuple[str, Any]) -> tuple[str, str | int | float | None]:
-    """A value that mne's extras can hold: None where there is none, text of what is neither text nor number."""
+    """A value that mne's extras can hold: None for a missing one, text for anything but text and numbers."""
     name, value = item
     if isinstance(value, str | int | float | np.number):
         return name, None if value != value else value
@@ -212,7 +215,7 @@ def _plain(item: tuple[str, Any]) -> tuple[str, str | int | float | None]:
 def _gaze_columns(
     raw: mne.io.BaseRaw, path: Path
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...], str, dict[str, str]]:
-    """Columns of samples by name, the eyes, the pupil's unit and the eye of each channel."""
+    """Sample columns by name, the eyes, the pupil's unit and the eye of each channel."""
     columns, side, unit = {}, {}, ""
     kinds = raw.get_channel_types()
     for channel, kind in zip(raw.info["chs"], kinds, strict=True):
@@ -262,7 +265,7 @@ def _from_annotations(
 
 
 def _with_positions(recording: Recording) -> pd.DataFrame:
-    """Events with fixations that lack a position at the mean of their samples; NaN without valid ones."""
+    """Events in which fixations without a position get the mean of their samples; NaN without valid ones."""
     events = recording.events.copy()
     lacking = (events["kind"] == "fixation") & events["x_px"].isna()
     for eye, rows in events[lacking].groupby("eye"):

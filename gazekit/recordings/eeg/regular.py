@@ -1,4 +1,4 @@
-"""Samples on a regular grid of times, for tools that know no other (mne, spectra, video at a fixed rate)."""
+"""Samples on a regular time grid, for tools that require one (mne, spectra, video at a fixed rate)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["interpolate", "mean_step_ms", "places"]
 
 
 def mean_step_ms(gaze: Gaze) -> float:
-    """Mean step between samples that no gap parts, NaN without any.
+    """Mean step between samples without a gap in between, NaN if there are none.
 
-    It is the median where the two differ by under a millionth, so that 1 ms stays 1 ms.
+    The median is returned if the two differ by less than a millionth, so that 1 ms stays 1 ms.
     """
     steps = np.concatenate([np.diff(gaze.t_ms[piece]) for piece in gaze.pieces()] or [np.empty(0)])
     if len(steps) == 0:
@@ -25,12 +25,12 @@ def mean_step_ms(gaze: Gaze) -> float:
 
 
 def places(gaze: Gaze, step_ms: float, path: Path) -> np.ndarray:
-    """[T] int64, which point of a grid from the first sample on each sample takes.
+    """[T] int64, the index of each sample on a grid that starts at the first sample.
 
-    Every stretch without a gap begins at the nearest point; inside it samples may be a quarter of a step off.
+    Every stretch without a gap begins at the nearest point; within it samples may be up to a quarter of a step off.
 
     Raises:
-        RecordingError: a sample further off, or two samples at one point.
+        RecordingError: a sample that is further off, or two samples at one point.
     """
     place = np.empty(len(gaze), np.int64)
     for piece in gaze.pieces():
@@ -42,7 +42,7 @@ def places(gaze: Gaze, step_ms: float, path: Path) -> np.ndarray:
             worst = int(off.argmax())
             raise RecordingError(
                 f"{path}: sampling is irregular: the sample at {t[worst]:.3f} ms is {off[worst]:.2f} steps of "
-                f"{step_ms:.4f} ms off a regular grid (0.25 at most); give rate_hz= to interpolate"
+                f"{step_ms:.4f} ms off a regular grid (at most 0.25); give rate_hz= to interpolate"
             )
         place[piece] = np.round((t[0] - gaze.t_ms[0]) / step_ms) + inside
     if (np.diff(place) <= 0).any():
@@ -55,7 +55,7 @@ def places(gaze: Gaze, step_ms: float, path: Path) -> np.ndarray:
 
 
 def interpolate(gaze: Gaze, values: np.ndarray, at_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values of samples at other times, by straight lines between neighbours.
+    """Sample values at other times, by linear interpolation between neighbours.
 
     Args:
         values: [C, T] at the samples of `gaze`.

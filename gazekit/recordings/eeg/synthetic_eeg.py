@@ -1,7 +1,7 @@
-"""Made-up EEG and gaze of one session whose responses, clocks and fixations are known: a check of what comes out.
+"""Synthetic EEG and gaze of one session with known responses, clocks and fixations, for checking results.
 
-Free viewing of pictures with a pause between: each fixation and each picture's onset adds its response to the EEG, in
-proportion to the saccade for one part of it; the eye tracker's clock runs fast and starts elsewhere. No mne here.
+Free viewing of pictures with pauses in between: each fixation and each picture onset adds its response to the EEG, one
+part of it in proportion to the saccade; the eye tracker's clock runs fast and has another origin. Does not import mne.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SCREEN = Screen(1920, 1080, 53.0, 70.0)
 _HALF_DVA = np.array([15.0, 9.0])  # fixations stay within
 _VIEW_S, _PAUSE_S, _FIRST_S = 6.0, 1.5, 2.0
 _BLINK_S, _BLINK_V = 0.15, 150e-6
-_START_MS = 5_000_000.0  # an eye tracker's clock does not begin with the recording
+_START_MS = 5_000_000.0  # an eye tracker's clock does not start with the recording
 
 
 def _bumps(t_s: np.ndarray, *parts: tuple[float, float, float]) -> np.ndarray:
@@ -52,18 +52,18 @@ _KERNEL_S = 0.75  # all are zero before the event and, but for nanovolts, after 
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """What was recorded, and the truth.
+    """The recorded data and the ground truth.
 
     Args:
         eeg_v: [C, N] float64 V.
-        eeg_hz: its rate.
-        eeg_trigger_s: [K] seconds from the first EEG sample, on samples.
-        recording: of the eye tracker, on its clock, with messages "TRIGGER <trial>".
-        fixations: as the brain had them: `onset_ms`, `offset_ms` on the clock of the EEG, `x_px`, `y_px`, and
-            `saccade_amplitude_dva`, which is 0 where there was none.
+        eeg_hz: EEG sampling rate.
+        eeg_trigger_s: [K] seconds from the first EEG sample, rounded to samples.
+        recording: the eye tracker's recording, on its clock, with messages "TRIGGER <trial>".
+        fixations: the true fixations: `onset_ms`, `offset_ms` on the clock of the EEG, `x_px`, `y_px`, and
+            `saccade_amplitude_dva`, which is 0 without a saccade.
         trials: `trial`, `onset_ms`, `offset_ms` on the clock of the EEG.
-        weights: [C] how strongly each channel sees the kernels.
-        mean_amplitude_dva: the saccade to which `fixation_kernel` belongs.
+        weights: [C] weight of the kernels in each channel.
+        mean_amplitude_dva: the saccade amplitude to which `fixation_kernel` applies.
         drift_ppm, offset_s: EEG time = offset_s + (tracker's seconds since its first sample) / (1 + drift_ppm / 1e6).
     """
 
@@ -90,11 +90,11 @@ def synthetic_session(
     noise_v: float = 10e-6,
     mean_amplitude_dva: float = 5.0,
 ) -> Session:
-    """Make a session.
+    """Simulate a session.
 
-    Fixations last gamma(6) * 40 ms (240 ms on average, 80 ms at least), saccades are gamma(2) large and last
-    21 ms + 2.2 ms/dva; in every pause people look at the centre, and blink in every second one. Noise is pink, 1/f in
-    power above 0.1 Hz, independent on each channel.
+    Fixations last gamma(6) * 40 ms (240 ms on average, at least 80 ms), saccade amplitudes are gamma(2)
+    distributed and saccades last 21 ms + 2.2 ms/dva; in every pause the observer looks at the centre, and
+    blinks in every second one. Noise is pink, 1/f in power above 0.1 Hz, independent for each channel.
 
     Args:
         minutes: at least 0.5.
@@ -106,7 +106,7 @@ def synthetic_session(
         ValueError: less than half a minute.
     """
     if not minutes >= 0.5:
-        raise ValueError(f"a session lasts half a minute at least, got {minutes} min")
+        raise ValueError(f"a session must last at least half a minute, got {minutes} min")
     rng = np.random.default_rng(seed)
     trials = _trials(rng, 60 * minutes)
     fixations, blinks = _fixations(rng, trials, mean_amplitude_dva)
@@ -140,7 +140,7 @@ def _trials(rng: np.random.Generator, end_s: float) -> pd.DataFrame:
 def _fixations(
     rng: np.random.Generator, trials: pd.DataFrame, mean_dva: float
 ) -> tuple[pd.DataFrame, list[float]]:
-    """Fixations in seconds of the EEG, and onsets of blinks; a blink parts the fixation of a pause in two."""
+    """Fixations in seconds of the EEG, and onsets of blinks; a blink splits the fixation in a pause in two."""
     rows: list[tuple[float, float, float, float]] = []  # onset, offset, x, y in s and dva
     blinks: list[float] = []
     t, here = 0.3, np.zeros(2)
@@ -173,7 +173,7 @@ def _fixations(
 
 
 def _add(signal: np.ndarray, rate_hz: float, onset_s: np.ndarray, kernel, scale=None) -> None:
-    """Add the kernel at onsets between samples as they are."""
+    """Add the kernel at exact onsets, without rounding to samples."""
     length = int(_KERNEL_S * rate_hz) + 1
     first = np.ceil(onset_s * rate_hz).astype(int)
     at = first[:, None] + np.arange(length)
@@ -197,7 +197,7 @@ def _recording(
     rng: np.random.Generator, fixations: pd.DataFrame, blinks: list[float], trials: pd.DataFrame,
     rate_hz: float, end_s: float, drift_ppm: float, offset_s: float,
 ) -> Recording:  # fmt: skip
-    """What the tracker writes: stamps to the ms of its own clock, saccades that start and end softly, NaN in blinks."""
+    """The tracker's output: times to the ms of its own clock, smooth saccade profiles, NaN in blinks."""
     rate = 1 + drift_ppm / 1e6
     step = 1000.0 / rate_hz
     own = step * np.arange(int((end_s - offset_s) * rate * rate_hz))  # ms since its first sample
@@ -211,7 +211,7 @@ def _recording(
     of = np.clip(np.searchsorted(onset, truth, side="right") - 1, 0, len(onset) - 1)
     nxt = np.minimum(of + 1, len(onset) - 1)
     u = np.clip((truth - offset[of]) / np.maximum(onset[nxt] - offset[of], 1.0), 0, 1)
-    moved = (u**3 * (10 - 15 * u + 6 * u**2))[:, None]  # a jerk-free way from place to place
+    moved = (u**3 * (10 - 15 * u + 6 * u**2))[:, None]  # a minimum-jerk path between positions
     gaze = xy[of] + moved * (xy[nxt] - xy[of]) + rng.normal(0, 0.02 * SCREEN.px_per_dva, (len(own), 2))
     pupil = 1000 + 50 * np.sin(2 * np.pi * truth / 8000)
     closed = np.zeros(len(own), bool)

@@ -1,7 +1,7 @@
-"""Two clocks, one line: which triggers of two devices are the same, and what one clock shows when the other shows t.
+"""Linear mapping between two clocks: matching of the triggers of two devices, and conversion of times.
 
-Data flow: `match_triggers` pairs two lists of times, `fit_clock` draws the line through the pairs, `on_clock` brings
-a recording to the other clock; `alignment.align` uses all three. No mne here.
+Data flow: `match_triggers` pairs two lists of times, `fit_clock` fits the line through the pairs, `on_clock` converts
+a recording to the other clock; `alignment.align` uses all three. Does not import mne.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from gazekit.recordings.recording import Recording
 
 __all__ = ["MAX_DRIFT", "TOLERANCE_S", "ClockFit", "fit_clock", "match_triggers", "on_clock"]
 
-MAX_DRIFT = 1e-3  # by which the rates of two clocks may differ
-TOLERANCE_S = 0.010  # further from the line than this, two stamps are not of one trigger
+MAX_DRIFT = 1e-3  # largest relative difference between the rates of two clocks
+TOLERANCE_S = 0.010  # times further from the line than this are not of the same trigger
 MOST_TRIGGERS = 5000  # the table of links grows with the square of their number
 _REACH = 4  # a link skips at most three triggers in a row; the line then bridges any gap
-_RIVAL = 0.8  # another assignment that explains so large a share makes the answer a guess
+_RIVAL = 0.8  # another assignment that explains this share makes the match ambiguous
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,10 +27,10 @@ class ClockFit:
     """The line t_to = offset_s + rate * t_from through the pairs, by least squares.
 
     Args:
-        rate: seconds of the one clock in a second of the other.
-        offset_s: what the one clock shows where the other shows 0.
-        pairs: [P, 2] indices (to, from) of triggers that belong together.
-        residuals_ms: [P] stamp minus line.
+        rate: seconds of the target clock per second of the source clock.
+        offset_s: time of the target clock where the source clock shows 0.
+        pairs: [P, 2] indices (to, from) of matching triggers.
+        residuals_ms: [P] trigger time minus line.
     """
 
     rate: float
@@ -39,23 +39,23 @@ class ClockFit:
     residuals_ms: np.ndarray
 
     def __call__(self, t_s: np.ndarray) -> np.ndarray:
-        """Times of the one clock, seconds, at times of the other."""
+        """Times of the target clock, in seconds, at times of the source clock."""
         return self.offset_s + self.rate * np.asarray(t_s, np.float64)
 
     @property
     def drift_ppm(self) -> float:
-        """By how much the other clock is fast, in parts per million: (1 / rate - 1) * 1e6."""
+        """How fast the source clock runs, in parts per million: (1 / rate - 1) * 1e6."""
         return (1.0 / self.rate - 1.0) * 1e6
 
     @property
     def rms_ms(self) -> float:
-        """Root of the summed squared residuals over P - 2, for the line has two parameters; NaN for P = 2."""
+        """Root of the summed squared residuals over P - 2, as the line has two parameters; NaN for P = 2."""
         n = len(self.residuals_ms)
         return float(np.sqrt((self.residuals_ms**2).sum() / (n - 2))) if n > 2 else float("nan")
 
     @property
     def max_ms(self) -> float:
-        """Largest residual, without its sign."""
+        """Largest absolute residual."""
         return float(np.abs(self.residuals_ms).max())
 
 
@@ -75,10 +75,10 @@ def fit_clock(t_to_s: np.ndarray, t_from_s: np.ndarray, pairs: np.ndarray) -> Cl
 
 
 def on_clock(recording: Recording, clock: ClockFit) -> Recording:
-    """The recording in times of another clock, t_ms = 0 where that clock shows 0 s.
+    """The recording on another clock, with t_ms = 0 where that clock shows 0 s.
 
     Times and durations of samples, events, messages, frames and validations are converted; velocities and `origin_ns`
-    stay what they were. A note says so.
+    are unchanged. A note says so.
 
     Args:
         clock: from seconds since the recording's first sample.
@@ -111,23 +111,23 @@ def on_clock(recording: Recording, clock: ClockFit) -> Recording:
 def match_triggers(
     t_to_s: np.ndarray, t_from_s: np.ndarray, codes: tuple[np.ndarray, np.ndarray] | None = None
 ) -> np.ndarray:
-    """Which triggers of two devices are the same, whatever either of them missed or added.
+    """Match the triggers of two devices, allowing for missing and spurious ones.
 
-    Both devices share the intervals between triggers. A pair (i, j) follows a pair (i', j') if at most three triggers
-    of either list lie between and the two intervals agree within `TOLERANCE_S` and a drift of `MAX_DRIFT`. The longest
-    such chain is found by dynamic programming. A line is fitted to it, every trigger within `TOLERANCE_S` of the line
-    joins (so that any number may be missing in a row), and this repeats until nothing changes. If a chain that
-    leaves that line altogether is 0.8 times as long, the triggers fit in more than one way, as evenly spaced ones do,
-    and no answer is given.
+    Both devices share the intervals between triggers. A pair (i, j) follows a pair (i', j') if at most three
+    triggers of either list lie in between and the two intervals agree within `TOLERANCE_S` and a drift of
+    `MAX_DRIFT`. The longest such chain is found by dynamic programming. A line is fitted to it, every trigger
+    within `TOLERANCE_S` of the line is added (so that any number may be missing in a row), and this repeats
+    until nothing changes. If a chain entirely off that line is at least 0.8 times as long, the match is
+    ambiguous, as for evenly spaced triggers, and an error is raised.
 
     Args:
         t_to_s, t_from_s: [N], [M] seconds, increasing.
-        codes: [N], [M] codes of the triggers; only equal codes can be the same trigger.
+        codes: [N], [M] trigger codes; only equal codes are matched.
     Returns:
         [P, 2] indices, increasing in both columns.
     Raises:
-        ValueError: times that do not increase; fewer than three triggers or more than `MOST_TRIGGERS`; under half of
-            the shorter list can be matched; more than one assignment is possible.
+        ValueError: times that do not increase; fewer than three triggers or more than `MOST_TRIGGERS`; less
+            than half of the shorter list can be matched; more than one assignment is possible.
     """
     to, other = (_checked(t, name) for t, name in ((t_to_s, "first"), (t_from_s, "second")))
     allowed = np.ones((len(to), len(other)), bool)
@@ -148,9 +148,9 @@ def match_triggers(
     rival = len(_longest_chain(to, other, allowed & (distance > TOLERANCE_S)))
     if rival >= _RIVAL * len(pairs):
         raise ValueError(
-            f"the triggers fit in more than one way: one assignment pairs {len(pairs)} of {len(to)} and {len(other)}, "
-            f"another {rival}. Evenly spaced triggers do not tell which is which: give codes=, or pair them "
-            "yourself and say paired=True"
+            f"the triggers match in more than one way: one assignment pairs {len(pairs)} of {len(to)} and "
+            f"{len(other)}, another {rival}. Evenly spaced triggers are ambiguous: give codes=, or pair them "
+            "yourself and give paired=True"
         )
     return pairs
 
@@ -162,13 +162,13 @@ def _checked(t_s: np.ndarray, name: str) -> np.ndarray:
     if not 3 <= len(t) <= MOST_TRIGGERS:
         raise ValueError(
             f"3 to {MOST_TRIGGERS} triggers are needed on each clock, the {name} list has {len(t)}"
-            + ("; take those of one code" if len(t) > 3 else "")
+            + ("; use those of one code" if len(t) > 3 else "")
         )
     return t
 
 
 def _along_a_line(to: np.ndarray, other: np.ndarray, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs along the line that the longest chain begins, and [N, M] distances from it in seconds."""
+    """Pairs along the line fitted from the longest chain, and [N, M] distances from it in seconds."""
     pairs, distance = _longest_chain(to, other, allowed), np.zeros(allowed.shape)
     for _ in range(20):
         if len(pairs) < 2:

@@ -1,4 +1,4 @@
-"""One file per tracker: `matches(path)` looks inside, `read(path, ...)` makes a `Recording`."""
+"""One module per tracker: `matches(path)` checks the content, `read(path, ...)` returns a `Recording`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gazekit.recordings.readers.near import near_miss, recordings_below
 
 __all__ = ["FORMATS", "fitting", "reader_of", "recognise"]
 
-# From the most particular to the most general: a table of declared columns would match much.
+# From the most specific to the most general: a table of declared columns would match many files.
 FORMATS = {
     "eyelink": "EyeLink text (.asc)",
     "neon_native": "Pupil Labs Neon, native folder",
@@ -31,8 +31,8 @@ def recognise(path: str | Path) -> str:
 
     Raises:
         FileNotFoundError: no such path.
-        RecordingError: no format fits; the text says what is wrong with what looks like a recording, names recordings
-            that a folder holds, or lists the formats that are known.
+        RecordingError: no format matches; the message says what is wrong with a path that looks like a
+            recording, names the recordings in a folder, or lists the known formats.
     """
     path = Path(path).expanduser()
     if not path.exists():
@@ -44,18 +44,18 @@ def recognise(path: str | Path) -> str:
     if path.is_dir() and (below := recordings_below(path, fitting)):
         names = ", ".join(str(p.relative_to(path)) for p in below)
         raise RecordingError(
-            f"{path}: a folder of recordings, not one itself; open one of those in it, for instance: {names}"
+            f"{path}: a folder of recordings, not a recording; open one of them, for instance: {names}"
         )
     known = "\n  ".join(f"{name}: {title}" for name, title in FORMATS.items())
-    text = f"{path}: this is no recording that gazekit knows. Known formats (choose one with format=...):\n  {known}"
+    text = f"{path}: unrecognised format. Known formats (choose one with format=...):\n  {known}"
     if path.suffix.lower() in (".csv", ".tsv", ".txt"):
-        text += "\nIf it is a table of gaze samples, say which columns it has: columns={...}"
+        text += "\nIf it is a table of gaze samples, name its columns: columns={...}"
     raise RecordingError(text)
 
 
 def fitting(path: Path) -> str | None:
-    """Name of the format of a file or folder that exists; None if none fits."""
-    if not (path.is_file() or path.is_dir()):  # to look into a pipe would wait for ever
+    """Name of the format of an existing file or folder; None if none matches."""
+    if not (path.is_file() or path.is_dir()):  # reading a pipe would block
         return None
     return next((name for name in FORMATS if _module(name).matches(path)), None)
 
@@ -65,8 +65,8 @@ def reader_of(path: Path, format: str | None, options: Mapping[str, Any]) -> Cal
 
     Args:
         path: a file or a folder.
-        format: of `FORMATS`; None: recognised.
-        options: that the function must take.
+        format: one of `FORMATS`; None: detect it.
+        options: options that the function must accept.
     Raises:
         ValueError: an unknown format or option.
         FileNotFoundError, RecordingError: as `recognise`.

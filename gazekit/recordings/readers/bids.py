@@ -1,4 +1,4 @@
-"""Eye tracking in BIDS: `*_physio.tsv.gz` of PhysioType "eyetrack", one file an eye, with its JSON.
+"""Eye tracking in BIDS: `*_physio.tsv.gz` of PhysioType "eyetrack", one file per eye, with its JSON.
 
 The Brain Imaging Data Structure 1.11 (bids-specification.readthedocs.io, "Physiological recordings") has columns
 `timestamp`, `x_coordinate`, `y_coordinate`, `pupil_size`, named in the JSON, as the file has no header line; events of
@@ -30,7 +30,7 @@ _MISSING = ("", "n/a", ".")  # "." where samples were copied from EyeLink text
 
 
 def matches(path: Path) -> bool:
-    """Whether a file is `*_physio.tsv.gz` and its JSON says eye tracking."""
+    """Whether a file is `*_physio.tsv.gz` and its JSON declares eye tracking."""
     try:
         if not _SUFFIX.search(path.name) or not path.is_file():
             return False
@@ -49,16 +49,17 @@ def read(
     clock: Clock = "error",
     truncated: Truncated = "error",
 ) -> Recording:
-    """Read the samples of one eye, or of both, with the device's events and the screen.
+    """Read the samples of one or both eyes, with the device's events and the screen.
 
-    Times are the tracker's timestamps in ms; where the JSON has no unit for them, in the unit that fits the sampling
-    frequency. Positions must be in pixels. A pupil size of 0 means that no pupil was found and is NaN.
+    Times are the tracker's timestamps in ms; if the JSON states no unit for them, the unit that matches the
+    sampling frequency is assumed. Positions must be in pixels. A pupil size of 0 means that no pupil was
+    found; it becomes NaN.
 
     Args:
-        eyes: "both": with `_recording-eye1_` the file of eye2 is read too if it is there, and the other way round.
-        origin: where positions count from; None: `ScreenOrigin` of the JSON, else the top-left corner.
-        clock: "sort" puts samples in the order of their times and keeps the first of the same time.
-        truncated: "keep" reads a file that is cut as far as it goes.
+        eyes: "both": with `_recording-eye1_` the file of eye2 is also read if present, and vice versa.
+        origin: origin of the positions; None: `ScreenOrigin` of the JSON, else the top-left corner.
+        clock: "sort" sorts samples by time and keeps the first of equal times.
+        truncated: "keep" reads a truncated file as far as it goes.
     Raises:
         FileNotFoundError: no such file.
         RecordingError: a broken file or JSON, no JSON, positions that are not pixels, times of both eyes that differ.
@@ -69,7 +70,7 @@ def read(
         about |= {file: _about(file) for file in _siblings(path)}
     sides = {file: _side(file, info, notes) for file, info in about.items()}
     if len(sides) > 1 and sorted(sides.values()) != ["left", "right"]:
-        notes.append("eye1 and eye2 are not the left and the right eye, only the file asked for was read")
+        notes.append("eye1 and eye2 are not the left and right eye, only the requested file was read")
         sides = {path: sides[path]}
     size, display, stated = screen(path, about[path], notes)
     origin = _checked_origin(path, origin, stated, size)
@@ -82,7 +83,9 @@ def read(
         found, said = _device_events(file, side, scale, truncated, notes)
         events.append(found)
         messages.append(said)
-    said = pd.concat(messages, ignore_index=True).drop_duplicates()  # both eyes have those of the experiment
+    said = pd.concat(
+        messages, ignore_index=True
+    ).drop_duplicates()  # both files have the experiment's messages
     return Recording(
         path, str(about[path].get("Manufacturer") or "BIDS"), _join(list(sides), tables),
         event_table(pd.concat(events, ignore_index=True)), said.sort_values("t_ms", kind="stable", ignore_index=True),
@@ -103,11 +106,11 @@ def _about(path: Path) -> dict[str, Any]:
     for name in ("x_coordinate", "y_coordinate"):
         stated = unit(about, name)
         if stated.lower() not in ("", "pixel", "pixels", "px"):
-            raise RecordingError(f"{path}: {name} is in {stated!r} by its JSON, pixels are needed")
+            raise RecordingError(f"{path}: {name} is in {stated!r} according to its JSON, expected pixels")
     system = about.get("SampleCoordinateSystem")
     if system == "eye-in-head":
         raise RecordingError(
-            f"{path}: positions are {system!r} by its JSON, expected gaze on a screen or in the world"
+            f"{path}: positions are {system!r} according to its JSON, expected gaze on a screen or in the world"
         )
     return about
 
@@ -132,12 +135,10 @@ def _checked_origin(
 ) -> Origin:
     origin = origin or stated or "top-left"
     if origin not in ("top-left", "bottom-left", "centre"):
-        raise RecordingError(
-            f"{path}: ScreenOrigin is {origin!r}; say what it means for gaze with origin=..."
-        )
+        raise RecordingError(f"{path}: ScreenOrigin is {origin!r}; state the origin of gaze with origin=...")
     if origin != "top-left" and size is None:
         raise RecordingError(
-            f"{path}: positions count from {origin}, but ScreenResolution is in no events.json"
+            f"{path}: positions count from {origin}, but no events.json has ScreenResolution"
         )
     return origin
 
@@ -145,7 +146,7 @@ def _checked_origin(
 def _samples(
     path: Path, about: dict[str, Any], side: str, clock: Clock, truncated: Truncated, notes: list[str]
 ) -> tuple[pd.DataFrame, float]:
-    """Samples with `t_ms`, and the milliseconds of one unit of the timestamps."""
+    """Samples with `t_ms`, and the milliseconds per timestamp unit."""
     suffix = f"_{side}" if side else ""
     columns = {f"x_px{suffix}": "x_coordinate", f"y_px{suffix}": "y_coordinate"}
     table, more = read_csv(
@@ -179,12 +180,14 @@ def _regular_times(path: Path, about: dict[str, Any], count: int, notes: list[st
         raise RecordingError(
             f"{path}: no column timestamp, and no SamplingFrequency and StartTime in its JSON"
         )
-    notes.append(f"{path.name} has no timestamps: times are StartTime and {rate:g} Hz of its JSON")
+    notes.append(
+        f"{path.name} has no timestamps: times are computed from StartTime and {rate:g} Hz in its JSON"
+    )
     return start * 1e3 + np.arange(count) * (1e3 / rate)
 
 
 def _is_time(value: Any) -> bool:
-    return isinstance(value, int | float) and abs(value) < 1e11  # NaN is none
+    return isinstance(value, int | float) and abs(value) < 1e11  # excludes NaN
 
 
 def _join(paths: list[Path], tables: list[pd.DataFrame]) -> pd.DataFrame:
@@ -192,8 +195,8 @@ def _join(paths: list[Path], tables: list[pd.DataFrame]) -> pd.DataFrame:
     for path, table in zip(paths[1:], others, strict=True):
         if not np.array_equal(first["t_ms"], table["t_ms"]):
             raise RecordingError(
-                f"{path}: {len(table)} samples at other times than the {len(first)} of {paths[0].name}; "
-                'eyes="this" reads one eye alone'
+                f"{path}: times of its {len(table)} samples differ from the {len(first)} of {paths[0].name}; "
+                'eyes="this" reads only this eye'
             )
     return pd.concat([first, *(table.drop(columns="t_ms") for table in others)], axis=1)
 
@@ -232,17 +235,15 @@ def _device_events(
 
 
 def _duration_scale(path: Path, events: pd.DataFrame, scale: float, notes: list[str]) -> float:
-    """Durations are seconds by the standard; some converters write them in the unit of the timestamps.
+    """Durations are in seconds by the standard, but some converters write them in the unit of the timestamps.
 
-    These are told apart by their sum: in seconds they would last longer than all events are apart.
+    The sum tells the two apart: read as seconds, the latter would exceed the time span of all events.
     """
     span = float(events["onset_ms"].max() - events["onset_ms"].min()) if len(events) else 0.0
     in_seconds = float(events.loc[events["kind"] == "fixation", "duration_ms"].sum()) * 1e3
     if scale == 1e3 or in_seconds <= 2 * span or len(events) < 2:
         return 1e3
-    notes.append(
-        f"{path.name}: durations are not in seconds as they should be; taken in the unit of the timestamps"
-    )
+    notes.append(f"{path.name}: durations are not in seconds as required; read in the unit of the timestamps")
     return scale
 
 

@@ -26,8 +26,9 @@ _FARTHEST_M = 10.0
 
 
 def metadata(path: Path, suffix: str = "physio") -> dict[str, Any]:
-    """The JSON content that holds for a data file: `*_<suffix>.json` whose entities are all in its name, from the root
-    of the data set (the folder with `dataset_description.json`) to its own folder, nearer ones first.
+    """The JSON content that applies to a data file: every `*_<suffix>.json` whose entities are all in its
+    name, from the root of the data set (the folder with `dataset_description.json`) to its own folder; nearer
+    files take precedence.
 
     Raises:
         RecordingError: a broken JSON file.
@@ -47,7 +48,7 @@ def metadata(path: Path, suffix: str = "physio") -> dict[str, Any]:
 
 
 def _folders(path: Path) -> list[Path]:
-    """From the root of the data set to the folder of the file; that folder alone outside a data set."""
+    """Folders from the root of the data set to the file; outside a data set only the file's own."""
     parents = list(path.absolute().parents)
     roots = [i for i, folder in enumerate(parents[:6]) if (folder / "dataset_description.json").is_file()]
     return parents[: roots[0] + 1][::-1] if roots else parents[:1]
@@ -71,12 +72,12 @@ def pupil_unit(about: dict[str, Any]) -> str:
 
 
 def time_scale(path: Path, about: dict[str, Any], step: float, notes: list[str]) -> float:
-    """Milliseconds of one unit of the timestamps.
+    """Milliseconds per timestamp unit.
 
     Args:
         step: median step of the timestamps in their unit.
     Raises:
-        RecordingError: an unknown unit, or none and no unit that fits the sampling frequency.
+        RecordingError: an unknown unit, or none and no unit that matches the sampling frequency.
     """
     stated, rate = unit(about, "timestamp"), about.get("SamplingFrequency")
     fits = isinstance(rate, int | float) and not isinstance(rate, bool) and rate > 0 and step > 0
@@ -84,7 +85,7 @@ def time_scale(path: Path, about: dict[str, Any], step: float, notes: list[str])
     if stated:
         if stated not in _TIME_UNITS:
             raise RecordingError(
-                f"{path}: unit {stated!r} of timestamp, expected one of {', '.join(_TIME_UNITS)}"
+                f"{path}: unknown unit {stated!r} of timestamp, expected one of {', '.join(_TIME_UNITS)}"
             )
         scale = _TIME_UNITS[stated]
         if fits and abs(step * scale * rate / 1000 - 1) > 0.1:
@@ -92,20 +93,21 @@ def time_scale(path: Path, about: dict[str, Any], step: float, notes: list[str])
         return scale
     for name in ("s", "ms", "us", "ns"):
         if fits and abs(step * _TIME_UNITS[name] * rate / 1000 - 1) <= 0.1:
-            notes.append(f"{path.name}: timestamps have no unit in the JSON, {name} fits its {rate:g} Hz")
+            notes.append(f"{path.name}: timestamps have no unit in the JSON, {name} matches its {rate:g} Hz")
             return _TIME_UNITS[name]
     raise RecordingError(
-        f"{path}: timestamps have no unit in the JSON, and with a step of {step:g} none fits SamplingFrequency {rate!r}"
+        f"{path}: timestamps have no unit in the JSON, and for a step of {step:g} none matches "
+        f"SamplingFrequency {rate!r}"
     )
 
 
 def screen(
     path: Path, about: dict[str, Any], notes: list[str]
 ) -> tuple[tuple[int, int] | None, Screen | None, str | None]:
-    """(width, height), `Screen` and origin of `StimulusPresentation`, each None if it is not stated.
+    """(width, height), `Screen` and origin from `StimulusPresentation`, each None if not stated.
 
     Raises:
-        RecordingError: values that are no sizes.
+        RecordingError: invalid sizes.
     """
     shown = metadata(path, "events").get("StimulusPresentation", about.get("StimulusPresentation"))
     shown = shown if isinstance(shown, dict) else {}
@@ -121,16 +123,16 @@ def screen(
     if size is None:
         return None, None, _origin(shown)
     size_px = round(size[0]), round(size[1])
-    if size_px[0] % 2 and size_px[1] % 2:  # hardly any screen is odd in both: its last pixel was given
+    if size_px[0] % 2 and size_px[1] % 2:  # a screen is hardly ever odd in both: this is its last pixel
         notes.append(
-            f"ScreenResolution is {size_px[0]} x {size_px[1]}: taken as the last pixel, counted from 0"
+            f"ScreenResolution is {size_px[0]} x {size_px[1]}: read as the last pixel, counted from 0"
         )
         size_px = size_px[0] + 1, size_px[1] + 1
     if metres is None or distance is None or distance == 0:
         return size_px, None, _origin(shown)
     if distance > _FARTHEST_M or metres[0] > _FARTHEST_M:
         notes.append(
-            f"no Screen was made: ScreenDistance {distance:g} and ScreenSize {metres[0]:g} cannot be in metres"
+            f"no Screen was created: ScreenDistance {distance:g} and ScreenSize {metres[0]:g} cannot be in metres"
         )
         return size_px, None, _origin(shown)
     return size_px, Screen(*size_px, metres[0] * 100, distance * 100), _origin(shown)

@@ -1,11 +1,12 @@
-"""EyeLink recordings as text (.asc), what SR Research's edf2asc makes of an .edf file.
+"""EyeLink recordings as text (.asc), as converted from .edf by SR Research's edf2asc.
 
 The format is described in the EyeLink manuals (SR Research, EyeLink 1000 Plus User Manual, chapter 4.9): sample lines
 start with a time, all others with a word, and recording blocks go from START to END.
 
-`mne.io.read_raw_eyelink`, which the tests compare with, gives neither positions of fixations nor validations, refuses
-some valid files and keeps every second sample of files at 2,000 Hz with whole milliseconds (mne 1.13.2). An hour at
-1,000 Hz (3.6 million samples, 130 MB) takes 3 s and 0.7 GB here, 26 s and 2.1 GB there, on one core.
+`mne.io.read_raw_eyelink`, which the tests compare with, returns neither fixation positions nor validations,
+rejects some valid files and keeps only every second sample of files at 2,000 Hz with whole milliseconds (mne
+1.13.2). An hour at 1,000 Hz (3.6 million samples, 130 MB) takes 3 s and 0.7 GB here, 26 s and 2.1 GB in mne,
+on one core.
 """
 
 from __future__ import annotations
@@ -63,23 +64,23 @@ def matches(path: Path) -> bool:
 def read(path: Path, truncated: Literal["error", "keep"] = "error") -> Recording:
     """Read an EyeLink text file.
 
-    Times are the tracker's own, in ms since its start. At 2,000 Hz some files have whole milliseconds, so that
-    each time comes twice: the second is half a ms later. `pupil` is NaN where the file has 0: no pupil was found.
-    `valid_left`/`valid_right`: the file gives a position. Samples keep what else is there: `flags` (warnings of the
-    corneal reflection), `input`, `buttons`, velocity, resolution, head target.
+    Times are the tracker's own, in ms since its start. At 2,000 Hz some files have whole milliseconds, so
+    that each time occurs twice: the second is set half a ms later. `pupil` is NaN where the file has 0: no
+    pupil was found. `valid_left`/`valid_right`: the file has a position. Samples keep all other columns:
+    `flags` (warnings of the corneal reflection), `input`, `buttons`, velocity, resolution, head target.
 
     Events: fixations with mean position and `pupil`; saccades with start and end, `amplitude_dva`,
-    `peak_velocity_dva_s`; blinks, which EyeLink wraps into a saccade each; "input" and "button" with `id` and `value`.
-    `offset_ms` is the time of the last sample and `duration_ms` EyeLink's, one sample longer than the difference.
-    Messages: `text` as it is in the file; `offset_ms` is the whole number it starts with, NaN if none (Experiment
-    Builder writes one; it is *not* applied to `t_ms`).
+    `peak_velocity_dva_s`; blinks, each of which EyeLink wraps in a saccade; "input" and "button" with `id`
+    and `value`. `offset_ms` is the time of the last sample and `duration_ms` EyeLink's, one sample longer
+    than the difference. Messages: `text` as in the file; `offset_ms` is the integer it starts with, NaN if
+    none (Experiment Builder writes one; it is *not* applied to `t_ms`).
 
     Args:
-        truncated: "keep" reads a file that is cut, or whose recording blocks lack END, as far as it goes.
+        truncated: "keep" reads a file that is truncated, or whose recording blocks lack END, as far as it goes.
     Raises:
         FileNotFoundError: no such file.
-        RecordingError: no EyeLink text, no samples, samples that are not gaze in pixels, a block without END, a line
-            that cannot be read, times that do not increase.
+        RecordingError: not EyeLink text, no samples, samples that are not gaze in pixels, a block without
+            END, an unreadable line, times that do not increase.
     """
     lines = read_lines(path, truncated)
     blocks = find_blocks(lines)
@@ -100,7 +101,7 @@ def read(path: Path, truncated: Literal["error", "keep"] = "error") -> Recording
     units = {block.pupil for block in blocks if block.pupil}
     if len(units) > 1:
         lines.notes.append(
-            f"pupil sizes are in different units: {', '.join(sorted(units))}; pupil_unit is left open"
+            f"pupil sizes are in different units: {', '.join(sorted(units))}; pupil_unit is left empty"
         )
     return Recording(
         path, "EyeLink", samples.reset_index(drop=True), events, messages, eyes,
@@ -110,7 +111,7 @@ def read(path: Path, truncated: Literal["error", "keep"] = "error") -> Recording
 
 
 def _check_times(lines: Lines, blocks: list[Block], samples: pd.DataFrame) -> None:
-    """Set apart the times that come twice at 2,000 Hz; all must increase then."""
+    """Separate duplicate times at 2,000 Hz; after that, all must increase."""
     t, block = samples["t_ms"].to_numpy().copy(), samples["block"].to_numpy()
     twice = np.append(False, (np.diff(t) == 0) & (np.diff(block) == 0))
     twice &= np.isin(block, [i for i, b in enumerate(blocks) if b.rate_hz == 2000])
@@ -127,7 +128,7 @@ def _check_times(lines: Lines, blocks: list[Block], samples: pd.DataFrame) -> No
 
 
 def _fields(lines: Lines, line: int, words: list[str], least: int) -> list[float]:
-    """The numbers of an event line behind its word and eye."""
+    """The numbers of an event line after its word and eye."""
     values = [number(word) for word in words]
     if len(values) < least or any(value is None for value in values[:least]):
         raise RecordingError(f"{lines.where(line)}: expected {least} numbers, got {lines.text(line)[:100]!r}")
@@ -155,7 +156,7 @@ def _events(lines: Lines, blocks: list[Block]) -> pd.DataFrame:
         ended = len(lines.by_word.get(word, []))
         if begun != ended:
             lines.notes.append(
-                f"{begun} {kind}s begin but {ended} end in the file; those that end are in events"
+                f"{begun} {kind}s begin but {ended} end in the file; only those that end are in events"
             )
     for kind, least in (("input", 2), ("button", 3)):
         for line, text in lines.by_word.get(kind.upper(), []):
@@ -172,7 +173,7 @@ def _events(lines: Lines, blocks: list[Block]) -> pd.DataFrame:
     if foreign:
         table[list(_POSITIONS)] = np.nan
         lines.notes.append(
-            f"positions of events are {', '.join(sorted(foreign))}, not gaze in pixels; left out"
+            f"event positions are {', '.join(sorted(foreign))}, not gaze in pixels, and were left out"
         )
     return table
 
@@ -207,7 +208,7 @@ def _validation(messages: pd.DataFrame) -> pd.DataFrame:
 
 
 def _size(lines: Lines, messages: pd.DataFrame) -> tuple[tuple[int, int] | None, tuple[float, float]]:
-    """(width, height) of the screen and its upper left corner, of the tracker's coordinates or else the program's."""
+    """(width, height) of the screen and its top-left corner, from the tracker's coordinates, else the program's."""
     found: dict[str, set[tuple[float, ...]]] = {}
     for text in messages["text"]:
         if m := _COORDINATES.match(text):
@@ -218,17 +219,17 @@ def _size(lines: Lines, messages: pd.DataFrame) -> tuple[tuple[int, int] | None,
     left, top, right, bottom = sorted(found.get("GAZE_COORDS") or found["DISPLAY_COORDS"])[0]
     if len(stated) > 1:
         lines.notes.append(
-            f"the file states different screen coordinates: {sorted(stated)}; taken: {left, top, right, bottom}"
+            f"the file states different screen coordinates: {sorted(stated)}; used: {left, top, right, bottom}"
         )
     width, height = round(right - left) + 1, round(bottom - top) + 1  # both ends belong to the screen
-    if width % 2 and height % 2:  # hardly any screen is odd in both: its size was given
+    if width % 2 and height % 2:  # a screen is hardly ever odd in both: this is its size
         width, height = width - 1, height - 1
         lines.notes.append(
-            f"screen coordinates end at {right:g}, {bottom:g}: taken as a screen of {width} x {height} px"
+            f"screen coordinates end at {right:g}, {bottom:g}: read as a screen of {width} x {height} px"
         )
     if width < 1 or height < 1:
         raise RecordingError(
-            f"{lines.path}: screen coordinates {left:g} {top:g} {right:g} {bottom:g} span no screen"
+            f"{lines.path}: screen coordinates {left:g} {top:g} {right:g} {bottom:g} do not span a screen"
         )
     if left or top:
         lines.notes.append(f"the screen starts at {left:g}, {top:g}; positions were moved to start at 0, 0")
@@ -242,9 +243,7 @@ def _info(lines: Lines, blocks: list[Block]) -> dict[str, Any]:
     within = _in_blocks([line for line, _ in lines.by_word.get("", [])], blocks)
     strange = [line for line, text in rest if line in within or not re.match(r"[\s>#/;]", text)]
     if strange:
-        lines.notes.append(
-            f"{len(strange)} lines of unknown kind, the first is line {strange[0]}; they are in info"
-        )
+        lines.notes.append(f"{len(strange)} lines of unknown kind, first line {strange[0]}; they are in info")
     return {
         "preamble": [text for text in preamble if text],
         "blocks": [
@@ -261,6 +260,6 @@ def _info(lines: Lines, blocks: list[Block]) -> dict[str, Any]:
 
 
 def _in_blocks(numbers: list[int], blocks: list[Block]) -> set[int]:
-    """Those of the lines (of tables of calibration, all indented) that lie in a recording block, where none should."""
+    """The line numbers (of indented calibration tables) that lie in a recording block, where none should."""
     block = np.searchsorted([b.line for b in blocks], numbers) - 1
     return {n for n, i in zip(numbers, block.tolist(), strict=True) if i >= 0 and n <= blocks[i].last_line}

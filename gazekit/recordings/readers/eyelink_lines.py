@@ -1,4 +1,4 @@
-"""EyeLink text as lines: recording blocks, samples through pandas' C parser, all other lines by their first word."""
+"""EyeLink text as lines: recording blocks, samples via pandas' C parser, all other lines by their first word."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ class Lines:
     cut: bool  # the last line has no line end
 
     def where(self, line: int) -> str:
-        """Start of an error about the line of this number, counted from 1."""
+        """Prefix of an error about the line with this number, counted from 1."""
         hint = ', the last and cut off (truncated="keep" leaves it out)'
         return f"{self.path}, line {line}{hint if self.cut and line == len(self.is_sample) else ''}"
 
     def text(self, line: int) -> str:
-        """The line of this number."""
+        """The line with this number."""
         return self.data[self.starts[line - 1] : self.starts[line]].decode("latin-1").strip()
 
 
 @dataclass
 class Block:
-    """What a recording block says of itself between its START and END lines."""
+    """What a recording block declares between its START and END lines."""
 
     line: int
     start_ms: float
@@ -68,7 +68,7 @@ class Block:
 
 
 def number(word: str) -> float | None:
-    """The number a word of an event line stands for: NaN for a missing one, None for what is no number."""
+    """The number in a word of an event line: NaN if missing, None if it is not a number."""
     if word in _MISSING:
         return float("nan")
     try:
@@ -79,22 +79,22 @@ def number(word: str) -> float | None:
 
 
 def read_lines(path: Path, truncated: Literal["error", "keep"]) -> Lines:
-    """Split a file; with "keep" a last line without line end is left out.
+    """Split a file into lines; with "keep" a last line without a newline is left out.
 
     Raises:
         FileNotFoundError: no such file.
-        RecordingError: unreadable, or no text.
+        RecordingError: unreadable, or not text.
     """
     data, notes = read_bytes(path, truncated)
     if data.startswith(b"SR_RESEARCH"):
         raise RecordingError(
-            f"{path}: this is EyeLink's binary EDF; make text of it with the maker's edf2asc first"
+            f"{path}: this is EyeLink's binary EDF; convert it to text with SR Research's edf2asc first"
         )
     data = data.removeprefix(b"\xef\xbb\xbf")
     if b"\0" in data:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
         raise RecordingError(
-            f"{path}, line {line}: a zero byte, expected text; the file is damaged or binary"
+            f"{path}, line {line}: found a zero byte, expected text; the file is damaged or binary"
         )
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -102,10 +102,10 @@ def read_lines(path: Path, truncated: Literal["error", "keep"]) -> Lines:
     if data and not data.endswith(b"\n"):
         if truncated == "keep":
             data = data[: data.rfind(b"\n") + 1]
-            notes.append("the last line has no line end, it was left out")
+            notes.append("the last line has no newline and was left out")
         else:
             data += b"\n"
-            notes.append("the last line has no line end; if the file was cut, that line is not whole")
+            notes.append("the last line has no newline; if the file was cut off, that line is incomplete")
     raw = np.frombuffer(data, np.uint8)
     starts = np.append(0, np.flatnonzero(raw == ord("\n")) + 1)
     first = raw[starts[:-1]]
@@ -124,7 +124,7 @@ def _decode(text: bytes, notes: list[str]) -> str:
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError:
-        notes.append("messages are not in UTF-8, they were read as Latin-1")
+        notes.append("messages are not UTF-8 and were read as Latin-1")
         return text.decode("latin-1")
 
 
@@ -132,8 +132,8 @@ def find_blocks(lines: Lines) -> list[Block]:
     """The recording blocks in order.
 
     Raises:
-        RecordingError: a block without END (unless "keep", then it goes to the next START or the file's end), an END
-            without START, a START without its time.
+        RecordingError: a block without END (unless "keep", where it extends to the next START or the end of
+            the file), an END without START, a START without a time.
     """
     words = ("START", "END", "SAMPLES", "EVENTS", "PUPIL", "PRESCALER", "VPRESCALER")
     rows = sorted((line, text.split()) for word in words for line, text in lines.by_word.get(word, []))
@@ -153,7 +153,7 @@ def find_blocks(lines: Lines) -> list[Block]:
         elif word == "END":
             if current is None:
                 raise RecordingError(
-                    f"{lines.where(line)}: END without START before it; is the file's start cut off?"
+                    f"{lines.where(line)}: END without a preceding START; is the beginning of the file missing?"
                 )
             current.last_line, current.end, current = line, tuple(rest), None
         elif current is not None and word.endswith("PRESCALER") and rest not in ([], ["1"]):
@@ -172,17 +172,19 @@ def find_blocks(lines: Lines) -> list[Block]:
 def _close_unfinished(lines: Lines, block: Block, last_line: int) -> None:
     what = f"the recording block that starts in line {block.line} has no END line"
     if lines.truncated != "keep":
-        raise RecordingError(f'{lines.path}: {what}, the file is cut; truncated="keep" reads what is there')
+        raise RecordingError(
+            f'{lines.path}: {what}, the file is cut off; truncated="keep" reads the intact part'
+        )
     block.last_line = last_line
-    lines.notes.append(f"{what}, it was read up to line {last_line}")
+    lines.notes.append(f"{what} and was read up to line {last_line}")
 
 
 def read_samples(lines: Lines, blocks: list[Block]) -> pd.DataFrame:
-    """The sample lines of all blocks under one another, with `block` and, for errors, the line number as index."""
+    """The sample lines of all blocks in one table, with `block` and, for errors, the line number as index."""
     tables, first = [], 0
     numbers = np.flatnonzero(lines.is_sample) + 1
     edges = np.searchsorted(numbers, [(block.line, block.last_line + 1) for block in blocks])
-    for i, block in enumerate(blocks):  # neighbours with the same columns are parsed together, which is fast
+    for i, block in enumerate(blocks):  # adjacent blocks with the same columns are parsed together, for speed
         following = blocks[i + 1] if i + 1 < len(blocks) else None
         if following is not None and following.samples == block.samples:
             continue
@@ -196,12 +198,12 @@ def read_samples(lines: Lines, blocks: list[Block]) -> pd.DataFrame:
     outside = len(numbers) - int(sum(b - a for a, b in edges))
     if outside:
         lines.notes.append(
-            f"{outside} lines start with a number outside a recording block, they are no samples"
+            f"{outside} lines that start with a number lie outside recording blocks and are not samples"
         )
     if not tables:
         raise RecordingError(
-            f"{lines.path}: no samples in {len(blocks)} recording blocks; was the file made with samples (edf2asc "
-            "without -e)?"
+            f"{lines.path}: no samples in {len(blocks)} recording blocks; was the file converted with samples "
+            "(edf2asc without -e)?"
         )
     return tables[0] if len(tables) == 1 else pd.concat(tables)
 
@@ -213,7 +215,7 @@ def _parse(lines: Lines, block: Block, rows: np.ndarray) -> pd.DataFrame:
     text = b"".join(lines.data[lines.starts[a - 1] : lines.starts[b]] for a, b in runs)
     words = [name for name in names if name.startswith("flags")]
     numbers = [name for name in names if name not in words]
-    last = {names[-1]: "category"}  # as text: this tells an absent field from a missing value
+    last = {names[-1]: "category"}  # as text, to distinguish an absent field from a missing value
     try:
         table = pd.read_csv(
             io.BytesIO(text), sep=r"\s+", header=None, names=names, index_col=False, quoting=3, keep_default_na=False,
@@ -242,7 +244,7 @@ def _columns(lines: Lines, block: Block, line: int) -> list[str]:
     if kind != "GAZE":
         what = f"samples are {kind} (not gaze on the screen)" if kind else "there is no SAMPLES line"
         raise RecordingError(
-            f"{lines.where(block.line)}: {what}, positions in pixels are needed; convert the EDF with edf2asc -sg"
+            f"{lines.where(block.line)}: {what}, expected positions in pixels; convert the EDF with edf2asc -sg"
         )
     eyes = block.eyes
     if not eyes:
@@ -261,7 +263,7 @@ def _columns(lines: Lines, block: Block, line: int) -> list[str]:
         if len(words) == len(names) + len(extra) and (not extra or _FLAGS.fullmatch(words[len(names)])):
             if target and len(extra) < 5:
                 lines.notes.append(
-                    "SAMPLES lines announce columns of a head target that the sample lines do not have"
+                    "SAMPLES lines declare columns for a head target that the sample lines lack"
                 )
             return names + extra
     raise RecordingError(
@@ -271,7 +273,7 @@ def _columns(lines: Lines, block: Block, line: int) -> list[str]:
 
 
 def _first_bad(lines: Lines, rows: np.ndarray, names: list[str]) -> RecordingError:
-    """An error about the first of these sample lines that has not the form of the others."""
+    """An error about the first of these sample lines with a different format."""
     for line in rows.tolist():
         words = lines.text(line).split()
         if len(words) != len(names):

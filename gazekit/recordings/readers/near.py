@@ -1,4 +1,4 @@
-"""Why a file or folder that looks like a recording by its name is none: empty, to be converted, a column missing."""
+"""Why a path that looks like a recording by name is not one: empty, not converted, a missing column."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gazekit.recordings.readers.bids_json import metadata
 
 __all__ = ["near_miss", "recordings_below"]
 
-# A file that only recordings of one format have, and the format, whose reader tells what is wrong with the folder.
+# A file that occurs only in recordings of one format, and the format, whose reader reports what is wrong.
 _CHARACTERISTIC = {
     "gaze ps1.time": "neon_native",
     "gaze.csv": "pupil_cloud",
@@ -25,9 +25,10 @@ _MOST_LOOKED_AT = 1_000
 
 
 def near_miss(path: Path) -> str | None:
-    """Why a file or folder that no format fits is no recording though it looks like one; None for plainly other ones.
+    """Why a path that resembles a recording but matches no format is not one; None if there is no
+    resemblance.
 
-    Never raises. A folder is judged by its own files, not by those below.
+    Never raises. A folder is judged by its own files, not by those in subfolders.
     """
     try:
         return _folder(path) if path.is_dir() else _file(path) if path.is_file() else None
@@ -36,7 +37,7 @@ def near_miss(path: Path) -> str | None:
 
 
 def recordings_below(folder: Path, fits: Callable[[Path], str | None], most: int = 5) -> list[Path]:
-    """The first few recordings in a folder and in its folders; no more than 1,000 entries are looked at."""
+    """The first few recordings in a folder and its subfolders; at most 1,000 entries are examined."""
     entries = (
         path for pattern in ("*", "*/*") for path in folder.glob(pattern) if not path.name.startswith(".")
     )
@@ -74,7 +75,7 @@ def _file(path: Path) -> str | None:
     if suffix == ".edf":
         return _edf(path)
     if suffix == ".asc":
-        return f"{path}: no EyeLink text: nothing of what edf2asc writes (** CONVERTED FROM, MSG, START) is in its head"
+        return f"{path}: not EyeLink text: it does not start with lines of edf2asc (** CONVERTED FROM, MSG, START)"
     return _physio(path) if physio else _table(path)
 
 
@@ -98,17 +99,17 @@ def _edf(path: Path) -> str | None:
 
 
 def _physio(path: Path) -> str | None:
-    """BIDS has other physiology than gaze in such files, with JSON that says so."""
+    """BIDS also stores other physiological data in such files, with JSON that says so."""
     about = metadata(path)
     if not about:
-        return f"{path}: no JSON beside it or above says what its columns are, as BIDS requires"
+        return f"{path}: no JSON in its folder or above names its columns, as BIDS requires"
     if about.get("PhysioType") == "eyetrack" or path.suffix != ".gz":
         return _error_of("bids", path)
     return None
 
 
 def _table(path: Path) -> str | None:
-    """Only a table with times and positions looks like samples: tables of trials and events are others."""
+    """Only a table with times and positions counts as samples, not tables of trials or events."""
     with path.open("rb") as file:
         names = re.split(r"[\t;,]", file.readline(10_000).decode("utf-8-sig", "replace").casefold())
     timed = any("time" in name or re.fullmatch(r"\W*t(_\w+)?\W*", name) for name in names)

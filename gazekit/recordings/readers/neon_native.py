@@ -1,8 +1,9 @@
-"""Pupil Labs Neon, native folder: what the Companion phone writes (also "Native Recording Data" of Pupil Cloud).
+"""Pupil Labs Neon, native folder: written by the Companion phone (also "Native Recording Data" of Pupil
+Cloud).
 
-Read are gaze, worn, eye states (pupil in mm), fixations and saccades, blinks, events, scene frame times,
-`info.json` and `calibration.bin`. Streams of one eye, the inertial unit and the eye videos are named in
-`info["streams"]` and stay unread. Times are Unix nanoseconds; `t_ms` = 0 is `start_time` of `info.json`.
+It reads gaze, worn, eye states (pupil in mm), fixations and saccades, blinks, events, scene frame times,
+`info.json` and `calibration.bin`. Single-eye streams, inertial data and the eye videos are listed in
+`info["streams"]` but not read. Times are Unix nanoseconds; `t_ms` = 0 is `start_time` of `info.json`.
 """
 
 from __future__ import annotations
@@ -56,18 +57,19 @@ def read(
 ) -> Recording:
     """Read the folder.
 
-    A folder may hold gaze twice: as it was estimated while recording (`gaze`, possibly at a lower rate) and for all
-    eye images (`gaze_200hz`). As in Pupil Labs' own library the latter is read where it is there, unless `stream`
-    says otherwise; fixations and blinks are there once. A sample is `valid` where `worn` is not 0 (or unknown).
-    `pupil` is the mean of both eyes in mm where their state has the very time of the gaze, else NaN.
+    A folder may hold gaze twice: as estimated while recording (`gaze`, possibly at a lower rate) and for all
+    eye images (`gaze_200hz`). As in Pupil Labs' own library, the latter is read if present, unless `stream`
+    says otherwise; fixations and blinks are stored once. A sample is `valid` where `worn` is not 0 (or
+    unknown). `pupil` is the mean of both eyes in mm if an eye state has exactly the time of the gaze sample,
+    else NaN.
 
     Args:
         path: the folder.
-        stream: which gaze; None: `gaze_200hz` where it is there.
-        truncated: "error", or "keep": of cut files the whole records.
+        stream: the gaze stream; None: `gaze_200hz` if present.
+        truncated: "error", or "keep" to read the complete records of truncated files.
         clock: "error", or "sort", see `clocks.in_order`.
     Raises:
-        FileNotFoundError: `info.json` or a file of times is missing.
+        FileNotFoundError: `info.json` or a time file is missing.
         RecordingError: a broken file; no gaze.
     """
     info = read_json(path / "info.json")
@@ -79,7 +81,7 @@ def read(
     notes: list[str] = []
     if len(gazes) > 1:
         notes.append(
-            f"gaze is there as {' and '.join(gazes)}: {stream} was read, stream=... chooses the other"
+            f"gaze is present as {' and '.join(gazes)}: {stream} was read, stream=... chooses the other"
         )
     samples = _samples(path, stream, truncated, clock, notes)
     origin = info.get("start_time", int(samples["ns"].iloc[0]))
@@ -88,7 +90,7 @@ def read(
     samples.insert(0, "t_ms", since_ms(samples.pop("ns"), origin, str(path / f"{stream}.time")))
     videos = parts(path, _SCENE, ".mp4")
     if len(videos) > 1:
-        notes.append(f"the scene video has {len(videos)} parts: no single video is named, see info['videos']")
+        notes.append(f"the scene video has {len(videos)} parts: video is not set, see info['videos']")
     video = videos[0] if len(videos) == 1 else None
     size = scene_size(video, None, notes) or _SIZE
     camera, calibration = _camera(path, size, truncated, notes)
@@ -118,21 +120,21 @@ def _read(
 
 
 def _samples(path: Path, stream: str, truncated: Truncated, clock: Clock, notes: list[str]) -> pd.DataFrame:
-    """`ns`, position, pupil, validity, and what else eye states and `worn` hold."""
+    """`ns`, position, pupil, validity, and the other columns of eye states and `worn`."""
     gaze = _read(path, stream, "gaze", ("x", "y"), truncated, notes)
     if not len(gaze):
-        raise RecordingError(f"{path}: the stream {stream!r} is empty, there is no gaze to read")
+        raise RecordingError(f"{path}: the stream {stream!r} is empty, no gaze to read")
     samples = gaze.rename(columns={"x": "x_px", "y": "y_px"})
     samples["valid"] = np.isfinite(samples[["x_px", "y_px"]]).all(axis=1)
     name = stream.replace("gaze", "worn")
     worn = _read(path, name, "worn", ("worn",), truncated, notes)
     if not len(worn):
-        notes.append(f"no records of {name}: whether the tracker was worn is not known")
+        notes.append(f"no records of {name}: it is unknown whether the tracker was worn")
     else:
         if len(worn) != len(samples) and truncated != "keep":
             raise RecordingError(
-                f"{path}: {len(samples)} records of {stream} but {len(worn)} of {name}, one of them was cut;"
-                ' truncated="keep" reads what both have'
+                f"{path}: {len(samples)} records of {stream} but {len(worn)} of {name}, one of them was cut off;"
+                ' truncated="keep" reads the records present in both'
             )
         if len(worn) != len(samples):
             notes.append(
@@ -160,9 +162,7 @@ def _events(path: Path, origin: int, truncated: Truncated, notes: list[str]) -> 
         where = f"{path / stream}.raw"
         table = _event_rows(rows, origin, where)
         if unknown := sorted(set(table["kind"]) - set(_KINDS.values())):
-            notes.append(
-                f"{where} has events of unknown {', '.join(unknown)}; they are kept under these names"
-            )
+            notes.append(f"{where} has events of unknown {', '.join(unknown)}; they are kept under this name")
         tables.append(table)
     events = checked_events(tables, path)
     events["id"] = events.groupby("kind").cumcount() + 1
@@ -193,12 +193,14 @@ def _messages(path: Path, origin: int, truncated: Truncated, notes: list[str]) -
     notes += [*more, *also]
     names = text.removesuffix("\n").split("\n") if text else []
     if text and not text.endswith("\n"):
-        notes.append("event.txt has no line end after its last name; if it was cut, that name may be wrong")
+        notes.append(
+            "event.txt has no newline after its last name; if it was cut off, that name may be incomplete"
+        )
     if len(names) != len(times):
         message = f"{len(names)} names but {len(times)} times in event.time"
         if truncated != "keep":
             raise RecordingError(
-                f'{path / "event.txt"}: {message}, one was cut; truncated="keep" reads what both have'
+                f'{path / "event.txt"}: {message}, one was cut off; truncated="keep" reads the events in both'
             )
         notes.append(f"event.txt: {message}; the rest was left out")
     count = min(len(names), len(times))

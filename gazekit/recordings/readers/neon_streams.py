@@ -52,16 +52,16 @@ def read_times(path: Path, truncated: Truncated) -> tuple[np.ndarray, list[str]]
 def read_stream(
     folder: Path, stream: str, layout: str, fields: tuple[str, ...], truncated: Truncated
 ) -> tuple[pd.DataFrame, list[str]]:
-    """All parts of a stream, one row a record, with its time in the column `ns`.
+    """All parts of a stream, one row per record, with its time in the column `ns`.
 
     Args:
-        layout: the stream that `<layout>.dtype` belongs to; gaze and worn are known without that file.
-        fields: that must be there.
+        layout: the stream that `<layout>.dtype` describes; not needed for gaze and worn.
+        fields: required fields.
     Returns:
-        An empty table if the stream is not there or its files are empty.
+        An empty table if the stream is absent or its files are empty.
     Raises:
-        RecordingError: an unreadable layout or one without `fields`; a part that ends within a record, or has another
-            number of times than records (unless "keep": as many as both have).
+        RecordingError: an unreadable layout or one without `fields`; a part that ends within a record, or
+            whose numbers of times and records differ (unless "keep": the smaller number is read).
     """
     raws = parts(folder, stream, ".raw")
     dtype = _layout(folder, layout) if raws else np.dtype([])
@@ -74,14 +74,14 @@ def read_stream(
         values, more = _records(raw, dtype, truncated)
         table = pd.DataFrame({name: _wide(values[name]) for name in dtype.names})
         notes += more
-        if stream.partition("_")[0] != "worn":  # worn has the times of its gaze
+        if stream.partition("_")[0] != "worn":  # worn shares the times of gaze
             times, more = read_times(raw.with_suffix(".time"), truncated)
             notes += more
             if len(times) != len(table):
                 message = f"{len(table)} records but {len(times)} times in {raw.stem}.time"
                 if truncated != "keep":
                     raise RecordingError(
-                        f'{raw}: {message}, one of them was cut; truncated="keep" reads what both have'
+                        f'{raw}: {message}, one of them was cut off; truncated="keep" reads the smaller number'
                     )
                 notes.append(f"{raw.name}: {message}; the rest was left out")
             count = min(len(times), len(table))
@@ -91,7 +91,7 @@ def read_stream(
 
 
 def _wide(values: np.ndarray) -> np.ndarray:
-    """float32 as float64; damaged bytes may be signalling NaNs, of which NumPy would warn."""
+    """float32 as float64; damaged bytes may be signalling NaNs, for which NumPy would warn."""
     with np.errstate(invalid="ignore"):
         return values.astype(np.float64) if values.dtype.kind == "f" else values
 
@@ -101,11 +101,11 @@ def _records(path: Path, dtype: np.dtype, truncated: Truncated) -> tuple[np.ndar
     rest = len(content) % dtype.itemsize
     if rest and truncated != "keep":
         raise RecordingError(
-            f"{path}: {len(content)} bytes are no whole number of records of {dtype.itemsize} bytes, it was cut or its"
-            ' layout is another; truncated="keep" reads the whole records'
+            f"{path}: {len(content)} bytes is not a multiple of the record size, {dtype.itemsize} bytes; it was cut"
+            ' off or has another layout; truncated="keep" reads the complete records'
         )
     if rest:
-        notes = [*notes, f"{path.name} is cut: {rest} bytes behind its last whole record were left out"]
+        notes = [*notes, f"{path.name} is cut off: {rest} bytes after its last complete record were left out"]
     return np.frombuffer(content[: len(content) - rest], dtype), notes
 
 
@@ -135,26 +135,29 @@ def _literal(path: Path, text: str) -> list[tuple[str, str]]:
         raise RecordingError(f"{expected}, got {text.strip()[:80]!r}")
     names = [name for name, _ in fields]
     if len(set(names)) != len(names) or "" in names or "ns" in names:
-        raise RecordingError(f"{expected} with names that differ, got {', '.join(names)}")
+        raise RecordingError(f"{expected} with distinct names, got {', '.join(names)}")
     return fields
 
 
 def read_calibration(path: Path, size_px: tuple[int, int]) -> tuple[SceneCamera, dict[str, object]]:
-    """The scene camera of `calibration.bin` and what else it says of scene and eye cameras.
+    """The scene camera of `calibration.bin`, and its other data on scene and eye cameras.
 
-    803 bytes: u1 version, 6 bytes serial number, for scene, right and left camera 3 x 3, 8 and 4 x 4 float64 of matrix,
-    distortion and pose, and the CRC-32 (as in zlib) of all bytes before as u4; found true of a real recording.
+    803 bytes: u1 version, 6 bytes serial number; for the scene, right and left camera 3 x 3, 8 and 4 x 4
+    float64 of matrix, distortion and pose; and the CRC-32 (as in zlib) of all preceding bytes as u4; verified
+    on a real recording.
 
     Raises:
-        RecordingError: another size, a checksum that does not fit, or no camera.
+        RecordingError: another size, a wrong checksum, or no camera.
     """
     content, _ = read_bytes(path)
     if len(content) != _CALIBRATION.itemsize:
-        raise RecordingError(f"{path}: {len(content)} bytes, expected {_CALIBRATION.itemsize}; was it cut?")
+        raise RecordingError(
+            f"{path}: {len(content)} bytes, expected {_CALIBRATION.itemsize}; was it cut off?"
+        )
     values = np.frombuffer(content, _CALIBRATION)[0]
     if int(values["crc"]) != (found := zlib.crc32(content[:-4])):
         raise RecordingError(
-            f"{path}: the checksum is {values['crc']:08x}, its bytes give {found:08x}: it is damaged"
+            f"{path}: the checksum is {values['crc']:08x}, expected {found:08x} for its bytes: the file is damaged"
         )
     try:
         camera = SceneCamera(values["scene_matrix"], values["scene_distortion"], size_px)

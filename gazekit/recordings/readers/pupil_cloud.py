@@ -1,10 +1,11 @@
 """Pupil Cloud's "Timeseries Data" folder of Neon and Invisible, and Neon Player's export with the same names.
 
-Only `gaze.csv` must be there; `fixations.csv`, `saccades.csv`, `blinks.csv`, `events.csv`, `3d_eye_states.csv`,
-`world_timestamps.csv` (row n is frame n of the video), `scene_camera.json`, `info.json` and the video are used if
-they are. Headers are compared without case and with "_" as a space; columns that aren't known are kept under their
-own header. Times are whole Unix nanoseconds and never pass through a float before `t_ms` = 0, which is
-`start_time` of `info.json`, else the event `recording.begin`, else the first sample.
+Only `gaze.csv` is required; `fixations.csv`, `saccades.csv`, `blinks.csv`, `events.csv`, `3d_eye_states.csv`,
+`world_timestamps.csv` (row n is frame n of the video), `scene_camera.json`, `info.json` and the video are
+used if present. Headers are compared ignoring case and with "_" as a space; unknown columns are kept under
+their own header. Times are integer Unix nanoseconds and are converted to float only after subtracting the
+origin (`t_ms` = 0), which is `start_time` of `info.json`, else the event `recording.begin`, else the first
+sample.
 """
 
 from __future__ import annotations
@@ -51,14 +52,15 @@ def read(
 ) -> Recording:
     """Read the folder.
 
-    A sample is `valid` where `worn` is not 0 (or unknown) and both coordinates are there; `block` numbers the
-    sections, where there are several. `pupil` is the mean of both eyes in mm where their state has the very time
-    of the gaze.
+    A sample is `valid` where `worn` is not 0 (or unknown) and both coordinates are present; `block` numbers
+    the sections if there are several. `pupil` is the mean of both eyes in mm if an eye state has exactly the
+    time of the gaze sample.
 
     Args:
         path: the folder.
-        size_px: (width, height) of the scene; None: of the video, or unknown without one (Neon's is 1600 x 1200).
-        truncated: "error", or "keep": of cut files the whole lines.
+        size_px: (width, height) of the scene; None: that of the video, or unknown without one (Neon's is 1600
+            x 1200).
+        truncated: "error", or "keep" to read the complete lines of truncated files.
         clock: "error", or "sort", see `clocks.in_order`.
     Raises:
         RecordingError: a broken file, or samples of more than one recording, as enrichments export them.
@@ -104,7 +106,7 @@ def _table(
     truncated: Truncated,
     notes: list[str],
 ) -> pd.DataFrame:
-    """An optional file; an empty table with our columns if it is not there."""
+    """An optional file; an empty table with our columns if it is absent."""
     if not has_file(path, name):
         return pd.DataFrame({c: np.empty(0, np.int64 if c.endswith("ns") else object) for c in columns})
     integers = [column for column in columns if column.endswith("ns")]
@@ -119,12 +121,12 @@ def _table(
 def _samples(
     path: Path, truncated: Truncated, clock: Clock, notes: list[str]
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """`ns`, position, validity and more; and the ids, which are the same in all lines or nearly so."""
+    """`ns`, position, validity and more; and the ids, which are the same in all or nearly all lines."""
     if not has_file(path, "gaze.csv"):
         raise FileNotFoundError(f"no file {path / 'gaze.csv'}")
     gaze = _table(path, "gaze.csv", _GAZE, {"worn": "worn"}, truncated, notes)
     if not len(gaze):
-        raise RecordingError(f"{path / 'gaze.csv'}: no line behind its header, there is no gaze to read")
+        raise RecordingError(f"{path / 'gaze.csv'}: no lines after the header, no gaze to read")
     ids = {}
     for name in [name for name in _IDS if name in gaze]:
         codes, names = pd.factorize(gaze.pop(name))

@@ -1,4 +1,4 @@
-"""What the readers of Pupil Labs' formats share: pupils, checked events, the video of a folder."""
+"""Shared by the readers of Pupil Labs' formats: pupils, event checks, the video of a folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["add_pupil", "checked_events", "header_has", "only_video"]
 
 
 def header_has(path: Path, *names: str) -> bool:
-    """Whether the first line of a text file holds these column names; "_" counts as a space, case doesn't count."""
+    """Whether the first line of a text file has these column names; "_" counts as a space, case is ignored."""
     try:
         with path.open("rb") as file:
             head = file.readline(10_000)
@@ -26,10 +26,11 @@ def header_has(path: Path, *names: str) -> bool:
 
 
 def add_pupil(samples: pd.DataFrame, states: pd.DataFrame, left: str, right: str, notes: list[str]) -> None:
-    """Add the columns of eye states, and `pupil`, the mean of both eyes, to samples with the very same time `ns`.
+    """Add the columns of eye states, and `pupil`, the mean of both eyes, to the samples with exactly the same
+    time `ns`.
 
-    Where no state has the time of a sample all are NaN; where one eye is unknown `pupil` is NaN, so that an eye that is
-    lost makes no jump.
+    All are NaN for samples without a matching eye state; `pupil` is NaN if one eye is unknown, so that losing an eye
+    causes no jump.
     """
     at = rows_at(states["ns"].to_numpy(), samples["ns"].to_numpy())
     for name in states.columns.drop("ns"):
@@ -40,12 +41,12 @@ def add_pupil(samples: pd.DataFrame, states: pd.DataFrame, left: str, right: str
         samples.insert(samples.columns.get_loc("valid"), "pupil", (samples[left] + samples[right]) / 2)
     if (at < 0).any():
         notes.append(
-            f"{int((at < 0).sum())} of {len(at)} gaze samples have no eye state with their time: pupil is NaN"
+            f"{int((at < 0).sum())} of {len(at)} gaze samples have no eye state at their time: pupil is NaN"
         )
 
 
 def checked_events(tables: list[pd.DataFrame], where: Path) -> pd.DataFrame:
-    """One table of events out of several.
+    """Several event tables as one.
 
     Raises:
         RecordingError: an event without a time or that ends before it starts.
@@ -63,10 +64,10 @@ def checked_events(tables: list[pd.DataFrame], where: Path) -> pd.DataFrame:
 
 
 def only_video(folder: Path, notes: list[str]) -> Path | None:
-    """The one video of a folder; None without one, and with several, which is noted."""
+    """The only video of a folder; None if there is none, or several, which adds a note."""
     videos = sorted(folder.glob("*.mp4"))
     if len(videos) > 1:
         notes.append(
-            f"{len(videos)} videos ({', '.join(v.name for v in videos)}): which is the scene's is not known"
+            f"{len(videos)} videos ({', '.join(v.name for v in videos)}): cannot tell which is the scene video"
         )
     return videos[0] if len(videos) == 1 else None

@@ -1,10 +1,11 @@
 """Pupil Player's export folder (Pupil Core and Invisible), `exports/000`.
 
-Only `gaze_positions.csv` must be there; `fixations.csv`, `annotations.csv`, `world_timestamps.csv` and `world.mp4`
-are used if they are; pupil positions, blinks and surfaces are not read. Times in the files are seconds on Pupil's
-own clock, durations milliseconds; positions are shares of the picture counted from the *bottom* left. Exported
-videos are trimmed, while `world_index` and `start_frame_index` count from the start of the whole recording:
-`frame`, `first_frame` and `last_frame` count in the exported video. `t_ms` = 0 is its first frame.
+Only `gaze_positions.csv` is required; `fixations.csv`, `annotations.csv`, `world_timestamps.csv` and
+`world.mp4` are used if present; pupil positions, blinks and surfaces are not read. Times in the files are
+seconds on Pupil's own clock, durations milliseconds; positions are fractions of the picture from the *bottom*
+left. Exported videos are trimmed, while `world_index` and `start_frame_index` count from the start of the
+whole recording: `frame`, `first_frame` and `last_frame` count within the exported video. `t_ms` = 0 is its
+first frame.
 """
 
 from __future__ import annotations
@@ -43,33 +44,34 @@ def read(
     """Read the folder.
 
     x_px = norm_pos_x * width and y_px = (1 - norm_pos_y) * height. `valid` is confidence >= `min_confidence`;
-    positions of less sure samples are kept as they are. `offset_ms` of a fixation is its onset plus its duration.
+    positions of samples with less confidence are kept unchanged. `offset_ms` of a fixation is its onset plus
+    its duration.
 
     Args:
         path: the folder.
-        size_px: (width, height) of the scene; None: of `world.mp4`.
-        min_confidence: Pupil Player itself leaves out gaze below 0.6.
-        truncated: "error", or "keep": of cut files the whole lines.
+        size_px: (width, height) of the scene; None: that of `world.mp4`.
+        min_confidence: Pupil Player itself drops gaze below 0.6.
+        truncated: "error", or "keep" to read the complete lines of truncated files.
         clock: "error", or "sort", see `clocks.in_order`.
     Raises:
         FileNotFoundError: no `gaze_positions.csv`.
-        RecordingError: a broken file; no size of the scene.
+        RecordingError: a broken file; unknown scene size.
     """
     if not 0 <= min_confidence <= 1:
-        raise ValueError(f"min_confidence must lie in 0 to 1, got {min_confidence!r}")
+        raise ValueError(f"min_confidence must be between 0 and 1, got {min_confidence!r}")
     notes: list[str] = []
     video = path / "world.mp4" if has_file(path, "world.mp4") else None
     size = scene_size(video, size_px, notes)
     if size is None:
         raise RecordingError(
-            f"{path}: positions are shares of the scene picture, whose size is not known without world.mp4;"
+            f"{path}: positions are fractions of the scene picture, whose size is unknown without world.mp4;"
             f" give size_px=(width, height){'; ' + notes[0] if notes else ''}"
         )
     samples = _samples(path, truncated, clock, notes)
     frames = _frames(path, truncated, notes)
     origin_s = float(frames[0] if frames is not None else samples["t_ms"].iloc[0])
     if not abs(origin_s) < 1e11:  # 3,000 years
-        raise RecordingError(f"{path}: a recording that starts at {origin_s:g} s")
+        raise RecordingError(f"{path}: implausible start of the recording at {origin_s:g} s")
     frames = None if frames is None else (frames - origin_s) * 1000
     samples["t_ms"] = (samples["t_ms"] - origin_s) * 1000
     samples = _place(samples, size, 1)
@@ -97,7 +99,7 @@ def _samples(path: Path, truncated: Truncated, clock: Clock, notes: list[str]) -
     file, index = path / "gaze_positions.csv", "world_index"
     samples, more = read_csv(file, _GAZE, {index: index}, integers=(index,), truncated=truncated)
     if not len(samples):
-        raise RecordingError(f"{file}: no line behind its header, there is no gaze to read")
+        raise RecordingError(f"{file}: no lines after the header, no gaze to read")
     odd = ~samples["confidence"].between(0, 1) & samples["confidence"].notna()
     if odd.any():
         raise RecordingError(
@@ -126,7 +128,7 @@ def _frames(path: Path, truncated: Truncated, notes: list[str]) -> np.ndarray | 
     )
     notes += more
     if not len(rows):
-        raise RecordingError(f"{file}: no line behind its header")
+        raise RecordingError(f"{file}: no lines after the header")
     in_order(rows, "t", str(file), "error")
     return rows["t"].to_numpy(np.float64)
 

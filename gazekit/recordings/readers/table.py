@@ -1,4 +1,4 @@
-"""Tables of gaze samples (CSV, TSV) whose columns the caller names, or that have names known here."""
+"""Tables of gaze samples (CSV, TSV) with columns named by the caller or with known names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TIMES = {"t_s": 1e3, "t_ms": 1.0, "t_us": 1e-3, "t_ns": 1e-6}
 _EYES = ("", "_left", "_right")
 _PARTS = ("x_px", "y_px", "x_norm", "y_norm", "pupil", "valid")
 _OWN = (*(f"{part}{eye}" for eye in _EYES for part in _PARTS), "block")
-# The common format of glassesTools (github.com/dcnieho/glassesTools), which reads more head-mounted trackers.
+# The common format of glassesTools (github.com/dcnieho/glassesTools), which supports more head-mounted trackers.
 _GLASSES = {"t_ms": "timestamp", "x_px": "gaze_pos_vid_x", "y_px": "gaze_pos_vid_y"}
 _VALID = dict.fromkeys(["1", "1.0", "true", "valid", "yes"], True)
 _INVALID = dict.fromkeys(["0", "0.0", "false", "invalid", "no", "nan", ""], False)
@@ -51,24 +51,27 @@ def read(
     clock: Clock = "error",
     truncated: Truncated = "error",
 ) -> Recording:
-    """Read a table with a header line and a row a sample.
+    """Read a table with a header line and one row per sample.
 
-    Columns are separated by tab, semicolon or comma; numbers have a decimal point, or a comma unless it separates.
+    Columns are separated by tab, semicolon or comma; the decimal mark is a point, or a comma if that is not
+    the separator.
 
     Args:
         path: the table, or a folder of glassesTools (`gazeData.tsv`, and beside it `frameTimestamps.tsv` and a video).
         columns: our name -> header. One of `t_s`, `t_ms`, `t_us`, `t_ns`; `x_px`, `y_px`, or `x_norm`, `y_norm`
-            as a share (0 to 1) of `size_px`; and `pupil`, `valid`, `block` if there are any. Two eyes: `x_px_left`,
-            ..., `valid_right`. Other columns are kept under their header. None: the header has these names itself.
-            Example: {"t_ms": "Recording timestamp [ms]", "x_px": "Gaze point X", "y_px": "Gaze point Y"}.
+            as a fraction (0 to 1) of `size_px`; and optionally `pupil`, `valid`, `block`. Two eyes:
+            `x_px_left`, ..., `valid_right`. Other columns are kept under their header. None: the header
+            already has these names. Example: {"t_ms": "Recording timestamp [ms]", "x_px": "Gaze point X",
+            "y_px": "Gaze point Y"}.
         size_px: (width, height) of screen or video.
-        origin: where x and y count from. "bottom-left" and "centre" have y upwards; pixels are counted from 0, so that
-            the last row is height - 1 and the centre (size - 1) / 2, while shares are of the full size.
-        missing: what stands for a missing number besides "nan".
-        clock: "sort" puts rows in the order of their times and keeps the first of the same time.
-        truncated: "keep" leaves out a last line without line end.
+        origin: origin of x and y. With "bottom-left" and "centre", y points up; pixels are counted from 0, so
+            that the last row is height - 1 and the centre (size - 1) / 2, while fractions refer to the full
+            size.
+        missing: strings that mark a missing number, besides "nan".
+        clock: "sort" sorts rows by time and keeps the first of equal times.
+        truncated: "keep" leaves out a last line without a newline.
     Returns:
-        Times in ms as in the file; with `t_ns` since the first sample, whose time is `origin_ns`.
+        Times in ms as in the file; with `t_ns`, since the first sample, whose time is `origin_ns`.
     Raises:
         FileNotFoundError: no such file.
         RecordingError: a broken file, an absent column, text where a number should be, times that do not increase.
@@ -76,7 +79,9 @@ def read(
     """
     path = path / "gazeData.tsv" if path.is_dir() else path
     if isinstance(missing, str):
-        raise ValueError(f"missing holds words, for instance ['', {missing!r}]; got the one word {missing!r}")
+        raise ValueError(
+            f"missing must be a list of strings such as ['', {missing!r}], got the string {missing!r}"
+        )
     size_px = scene_size(None, size_px, [])
     head, *rows = read_text(path, truncated)[0][:300_000].splitlines() or [""]
     header, separator = _split(head), _separator(head)
@@ -94,7 +99,7 @@ def read(
         decimal=_decimal(path, header, separator, rows, columns),
     )  # fmt: skip
     if not len(samples):
-        raise RecordingError(f"{path}: no row behind its header")
+        raise RecordingError(f"{path}: no rows after the header")
     reserved = [name for name in samples if name not in columns and name in (*_OWN, *_TIMES)]
     samples = samples.rename(columns={name: f"{name} (file)" for name in reserved})
     samples, origin_ns = _add_time(path, samples, time)
@@ -117,7 +122,7 @@ def to_top_left(
     """x and y as pixels from the top-left corner, y down; see `read`.
 
     Raises:
-        ValueError: an unknown origin, shares from the centre, or no `size_px` where it is needed.
+        ValueError: an unknown origin, fractions from the centre, or no `size_px` where it is needed.
     """
     if origin not in ("top-left", "bottom-left", "centre"):
         raise ValueError(f"origin must be 'top-left', 'bottom-left' or 'centre', got {origin!r}")
@@ -146,7 +151,7 @@ def _split(head: str) -> list[str]:
 
 
 def _known_columns(header: list[str]) -> dict[str, str] | None:
-    """The columns of a header with our own names or those of glassesTools, None for another one."""
+    """The columns of a header with our own names or those of glassesTools, None for any other header."""
     if set(_GLASSES.values()) <= set(header):
         return dict(_GLASSES)
     own = {name: name for name in header if name in (*_OWN, *_TIMES)}
@@ -181,14 +186,14 @@ def _check_columns(columns: Mapping[str, str]) -> tuple[list[str], str]:
     if stray := [
         n for n in columns if n.startswith(("pupil", "valid")) and re.sub("^(pupil|valid)", "", n) not in eyes
     ]:
-        raise ValueError(f"{stray[0]} belongs to an eye without a position")
+        raise ValueError(f"{stray[0]} belongs to an eye without position columns")
     return eyes, times[0]
 
 
 def _decimal(
     path: Path, header: list[str], separator: str, rows: list[str], columns: Mapping[str, str]
 ) -> str:
-    """Decimal comma or point, from the first rows of the columns asked for."""
+    """Decimal comma or point, from the first rows of the requested columns."""
     if separator == ",":
         return "."
     wanted = {plain(name) for name in columns.values()}
@@ -209,7 +214,7 @@ def _decimal(
 def _add_time(path: Path, samples: pd.DataFrame, time: str) -> tuple[pd.DataFrame, int]:
     t = samples.pop(time)
     if time == "t_ns" and int(t.max()) - int(t.min()) >= 2**53:  # what float64 holds: 104 days
-        raise RecordingError(f"{path}: times from {t.min()} to {t.max()} ns are no single recording")
+        raise RecordingError(f"{path}: times from {t.min()} to {t.max()} ns cannot belong to one recording")
     origin = int(t.iloc[0]) if time == "t_ns" else 0
     samples.insert(0, "t_ms", (t - origin).astype(np.float64) * _TIMES[time])
     return samples, origin
@@ -240,7 +245,7 @@ def _frames(path: Path, truncated: Truncated, notes: list[str]) -> tuple[np.ndar
     video = videos[0] if len(videos) == 1 else None
     file = path.with_name("frameTimestamps.tsv")
     if not file.exists():
-        notes.append("frameTimestamps.tsv is absent: frames have no times")
+        notes.append("frameTimestamps.tsv is missing: frames have no times")
         return None, video
     table, more = read_csv(
         file, {"t_ms": "timestamp"}, {"frame": "frame_idx"}, separator="\t", truncated=truncated

@@ -1,4 +1,4 @@
-"""What both Tobii Glasses readers share: numbers out of JSON objects, the camera, samples of one gaze and two eyes."""
+"""Shared by both Tobii Glasses readers: numbers from JSON objects, the camera, samples of gaze and both eyes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def numbers(values: Sequence[Any], width: int, where: str, whole: bool = False) 
             table = np.empty(0)
         if table.shape == shape and not (whole and np.abs(table).max() > 2**53):
             return table
-    for value in values:  # the first that is wrong, for the error
+    for value in values:  # find the first invalid one, for the error
         parts = value if isinstance(value, list) else [value]
         fits = all(type(v) is int or (not whole and (v is None or type(v) is float)) for v in parts)
         if len(parts) != width or isinstance(value, list) != (width > 1) or not fits:
@@ -47,10 +47,10 @@ def numbers(values: Sequence[Any], width: int, where: str, whole: bool = False) 
 def tobii_camera(
     focal: Any, centre: Any, skew: float, radial: Any, tangential: Any, size_px: tuple[int, int], where: str
 ) -> SceneCamera:
-    """A camera of Tobii's numbers; OpenCV's order of distortion is radial 1 and 2, tangential 1 and 2, radial 3.
+    """A camera from Tobii's parameters; OpenCV's distortion order is radial 1 and 2, tangential 1 and 2, radial 3.
 
     Raises:
-        RecordingError: numbers that make no camera.
+        RecordingError: parameters that do not define a camera.
     """
     try:
         matrix = [[focal[0], skew, centre[0]], [0, focal[1], centre[1]], [0, 0, 1]]
@@ -61,12 +61,12 @@ def tobii_camera(
 
 
 def add_mean_pupil(samples: pd.DataFrame) -> None:
-    """`pupil`: the mean of both eyes where both are known, NaN elsewhere, so that an eye that is lost makes no jump."""
+    """`pupil`: the mean of both eyes if both are known, else NaN, so that losing an eye causes no jump."""
     samples.insert(3, "pupil", (samples["pupil_left"] + samples["pupil_right"]) / 2)
 
 
 def scene_frames(video: Path | None, notes: list[str]) -> np.ndarray | None:
-    """[F] presentation times of the scene video in ms; None without one, and where it is broken, which is noted."""
+    """[F] presentation times of the scene video in ms; None without one, or if it is broken, which adds a note."""
     if video is None:
         return None
     try:

@@ -1,16 +1,16 @@
-"""Tobii Pro Glasses 2: a recording's folder as it lies on the memory card, `segments/<n>/livedata.json.gz`.
+"""Tobii Pro Glasses 2: a recording's folder as on the memory card, `segments/<n>/livedata.json.gz`.
 
-Each line of live data is a JSON object that its content names: `gp` gaze as a share of the scene picture from its
-top left, `gp3` gaze in mm, `pd` pupil in mm and `eye`, joined by `gidx`; `vts` the video's clock, `pts` that of
-the live stream; `sig` and `dir` the sync port. `ts` are microseconds, `s` = 0 is valid. Inertial data (`ac`,
-`gy`), `pc`, `gd` and `evts` stay unread; how many rows of each there are is in `info["rows"]`. An hour at 100 Hz, 3.6
+Each line of live data is a JSON object whose keys identify its kind: `gp` gaze as a fraction of the scene picture
+from its top left, `gp3` gaze in mm, `pd` pupil in mm and `eye`, joined by `gidx`; `vts` the video's clock, `pts` that
+of the live stream; `sig` and `dir` the sync port. `ts` is in microseconds, `s` = 0 means valid. Inertial data (`ac`,
+`gy`), `pc`, `gd` and `evts` are not read; `info["rows"]` has the number of rows of each. An hour at 100 Hz, 3.6
 million rows, takes 23 s and 1.3 GB.
 
-`et.tslv.gz` beside it starts with the size and the calibration of the scene camera. Its layout was found out on a
-real recording: a record is u2 type, u2 status, u4 length and as many bytes, filled up to a multiple of four; type
-4 holds u2 number, width, height, rate and a file name; type 300 holds float4 position (3), rotation (9), focal
-length (2), skew, principal point (2), radial (3) and tangential distortion (3) and u2 width and height, from byte
-4 on. The test projects `gp3` through it onto `gp`, to within 0.2 px.
+`et.tslv.gz` in the same folder starts with the size and calibration of the scene camera. Its layout was
+determined from a real recording: a record is u2 type, u2 status, u4 length and that many bytes, padded to a
+multiple of four; type 4 holds u2 number, width, height, rate and a file name; type 300 holds float4 position
+(3), rotation (9), focal length (2), skew, principal point (2), radial (3) and tangential distortion (3) and
+u2 width and height, from byte 4 on. The test projects `gp3` through it onto `gp`, to within 0.2 px.
 """
 
 from __future__ import annotations
@@ -59,19 +59,19 @@ def read(
 ) -> Recording:
     """Read one segment.
 
-    `t_ms` = 0 is the start of the scene video (`vts` = 0), so t_ms is the video's own time; `frame_t_ms` are its
-    presentation times. Without `vts` rows it is the first gaze sample, and frames have no times. `pupil_left` and
-    `pupil_right` are mm, NaN where invalid. Sync port changes are messages "in 1", "in 0", "out 1", "out 0"; rows
-    of another kind are messages too, as JSON.
+    `t_ms` = 0 is the start of the scene video (`vts` = 0), so `t_ms` is video time; `frame_t_ms` holds the
+    video's presentation times. Without `vts` rows `t_ms` = 0 is the first gaze sample, and frames have no
+    times. `pupil_left` and `pupil_right` are mm, NaN where invalid. Sync port changes are messages "in 1",
+    "in 0", "out 1", "out 0"; rows of another kind are messages too, as JSON.
 
     Args:
         path: the recording's folder.
-        segment: which; needed only if there are several, as each has its own clock and video.
+        segment: the segment; needed only if there are several, as each has its own clock and video.
         size_px: (width, height) of the scene; None: as in `et.tslv.gz`, else of `fullstream.mp4`.
-        truncated: "error", or "keep": of cut files what is there.
+        truncated: "error", or "keep" to read the intact part of truncated files.
         clock: "error", or "sort", see `clocks.in_order`.
     Raises:
-        RecordingError: a broken file, several segments, no gaze, no size of the scene.
+        RecordingError: a broken file, several segments, no gaze, unknown scene size.
     """
     info = read_json(path / "recording.json")
     segments = _segments(path)
@@ -111,7 +111,7 @@ def read(
 
 
 def _kinds(rows: Iterable[dict[str, Any]]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, int]]:
-    """Rows of each kind that is read, and how many there are of every kind."""
+    """Rows of each kind that is read, and row counts of all kinds."""
     kinds: dict[str, list[dict[str, Any]]] = {key: [] for key in (*_KEYS, "other") if key not in _UNREAD}
     counts = dict.fromkeys((*_KEYS, "other"), 0)
     for row in rows:
@@ -136,7 +136,7 @@ def _samples(
 ) -> pd.DataFrame:
     gaze = kinds["gp"]
     if not gaze:
-        raise RecordingError(f"{where}: no row with 'gp', there is no gaze to read")
+        raise RecordingError(f"{where}: no row with 'gp', no gaze to read")
     share = _column(gaze, "gp", where, 2)
     samples = pd.DataFrame(
         {
@@ -155,7 +155,7 @@ def _samples(
         raise RecordingError(f"{where}: two rows with 'gp' have the same gidx")
 
     def joined(rows: list[dict[str, Any]], key: str, width: int) -> np.ndarray:
-        """[T, width] values of the rows with the same gidx, NaN where there is no valid one."""
+        """[T, width] values of the rows with the same gidx, NaN without a valid one."""
         rows = [row for row in rows if row.get("s") == 0]
         values = _column(rows, key, where, width).reshape(-1, width)
         at = rows_at(gidx[order], _column(rows, "gidx", where, whole=True))
@@ -174,7 +174,7 @@ def _video_zero(rows: list[dict[str, Any]], samples: pd.DataFrame, where: str, n
     """`ts` at which the video starts: the median of ts - vts, microseconds."""
     rows = [row for row in rows if row.get("s") == 0]
     if not rows:
-        notes.append("no row with 'vts' tells the video's clock: t_ms = 0 is the first gaze sample")
+        notes.append("no row with 'vts' gives the video's clock: t_ms = 0 is the first gaze sample")
         return int(samples["ts"].iloc[0])
     starts = _column(rows, "ts", where, whole=True) - _column(rows, "vts", where, whole=True)
     if (spread := int(starts.max() - starts.min())) > 20_000:
@@ -183,7 +183,7 @@ def _video_zero(rows: list[dict[str, Any]], samples: pd.DataFrame, where: str, n
 
 
 def _clock(rows: list[dict[str, Any]], key: str, zero: int, where: str) -> pd.DataFrame:
-    """What another clock shows at a time: `vts` in microseconds, `pts` in its own ticks."""
+    """Readings of another clock over time: `vts` in microseconds, `pts` in its own ticks."""
     t = (_column(rows, "ts", where, whole=True) - zero) / 1e3
     return pd.DataFrame({"t_ms": t, key: _column(rows, key, where, whole=True)})
 
@@ -203,7 +203,7 @@ def _check_counts(info: dict[str, Any], segments: int, samples: pd.DataFrame, no
     found = (len(samples), int(samples["valid"].sum()))
     if segments == 1 and None not in said and said != found:
         notes.append(
-            f"recording.json counts {said[0]} gaze samples, {said[1]} valid; there are {found[0]}, {found[1]} valid"
+            f"recording.json states {said[0]} gaze samples, {said[1]} valid; found {found[0]}, {found[1]} valid"
         )
 
 
@@ -220,21 +220,21 @@ def _scene(
     size = scene_size(None, size_px, notes) or size or scene_size(video, None, notes)
     if size is None:
         raise RecordingError(
-            f"{folder}: gaze is a share of the scene picture, whose size is not known without et.tslv.gz or"
+            f"{folder}: gaze is a fraction of the scene picture, whose size is unknown without et.tslv.gz or"
             " fullstream.mp4; give size_px=(width, height)"
         )
     return size, camera
 
 
 def _tslv(content: bytes, where: str) -> tuple[tuple[int, int] | None, SceneCamera | None]:
-    """Size and camera out of the first hundred records.
+    """Size and camera from the first hundred records.
 
     Raises:
-        RecordingError: another kind of file, a picture without a size, no usable camera.
+        RecordingError: another file type, a picture without a size, no usable camera.
     """
     size, camera, at = None, None, 0
     if content[8:13] != b"TSLV1":
-        raise RecordingError(f"{where}: expected a file that starts as 'TSLV1', got {content[8:13]!r}")
+        raise RecordingError(f"{where}: expected a file that starts with 'TSLV1', got {content[8:13]!r}")
     for _ in range(100):
         if len(content) < at + 8:
             break
@@ -250,5 +250,5 @@ def _tslv(content: bytes, where: str) -> tuple[tuple[int, int] | None, SceneCame
                 values[12:14], values[15:17], values[14], values[17:20], values[20:22], shape, where
             )
     if size is not None and 0 in size:
-        raise RecordingError(f"{where}: a scene picture of {size[0]} x {size[1]} px")
+        raise RecordingError(f"{where}: invalid scene picture size {size[0]} x {size[1]} px")
     return size, camera

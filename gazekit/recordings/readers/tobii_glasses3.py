@@ -1,12 +1,13 @@
 """Tobii Pro Glasses 3: a recording's folder with `recording.g3`.
 
-Written from descriptions of the layout, and tested on a folder made by the test only: no real recording was at
-hand. Should yours be read wrongly, the layout assumed is: `recording.g3` is JSON with
+Written from descriptions of the layout and tested only on a synthetic folder, as no real recording was
+available. If yours is read incorrectly, the assumed layout is: `recording.g3` is JSON with
 `scenecamera.camera-calibration` (`focal-length`, `principal-point`, `skew`, three `radial-distortion`, two or
-three `tangential-distortion`, `resolution`) and `created`; `gazedata.gz` holds a JSON object a line, `{"type":
-"gaze", "timestamp": s, "data": {"gaze2d": [u, v], "gaze3d": mm, "eyeleft": {"pupildiameter": mm, ...}, "eyeright":
-...}}`, `data` is `{}` where gaze is invalid; gaze2d are shares of the picture from its top left; seconds count
-from the start of `scenevideo.mp4`; `eventdata.gz` holds `{"type": ..., "timestamp": s, "data": {...}}`.
+three `tangential-distortion`, `resolution`) and `created`; `gazedata.gz` holds one JSON object per line,
+`{"type": "gaze", "timestamp": s, "data": {"gaze2d": [u, v], "gaze3d": mm, "eyeleft": {"pupildiameter": mm,
+...}, "eyeright": ...}}`, `data` is `{}` where gaze is invalid; gaze2d are shares of the picture from its top
+left; seconds count from the start of `scenevideo.mp4`; `eventdata.gz` holds `{"type": ..., "timestamp": s,
+"data": {...}}`.
 """
 
 from __future__ import annotations
@@ -40,17 +41,17 @@ def read(
 ) -> Recording:
     """Read the folder.
 
-    `t_ms` = 0 is the start of the scene video; `origin_ns` is `created`, to its precision. The vendor finds no events.
-    Lines of gaze with an empty `data` are samples that are not valid, without a position. Lines of `eventdata.gz` are
-    messages: their `data` as JSON, their `type` beside it.
+    `t_ms` = 0 is the start of the scene video; `origin_ns` is `created`, to its precision. There are no
+    vendor events. Gaze lines with an empty `data` are invalid samples without a position. Lines of
+    `eventdata.gz` are messages, with their `data` as JSON and their `type`.
 
     Args:
         path: the recording's folder.
         size_px: (width, height) of the scene; None: the camera's `resolution`, else of `scenevideo.mp4`.
-        truncated: "error", or "keep": of cut files what is there.
+        truncated: "error", or "keep" to read the intact part of truncated files.
         clock: "error", or "sort", see `clocks.in_order`.
     Raises:
-        RecordingError: a broken file, no gaze, no size of the scene.
+        RecordingError: a broken file, no gaze, unknown scene size.
     """
     info = read_json(path / "recording.g3")
     video = path / "scenevideo.mp4" if has_file(path, "scenevideo.mp4") else None
@@ -59,7 +60,7 @@ def read(
     size = scene_size(None, size_px, notes) or size or scene_size(video, None, notes)
     if size is None:
         raise RecordingError(
-            f"{path}: the size of the scene picture is not known; give size_px=(width, height)"
+            f"{path}: the size of the scene picture is unknown; give size_px=(width, height)"
         )
     return Recording(
         path=path,
@@ -98,7 +99,7 @@ def _scene(info: dict[str, Any], file: Path) -> tuple[tuple[int, int] | None, Sc
     focal, centre, skew, radial, tangential, size = (given[name] for name in names)
     width, height = numbers([size], 2, f"{file}, 'resolution'", whole=True)[0].tolist()
     if width <= 0 or height <= 0:
-        raise RecordingError(f"{file}: a scene picture of {width} x {height} px")
+        raise RecordingError(f"{file}: invalid scene picture size {width} x {height} px")
     return (width, height), tobii_camera(focal, centre, skew, radial, tangential, (width, height), str(file))
 
 
@@ -118,7 +119,7 @@ def _samples(
 ) -> pd.DataFrame:
     rows = [row for row in _lines(file, truncated, notes) if row.get("type", "gaze") == "gaze"]
     if not rows:
-        raise RecordingError(f"{file}: no row of type gaze, there is no gaze to read")
+        raise RecordingError(f"{file}: no row of type gaze, no gaze to read")
     data = [row["data"] for row in rows]
     share = numbers([d.get("gaze2d", [None, None]) for d in data], 2, f"{file}, 'gaze2d'")
     samples = pd.DataFrame(
@@ -129,7 +130,7 @@ def _samples(
     for eye in ("left", "right"):
         eyes = [d.get(f"eye{eye}", {}) for d in data]
         if not all(isinstance(e, dict) for e in eyes):
-            raise RecordingError(f"{file}: 'eye{eye}' is no object in all rows")
+            raise RecordingError(f"{file}: 'eye{eye}' is not an object in all rows")
         samples[f"pupil_{eye}"] = numbers(
             [e.get("pupildiameter") for e in eyes], 1, f"{file}, 'pupildiameter'"
         )

@@ -264,7 +264,11 @@ ONE = torch.ones(1, dtype=torch.long)
         ),
         (lambda: edit_distance(ONE[None], ONE[None].to("meta"), ONE, ONE), ValueError, "on one device"),
         (lambda: edit_distance(ONE[None], ONE, ONE, ONE), ValueError, r"b must have shape"),
-        (lambda: edit_distance(ONE[None], ONE[None].repeat(2, 1), ONE, ONE), ValueError, "equally many"),
+        (
+            lambda: edit_distance(ONE[None], ONE[None].repeat(2, 1), ONE, ONE),
+            ValueError,
+            "same number of sequences",
+        ),
         (lambda: edit_distance(ONE[None], ONE[None], ONE, ONE, -1.0), ValueError, "substitution_cost"),
     ],
 )

@@ -288,7 +288,7 @@ IMAGE, POINT = torch.rand(2, 3, 8, 9), torch.rand(2, 2)
         (lambda: gaussian_levels(IMAGE, -1), ValueError, "levels must be 0 or more, got -1"),
         (lambda: blur_residual(IMAGE, 1.0, 4), ValueError, "kernel_px must be odd and positive, got 4"),
         (lambda: blur_residual(IMAGE, 1.0, 41), ValueError, "larger than kernel_px // 2 = 20"),
-        (lambda: reveal(IMAGE, IMAGE[:1], IMAGE[:, 0]), ValueError, "residual must be as image"),
+        (lambda: reveal(IMAGE, IMAGE[:1], IMAGE[:, 0]), ValueError, "residual must have the shape of image"),
         (lambda: reveal(IMAGE, IMAGE, IMAGE[:1, 0]), ValueError, "seen must be [2, 8, 9] or [2, T, 8, 9]"),
     ],
 )

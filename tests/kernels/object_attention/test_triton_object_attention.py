@@ -108,7 +108,7 @@ def test_what_kernels_cannot_do():
     x = torch.zeros(1, 1, 2, 4)
     xy = torch.zeros(1, 2, 2)
     bias = DisplacementBias(xy, xy, torch.zeros(4, 3), torch.zeros(3), torch.zeros(3, 1), torch.zeros(1))
-    with pytest.raises(ValueError, match="a DisplacementBias is made outside of kernels"):
+    with pytest.raises(ValueError, match="a DisplacementBias is computed outside the kernels"):
         object_attention(x, x, x, bias, impl="triton")
     wide = torch.zeros(1, 1, 2, 129)
     with pytest.raises(ValueError, match="heads are wider than 128: 129 and 4"):

@@ -218,7 +218,7 @@ def test_errors_name_the_argument() -> None:
         ({"key": key[..., :2]}, ValueError, r"key must be \[2, N \+ 1, 2, 3\] like query"),
         ({"key": key[:, :0]}, ValueError, r"key must be \[2, N \+ 1, 2, 3\] like query"),
         ({"mix": mix[:1]}, ValueError, r"mix must be \[2\]"),
-        ({"object_mask": mask[:, 1:]}, ValueError, r"object_mask must be \[2, 7\], one for every key"),
+        ({"object_mask": mask[:, 1:]}, ValueError, r"object_mask must be \[2, 7\], one per key"),
         ({"object_mask": mask.long()}, TypeError, r"object_mask must be bool, got torch\.int64"),
         ({"at_start": start[1:]}, ValueError, r"at_start must be \[5\], \[2, 5\] or one bool, got \[4\]"),
         ({"at_start": start.float()}, TypeError, r"at_start must be bool, got torch\.float32"),
