@@ -26,7 +26,8 @@ class System(Predictor, LightningModule):
     """What a new model derives from: `loss` and `predict` are all that it must define.
 
     Its constructor takes `facts` (plain values from its data) and its settings, which are plain values too: a
-    checkpoint keeps both, and the same call makes the system again. The run sets the attributes below.
+    checkpoint keeps both, and the same call makes the system again. `fit(data)`, which does nothing by default, is
+    called once before the training, for parts that gradient descent does not train. The run sets the attributes below.
 
     Attributes:
         optimizer: makes an optimiser of parameters.

@@ -47,7 +47,8 @@ class EgocentricFixations(Data):
         frames: `Frames` of the video; frame [B] the number of each fixation's frame.
         image: [B] a number that no other item has.
         fixation_px: [B, 2] x and y in the frame.
-        label: [B] index of the object that is looked at, C (the number of labels) for the background.
+        label: [B] index of the object that is looked at, C (the number of labels) for the background; `labels_b` is the
+            same, for metrics of agreement.
         truth: for each item a dict of "boxes" [M, 4] half-open pixels and "labels" [M].
         group: [B] clips of `clip_s` seconds, which intervals draw: errors of neighbouring fixations are alike.
 
@@ -149,12 +150,14 @@ class EgocentricFixations(Data):
         number = {name: k for k, name in enumerate(LABELS)}
         frame = rows["frame"].to_numpy()
         t_s = self.video.t_ms[frame] / 1000
+        label = torch.tensor([number.get(name, len(LABELS)) for name in rows["aoi"]])
         return {
             "frames": self.frames,
             "frame": torch.from_numpy(frame.astype(np.int64)),
             "image": torch.tensor(list(index)),
             "fixation_px": torch.tensor(rows[["x_px", "y_px"]].to_numpy(), dtype=torch.float32),
-            "label": torch.tensor([number.get(name, len(LABELS)) for name in rows["aoi"]]),
+            "label": label,
+            "labels_b": label,
             "truth": [self._truth(k) for k in frame],
             "group": torch.from_numpy((t_s // self.clip_s).astype(np.int64)),
         }

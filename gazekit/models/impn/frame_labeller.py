@@ -74,7 +74,8 @@ class FrameLabeller(nn.Module):
 
         Returns:
             predictions: for each frame "boxes" [n, 4], "labels" [n] and "scores" [n].
-            predicted: [B] the label of the smallest box that holds the fixation; C, the background, where none does.
+            predicted: [B] the label of the smallest box that holds the fixation; C, the background, where none does;
+                `labels_a` is the same, for metrics of agreement.
             score: [B] the probability of that label, NaN for the background.
             box_px: [B, 4] that box, NaN for the background.
         """
@@ -87,6 +88,7 @@ class FrameLabeller(nn.Module):
         return {
             "predictions": [{"boxes": f.boxes, "labels": f.label, "scores": f.score} for f in said],
             "predicted": torch.tensor(label),
+            "labels_a": torch.tensor(label),
             "score": torch.tensor(score),
             "box_px": torch.stack(box),
         }
