@@ -47,6 +47,8 @@ class _Noise(Sequence):
         return self.count
 
     def __getitem__(self, i: int) -> dict[str, Any]:
+        if i >= self.count:  # what ends a loop over a sequence
+            raise IndexError(i)
         shape = self.side_px, self.side_px, 3
         return {"key": str(i), "image": np.random.default_rng(i).integers(0, 256, shape, dtype=np.uint8)}
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from gazekit.errors import DataError
-from gazekit.features.shards import Extractor, Job, Row, keys_of, path_of, shards_of
+from gazekit.features.shards import Extractor, Job, Row, each, keys_of, path_of, shards_of
 from gazekit.files import written_whole
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def features_folder(folder: str | Path, recipe: Mapping[str, Any], data: str) ->
 def data_fingerprint(rows: Iterable[Row]) -> str:
     """Checksum of all that rows hold: keys, columns, shapes, types and values."""
     digest = hashlib.sha256()
-    for row in rows:
+    for row in each(rows):
         for name in sorted(row):
             value = np.ascontiguousarray(row[name])
             if value.dtype.hasobject:

@@ -12,7 +12,7 @@ import numpy as np
 
 from gazekit.files import save_tensors
 
-__all__ = ["Extractor", "Job", "Row", "keys_of", "path_of", "shards_of"]
+__all__ = ["Extractor", "Job", "Row", "each", "keys_of", "path_of", "shards_of"]
 
 Row = Mapping[str, Any]
 
@@ -62,6 +62,11 @@ class Job:
         whole = {name: torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in parts[0]}
         save_tensors(path_of(self.folder, number), whole, {"keys": json.dumps(keys)})
         return len(keys)
+
+
+def each(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows; those of a sequence by number, so that one that does not end by an IndexError ends, too."""
+    return (rows[i] for i in range(len(rows))) if isinstance(rows, Sequence) else iter(rows)
 
 
 def shards_of(rows: Iterable[Row], shard_rows: int) -> Iterator[tuple[int, Iterable[Row]]]:

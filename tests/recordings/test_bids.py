@@ -163,7 +163,9 @@ def test_without_timestamps(file: Path, source: Recording) -> None:
 
 def test_half_a_character_in_a_name_is_a_name(file: Path) -> None:
     put(file.parents[2] / "task-look_physio.json", COMMON | {"Columns": [*COMMON["Columns"][:3], "\ud800"]})
-    assert r"\ud800_left" in read(file, eyes="this").samples  # its escape: tables cannot hold half a character
+    assert (
+        r"\ud800_left" in read(file, eyes="this").samples
+    )  # its escape: tables cannot hold half a character
 
 
 def test_device_events_without_a_kind_or_a_time(file: Path) -> None:
