@@ -56,7 +56,7 @@ def run(tmp_path_factory):
 def test_fit_writes_its_folder(run):
     folder, done = run
     names = {str(p.relative_to(folder)) for p in folder.rglob("*")}
-    figures = {f"figures/{n}.png" for n in ("scores", "all_scores", "behaviour", "training", "scanpaths_1")}
+    figures = {f"figures/{n}.png" for n in ("scores", "scores_2", "behaviour", "training", "scanpaths_1")}
     assert {
         "config.yaml",
         "best.ckpt",

@@ -67,6 +67,6 @@ class Scores:
         for row, scores in other.table.items():
             self.table.setdefault(row, {}).update(scores)
         self.reasons |= other.reasons
-        self.about = other.about | self.about
+        self.about |= {row: text for row, text in other.about.items() if row not in self.about}
         self.higher_is_better |= other.higher_is_better
         self.notes += other.notes

@@ -13,7 +13,7 @@ from gazekit.drawing import save
 from gazekit.drawing.scores import scores_figure
 from gazekit.files import written_whole
 from gazekit.metrics import Score
-from gazekit.report.table import across, down, left_out
+from gazekit.report.table import across, blocks, down, left_out
 from gazekit.versions import versions
 
 __all__ = ["NUMBERS", "read_table", "text_of", "write_files"]
@@ -50,9 +50,9 @@ def write_files(
     with written_whole(folder / NUMBERS) as unfinished:
         unfinished.write_text(json.dumps(_without_nan(record), indent=1, allow_nan=False) + "\n")
     rest = [c for c in _columns(scores.table) if c not in headline]
-    drawn = {"scores": _figure(scores, headline)}
-    if rest:
-        drawn["all_scores"] = _figure(scores, rest)
+    drawn = {"scores": _figure(scores, _with_any(scores.table, headline), headline)}
+    for k, (table, columns) in enumerate(blocks(scores.table, rest)):
+        drawn[f"scores_{k + 2}"] = _figure(scores, table, columns)
     for name, figure in (drawn | dict(figures)).items():
         save(figure, folder / "figures" / f"{name}.png")
     pictures = [f"figures/{name}.png" for name in drawn | dict(figures)]
@@ -64,8 +64,8 @@ def write_files(
 def text_of(scores: Scores, headline: Sequence[str]) -> str:
     """The main table of those rows that have any of its scores, and all other scores below."""
     rest = [c for c in _columns(scores.table) if c not in headline]
-    main = {row: found for row, found in scores.table.items() if any(c in found for c in headline)}
-    more = ["", *down(_with_any(scores.table, rest), rest)] if rest else []
+    main = _with_any(scores.table, headline)
+    more = [line for table, columns in blocks(scores.table, rest) for line in ["", *down(table, columns)]]
     return "\n".join([*across(main, headline), *more])
 
 
@@ -77,14 +77,16 @@ def _report(
     notes: Sequence[str],
     pictures: Sequence[str],
 ) -> str:
-    main = {row: found for row, found in scores.table.items() if any(c in found for c in headline)}
+    main = _with_any(scores.table, headline)
     lines = [f"# {title}", "", *across(main, headline), ""]
     lines += [
         "In brackets: 95 % bootstrap intervals. Direction of better values: " + _directions(scores) + ".",
         "",
     ]
     if rest:
-        lines += ["## All other scores", "", *down(_with_any(scores.table, rest), rest), ""]
+        lines += ["## All other scores", ""]
+        for table, columns in blocks(scores.table, rest):
+            lines += [*down(table, columns), ""]
     about = [f"- {row}: {text}" for row, text in scores.about.items() if text and row in scores.table]
     lines += ["## Rows", "", *about, ""] if about else []
     told = [*notes, *scores.notes, *left_out(scores)] or ["nothing undefined"]
@@ -102,8 +104,7 @@ def _directions(scores: Scores) -> str:
     return "; ".join(f"{word}: {', '.join(columns)}" for word, columns in by_word.items())
 
 
-def _figure(scores: Scores, columns: Sequence[str]) -> Any:
-    table = _with_any(scores.table, columns)
+def _figure(scores: Scores, table: Table, columns: Sequence[str]) -> Any:
     rows = {row: {c: s._asdict() for c, s in found.items()} for row, found in table.items()}
     up = {c: b for c, b in scores.higher_is_better.items() if b is not None}
     return scores_figure(rows, columns, up)

@@ -13,7 +13,7 @@ from torchmetrics import Metric
 from gazekit.base import Data, Predictor
 from gazekit.base.data import arguments_of, group_of
 from gazekit.base.scores import Comparison, Scores, Settings
-from gazekit.metrics import Score
+from gazekit.metrics import INFO, Score
 
 __all__ = ["columns_of", "score"]
 
@@ -85,7 +85,9 @@ def _row(
         if column in lacking:
             reasons[name, column] = f"not measured: {name} gives no {', '.join(lacking[column])}"
             continue
-        why = next((predictor.reasons[a] for a in _takes(metric) if a in predictor.reasons), "")
+        why = next(
+            (predictor.reasons[a] for a in _takes(metric) if a in predictor.reasons), _undefined(metric)
+        )
         for part, value in columns_of(column, own[column].interval(settings.resamples, seed=settings.seed)):
             table[part], better[part] = value, metric.higher_is_better
             if why and value.undefined:
@@ -107,6 +109,12 @@ def _check_used(metrics: Mapping[str, Metric], result: Scores) -> None:
             raise ValueError(
                 f"metrics.scores.{column} cannot be measured here; {texts[0].removeprefix('not measured: ')}"
             )
+
+
+def _undefined(metric: Metric) -> str:
+    """When a value of one of our metrics is undefined, in words."""
+    found = (entry.undefined for entry in INFO.values() if entry.class_name == type(metric).__name__)
+    return next(found, "")
 
 
 def _takes(metric: Metric) -> list[str]:

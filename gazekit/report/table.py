@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from gazekit.base.scores import Scores, Table
 from gazekit.metrics import Score
 
-__all__ = ["across", "down", "left_out"]
+__all__ = ["across", "blocks", "down", "left_out"]
 
 
 def across(table: Table, columns: Sequence[str]) -> list[str]:
@@ -22,6 +22,15 @@ def down(table: Table, columns: Sequence[str]) -> list[str]:
     """One line per column of the table: for many scores of few rows."""
     body = [[column, *(_cell(scores.get(column)) for scores in table.values())] for column in columns]
     return _aligned([["", *table], *body])
+
+
+def blocks(table: Table, columns: Sequence[str]) -> list[tuple[Table, list[str]]]:
+    """Columns that the same rows have, with these rows: tables and figures without empty places."""
+    of_rows: dict[tuple[str, ...], list[str]] = {}
+    for column in columns:
+        rows = tuple(row for row, found in table.items() if column in found)
+        of_rows.setdefault(rows, []).append(column)
+    return [({row: table[row] for row in rows}, block) for rows, block in of_rows.items() if rows]
 
 
 def _cell(score: Score | None) -> str:

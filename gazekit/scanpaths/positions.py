@@ -69,7 +69,13 @@ class PositionComparison:
         better = {
             column: self.metrics[column.partition(".")[0]].higher_is_better for column in ceiling.columns
         }
-        return Scores(ceiling.rows, {}, dict(_ABOUT), better, [f"comparisons of positions: {facts}"])
+        reasons = {
+            (row, column): INFO[column.partition(".")[0]].undefined
+            for row, found in ceiling.rows.items()
+            for column, score in found.items()
+            if score.undefined
+        }
+        return Scores(ceiling.rows, reasons, dict(_ABOUT), better, [f"comparisons of positions: {facts}"])
 
 
 def people_of(dataset, index: Sequence[int]) -> People:

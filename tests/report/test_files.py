@@ -114,11 +114,11 @@ def test_the_report_says_what_is_undefined_and_why(folder):
 
 def test_the_report_shows_the_pictures_that_exist(folder):
     text = (folder / "report.md").read_text()
-    for name in ("scores", "all_scores", "training"):
+    for name in ("scores", "scores_2", "training"):
         assert f"![{name}](figures/{name}.png)" in text
         assert (folder / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(p.name for p in folder.rglob("*") if p.is_file()) == sorted(
-        ["metrics.json", "report.md", "scores.png", "all_scores.png", "training.png"]
+        ["metrics.json", "report.md", "scores.png", "scores_2.png", "training.png"]
     )
 
 
@@ -129,7 +129,7 @@ def test_report_of_a_complete_table(tmp_path):
     assert "- nothing undefined\n" in text
     assert "All other scores" not in text
     assert "## Rows" not in text
-    assert not (tmp_path / "figures" / "all_scores.png").exists()
+    assert not (tmp_path / "figures" / "scores_2.png").exists()
 
 
 def test_the_terminal_shows_the_same_tables(tmp_path):
