@@ -6,7 +6,7 @@ import torch
 from cases import Batch, Case
 from torch import Tensor
 
-from gazekit.metrics import CohenKappa, EventF1, EventTiming, KrippendorffAlpha, SampleF1
+from gazekit.metrics import Accuracy, CohenKappa, EventF1, EventTiming, KrippendorffAlpha, SampleF1
 from gazekit.metrics.functional import (
     Events,
     cohen_kappa,
@@ -89,7 +89,22 @@ def timing_of_one_long_recording(batches: list[Batch]) -> Tensor:
     return event_timing_ms(sides["detected"], sides["reference"], 0.25)
 
 
+def classes_batch(seed: int) -> Batch:
+    """Classes of items, some of which have no label."""
+    draw = torch.Generator().manual_seed(seed)
+    return {
+        "predicted": torch.randint(3, (40,), generator=draw),
+        "label": torch.randint(4, (40,), generator=draw) - 1,
+    }
+
+
+def share_right(batches: list[Batch]) -> Tensor:
+    predicted, label = joined(batches, "predicted"), joined(batches, "label")
+    return (predicted == label)[label >= 0].double().mean()
+
+
 CASES: dict[str, Case] = {
+    "accuracy": Case(Accuracy, classes_batch, share_right),
     "cohen_kappa": Case(
         lambda: CohenKappa(4, "linear"), labels_batch, lambda b: cohen_kappa(*labels_of(b), "linear")
     ),

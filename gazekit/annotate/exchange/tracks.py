@@ -142,9 +142,9 @@ def frames_between(
     for frame, box, key in zip(
         frames[there].tolist(), boxes[there].tolist(), before[there].tolist(), strict=True
     ):
-        box = keys[key]
-        keyframe = frame == key and box.get("keyframe", True)
-        how = {"source": box["source"], "score": box.get("score"), "keyframe": keyframe}
+        stated = keys[key]
+        keyframe = frame == key and stated.get("keyframe", True)
+        how = {"source": stated["source"], "score": stated.get("score"), "keyframe": keyframe}
         rows.append({"frame": frame, "track": number, "label": moving.label, "box": box, **how})
     return rows
 

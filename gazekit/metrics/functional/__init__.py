@@ -1,5 +1,6 @@
 """Metrics as pure functions: tensors (or numpy arrays) in, tensors out, nothing accumulated."""
 
+from gazekit.metrics.functional.accuracy import accuracy
 from gazekit.metrics.functional.agreement import cohen_kappa, krippendorff_alpha, sample_f1
 from gazekit.metrics.functional.angular_error import (
     angular_error_deg,
@@ -106,6 +107,7 @@ __all__ = [
     "Grouping",
     "RSACeiling",
     "SaccadeAlignment",
+    "accuracy",
     "angular_error_deg",
     "asymmetry_index",
     "attention_target_auc",

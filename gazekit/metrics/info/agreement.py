@@ -8,6 +8,15 @@ __all__ = ["ENTRIES"]
 
 ENTRIES: tuple[MetricInfo, ...] = (
     MetricInfo(
+        name="accuracy",
+        class_name="Accuracy",
+        range=(0.0, 1.0),
+        higher_is_better=True,
+        chance="the share of the most frequent class",
+        undefined="an item without a label, or a score that is NaN",
+        reference="common usage, without a single source",
+    ),
+    MetricInfo(
         name="cohen_kappa",
         class_name="CohenKappa",
         range=(-1.0, 1.0),

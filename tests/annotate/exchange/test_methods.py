@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from gazekit.annotate.exchange import export, import_
 from gazekit.annotate.exchange.trials import trials_of
 from gazekit.annotate.project import Project
-from gazekit.annotate.project.authors import SIMULATED, TAKEN_ALONG
+from gazekit.annotate.project.authors import SIMULATED, TRANSFERRED
 from gazekit.annotate.server.app import create_app
 from gazekit.annotate.session import AnnotationSession
 
@@ -91,7 +91,7 @@ def test_what_only_the_model_says_is_in_the_tables_as_predicted(project, tmp_pat
 
 
 def test_who_is_no_person_is_not_counted_as_one(project, tmp_path):
-    project.store.act({"op": "label.add", "name": "pen"}, TAKEN_ALONG)
+    project.store.act({"op": "label.add", "name": "pen"}, TRANSFERRED)
     project.store.act({"op": "fixation.label", "fixation": 1, "label": 1}, SIMULATED)
     text = (export(project, "fixations", tmp_path / "out") / "methods.md").read_text()
     assert "1 person annotated, and a simulated annotator; frames confirmed" in text

@@ -105,7 +105,7 @@ def test_what_cannot_be_a_project_is_told(toy, shared_data, tmp_path):
         Project.open(tmp_path)
     with pytest.raises(FileNotFoundError):
         Project.create(tmp_path / "p", tmp_path / "nowhere")
-    with pytest.raises(RecordingError, match="no recording that gazekit knows"):
+    with pytest.raises(RecordingError, match="unrecognised format"):
         Project.create(tmp_path / "p", tmp_path)
     with pytest.raises(RecordingError, match="without a scene video"):
         Project.create(

@@ -199,11 +199,13 @@ def test_help_is_shown(capsys):
     assert "recording=PATH" in capsys.readouterr().out
 
 
-def test_simulate_is_evaluate_of_a_run(tmp_path, monkeypatch):
+def test_simulate_of_a_folder_draws_the_curves_of_its_runs(tmp_path, monkeypatch):
     told = []
-    monkeypatch.setattr("gazekit.verbs.evaluate.main", lambda words: told.append(words) or 0)
-    assert main([f"simulate={tmp_path}", "+annotation.every=5"]) == 0
-    assert told == [[f"ckpt={tmp_path}", "+annotation.every=5"]]
+    monkeypatch.setattr(
+        "gazekit.verbs.annotate.learning_curves", lambda runs, given: told.append((runs, given)) or 0
+    )
+    assert main([f"simulate={tmp_path}", "run_dir=out", "every=5"]) == 0
+    assert told == [(tmp_path, {"run_dir": "out", "every": "5"})]
 
 
 @pytest.mark.slow
