@@ -97,7 +97,8 @@ class System(Predictor, LightningModule):
         raise ValueError(f"{type(self).__name__} has no ONNX form")
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        torch.manual_seed(_seed_of(self.seed, self.global_step, self.global_rank))
+        part = batch_idx % self.trainer.accumulate_grad_batches  # of the step
+        torch.manual_seed(_seed_of(self.seed, self.global_step, part, self.global_rank))
 
     def training_step(self, batch: Any, _: int) -> Tensor:
         return self._logged("train", batch)["loss"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -15,6 +15,27 @@ from gazekit.run.recipe import resolve
 __all__ = ["with_checkpoint"]
 
 FROM = "from_checkpoint"
+
+
+def _inert(node: Any, path: str, top: bool = True) -> Any:
+    """The node, if it holds nothing that Hydra would act on: no choice of other options, no interpolation.
+
+    Raises:
+        ValueError: it does.
+    """
+    if isinstance(node, Mapping):
+        if top and "defaults" in node:
+            raise ValueError(
+                f"ckpt={path}: its configuration chooses other options, which a checkpoint must not"
+            )
+        return {key: _inert(item, path, False) for key, item in node.items()}
+    if isinstance(node, list | tuple):
+        return [_inert(item, path, False) for item in node]
+    if isinstance(node, str) and "${" in node:
+        raise ValueError(
+            f"ckpt={path}: its configuration has the interpolation {node!r}, expected plain values"
+        )
+    return node
 
 
 def with_checkpoint(overrides: Sequence[str], options: bool = False) -> list[str]:
@@ -35,7 +56,7 @@ def with_checkpoint(overrides: Sequence[str], options: bool = False) -> list[str
     recipe, _, _ = read_checkpoint(path.strip("'\""))
     store, result = ConfigStore.instance(), list(overrides)
     for group in ("data", "metrics"):
-        store.store(group=group, name=FROM, node=recipe[group])
+        store.store(group=group, name=FROM, node=_inert(recipe[group], path))
         if group not in given:
             result.append(f"{group}={FROM}")
     if options:

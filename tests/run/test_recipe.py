@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from omegaconf import OmegaConf
+from shell import run_here
 
 from gazekit.base import Data, Predictor, System
 from gazekit.files import save_tensors
 from gazekit.metrics import NSS
 from gazekit.run.checkpoint import build, load_checkpoint, read_checkpoint
+from gazekit.run.compose import with_checkpoint
 from gazekit.run.recipe import make, plain, resolve, targets_in
 
 FACTS = {
@@ -207,3 +209,20 @@ def test_plain_values_only():
     with pytest.raises(ValueError, match=r"settings\.b must be a plain value"):
         plain({"b": Path("x")})
     assert targets_in({"_target_": "a.B", "x": {"_target_": "c.D"}}) == ["a.B", "c.D"]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"name": "${oc.env:HOME}"}, "interpolation"),
+        ({"options": [{"x": "${hydra:runtime.cwd}"}]}, "interpolation"),
+        ({"defaults": [{"override /hydra/launcher": "basic"}]}, "chooses other options"),
+    ],
+)
+def test_the_configuration_of_a_checkpoint_is_inert(data, message, tmp_path):
+    path = checkpoint(tmp_path / "a.ckpt", data=data)
+    with pytest.raises(ValueError, match=message):
+        with_checkpoint([f"ckpt={path}"])
+    done = run_here("evaluate", f"ckpt={path}", cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
