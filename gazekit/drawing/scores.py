@@ -60,7 +60,7 @@ class _Style(NamedTuple):
 
 def title_of(metric: str) -> str:
     """Metric name in words, in lines of about 1.8 inches at 9 points."""
-    title = _TITLES.get(metric, metric.replace("_", " "))
+    title = _TITLES.get(metric, metric.replace("_", " ").replace(".", ": "))
     parts = title.replace(" (", "\n(").split("\n") if len(title) > 25 else [title]
     return "\n".join(line for part in parts for line in textwrap.wrap(part, 25))
 
