@@ -7,6 +7,7 @@ import ast
 from difflib import get_close_matches
 from importlib.resources import files
 
+from gazekit import backbones
 from gazekit.datasets import NAMES, info
 
 __all__ = ["LISTS", "facts", "lines", "main"]
@@ -40,7 +41,9 @@ def lines(what: str) -> list[str]:
     if what == "kernels":
         return _columns(_kernels())
     group = {"datasets": "data"}.get(what, what.removesuffix("s"))
-    titles = {name: info(name).title for name in NAMES}
+    titles = {name: info(name).title for name in NAMES} if what == "datasets" else {}
+    if what == "backbones":
+        titles = {name: f"{card.title} ({card.licence})" for name, card in backbones.INFO.items()}
     return _columns([(name, titles.get(name, text)) for name, text in _configs(group)])
 
 
