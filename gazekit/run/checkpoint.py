@@ -71,6 +71,8 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]
         FileNotFoundError: no such file. ValueError: no checkpoint of gazekit.
     """
     path = Path(path)
+    if path.is_dir():
+        raise FileNotFoundError(f"ckpt={path} is a folder: name a file in it, such as best.ckpt or last.ckpt")
     if not path.is_file():
         raise FileNotFoundError(
             f"ckpt={path} does not exist; a run folder of fit holds best.ckpt and last.ckpt"

@@ -18,7 +18,7 @@ from gazekit.base import Data, System
 from gazekit.base.scores import Table
 from gazekit.run.checkpoint import build, load_checkpoint, read_checkpoint, recipe_of
 from gazekit.run.recipe import make, targets_in, trusted
-from gazekit.run.reporting import report_on
+from gazekit.run.reporting import metrics_of, report_on
 
 __all__ = ["fit", "prepared"]
 
@@ -71,6 +71,7 @@ def prepared(cfg: DictConfig) -> tuple[Data, System]:
                 f"{group} is not chosen: name an experiment with +experiment=NAME (see gazekit list experiments), "
                 f"or give {group}=NAME"
             )
+    metrics_of(cfg, _trust(cfg))  # what is wrong with them is told before the training
     data: Data = make(cfg.data, Data, "data", _trust(cfg))
     data.prepare_data()
     data.setup()

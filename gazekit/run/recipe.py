@@ -130,7 +130,10 @@ def call(cls: type, where: str, **arguments: Any) -> Any:
     ]
     if missing:
         raise ValueError(f"{where}.{missing[0]} is missing: {cls.__name__} needs it")
-    return cls(**arguments)
+    try:
+        return cls(**arguments)
+    except TypeError as error:
+        raise ValueError(f"{where}: {cls.__name__} cannot be made with these settings: {error}") from error
 
 
 def targets_in(config: Any) -> list[str]:

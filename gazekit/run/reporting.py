@@ -13,7 +13,24 @@ from gazekit.base.scores import Comparison, Settings, Table
 from gazekit.report.write import write_report
 from gazekit.run.recipe import make
 
-__all__ = ["report_on"]
+__all__ = ["metrics_of", "report_on"]
+
+
+def metrics_of(cfg: DictConfig, trust: Sequence[str]) -> dict[str, Metric | Comparison]:
+    """The configured metrics by column.
+
+    Raises:
+        ValueError: a class that is no metric, or one without an interval.
+    """
+    made = {}
+    for name, config in cfg.metrics.scores.items():
+        made[name] = make(config, (Metric, Comparison), f"metrics.scores.{name}", trust)
+        if isinstance(made[name], Metric) and not hasattr(type(made[name]), "interval"):
+            raise ValueError(
+                f"metrics.scores.{name}: {type(made[name]).__name__} has no interval(); derive it from "
+                "gazekit.metrics.item_metric.ItemMetric, which keeps the items"
+            )
+    return made
 
 
 def report_on(
@@ -31,11 +48,7 @@ def report_on(
         trust: classes outside gazekit that the configuration may name.
         notes, training: see `write_report`.
     """
-    chosen = cfg.metrics
-    metrics = {
-        name: make(config, (Metric, Comparison), f"metrics.scores.{name}", trust)
-        for name, config in chosen.scores.items()
-    }
+    chosen, metrics = cfg.metrics, metrics_of(cfg, trust)
     if chosen.get("on"):
         data = make(chosen.on, Data, "metrics.on", trust)
         data.trained_with = system.facts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -48,6 +49,9 @@ def _reported(verb: str, task: Callable[[], object]) -> None:
     from hydra.errors import InstantiationException
     from omegaconf.errors import MissingMandatoryValue
 
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":  # for those who look for a mistake in their own code
+        task()
+        return
     try:
         task()
     except MissingMandatoryValue as error:

@@ -127,3 +127,27 @@ def test_own_scanpath_model_beside_ours(project):
     assert rows["nearest"]["information_gain_bits"]["value"] > 0.05
     assert "multimatch.position" in rows["nearest"]
     assert "| nearest " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("model.dropout=high", "model: Model cannot be made with these settings"),
+        ("data.split=dev", "no items in the part 'dev'"),
+        (
+            "+metrics.scores.plain={_target_: no_interval.Plain}",
+            "metrics.scores.plain: Plain has no interval()",
+        ),
+        ("+model.width=3", "model.width is unknown: Model has dropout"),
+        ("name=most frequent", "is the name of another row"),
+    ],
+)
+def test_mistakes_are_told_before_training(project, change, message):
+    (project / "no_interval.py").write_text(
+        "from torchmetrics import MeanMetric\n\n\nclass Plain(MeanMetric):\n    pass\n"
+    )
+    args = ("fit", "--config-dir", "conf", "+experiment=mine", "trust=mine.Model", "run_dir=wrong", change)
+    done = gazekit(*args, cwd=project, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
