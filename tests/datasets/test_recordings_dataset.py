@@ -336,10 +336,10 @@ def test_batches_with_crops_of_the_pictures(tmp_path):
 def test_a_lab_fits_a_model_on_its_own_recordings(tmp_path):
     root, _ = write_study(tmp_path / "study", pictures=7, observers=2)
     net = [
-        f"model.net.{k}"
+        f"model.{k}"
         for k in ("width=24", "hidden=24", "encoder_layers=1", "decoder_layers=1", "relation_bias=8")
     ]
-    steps = ["pairwise_steps=2", "trainer.max_steps=2", "trainer.val_check_interval=1"]
+    steps = ["metrics.baselines.pairwise.steps=2", "trainer.max_steps=2", "trainer.val_check_interval=1"]
     data = ["data=recordings", f"data.root={root}", "data.options.fixations=ivt", "data.crop_size=[32,32]"]
     scores = ["metrics=objects", "metrics.samples=1", "metrics.resamples=20"]
     args = ["+experiment=oat", *data, *net, *steps, *scores, "run_dir=run"]

@@ -187,7 +187,7 @@ def test_a_model_runs_and_its_memory_does_not_grow(tiny, monkeypatch):
     monkeypatch.setattr(tiny, "_new_session", lambda *told: sessions.append(begun(*told)) or sessions[-1])
     video = Video(24)
     masks, sure = [], []
-    look = tiny._look
+    look = tiny._segment
 
     def looked(session, picture, index):
         found = look(session, picture, index)
@@ -206,7 +206,7 @@ def test_a_model_runs_and_its_memory_does_not_grow(tiny, monkeypatch):
         )
         return found
 
-    monkeypatch.setattr(tiny, "_look", looked)
+    monkeypatch.setattr(tiny, "_segment", looked)
     for one in tiny(video, 0, [[16, 12, 48, 36], [60, 20, 120, 90]], 24):
         alive = one.confidence > 0
         assert (one.boxes[alive, :2] >= 0).all() and (one.boxes[alive, 2:] <= SIZE[::-1]).all()

@@ -55,7 +55,7 @@ def test_it_is_trained_kept_and_grown(folder, tmp_path, quick):
     job = Job(Worker("training"))
     model = Model(tmp_path / "checkpoints", initial_detector=initial_detectors.checked_detector(str(began)))
     assert model.wants_detector(truth(range(6)))
-    assert model.train_detector(truth(range(6)), 2, picture, job) == "The detector has learnt."
+    assert model.train_detector(truth(range(6)), 2, picture, job) == "The detector was trained."
     told, _ = model.learn(truth(range(6)), 2, [], picture, job)
     assert told.startswith("Learnt") and isinstance(model.detector, TransformersDetector)
     said = model.predict(3, picture)
@@ -68,7 +68,7 @@ def test_it_is_trained_kept_and_grown(folder, tmp_path, quick):
     np.testing.assert_array_equal(same.score, said.score)
     assert not again.wants_detector(truth(range(7)))
     assert again.wants_detector(truth(range(7), (0, 2)))  # a new label is learnt by what is there
-    assert again.train_detector(truth(range(7), (0, 2)), 3, picture, job) == "The detector has learnt."
+    assert again.train_detector(truth(range(7), (0, 2)), 3, picture, job) == "The detector was trained."
     again.learn(truth(range(7), (0, 2)), 3, [], picture, job)
     assert again.detector.labels == ("label 1", "label 2", "label 3") and again.version == 2
 
