@@ -84,7 +84,10 @@ def same_end(project: Path, tag: str, number: int, *more: str) -> None:
         assert torch.allclose(a[key], b[key], atol=1e-6), key
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+SLOW_SIGTERM = pytest.param(signal.SIGTERM, id="sigterm", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, id="ctrl-c"), SLOW_SIGTERM])
 def test_an_interrupted_run_reports_and_resumes_exactly(project, number):
     same_end(project, number.name, number)
 
