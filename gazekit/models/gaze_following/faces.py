@@ -65,7 +65,10 @@ class FaceFinder:
         found = [self._at(picture, side / longer) for side in sides]
         boxes, landmarks, score = (np.concatenate(parts) for parts in zip(*found, strict=True))
         keep = batched_nms(
-            torch.from_numpy(boxes), torch.from_numpy(score), torch.zeros(len(score), dtype=torch.long), MAX_IOU
+            torch.from_numpy(boxes),
+            torch.from_numpy(score),
+            torch.zeros(len(score), dtype=torch.long),
+            MAX_IOU,
         ).numpy()
         return Faces(boxes[keep], landmarks[keep], score[keep])
 

@@ -56,7 +56,9 @@ def heads_of_faces(faces: Faces) -> Heads:
     """Head boxes around faces; they are larger by `GROWN`."""
     low, high = faces.boxes_px[:, :2], faces.boxes_px[:, 2:]
     width, height = (high - low).T
-    turned = np.clip((faces.landmarks_px[:, 2, 0] - (low + high)[:, 0] / 2) / np.maximum(width / 2, 1e-9), -1, 1)
+    turned = np.clip(
+        (faces.landmarks_px[:, 2, 0] - (low + high)[:, 0] / 2) / np.maximum(width / 2, 1e-9), -1, 1
+    )
     boxes = np.stack(
         [
             low[:, 0] - width * (GROWN["sides"] + GROWN["behind"] * np.maximum(turned, 0)),
@@ -126,10 +128,14 @@ class HeadsFile:
         """
         names = list(names)
         if "" in self.rows and len(names) > 1:
-            raise DataError(f"{self.path}: a column `picture` must say which of {len(names)} pictures a head is in")
+            raise DataError(
+                f"{self.path}: a column `picture` must say which of {len(names)} pictures a head is in"
+            )
         if not any(key in self.rows for name in names for key in (name, Path(name).stem, "")):
             known = ", ".join(list(self.rows)[:3])
-            raise DataError(f"{self.path}: no line is of {', '.join(names[:3])}; the file has heads in {known}")
+            raise DataError(
+                f"{self.path}: no line is of {', '.join(names[:3])}; the file has heads in {known}"
+            )
 
 
 def _files(path: Path) -> list[Path]:
