@@ -67,7 +67,7 @@ def test_a_mirrored_face_looks_the_mirrored_way(head_direction, seen):
 
 
 def test_faces_look_where_they_are_seen_to_look(head_direction, seen):
-    """By eye: the man to the right at the screen, the girl to the left at her book, the man at the table to the right."""
+    """By eye: the man to the right at the screen, the girl to the left at her book, the man at table to the right."""
     by_picture = [head_direction.directions([picture], [faces]) for picture, faces in seen]
     man, girl = by_picture[0], by_picture[2][0]
     assert (man[:, 0] > 0.6).any()
