@@ -14,14 +14,15 @@ An item is a picture with all of its people, so that a model encodes each pictur
     size_px       [P, 2] width and height of the picture before it was stretched
     group         [P] what the picture belongs to (the picture itself, or its video)
 
-Generated pictures add `target_mask` [P, H, W] bool. Positions are fractions of the picture, with the origin in the upper left corner.
+Generated pictures add `target_mask` [P, H, W] bool. Positions are fractions of the picture, with the origin
+in the upper left corner.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,12 @@ class Person:
     track: str = ""
 
     def __post_init__(self) -> None:
-        for name, shape in (("head_px", (4,)), ("points_norm", (-1, 2)), ("eye_norm", (2,)), ("direction_xy", (2,))):
+        for name, shape in (
+            ("head_px", (4,)),
+            ("points_norm", (-1, 2)),
+            ("eye_norm", (2,)),
+            ("direction_xy", (2,)),
+        ):
             object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64).reshape(shape))
         x_min, y_min, x_max, y_max = self.head_px
         if not (x_max > x_min and y_max > y_min):
@@ -105,8 +111,34 @@ class GazeDataset:
     skipped: tuple[str, ...] = ()
     filtered: Mapping[str, int] = field(default_factory=dict)
 
+    def fingerprint(self) -> dict[str, float | int | str]:
+        """Counts, moments and a digest that change when a person is dropped, moved or exchanged, but not with pixels."""
+        pictures = [picture for part in self.parts.values() for picture in part]
+        people = [person for picture in pictures for person in picture.people]
+        heads = np.array([person.head_px for person in people]).reshape(-1, 4)
+        points = np.concatenate([person.points_norm for person in people] or [np.zeros((0, 2))])
+        digest = hashlib.sha256()
+        for values in (heads, points, np.array([len(person.points_norm) for person in people])):
+            digest.update(np.ascontiguousarray(np.round(values, 4) + 0.0, dtype="<f8").tobytes())
+        names = [(part, picture.name, picture.size_px) for part in self.parts for picture in self.parts[part]]
+        digest.update(repr([(part, name, tuple(map(int, size))) for part, name, size in names]).encode())
+        digest.update(repr([len(picture.people) for picture in pictures]).encode())
+        mean = points.mean(0) if len(points) else np.full(2, np.nan)
+        return {
+            **{f"pictures_{part}": len(pictures) for part, pictures in self.parts.items()},
+            "people": len(people),
+            "inside": sum(person.inside for person in people),
+            "outside": sum(not person.inside for person in people),
+            "points": len(points),
+            "mean_gaze_x": float(mean[0]),
+            "mean_gaze_y": float(mean[1]),
+            "digest": digest.hexdigest()[:16],
+        }
 
-def batch_of(pictures: Sequence[GazePicture], size_px: tuple[int, int], group: Sequence[int]) -> dict[str, Any]:
+
+def batch_of(
+    pictures: Sequence[GazePicture], size_px: tuple[int, int], group: Sequence[int]
+) -> dict[str, Any]:
     """The batch of these pictures; see the module.
 
     Args:
@@ -128,7 +160,11 @@ def batch_of(pictures: Sequence[GazePicture], size_px: tuple[int, int], group: S
     for k, (name, width) in enumerate(rows.items()):
         batch[name] = torch.tensor(np.array([row[k] for row in placed]), dtype=torch.float32).view(-1, width)
     if all(picture.masks is not None for picture in pictures):
-        masks = [stretched(mask[..., None], size_px)[0] > 0 for p in pictures for mask in p.masks().astype(np.uint8)]
+        masks = [
+            stretched(mask[..., None], size_px)[0] > 0
+            for p in pictures
+            for mask in p.masks().astype(np.uint8)
+        ]
         batch["target_mask"] = torch.stack(masks) if masks else torch.zeros(0, *size_px, dtype=torch.bool)
     return batch
 
@@ -151,7 +187,9 @@ def stretched(image: np.ndarray, size_px: tuple[int, int]) -> Tensor:
     height, width = size_px
     if image.shape[:2] != (height, width):
         smaller = height * width < image.shape[0] * image.shape[1]
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+        image = cv2.resize(
+            image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+        )
     return torch.from_numpy(np.ascontiguousarray(image.reshape(height, width, -1).transpose(2, 0, 1)))
 
 
