@@ -28,7 +28,9 @@ def draw_scene(scene: Scene, height_px: int) -> np.ndarray:
     draw = np.random.default_rng([scene.seed, 1])
     width_px = round(height_px * scene.aspect)
     image, wall = _room(draw, height_px, width_px)
-    behind = (draw.random(len(scene.things)) < 0.7) & [not _before_a_body(t, scene.heads) for t in scene.things]
+    behind = (draw.random(len(scene.things)) < 0.7) & [
+        not _before_a_body(t, scene.heads) for t in scene.things
+    ]
     for thing, is_behind in zip(scene.things, behind, strict=True):
         thing.colour = _thing_colour(draw, wall, thing.salient)
         if is_behind:
@@ -54,7 +56,15 @@ def target_masks(scene: Scene, height_px: int) -> np.ndarray:
             _fill_thing(mask, scene.things[head.target], height_px, 1)
         elif head.target >= 0:
             other = scene.heads[head.target - len(scene.things)]
-            cv2.circle(mask, _fixed(other.xy * height_px), round(other.radius * height_px * 2**_SUBPIXEL), 1, -1, cv2.LINE_8, _SUBPIXEL)
+            cv2.circle(
+                mask,
+                _fixed(other.xy * height_px),
+                round(other.radius * height_px * 2**_SUBPIXEL),
+                1,
+                -1,
+                cv2.LINE_8,
+                _SUBPIXEL,
+            )
     return masks.astype(bool)
 
 
@@ -68,7 +78,9 @@ def _room(draw: np.random.Generator, height: int, width: int) -> tuple[np.ndarra
     for _ in range(draw.integers(0, 4)):  # pictures on the wall, furniture: nothing that anybody looks at
         x, y = draw.integers(0, width), draw.integers(0, edge)
         colour = (image[y, x] * draw.uniform(0.85, 1.1)).tolist()
-        cv2.rectangle(image, (x, y), (x + int(draw.integers(10, 60)), y + int(draw.integers(10, 60))), colour, -1)
+        cv2.rectangle(
+            image, (x, y), (x + int(draw.integers(10, 60)), y + int(draw.integers(10, 60))), colour, -1
+        )
     return image, wall
 
 
@@ -101,7 +113,18 @@ def _outline(thing: Thing) -> np.ndarray | None:
     if thing.kind == 3:
         return ring(turns(10, -np.pi / 2), np.where(np.arange(10) % 2, 0.25, 0.5))
     if thing.kind == 4:  # a bottle
-        return np.array([[-0.09, -0.5], [0.09, -0.5], [0.09, -0.2], [0.22, -0.05], [0.22, 0.5], [-0.22, 0.5], [-0.22, -0.05], [-0.09, -0.2]])
+        return np.array(
+            [
+                [-0.09, -0.5],
+                [0.09, -0.5],
+                [0.09, -0.2],
+                [0.22, -0.05],
+                [0.22, 0.5],
+                [-0.22, 0.5],
+                [-0.22, -0.05],
+                [-0.09, -0.2],
+            ]
+        )
     return np.array([[-0.5, -0.28], [0.5, -0.28], [0.5, 0.28], [-0.5, 0.28]])  # a book
 
 
@@ -129,7 +152,10 @@ def _draw_body(image: np.ndarray, head: Head, height_px: int) -> None:
     draw = np.random.default_rng([head.look, 1])
     colour = 0.75 * draw.uniform(30, 220, 3) + 0.25 * 120
     r, (x, y) = head.radius, head.xy
-    outline = np.array([[-0.35, 0.8], [0.35, 0.8], [1.5, 1.6], [1.8, 15], [-1.8, 15], [-1.5, 1.6]]) * r + [x, y]
+    outline = np.array([[-0.35, 0.8], [0.35, 0.8], [1.5, 1.6], [1.8, 15], [-1.8, 15], [-1.5, 1.6]]) * r + [
+        x,
+        y,
+    ]
     corners = np.round(outline * height_px * 2**_SUBPIXEL).astype(np.int32)
     cv2.fillPoly(image, [corners], tuple(colour.tolist()), cv2.LINE_AA, _SUBPIXEL)
 
@@ -172,7 +198,9 @@ def _draw_head(image: np.ndarray, head: Head, height_px: int) -> None:
         eye /= np.linalg.norm(eye)
         cap(eye, 15, np.array([25.0, 25, 30]) if hidden else np.array([250.0, 250, 250]))
         if not hidden:
-            cap(eye + 0.55 * (gaze - forward) + 0.1 * (gaze - (gaze @ eye) * eye), 8, np.array([10.0, 10, 15]))
+            cap(
+                eye + 0.55 * (gaze - forward) + 0.1 * (gaze - (gaze @ eye) * eye), 8, np.array([10.0, 10, 15])
+            )
     shade = 0.72 + 0.28 * np.clip(normal @ np.array([-0.3, -0.7, 0.65]), 0, 1)[..., None]
     cover = np.clip((1 - flat) / soft + 0.5, 0, 1)[..., None]
     part = image[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1]
@@ -183,12 +211,19 @@ def _draw_head(image: np.ndarray, head: Head, height_px: int) -> None:
 
 
 def _draw_nose(
-    image: np.ndarray, centre: np.ndarray, radius: float, base: np.ndarray, forward: np.ndarray, skin: np.ndarray
+    image: np.ndarray,
+    centre: np.ndarray,
+    radius: float,
+    base: np.ndarray,
+    forward: np.ndarray,
+    skin: np.ndarray,
 ) -> None:
     tip = centre + radius * (base + 0.27 * forward[:2])
     across = np.array([-forward[1], forward[0]])
     across = across / (np.linalg.norm(across) + 1e-9) * 0.14
-    corners = np.array([centre + radius * (0.93 * base + across), tip, centre + radius * (0.93 * base - across)])
+    corners = np.array(
+        [centre + radius * (0.93 * base + across), tip, centre + radius * (0.93 * base - across)]
+    )
     fixed = np.round(corners * 2**_SUBPIXEL).astype(np.int32)
     cv2.fillPoly(image, [fixed], tuple((0.82 * skin).tolist()), cv2.LINE_AA, _SUBPIXEL)
 

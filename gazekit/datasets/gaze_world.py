@@ -15,7 +15,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["EYE_SD_DEG", "GRID", "HEAD_SD_DEG", "OUTSIDE", "Head", "Scene", "Thing", "posterior", "sample_scene"]
+__all__ = [
+    "EYE_SD_DEG",
+    "GRID",
+    "HEAD_SD_DEG",
+    "Head",
+    "Scene",
+    "Thing",
+    "direct",
+    "posterior",
+    "sample_scene",
+]
 
 HEAD_SD_DEG, EYE_SD_DEG = 8.0, 4.0  # of the drawn direction round the true one, in the picture's plane
 OUTSIDE = 0.3  # share of gazes that leave the frame
@@ -98,7 +108,7 @@ def sample_scene(seed: int) -> Scene:
     things = _things(draw, aspect, heads)
     scene = Scene(aspect, things, heads, seed)
     for k in range(len(heads)):
-        _look(draw, scene, k)
+        direct(draw, scene, k)
     return scene
 
 
@@ -112,7 +122,20 @@ def _people(draw: np.random.Generator, aspect: float) -> list[Head]:
         xy = np.array([draw.uniform(0.7 * radius, aspect - 0.7 * radius), draw.uniform(1.2 * radius, 0.78)])
         if all(np.linalg.norm(xy - h.xy) > 1.6 * (radius + h.radius) for h in heads):
             nowhere = np.array([np.nan, np.nan])
-            heads.append(Head(xy, radius, -1, nowhere, 0, 0, 0, draw.uniform(-0.45, 0.8), True, int(draw.integers(1 << 30))))
+            heads.append(
+                Head(
+                    xy,
+                    radius,
+                    -1,
+                    nowhere,
+                    0,
+                    0,
+                    0,
+                    draw.uniform(-0.45, 0.8),
+                    True,
+                    int(draw.integers(1 << 30)),
+                )
+            )
     return heads
 
 
@@ -121,7 +144,9 @@ def _things(draw: np.random.Generator, aspect: float, heads: list[Head]) -> list
     for _ in range(draw.integers(4, 8)):
         for _ in range(20):
             size = draw.uniform(0.1, 0.19)
-            xy = np.array([draw.uniform(0.4 * size, aspect - 0.4 * size), draw.uniform(0.4 * size, 1 - 0.4 * size)])
+            xy = np.array(
+                [draw.uniform(0.4 * size, aspect - 0.4 * size), draw.uniform(0.4 * size, 1 - 0.4 * size)]
+            )
             free = all(np.linalg.norm(xy - t.xy) > 0.75 * (size + t.size) for t in things)
             if free and all(np.linalg.norm(xy - h.xy) > 1.15 * h.radius + 0.5 * size for h in heads):
                 things.append(Thing(xy, size, int(draw.integers(6)), np.zeros(3), bool(draw.random() < 0.5)))
@@ -129,7 +154,7 @@ def _things(draw: np.random.Generator, aspect: float, heads: list[Head]) -> list
     return things
 
 
-def _look(draw: np.random.Generator, scene: Scene, k: int) -> None:
+def direct(draw: np.random.Generator, scene: Scene, k: int) -> None:
     """Choose what person k looks at, and how it is drawn."""
     head = scene.heads[k]
     xy, size, weight = scene.places()
