@@ -42,7 +42,8 @@ def _rounded(start: Tensor, end: Tensor, cells: int) -> Tensor:
     first, last = ((edge * cells).round().clamp(0, cells)[:, None] for edge in (start, end))
     middle = ((start + end) / 2 * cells).floor().clamp(0, cells - 1)[:, None]
     index = torch.arange(cells, device=start.device)
-    return torch.where(last > first, (first <= index) & (index < last), index == middle)
+    empty = last <= first
+    return (first <= index) & (index < last) | empty & (index == middle)
 
 
 def _touched(start: Tensor, end: Tensor, side_px: int, patch_px: int) -> Tensor:

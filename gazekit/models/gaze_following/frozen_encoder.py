@@ -59,7 +59,9 @@ class FrozenEncoder:
     @torch.no_grad()
     def __call__(self, image: Tensor) -> Encoding:
         """Of pictures [B, 3, H, W], on their device; see `GazeNet.encode`."""
-        return self.module.to(image.device)(image)
+        if self.module.mask_token.device != image.device:
+            self.module.to(image.device)
+        return self.module(image)
 
 
 def _of_checkpoint(path: Path, backbone: str | Mapping[str, Any]) -> dict[str, Tensor] | None:
