@@ -104,15 +104,17 @@ class GazeDataset:
         parts: part name to its pictures.
         skipped: a message per record that was left out with `on_bad_record="skip"`.
         filtered: documented rule of the loader -> number of people that it removed.
+        repaired: documented rule of the loader -> number of people that it corrected and kept.
     """
 
     name: str
     parts: Mapping[str, Sequence[GazePicture]]
     skipped: tuple[str, ...] = ()
     filtered: Mapping[str, int] = field(default_factory=dict)
+    repaired: Mapping[str, int] = field(default_factory=dict)
 
     def fingerprint(self) -> dict[str, float | int | str]:
-        """Counts, moments and a digest that change when a person is dropped, moved or exchanged, but not with pixels."""
+        """Counts, moments and a digest that change when a person is dropped, moved or exchanged; blind to pixels."""
         pictures = [picture for part in self.parts.values() for picture in part]
         people = [person for picture in pictures for person in picture.people]
         heads = np.array([person.head_px for person in people]).reshape(-1, 4)
