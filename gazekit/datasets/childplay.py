@@ -87,8 +87,9 @@ def load(
     root = find_root(root, INFO)
     bad = BadRecords(on_bad_record)
     filtered: Counter[str] = Counter()
+    repaired: Counter[str] = Counter()
     parts = {
-        part: tuple(_pictures(root, part, who, 1 if part == "test" else every, bad, filtered))
+        part: tuple(_pictures(root, part, who, 1 if part == "test" else every, bad, filtered, repaired))
         for part in PARTS
     }
     if not any(parts.values()):
