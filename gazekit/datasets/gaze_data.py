@@ -6,6 +6,7 @@ An item is a picture with all of its people (`gaze_targets`), so that a model en
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ class GazeData(Data):
     ) -> dict[str, Any]:
         pictures = [self.pictures[i] for i in index]
         if generator is not None:
-            pictures = [augmented(picture, self.augment, generator) for picture in pictures]
+            pictures = [augmented(replace(p, masks=None), self.augment, generator) for p in pictures]
         return batch_of(pictures, size_px, self._group[list(index)].tolist())
 
     def facts(self) -> dict[str, Any]:

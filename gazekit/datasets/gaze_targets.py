@@ -11,6 +11,7 @@ An item is a picture with all of its people, so that a model encodes each pictur
     labels        [P] 1: the target is in the frame, 0: it is not
     direction_xy  [P, 2] unit vector from the eyes to the target in the picture's plane (pixels, y down), also out of
                   frame where it is known; else NaN
+    pose_xy       [P, 2] unit vector of the head's direction in the picture's plane, NaN if it was not estimated
     size_px       [P, 2] width and height of the picture before it was stretched
     group         [P] what the picture belongs to (the picture itself, or its video)
 
@@ -45,6 +46,7 @@ class Person:
         eye_norm: [2] position of the eyes; NaN if it is not known.
         direction_xy: [2] of the gaze in the picture's plane (pixels, y down), any length; NaN if it is not known. In
             frame it may be left out: it follows from eyes and target.
+        pose_xy: direction of the head in the picture's plane, as an estimator of head pose says it; NaN if there was none.
         track: name of the person in a video.
     Raises:
         ValueError: a head without area, a point outside [0, 1], a person inside without points or outside with some.
@@ -55,6 +57,7 @@ class Person:
     inside: bool = True
     eye_norm: np.ndarray = NOWHERE
     direction_xy: np.ndarray = NOWHERE
+    pose_xy: np.ndarray = NOWHERE
     track: str = ""
 
     def __post_init__(self) -> None:
@@ -63,6 +66,7 @@ class Person:
             ("points_norm", (-1, 2)),
             ("eye_norm", (2,)),
             ("direction_xy", (2,)),
+            ("pose_xy", (2,)),
         ):
             object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64).reshape(shape))
         x_min, y_min, x_max, y_max = self.head_px
@@ -172,7 +176,7 @@ def batch_of(
         "size_px": torch.tensor([picture.size_px for _, picture, _ in people], dtype=torch.long).view(-1, 2),
         "group": torch.tensor([group[k] for k, _, _ in people], dtype=torch.long),
     }
-    rows = {"head_norm": 4, "eye_norm": 2, "point_norm": 2, "direction_xy": 2}
+    rows = {"head_norm": 4, "eye_norm": 2, "point_norm": 2, "direction_xy": 2, "pose_xy": 2}
     placed = [_placed(person, picture.size_px) for _, picture, person in people]
     for k, (name, width) in enumerate(rows.items()):
         batch[name] = torch.tensor(np.array([row[k] for row in placed]), dtype=torch.float32).view(-1, width)
@@ -193,8 +197,12 @@ def _placed(person: Person, size_px: tuple[int, int]) -> tuple[np.ndarray, ...]:
     eye = np.where(np.isnan(person.eye_norm), centre, person.eye_norm)
     point = person.points_norm.mean(0) if person.inside else np.array(NOWHERE)
     way = (point - eye) * size if np.isnan(person.direction_xy).any() else person.direction_xy
+    return head, eye, point, _unit(way), _unit(person.pose_xy)
+
+
+def _unit(way: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(way)
-    return head, eye, point, way / length if length > 0 else np.array(NOWHERE)
+    return way / length if length > 0 else np.array(NOWHERE)
 
 
 def stretched(image: np.ndarray, size_px: tuple[int, int]) -> Tensor:
@@ -223,6 +231,7 @@ def mirrored(picture: GazePicture) -> GazePicture:
                 points_norm=person.points_norm * [-1, 1] + [1, 0],
                 eye_norm=person.eye_norm * [-1, 1] + [1, 0],
                 direction_xy=person.direction_xy * [-1, 1],
+                pose_xy=person.pose_xy * [-1, 1],
             )
         )
     masks = None if picture.masks is None else lambda: picture.masks()[..., ::-1]
