@@ -186,6 +186,7 @@ def _moved(
                 ),  # the border, give or take a rounding error
                 eye_norm=placed(person.eye_norm),
                 direction_xy=person.direction_xy @ matrix[:, :2].T,
+                pose_xy=person.pose_xy @ matrix[:, :2].T,
             )
         )
     masks = None

@@ -37,7 +37,7 @@ def scene():
     size = np.array([W, H])
     first = Person([90, 70, 130, 115], [TARGETS["red"] / size], eye_norm=EYES["blue"] / size)
     second = Person([150, 60, 180, 90], [TARGETS["green"] / size])
-    third = Person([200, 100, 230, 140], inside=False, direction_xy=[1.0, 2.0])
+    third = Person([200, 100, 230, 140], inside=False, direction_xy=[1.0, 2.0], pose_xy=[1.0, 2.0])
     return GazePicture("scene", (W, H), (first, second, third), lambda: image, masks=lambda: masks)
 
 
@@ -114,6 +114,7 @@ def test_heads_stay_round_the_eyes_and_directions_turn_with_the_picture(name):
         generator = torch.Generator().manual_seed(seed)
         batch = batch_of([CHANGES[name](with_helper, generator)], (64, 64), [0])
         assert torch.allclose(batch["direction_xy"][3], batch["direction_xy"][2], atol=1e-3)
+        assert torch.allclose(batch["pose_xy"][2], batch["direction_xy"][2], atol=1e-3)
 
 
 def test_a_crop_keeps_heads_and_targets_and_reaches_every_size():
