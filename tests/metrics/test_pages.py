@@ -64,4 +64,4 @@ def test_numbers_of_the_page_on_gaze(repo_root: Path) -> None:
                 digits = len(said[0].partition(".")[2])
                 assert [f"{value:.{digits}f}" for value in found.tolist()] == said, line
                 checked += 1
-    assert checked >= 8
+    assert checked >= 7
