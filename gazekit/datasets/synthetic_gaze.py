@@ -204,7 +204,9 @@ class IdealObserver(Predictor):
 
 
 _APART = np.subtract.outer(np.arange(GRID), np.arange(GRID))
-_BLUR = np.exp(-(_APART**2) / 18) * (np.abs(_APART) <= 9)  # the Gaussian of target maps: sigma 3, cut at 9 cells
+_BLUR = np.exp(-(_APART**2) / 18) * (
+    np.abs(_APART) <= 9
+)  # the Gaussian of target maps: sigma 3, cut at 9 cells
 
 
 class _Pictures(Sequence):

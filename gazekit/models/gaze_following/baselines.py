@@ -21,7 +21,9 @@ MOST = 4000  # people that a baseline learns from
 class Centre(Predictor):
     """Everybody looks at the centre of the picture."""
 
-    def predict(self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1) -> dict[str, Any]:
+    def predict(
+        self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1
+    ) -> dict[str, Any]:
         point = torch.full((len(batch["picture"]), 2), 0.5)
         return _said(batch, target_heatmap(point), point, torch.full((len(point),), 0.5))
 
@@ -41,11 +43,15 @@ class MeanMap(Predictor):
             self.heatmap.copy_(target_heatmap(torch.tensor(np.array(points), dtype=torch.float32)).mean(0))
         self.inside.fill_(len(points) / max(1, len(people)))
 
-    def predict(self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1) -> dict[str, Any]:
+    def predict(
+        self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1
+    ) -> dict[str, Any]:
         many = len(batch["picture"])
         best = int(self.heatmap.argmax())
         point = torch.tensor([best % SIDE, best // SIDE]) / SIDE
-        return _said(batch, self.heatmap.expand(many, -1, -1), point.expand(many, -1), self.inside.expand(many))
+        return _said(
+            batch, self.heatmap.expand(many, -1, -1), point.expand(many, -1), self.inside.expand(many)
+        )
 
 
 class Cone(Predictor):
@@ -59,7 +65,8 @@ class Cone(Predictor):
     """
 
     reasons: Mapping[str, str] = dict.fromkeys(
-        ("predicted_norm", "heatmap", "scores", "predicted_direction_xy"), "the pose of this head is not known"
+        ("predicted_norm", "heatmap", "scores", "predicted_direction_xy"),
+        "the pose of this head is not known",
     )
 
     def __init__(self, facts: Mapping[str, Any] | None = None) -> None:
@@ -82,7 +89,9 @@ class Cone(Predictor):
             log = np.log(distances)
             self.log_distance.copy_(torch.tensor([np.median(log), max(0.05, log.std())]))
 
-    def predict(self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1) -> dict[str, Any]:
+    def predict(
+        self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1
+    ) -> dict[str, Any]:
         size = batch["size_px"] / batch["size_px"].prod(1, keepdim=True).sqrt()
         eye, pose, (mean, sd) = batch["eye_norm"], batch["pose_xy"], self.log_distance
         cell = (torch.arange(SIDE) + 0.5) / SIDE
@@ -90,7 +99,11 @@ class Cone(Predictor):
         y = (cell - eye[:, 1:]) * size[:, 1:]
         distance = (x[:, None, :] ** 2 + y[:, :, None] ** 2).sqrt().clamp(min=1e-3)
         cosine = (x[:, None, :] * pose[:, 0, None, None] + y[:, :, None] * pose[:, 1, None, None]) / distance
-        log = -(((distance.log() - mean) / sd) ** 2) / 2 + self.concentration * (cosine - 1) - 2 * distance.log()
+        log = (
+            -(((distance.log() - mean) / sd) ** 2) / 2
+            + self.concentration * (cosine - 1)
+            - 2 * distance.log()
+        )
         scale = (2 * torch.pi) ** 0.5 * sd * (2 * torch.pi / self.concentration).sqrt()
         heatmap = log.exp()
         inside = (heatmap.sum((1, 2)) / SIDE**2 / scale).clamp(max=1)
