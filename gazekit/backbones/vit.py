@@ -146,13 +146,21 @@ class ViT(Net):
         Raises:
             ValueError: a size that is no multiple of the patch.
         """
+        return self.tokens(self.patches(images), self.cls_token + self.pos_embed[:, :1])
+
+    def patches(self, images: Tensor) -> Tensor:
+        """The patches of prepared images as a map [B, D, h, w], without positions; raises as `embed`."""
         height, width = images.shape[-2:]
         if height % self.patch_px or width % self.patch_px:
             raise ValueError(f"images must be multiples of {self.patch_px} pixels, got {height} x {width}")
-        patches = self.patch_embed["proj"](images)  # [B, D, h, w]
+        return self.patch_embed["proj"](images)
+
+    def tokens(self, patches: Tensor, class_token: Tensor) -> Tensor:
+        """A class token [1, 1, D], registers, and patches [B, D, h, w] with their positions: [B, N, D]."""
+        count = len(patches)
         patches = (patches + self._positions(patches.shape[-2:])).flatten(2).transpose(1, 2)
-        first = [self.cls_token + self.pos_embed[:, :1]] + ([self.register_tokens] if self.registers else [])
-        return torch.cat([*(token.expand(len(images), -1, -1) for token in first), patches], 1)
+        first = [class_token] + ([self.register_tokens] if self.registers else [])
+        return torch.cat([*(token.expand(count, -1, -1) for token in first), patches], 1)
 
     def _positions(self, size: tuple[int, int]) -> Tensor:
         """[1, D, h, w]"""

@@ -11,17 +11,19 @@ An item is a picture with all of its people, so that a model encodes each pictur
     labels        [P] 1: the target is in the frame, 0: it is not
     direction_xy  [P, 2] unit vector from the eyes to the target in the picture's plane (pixels, y down), also out of
                   frame where it is known; else NaN
+    pose_xy       [P, 2] unit vector of the head's direction in the picture's plane, NaN if it was not estimated
     size_px       [P, 2] width and height of the picture before it was stretched
     group         [P] what the picture belongs to (the picture itself, or its video)
 
-Generated pictures add `target_mask` [P, H, W] bool. Positions are fractions of the picture, with the origin in the upper left corner.
+Generated pictures add `target_mask` [P, H, W] bool. Positions are fractions of the picture, with the origin
+in the upper left corner.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,7 @@ class Person:
         eye_norm: [2] position of the eyes; NaN if it is not known.
         direction_xy: [2] of the gaze in the picture's plane (pixels, y down), any length; NaN if it is not known. In
             frame it may be left out: it follows from eyes and target.
+        pose_xy: direction of the head in the picture's plane, as an estimator of head pose says it; NaN if there was none.
         track: name of the person in a video.
     Raises:
         ValueError: a head without area, a point outside [0, 1], a person inside without points or outside with some.
@@ -54,10 +57,17 @@ class Person:
     inside: bool = True
     eye_norm: np.ndarray = NOWHERE
     direction_xy: np.ndarray = NOWHERE
+    pose_xy: np.ndarray = NOWHERE
     track: str = ""
 
     def __post_init__(self) -> None:
-        for name, shape in (("head_px", (4,)), ("points_norm", (-1, 2)), ("eye_norm", (2,)), ("direction_xy", (2,))):
+        for name, shape in (
+            ("head_px", (4,)),
+            ("points_norm", (-1, 2)),
+            ("eye_norm", (2,)),
+            ("direction_xy", (2,)),
+            ("pose_xy", (2,)),
+        ):
             object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64).reshape(shape))
         x_min, y_min, x_max, y_max = self.head_px
         if not (x_max > x_min and y_max > y_min):
@@ -97,16 +107,59 @@ class GazeDataset:
         name: of the data set.
         parts: part name to its pictures.
         skipped: a message per record that was left out with `on_bad_record="skip"`.
-        filtered: documented rule of the loader -> number of people that it removed.
+        filtered: documented rule of the loader -> number of records that it removed.
+        repaired: documented rule of the loader -> number of records that it corrected and kept.
     """
 
     name: str
     parts: Mapping[str, Sequence[GazePicture]]
     skipped: tuple[str, ...] = ()
     filtered: Mapping[str, int] = field(default_factory=dict)
+    repaired: Mapping[str, int] = field(default_factory=dict)
+
+    def fingerprint(self) -> dict[str, float | int | str]:
+        """Counts, moments and a digest that change when a person is dropped, moved or exchanged; blind to pixels."""
+        pictures = [picture for part in self.parts.values() for picture in part]
+        tracks = {(p.group, person.track) for p in pictures for person in p.people if person.track}
+        people = [person for picture in pictures for person in picture.people]
+        heads = np.array([person.head_px for person in people]).reshape(-1, 4)
+        points = np.concatenate([person.points_norm for person in people] or [np.zeros((0, 2))])
+        counts = np.array([len(person.points_norm) for person in people])
+        names = [
+            f"{part}/{picture.name} {tuple(map(int, picture.size_px))} {len(picture.people)}"
+            for part in self.parts
+            for picture in self.parts[part]
+        ]
+        mean = points.mean(0) if len(points) else np.full(2, np.nan)
+        return {
+            **{f"{part}_pictures": len(chosen) for part, chosen in self.parts.items()},
+            **{f"{part}_people": sum(len(p.people) for p in chosen) for part, chosen in self.parts.items()},
+            "videos": len({picture.group for picture in pictures if picture.group}),
+            "tracks": len(tracks),
+            "people": len(people),
+            "inside": sum(person.inside for person in people),
+            "outside": sum(not person.inside for person in people),
+            "points": len(points),
+            "mean_gaze_x": float(mean[0]),
+            "mean_gaze_y": float(mean[1]),
+            "digest": digest_of([heads, points, counts], names),
+        }
 
 
-def batch_of(pictures: Sequence[GazePicture], size_px: tuple[int, int], group: Sequence[int]) -> dict[str, Any]:
+def digest_of(arrays: Sequence[Any], names: Sequence[str]) -> str:
+    """16 hexadecimal digits that change with any number (to 4 decimals), any name and any order."""
+    digest = hashlib.sha256()
+    for values in arrays:
+        digest.update(
+            np.ascontiguousarray(np.round(np.asarray(values, float), 4) + 0.0, dtype="<f8").tobytes()
+        )
+    digest.update("\n".join(names).encode())
+    return digest.hexdigest()[:16]
+
+
+def batch_of(
+    pictures: Sequence[GazePicture], size_px: tuple[int, int], group: Sequence[int]
+) -> dict[str, Any]:
     """The batch of these pictures; see the module.
 
     Args:
@@ -123,12 +176,16 @@ def batch_of(pictures: Sequence[GazePicture], size_px: tuple[int, int], group: S
         "size_px": torch.tensor([picture.size_px for _, picture, _ in people], dtype=torch.long).view(-1, 2),
         "group": torch.tensor([group[k] for k, _, _ in people], dtype=torch.long),
     }
-    rows = {"head_norm": 4, "eye_norm": 2, "point_norm": 2, "direction_xy": 2}
+    rows = {"head_norm": 4, "eye_norm": 2, "point_norm": 2, "direction_xy": 2, "pose_xy": 2}
     placed = [_placed(person, picture.size_px) for _, picture, person in people]
     for k, (name, width) in enumerate(rows.items()):
         batch[name] = torch.tensor(np.array([row[k] for row in placed]), dtype=torch.float32).view(-1, width)
     if all(picture.masks is not None for picture in pictures):
-        masks = [stretched(mask[..., None], size_px)[0] > 0 for p in pictures for mask in p.masks().astype(np.uint8)]
+        masks = [
+            stretched(mask[..., None], size_px)[0] > 0
+            for p in pictures
+            for mask in p.masks().astype(np.uint8)
+        ]
         batch["target_mask"] = torch.stack(masks) if masks else torch.zeros(0, *size_px, dtype=torch.bool)
     return batch
 
@@ -140,8 +197,12 @@ def _placed(person: Person, size_px: tuple[int, int]) -> tuple[np.ndarray, ...]:
     eye = np.where(np.isnan(person.eye_norm), centre, person.eye_norm)
     point = person.points_norm.mean(0) if person.inside else np.array(NOWHERE)
     way = (point - eye) * size if np.isnan(person.direction_xy).any() else person.direction_xy
+    return head, eye, point, _unit(way), _unit(person.pose_xy)
+
+
+def _unit(way: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(way)
-    return head, eye, point, way / length if length > 0 else np.array(NOWHERE)
+    return way / length if length > 0 else np.array(NOWHERE)
 
 
 def stretched(image: np.ndarray, size_px: tuple[int, int]) -> Tensor:
@@ -151,7 +212,9 @@ def stretched(image: np.ndarray, size_px: tuple[int, int]) -> Tensor:
     height, width = size_px
     if image.shape[:2] != (height, width):
         smaller = height * width < image.shape[0] * image.shape[1]
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+        image = cv2.resize(
+            image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+        )
     return torch.from_numpy(np.ascontiguousarray(image.reshape(height, width, -1).transpose(2, 0, 1)))
 
 
@@ -168,6 +231,7 @@ def mirrored(picture: GazePicture) -> GazePicture:
                 points_norm=person.points_norm * [-1, 1] + [1, 0],
                 eye_norm=person.eye_norm * [-1, 1] + [1, 0],
                 direction_xy=person.direction_xy * [-1, 1],
+                pose_xy=person.pose_xy * [-1, 1],
             )
         )
     masks = None if picture.masks is None else lambda: picture.masks()[..., ::-1]

@@ -98,7 +98,7 @@ def _rows(items: Sequence[Look], said: Mapping[str, Any]) -> list[dict[str, Any]
             row["inside"] = float(values["scores"][k])
             row["direction"] = values["predicted_direction_xy"][k]
             row["heatmap"] = values["heatmap"][k]
-            if row["inside"] >= 0.5:
+            if not row["inside"] < 0.5:  # a net without a head for it says NaN
                 row["target_px"] = values["predicted_norm"][k] * look.picture.size_px
             k += 1
         rows.append(row)

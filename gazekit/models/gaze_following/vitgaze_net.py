@@ -1,0 +1,95 @@
+"""ViTGaze (Song et al. 2024, Visual Intelligence 2:31): gaze targets from the self-attention of one transformer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gazekit.models.gaze_following.gaze_net import GazeNet
+from gazekit.models.gaze_following.guidance import SpatialGuidance
+from gazekit.models.gaze_following.heads import DirectionHead, HeatmapHead, InsideHead
+from gazekit.models.gaze_following.interaction import interaction, pooled
+from gazekit.models.gaze_following.looks import Looks
+from gazekit.models.gaze_following.losses import GazeLoss
+from gazekit.models.gaze_following.scene_encoder import SceneEncoder
+
+__all__ = ["ViTGazeNet", "ViTGazeScene"]
+
+
+@dataclass(frozen=True, eq=False)
+class ViTGazeScene:
+    """B pictures, encoded.
+
+    Args:
+        features: [B, D, h, w] of the last block.
+        queries, keys: of the tapped blocks, [B, A, F + h w, d] each.
+        score: [B, h, w], of the guidance.
+        head_logits: [B, h, w], that any head is there.
+    """
+
+    features: Tensor
+    queries: tuple[Tensor, ...]
+    keys: tuple[Tensor, ...]
+    score: Tensor
+    head_logits: Tensor
+
+
+class ViTGazeNet(GazeNet):
+    """The scene is encoded once; each person costs the attention rows of their head's patches and three small heads.
+
+    Args:
+        backbone, taps, hidden_share, hidden_probability: see `SceneEncoder`.
+        doublings: of the size of the heat map, see `HeatmapHead`.
+        direction: whether there is a head for the direction; the published net has none.
+        loss: arguments of `GazeLoss`.
+    """
+
+    def __init__(
+        self,
+        backbone: str | Mapping[str, Any] = "dinov2_small",
+        taps: Sequence[int] | None = None,
+        hidden_share: float = 0.5,
+        hidden_probability: float = 0.5,
+        doublings: int = 3,
+        direction: bool = False,
+        loss: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.encoder = SceneEncoder(backbone, taps, hidden_share, hidden_probability)
+        self.guidance = SpatialGuidance(self.encoder.vit.patch_px)
+        self.heatmap_head = HeatmapHead(self.encoder.channels, doublings)
+        self.inside_head = InsideHead(self.encoder.width)
+        self.direction_head = DirectionHead(self.encoder.width) if direction else None
+        self.criterion = GazeLoss(**(loss or {}))
+
+    def encode(
+        self,
+        image: Tensor,
+        generator: torch.Generator | None = None,
+        picture: Tensor | None = None,
+        head_norm: Tensor | None = None,
+    ) -> ViTGazeScene:
+        encoded = self.encoder(image, generator, picture, head_norm)
+        return ViTGazeScene(encoded.features, encoded.queries, encoded.keys, *self.guidance(encoded.image))
+
+    def look(self, scene: ViTGazeScene, picture: Tensor, head_norm: Tensor, dense: bool = False) -> Looks:
+        """See `GazeNet.look`. `dense`: by plain operators of fixed sizes, for export."""
+        height, width = scene.score.shape[1:]
+        if not len(picture):
+            nothing = scene.features.flatten()[:0] + scene.score.sum()  # the graph of the scene
+            direction_xy = None if self.direction_head is None else nothing.view(0, 2)
+            scale = 2**self.heatmap_head.doublings
+            return Looks(nothing.view(0, scale * height, scale * width), nothing, direction_xy)
+        guidance = self.guidance.of_heads(scene.score, picture, head_norm)
+        read = interaction(scene.queries, scene.keys, guidance, picture, dense)
+        features = pooled(scene.features, guidance, picture, dense)
+        heatmap = self.heatmap_head(read.unflatten(2, (height, width)))
+        direction_xy = None if self.direction_head is None else self.direction_head(features)
+        return Looks(heatmap, self.inside_head(features), direction_xy)
+
+    def loss(self, scene: ViTGazeScene, looks: Looks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        return self.criterion(looks, batch, scene.head_logits)
