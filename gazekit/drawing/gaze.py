@@ -40,7 +40,7 @@ class DrawnGaze(NamedTuple):
         eye_px: [2] where the ray begins.
         direction_xy: [2] in the picture's plane, any length; NaN or 0 draws no cone.
         target_px: [2]; NaN if it is outside: a cone is drawn instead of a ray.
-        inside: probability that the target is in the picture.
+        inside: probability that the target is in the picture; NaN if it is not known.
         name: of the person.
         colour: number of the person's colour.
         heatmap: [h, w] over the whole picture; drawn if the target is in it. None draws none.
@@ -240,10 +240,9 @@ def _ring(canvas: np.ndarray, people: Sequence[DrawnGaze], unit: float) -> None:
 
 def _label(canvas: np.ndarray, person: DrawnGaze, unit: float, taken: list[np.ndarray]) -> None:
     """At the first free place above, below or beside the head; above if none is free."""
-    inside = not np.isnan(person.target_px).any()
-    said = (
-        f"{person.name}  in {person.inside:.0%}" if inside else f"{person.name}  out {1 - person.inside:.0%}"
-    )
+    outside = np.isnan(person.target_px).any()
+    sure = 1 - person.inside if outside else person.inside
+    said = person.name if np.isnan(sure) else f"{person.name}  {'out' if outside else 'in'} {sure:.0%}"
     chip = _chip(said, round(11 * unit), _colour(person))
     height, width = chip.shape[:2]
     x_min, y_min, x_max, y_max = person.head_px

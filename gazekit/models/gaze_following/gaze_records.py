@@ -5,7 +5,7 @@
     picture, frame, t_ms        name of the file; number of the frame, from 0, and its time (pictures: 0 and empty)
     person                      number or name; the same person has the same one in all frames of a video
     x_min, y_min, x_max, y_max  head box in pixels
-    p_inside                    probability that the target is in the picture
+    p_inside                    probability that the target is in the picture; empty if the system does not say it
     gaze_x_px, gaze_y_px        the target; empty if it is rather outside (p_inside < 0.5)
     direction_x, direction_y    unit vector of the gaze in the picture's plane (y down), also if the target is outside
     shared_with                 people who look at the same place, see `shared_attention`; separated by spaces
@@ -67,8 +67,8 @@ def gaze_records(items: Sequence[Look], said: Mapping[str, Any]) -> dict[str, Ca
 
     Args:
         items: of `gaze_batches`.
-        said: `heatmap` [P, h, w], `predicted_norm` [P, 2], `scores` [P] and `predicted_direction_xy` [P, 2], rows in
-            the order of the items that were predicted.
+        said: `heatmap` [P, h, w], `predicted_norm` [P, 2], `scores` [P] (NaN: not known) and `predicted_direction_xy`
+            [P, 2], rows in the order of the items that were predicted.
     """
     outputs = items[0].outputs
     rows = _rows(items, said)
@@ -148,7 +148,7 @@ def _json_line(picture: Picture, rows: list[dict[str, Any]], outputs: Outputs) -
         }
         if row["inside"] is not None:
             person |= {
-                "p_inside": round(row["inside"], 4),
+                "p_inside": _plain([row["inside"]], 4)[0],
                 "gaze_px": _plain(row["target_px"], 2),
                 "direction": _plain(row["direction"], 4),
                 "shared_with": row["shared_with"],

@@ -44,11 +44,13 @@ class Heads(NamedTuple):
     Args:
         boxes_px: [N, 4] x_min, y_min, x_max, y_max; they may reach over the border.
         eyes_px: [N, 2] midpoint of the eyes; NaN where it is not known.
+        pose_xy: [N, 2] direction in the picture's plane; NaN where it was not estimated.
         people: N names; "" where it is not known who it is.
     """
 
     boxes_px: np.ndarray
     eyes_px: np.ndarray
+    pose_xy: np.ndarray
     people: tuple[str, ...]
 
 
@@ -68,7 +70,11 @@ def heads_of_faces(faces: Faces) -> Heads:
         ],
         1,
     )
-    return Heads(boxes, faces.landmarks_px[:, :2].mean(1), ("",) * len(boxes))
+    return Heads(boxes, faces.landmarks_px[:, :2].mean(1), _unknown(boxes), ("",) * len(boxes))
+
+
+def _unknown(boxes: np.ndarray) -> np.ndarray:
+    return np.full((len(boxes), 2), np.nan)
 
 
 @dataclass
@@ -118,7 +124,7 @@ class HeadsFile:
         keys = (str(number),) if self.video else (name, Path(name).stem, "")
         found = next((self.rows[key] for key in keys if key in self.rows), [])
         boxes = np.array([box for _, box in found], np.float64).reshape(-1, 4)
-        return Heads(boxes, np.full((len(boxes), 2), np.nan), tuple(person for person, _ in found))
+        return Heads(boxes, _unknown(boxes), _unknown(boxes), tuple(person for person, _ in found))
 
     def check(self, names: Sequence[str]) -> None:
         """Compare with the names of all pictures of the input, or the numbers of all frames.

@@ -17,6 +17,7 @@ from gazekit.errors import DataError
 from gazekit.models.gaze_following.faces import FaceFinder
 from gazekit.models.gaze_following.frames import Frame, Frames, frames_of
 from gazekit.models.gaze_following.head_boxes import Heads, HeadsFile, heads_of_faces
+from gazekit.models.gaze_following.head_direction import HeadDirection
 from gazekit.models.gaze_following.outputs import (
     COLUMNS,
     Earlier,
@@ -87,6 +88,7 @@ class Look:
         person: number or name; "" if there is nobody.
         head_px: [4] of the picture; None if there is nobody.
         eye_px: [2] midpoint of the eyes; NaN where it is not known.
+        pose_xy: [2] direction of the face in the picture's plane, see `HeadDirection`; NaN where it was not estimated.
         error: why there is no prediction: the frame cannot be read, no head was found, or the head lies outside.
         outputs: shared by the items of a reading.
     """
@@ -95,6 +97,7 @@ class Look:
     person: str
     head_px: np.ndarray | None
     eye_px: np.ndarray
+    pose_xy: np.ndarray
     error: str
     outputs: Outputs
 
@@ -116,6 +119,7 @@ def gaze_batches(
     heat_maps: bool = False,
     max_side_px: int = 1280,
     batch_frames: int = 8,
+    pose_weights: str | None = None,
 ) -> Iterator[tuple[list[Look], dict[str, Any]]]:
     """Batches of `batch_frames` pictures as in `gazekit.datasets.gaze_targets`, without targets, and their items.
 
@@ -140,6 +144,8 @@ def gaze_batches(
         heat_maps: write heat maps to gaze.jsonl.
         max_side_px: larger side of drawn pictures.
         batch_frames: pictures a batch.
+        pose_weights: folder of the nets of `HeadDirection`, which find `pose_xy` of people with a face for the cone
+            baseline; None leaves it NaN.
     Raises:
         FileNotFoundError, DataError, RecordingError, ValueError: see `frames_of`, `HeadsFile`, `FaceFinder` and
             `earlier_run`; also a `resume` of another input, and no head boxes and no weights of YuNet.
@@ -149,7 +155,10 @@ def gaze_batches(
         Earlier() if resume is None else _checked(earlier_run(Path(resume).expanduser()), frames, resume)
     )
     reading = _Reading(
-        frames, _HeadSource(frames, heads, face_weights), earlier, max_side_px if overlays else 0
+        frames,
+        _HeadSource(frames, heads, face_weights, pose_weights),
+        earlier,
+        max_side_px if overlays else 0,
     )
     outputs = Outputs(
         GrowingText(",".join(COLUMNS) + "\n" + earlier.csv),
@@ -176,18 +185,28 @@ def _checked(earlier: Earlier, frames: Frames, resume: str) -> Earlier:
 
 
 class _HeadSource:
-    def __init__(self, frames: Frames, heads: str | None, face_weights: str | None) -> None:
+    def __init__(
+        self, frames: Frames, heads: str | None, face_weights: str | None, pose_weights: str | None
+    ) -> None:
         self.video = frames.kind != "pictures"
         self.file = None if heads is None else HeadsFile(Path(heads), self.video)
-        if self.file is None:
-            self.faces = _finder(face_weights)
-        elif frames.kind != "camera":
+        if self.file is not None and frames.kind != "camera":
             self.file.check(frames.keys)
+        self.pose = None if pose_weights is None else HeadDirection(pose_weights)
+        if self.file is None or self.pose is not None:
+            self.faces = _finder(face_weights)
 
     def __call__(self, frame: Frame) -> Heads:
-        if self.file is not None:
-            return self.file.of(frame.picture, frame.number)
-        return heads_of_faces(self.faces(frame.rgb))
+        if self.file is None:
+            faces = self.faces(frame.rgb)
+            found = heads_of_faces(faces)
+            pose = None if self.pose is None else self.pose.directions([frame.rgb], [faces])
+        else:
+            found = self.file.of(frame.picture, frame.number)
+            pose = (
+                None if self.pose is None else self.pose.of_heads([frame.rgb], [found.boxes_px], self.faces)
+            )
+        return found if pose is None else found._replace(pose_xy=pose.double().numpy())
 
 
 def _finder(face_weights: str | None) -> FaceFinder:
@@ -204,6 +223,7 @@ class _Person(NamedTuple):
     name: str
     head_px: np.ndarray
     eye_px: np.ndarray
+    pose_xy: np.ndarray
     error: str
 
 
@@ -242,15 +262,15 @@ class _Reading:
         return Picture(*frame[:3], frame.error, size_px, small, self.unique[frame.picture])
 
     def _people(self, frame: Frame) -> list[_Person]:
-        boxes, eyes, names = self.heads(frame)
+        boxes, eyes, poses, names = self.heads(frame)
         boxes = boxes.round(2)  # as gaze.csv says them: tracks of a resumed run are the same
         if self.heads.video:
             numbers = self.tracks.update(boxes, frame.number)
         else:
             numbers = (np.argsort(np.argsort(boxes[:, 0], kind="stable")) + 1).tolist()
         people = [
-            _Person(name or str(number), box, eye, _outside(box, frame.rgb))
-            for name, number, box, eye in zip(names, numbers, boxes, eyes, strict=True)
+            _Person(name or str(number), box, eye, pose, _outside(box, frame.rgb))
+            for name, number, box, eye, pose in zip(names, numbers, boxes, eyes, poses, strict=True)
         ]
         return sorted(people, key=lambda person: (len(person.name), person.name))
 
@@ -279,7 +299,7 @@ def _batched(
         first = False
         nobody = picture.error or "no head found"
         found = [Look(picture, *person, outputs) for person in of_picture]
-        items += found or [Look(picture, "", None, np.full(2, np.nan), nobody, outputs)]
+        items += found or [Look(picture, "", None, *np.full((2, 2), np.nan), nobody, outputs)]
         people += [(len(images), look) for look in found if look.predicted]
         if rgb is not None:
             images.append(stretched(rgb, size_px))
@@ -300,12 +320,14 @@ def _batch(
     heads = np.array([look.head_px for _, look in people], np.float64).reshape(-1, 4) / np.tile(sizes, 2)
     eyes = np.array([look.eye_px for _, look in people], np.float64).reshape(-1, 2) / sizes
     eyes = np.where(np.isnan(eyes), (heads[:, :2] + heads[:, 2:]) / 2, eyes)
+    pose = torch.tensor(np.array([look.pose_xy for _, look in people]).reshape(-1, 2), dtype=torch.float32)
     picture = torch.tensor([k for k, _ in people], dtype=torch.long)
     return {
         "image": torch.stack(images or [torch.zeros(3, *size_px, dtype=torch.uint8)]),
         "picture": picture,
         "head_norm": torch.from_numpy(heads).float(),
         "eye_norm": torch.from_numpy(eyes).float(),
+        "pose_xy": pose / pose.norm(dim=1, keepdim=True),
         "size_px": torch.from_numpy(sizes).long(),
         "group": torch.zeros_like(picture) if first is None else picture + first,
     }

@@ -74,6 +74,7 @@ def check(items, batch):
         "picture": (count,),
         "head_norm": (count, 4),
         "eye_norm": (count, 2),
+        "pose_xy": (count, 2),
         "size_px": (count, 2),
         "group": (count,),
     }
@@ -185,6 +186,23 @@ def test_faces_of_photographs(shared_data):
     cat = shared_data / "squeezenet_imagenet" / "cat.jpg"
     items, _ = read(cat, SIZE_PX, face_weights=str(shared_data / "yunet_face" / "yunet_n_dynamic.onnx"))
     assert [look.error for look in items] == ["no head found"]
+
+
+def test_the_pose_of_faces(shared_data, tmp_path):
+    photo = shared_data / "osie" / "stimuli_sample" / "1051.jpg"
+    weights = {
+        "face_weights": str(shared_data / "yunet_face"),
+        "pose_weights": str(shared_data / "omz_gaze_head_pose"),
+    }
+    _, (found,) = read(photo, SIZE_PX, **weights)
+    assert found["pose_xy"][0, 0] > 0.8 > -0.8 > found["pose_xy"][1, 0]  # they face each other
+    torch.testing.assert_close(found["pose_xy"].norm(dim=1), torch.ones(2))
+    boxes = [("1051.jpg", (20, 130, 170, 300)), ("1051.jpg", (400, 20, 420, 50))]
+    _, (given,) = read(photo, SIZE_PX, write_heads(tmp_path / "h.csv", boxes, "picture"), **weights)
+    torch.testing.assert_close(given["pose_xy"][0], found["pose_xy"][0])
+    assert given["pose_xy"][1].isnan().all()
+    _, (without,) = read(photo, SIZE_PX, write_heads(tmp_path / "h.csv", boxes, "picture"))
+    assert without["pose_xy"].shape == (2, 2) and without["pose_xy"].isnan().all()
 
 
 def test_a_person_in_a_video_keeps_the_number(tmp_path, shared_data):

@@ -150,6 +150,20 @@ def test_pictures(tmp_path, capsys):
     assert sorted(p.name for p in (tmp_path / "bare").iterdir()) == ["gaze.csv", "gaze.jsonl"]
 
 
+def test_a_system_that_says_nothing_of_in_or_out(tmp_path, clip):
+    """The target is shown, its probability is empty; a person of whom nothing is said has no target either."""
+    items, batch = next(gaze_batches(*clip, batch_frames=1))
+    said = said_of(batch) | {"scores": torch.full((2,), torch.nan)}
+    said["predicted_norm"][1] = said["heatmap"][1] = torch.nan
+    said["predicted_direction_xy"] = torch.full((2, 2), torch.nan)
+    for name, content in gaze_records(items, said).items():
+        write_record(tmp_path / name, content, append=False)
+    table = pd.read_csv(tmp_path / "gaze.csv")
+    assert table["p_inside"].isna().all() and table["gaze_x_px"].notna().tolist() == [True, False]
+    people = json.loads((tmp_path / "gaze.jsonl").read_text(), parse_constant=pytest.fail)["people"]
+    assert people[0]["p_inside"] is None and people[1]["direction"] == [None, None]
+
+
 def test_gaze_csv_is_a_file_of_heads(tmp_path, clip):
     run(tmp_path / "one", *clip)
     run(tmp_path / "two", *clip[:2], str(tmp_path / "one" / "gaze.csv"))
