@@ -122,6 +122,7 @@ def _converted(source: str, file: str, sha256: str, **card: Any) -> Card:
     )
 
 
+_YUNET, _YUNET_COMMIT = "yunet_n_dynamic.onnx", "0047ac24afb1a50a0c6105001c89d1b5b805dbf1"
 _TINY = "vit_tiny_patch16_224_fp16-{}of3.safetensors"
 
 CARDS: dict[str, Card] = {
@@ -217,13 +218,25 @@ CARDS: dict[str, Card] = {
         net="attention_center:AttentionCenter",
         preprocessing=Preprocessing((480, 640), fit="stretch", interpolation="bicubic"),
     ),
-    "yunet": _converted(
-        "github.com/ShiqiYu/libfacedetection.train: onnx/yunet_n_dynamic.onnx",
-        "yunet_n.safetensors",
-        "55bba1b33d67232e932b610cc5b74a4a79377eebb3bd4ca9a8f429d7469f7768",
+    "yunet": Card(
         title="YuNet, faces with five landmarks (WIDER Face)",
         net="yunet:YuNet",
         preprocessing=Preprocessing((640, 640), fit="pad", enlarge=False, std=(1 / 255,) * 3, channels="bgr"),
+        licence=APACHE,
+        source=f"github.com/ShiqiYu/libfacedetection.train: onnx/{_YUNET}",
+        weights=(
+            {
+                "yunet_n.safetensors": Download(
+                    "", "55bba1b33d67232e932b610cc5b74a4a79377eebb3bd4ca9a8f429d7469f7768"
+                )
+            },
+            {
+                _YUNET: Download(
+                    f"https://raw.githubusercontent.com/ShiqiYu/libfacedetection.train/{_YUNET_COMMIT}/onnx/{_YUNET}",
+                    "104ee26c71d5c270ce79a6b3dced91c91013260d29a6bf18f9296c5b8c4c2b12",
+                )
+            },
+        ),
     ),
     "yolox_nano": _converted(
         "github.com/Megvii-BaseDetection/YOLOX",

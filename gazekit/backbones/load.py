@@ -117,7 +117,8 @@ def fetch_weights(name: str, root: str | Path | None = None, progress: bool = Tr
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file on the CPU, in single precision; 8-bit ones are scaled back.
+    """The tensors of a file on the CPU, in single precision; 8-bit ones are scaled back. Of an ONNX file the weights
+    of its convolutions, see `onnx_weights`.
 
     Raises:
         DataError: not a file of tensors.
@@ -127,6 +128,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             from safetensors.torch import load_file
 
             state = load_file(path)
+        elif path.suffix == ".onnx":
+            from gazekit.backbones.onnx_weights import read_convolutions
+
+            state = read_convolutions(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:

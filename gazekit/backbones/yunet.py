@@ -83,6 +83,25 @@ class YuNet(Net):
             )
 
     @staticmethod
+    def translate(state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The convolutions of the published ONNX file come in the order of the walk and have no names of their own."""
+        if "conv0.weight" not in state:
+            return state
+        backbone = [f"model{i}.{unit}" for i in range(6) for unit in ("conv1", "conv2")]
+        units = [f"backbone.{name}" for name in backbone[1:]]
+        units += [f"neck.lateral_convs.{i}" for i in (2, 1, 0)]
+        units += [f"bbox_head.multi_level_share_convs.{i}.0" for i in range(3)]
+        units += [
+            f"bbox_head.multi_level_{name}.{i}" for name in ("cls", "bbox", "obj", "kps") for i in range(3)
+        ]
+        names = [
+            "backbone.model0.conv1",
+            *(f"{unit}.{conv}" for unit in units for conv in ("conv1", "conv2")),
+        ]
+        parts = [(name, kind) for name in names for kind in ("weight", "bias")]
+        return {f"{name}.{kind}": state[f"conv{k // 2}.{kind}"] for k, (name, kind) in enumerate(parts)}
+
+    @staticmethod
     def boxes(head: Tensor, cells: Tensor, stride: int) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes [B, M, 4] in pixels, scores [B, M, 1], landmarks [B, M, 5, 2] of a head [B, M, 16] at cells [M, 2]."""
         box, scores, points = head.split([4, 2, 10], -1)

@@ -5,9 +5,11 @@ import json
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from gazekit.backbones import load_backbone
 from gazekit.backbones.detection import detect
+from gazekit.errors import DataError
 
 FOLDERS = {
     "squeezenet1_0": "squeezenet_imagenet",
@@ -99,6 +101,21 @@ def test_faces_are_those_of_opencv(shared_data):
         np.testing.assert_allclose(found.landmarks_px.flatten(1), expected[:, 4:14], atol=0.05)
         np.testing.assert_allclose(found.score, expected[:, 14], atol=1e-3)
     assert faces > 0
+
+
+def test_the_published_file_of_yunet_has_the_same_weights(shared_data, tmp_path):
+    folder = shared_data / "yunet_face"
+    converted, published = (
+        load_backbone("yunet", folder / name).net.state_dict()
+        for name in ("yunet_n.safetensors", "yunet_n_dynamic.onnx")
+    )
+    assert converted.keys() == published.keys()
+    assert all(torch.equal(published[name], values) for name, values in converted.items())
+    whole = (folder / "yunet_n_dynamic.onnx").read_bytes()
+    for damaged in (whole[:1000], whole[:-1], b"", b"\xff" * 50):
+        (tmp_path / "own.onnx").write_bytes(damaged)
+        with pytest.raises(DataError, match=r"own\.onnx is no ONNX file"):
+            load_backbone("yunet", tmp_path / "own.onnx")
 
 
 def test_yolox_finds_the_cat(shared_data, cat):

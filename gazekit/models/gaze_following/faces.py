@@ -14,6 +14,7 @@ import torch
 from gazekit.backbones import load_backbone
 from gazekit.backbones.backbone import Backbone
 from gazekit.backbones.detection import detect
+from gazekit.backbones.load import find_weights
 from gazekit.kernels.boxes import batched_nms
 
 __all__ = ["FaceFinder", "Faces"]
@@ -43,8 +44,8 @@ class FaceFinder:
     """YuNet as a function of a picture.
 
     Args:
-        weights: a file or folder as `load_backbone("yunet", ...)` takes it, or YuNet's .onnx file, which OpenCV runs
-            in a third of the time, with the same result. None looks in data/backbones/yunet.
+        weights: a file or folder as `load_backbone("yunet", ...)` takes it; None looks in data/backbones/yunet, where
+            `data fetch yunet` puts YuNet's .onnx file. OpenCV runs such a file in half the time, with the same result.
         min_score: what a face needs.
     Raises:
         FileNotFoundError: no weights; the message says how to get them. DataError: weights of another net.
@@ -53,10 +54,9 @@ class FaceFinder:
 
     def __init__(self, weights: str | Path | None = None, min_score: float = MIN_SCORE) -> None:
         self.min_score = min_score
-        onnx = weights is not None and Path(weights).suffix.lower() == ".onnx"
-        self._find: Callable[[np.ndarray], Faces] = (
-            _by_opencv(Path(weights).expanduser(), min_score) if onnx else _by_torch(weights, min_score)
-        )
+        path = find_weights("yunet", weights)[0]
+        by = _by_opencv if path.suffix.lower() == ".onnx" else _by_torch
+        self._find: Callable[[np.ndarray], Faces] = by(path, min_score)
 
     def __call__(self, picture: np.ndarray) -> Faces:
         """Faces in a [H, W, 3] uint8 RGB picture; N may be 0."""
@@ -82,8 +82,8 @@ class FaceFinder:
         return Faces(found.boxes_px * np.tile(factor, 2), found.landmarks_px * factor, found.score)
 
 
-def _by_torch(weights: str | Path | None, min_score: float) -> Callable[[np.ndarray], Faces]:
-    yunet = load_backbone("yunet", weights)
+def _by_torch(path: Path, min_score: float) -> Callable[[np.ndarray], Faces]:
+    yunet = load_backbone("yunet", path)
     yunet.net.to(memory_format=torch.channels_last)  # half the time on a CPU
 
     def find(picture: np.ndarray) -> Faces:
@@ -96,8 +96,6 @@ def _by_torch(weights: str | Path | None, min_score: float) -> Callable[[np.ndar
 
 
 def _by_opencv(path: Path, min_score: float) -> Callable[[np.ndarray], Faces]:
-    if not path.is_file():
-        raise FileNotFoundError(f"no face detector {path}")
     try:
         net = cv2.FaceDetectorYN.create(str(path), "", (320, 320), min_score, MAX_IOU)
     except cv2.error as error:

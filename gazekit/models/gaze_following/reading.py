@@ -214,8 +214,8 @@ def _finder(face_weights: str | None) -> FaceFinder:
         return FaceFinder(face_weights)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"where are the heads? Give their boxes with heads=FILE, or find them by faces:\n{error}\n  then "
-            "face_weights=FOLDER, or face_weights=FILE.onnx, a YuNet that OpenCV runs"
+            "where are the heads? Give their boxes with heads=FILE (columns picture or frame, x_min, y_min, x_max, "
+            f"y_max), or have faces found by YuNet with face_weights=FILE:\n{error}"
         ) from error
 
 

@@ -123,7 +123,7 @@ def test_small_and_large_faces_by_both_programs(shared_data):
 def test_no_detector(tmp_path):
     with pytest.raises(FileNotFoundError, match="no weights of yunet"):
         FaceFinder(tmp_path)
-    with pytest.raises(FileNotFoundError, match="no face detector"):
+    with pytest.raises(FileNotFoundError, match="no weights of yunet"):
         FaceFinder(tmp_path / "a.onnx")
     (tmp_path / "a.onnx").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="no YuNet that OpenCV can run"):
