@@ -220,6 +220,34 @@ def test_cut_with_its_index_in_front_is_an_error(tmp_path: Path, b_frames: Path)
             SceneVideo(tmp_path / "cut.mp4").close()
 
 
+def test_what_is_left_of_a_damaged_video_can_be_kept(tmp_path: Path, b_frames: Path):
+    fast = tmp_path / "fast.mp4"
+    with av.open(str(b_frames)) as source, av.open(str(fast), "w", options={"movflags": "faststart"}) as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+    with SceneVideo(fast, on_damage="keep") as video:
+        whole = list(video.frames(range(len(video))))
+        assert video.damage == ""
+    (tmp_path / "cut.mp4").write_bytes(fast.read_bytes()[: fast.stat().st_size * 3 // 4])
+    with SceneVideo(tmp_path / "cut.mp4", on_damage="keep") as video:
+        assert "is damaged" in video.damage or "cut off" in video.damage
+        assert 15 < len(video) < len(whole)
+        good = 0
+        for index in range(len(video)):
+            try:
+                np.testing.assert_array_equal(video.read(index), whole[index])
+                good += 1
+            except RecordingError as error:
+                assert f"frame {index} cannot be decoded" in str(error)
+        assert good > 15
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(RecordingError, match="not a readable video"):
+        SceneVideo(tmp_path / "empty.mp4", on_damage="keep")
+
+
 def test_damaged_pictures_are_told_or_are_those_that_decoding_gives(tmp_path: Path, toy: Path):
     source = next(toy.glob("*.mp4"))
     content = bytearray(source.read_bytes())
