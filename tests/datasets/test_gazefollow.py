@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from gaze_folders import gazefollow_folder, annotator_line, train_line, write_picture
+from gaze_folders import annotator_line, gazefollow_folder, train_line, write_picture
 
 from gazekit.datasets import load
 from gazekit.datasets.check import check
