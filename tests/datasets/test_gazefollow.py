@@ -238,7 +238,12 @@ def test_batches(tmp_path):
     assert list(data.references()) == ["one annotator"]
     about = data.about()
     assert (about["people"], about["inside"], about["points"]) == (2, 2, 5)
-    assert data.facts() == {"dataset": "gazefollow", "size_px": [24, 32], "expand_heads": 0.1}
+    assert data.facts() == {
+        "dataset": "gazefollow",
+        "size_px": [24, 32],
+        "options": {},
+        "expand_heads": 0.1,
+    }
     for step in range(6):
         assert data.training_batch(step)["image"].shape[1:] == (3, 24, 32)
     with pytest.raises(ValueError, match="expand_heads must be 0 or more"):
@@ -255,3 +260,35 @@ def test_expanded_boxes_end_at_the_border(tmp_path):
     data = GazeTargets("gazefollow", root, expand_heads=0.1)
     data.setup()
     assert data.pictures[-1].people[0].head_px.tolist() == [0, 0, 64, 48]
+
+
+def test_a_trained_model_keeps_its_split(tmp_path):
+    root = gazefollow_folder(tmp_path)
+    names = {}
+    for seed in range(3):
+        data = GazeTargets("gazefollow", root, options={"split_seed": seed}, split="val")
+        data.setup()
+        names[seed] = data.items(data.parts["val"].tolist())
+        other = GazeTargets("gazefollow", root, options={"split_seed": seed + 1}, split="val")
+        other.trained_with = data.facts()
+        other.setup()
+        assert other.items(other.parts["val"].tolist()) == names[seed]
+    assert len({tuple(part) for part in names.values()}) > 1
+
+
+def test_the_human_row_of_a_report(tmp_path):
+    """Metrics take the remaining annotators as the truth, and count people with one annotator as undefined."""
+    from gazekit.base.scores import Settings
+    from gazekit.metrics import DistanceToMean, GazeFollowAUC, MeanDistance, MinDistance
+    from gazekit.report.score import score
+
+    pair = [annotator_line("test2/0/a.jpg", gaze) for gaze in ((0.3, 0.5), (0.5, 0.5))]
+    alone = [annotator_line("test2/0/b.jpg", (0.1, 0.2))]
+    data = GazeTargets("gazefollow", gazefollow_folder(tmp_path, test=pair + alone))
+    data.setup()
+    metrics = {"avg": DistanceToMean(), "min": MinDistance(), "mean": MeanDistance(), "auc": GazeFollowAUC()}
+    table = score(data.references(), data, metrics, Settings(resamples=20)).table["one annotator"]
+    for name in ("avg", "min", "mean"):
+        assert table[name].value == pytest.approx(0.2, abs=1e-6)
+        assert (table[name].n, table[name].undefined) == (1, 1)
+    assert 0.5 < table["auc"].value < 1 and table["auc"].undefined == 1
