@@ -30,11 +30,14 @@ if TYPE_CHECKING:
         AngularError,
         AttentionTargetAUC,
         AveragePrecision,
+        DirectionError,
         DistanceToMean,
         GazeAngle,
         GazeFollowAUC,
         MeanDistance,
         MinDistance,
+        PHead,
+        PointInMask,
     )
     from gazekit.metrics.information_gain import InformationGain, InformationGainWithStop
     from gazekit.metrics.map_similarity import CC, EMD, KLD, SIM
@@ -114,6 +117,7 @@ __all__ = [
     "CrossRecurrence",
     "DetectionAP",
     "Dice",
+    "DirectionError",
     "DistanceToMean",
     "EditDistance",
     "Euclidean",
@@ -146,7 +150,9 @@ __all__ = [
     "NoiseCeiling",
     "NormalisedCorrelation",
     "NormalisedR2",
+    "PHead",
     "Pearson",
+    "PointInMask",
     "ProbabilityMismatch",
     "SampleF1",
     "ScaledTimeDelayEmbedding",
@@ -177,8 +183,8 @@ _NAMES_OF = {
     "edit_distance": "EditDistance",
     "encoding": "R2 ExplainableVariance NoiseCeiling NormalisedCorrelation NormalisedR2 Pearson",
     "events": "EventF1 EventTiming",
-    "gaze": "AngularError AttentionTargetAUC AveragePrecision DistanceToMean GazeAngle GazeFollowAUC MeanDistance "
-    "MinDistance",
+    "gaze": "AngularError AttentionTargetAUC AveragePrecision DirectionError DistanceToMean GazeAngle GazeFollowAUC "
+    "MeanDistance MinDistance PHead PointInMask",
     "information_gain": "InformationGain InformationGainWithStop",
     "map_similarity": "CC EMD KLD SIM",
     "multimatch": "MultiMatch",

@@ -8,17 +8,24 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gazekit.metrics.bootstrap import bootstrap_statistic
+from gazekit.metrics.bootstrap import bootstrap_interval, bootstrap_statistic
 from gazekit.metrics.functional.angular_error import angular_error_deg
 from gazekit.metrics.functional.arguments import ArrayLike, binary, reals
 from gazekit.metrics.functional.average_precision import average_precision, weighted_average_precision
 from gazekit.metrics.functional.gaze_distance import (
+    direction_error_deg,
     distance_to_mean_norm,
     gaze_angle_deg,
     mean_distance_norm,
     min_distance_norm,
 )
-from gazekit.metrics.functional.gaze_following import attention_target_auc, check_square, gazefollow_auc
+from gazekit.metrics.functional.gaze_following import (
+    Positives,
+    attention_target_auc,
+    check_square,
+    gazefollow_auc,
+)
+from gazekit.metrics.functional.gaze_objects import looking_at_head_precision, point_in_mask
 from gazekit.metrics.grouped_metric import GroupedMetric
 from gazekit.metrics.item_metric import Aggregation, ItemMetric
 from gazekit.metrics.renamed import renamed
@@ -29,11 +36,14 @@ __all__ = [
     "AngularError",
     "AttentionTargetAUC",
     "AveragePrecision",
+    "DirectionError",
     "DistanceToMean",
     "GazeAngle",
     "GazeFollowAUC",
     "MeanDistance",
     "MinDistance",
+    "PHead",
+    "PointInMask",
 ]
 
 
@@ -72,7 +82,7 @@ class AttentionTargetAUC(ItemMetric):
     """Mean `functional.attention_target_auc` over people and frames; who looks out of frame is `undefined`.
 
     Args:
-        sigma_cells: as the function's; so are `size` and `edge`.
+        sigma_cells: as the function's; so are `size`, `edge` and `positives`.
         aggregation: as `ItemMetric`.
 
     Example:
@@ -93,14 +103,16 @@ class AttentionTargetAUC(ItemMetric):
         size: int = 64,
         edge: Literal["open", "closed"] = "open",
         aggregation: Aggregation = "item",
+        positives: Positives = "square",
     ) -> None:
         super().__init__(aggregation)
-        check_square(sigma_cells, size, edge)
-        self.sigma_cells, self.size, self.edge = sigma_cells, size, edge
+        check_square(sigma_cells, size, edge, positives)
+        self.sigma_cells, self.size, self.edge, self.positives = sigma_cells, size, edge, positives
 
     def update(self, heatmap: ArrayLike, point_norm: ArrayLike, group: Tensor | None = None) -> None:
         """Add B heatmaps [B, size, size] and targets [B, 2], with integer ids [B] of groups, clips say."""
-        self.add(attention_target_auc(heatmap, point_norm, self.sigma_cells, self.size, self.edge), group)
+        settings = self.sigma_cells, self.size, self.edge
+        self.add(attention_target_auc(heatmap, point_norm, *settings, positives=self.positives), group)
 
 
 class PointMetric(ItemMetric):
@@ -179,6 +191,135 @@ class GazeAngle(ItemMetric):
     ) -> None:
         """Add B people: positions [B, 2] in one unit, with integer ids [B] of groups."""
         self.add(gaze_angle_deg(eye_xy, predicted_xy, true_xy), group)
+
+
+class DirectionError(GroupedMetric):
+    """Mean `functional.direction_error_deg` over people: all, those who look into the frame, and out of it.
+
+    People without a direction are left out and counted in `undefined`, each in their own part.
+
+    Example:
+        >>> metric = DirectionError()
+        >>> metric.update([[1.0, 0.0], [1.0, 0.0]], [[1.0, 1.0], [0.0, 1.0]], [1, 0])
+        >>> dict(zip(metric.parts, metric.compute().tolist()))
+        {'': 67.5, 'inside': 45.0, 'outside': 90.0}
+    """
+
+    higher_is_better = False
+    parts = "", "inside", "outside"
+
+    def __init__(self) -> None:
+        super().__init__("people", people=2)
+
+    def update(
+        self,
+        predicted_direction_xy: ArrayLike,
+        direction_xy: ArrayLike,
+        labels: ArrayLike,
+        group: ArrayLike | None = None,
+    ) -> None:
+        """Add B people.
+
+        Args:
+            predicted_direction_xy: [B, 2] in the picture's plane, of any length; `direction_xy` [B, 2] likewise, NaN
+                where it is not known.
+            labels: [B] bool, or integers 0 and 1: whether the target is in the frame.
+            group: [B] integer ids, of pictures say.
+        """
+        error, labels = direction_error_deg(predicted_direction_xy, direction_xy), binary("labels", labels)
+        if error.dim() != 1 or error.shape != labels.shape:
+            raise ValueError(
+                "directions must have shape [B, 2] and labels [B], "
+                f"got {[*error.shape, 2]} and {list(labels.shape)}"
+            )
+        self.add_grouped(torch.stack([error.detach(), labels.to(error)], 1), group)
+
+    def compute(self) -> Tensor:
+        """[3] means over all, inside and outside; NaN without people."""
+        top, bottom = self._sums()
+        return top.sum(0) / bottom.sum(0)
+
+    def interval(self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0) -> dict[str, Score]:
+        """The means with their percentile bootstrap intervals, by part; `n` and `undefined` count people.
+
+        The bootstrap draws whole groups, or single people if there are no groups. Call it on all processes.
+        """
+        with self.sync_context():
+            found = bootstrap_interval(*self._sums(), n_resamples=n_resamples, level=level, seed=seed)
+            left_out, people = self.undefined.tolist(), self._members().sum(0).tolist()
+        return {
+            part: Score.of(bounds, n - undefined, undefined)
+            for part, n, undefined, *bounds in zip(self.parts, people, left_out, *found, strict=True)
+        }
+
+    @property
+    def undefined(self) -> Tensor:
+        """[3] number of people of this process (of all inside `sync_context`) without an error, by part."""
+        return (self._members() & self.rows("people")[:, :1].isnan()).sum(0)
+
+    def _members(self) -> Tensor:
+        """[N, 3] who belongs to which part."""
+        inside = self.rows("people")[:, 1] > 0
+        return torch.stack([torch.ones_like(inside), inside, ~inside], 1)
+
+    def _sums(self) -> tuple[Tensor, Tensor]:
+        """[G, 3] sums of errors and numbers of people, of groups or of single people."""
+        error = self.rows("people")[:, :1]
+        counted = self._members() & ~error.isnan()
+        unit, count = self.units()
+        top, bottom = torch.where(counted, error, 0.0), counted.to(error)
+        return tuple(error.new_zeros(count, 3).index_add_(0, unit, x) for x in (top, bottom))
+
+
+class PointInMask(ItemMetric):
+    """Mean `functional.point_in_mask` over people: the share of points on the object that is looked at.
+
+    Example:
+        >>> metric = PointInMask()
+        >>> metric.update([[0.6, 0.1], [0.1, 0.9]], [[[0, 1], [0, 0]], [[0, 1], [0, 0]]])
+        >>> metric.compute()
+        tensor(0.5000, dtype=torch.float64)
+    """
+
+    higher_is_better = True
+
+    def update(self, predicted_norm: ArrayLike, true_mask: ArrayLike, group: ArrayLike | None = None) -> None:
+        """Add B points [B, 2] and masks [B, H, W], empty for targets out of frame, with integer ids [B] of groups."""
+        self.add(point_in_mask(predicted_norm, true_mask), group)
+
+
+class PHead(ItemMetric):
+    """Mean `functional.looking_at_head_precision` over people: the precision of "looks at a head".
+
+    People who are not said to look at a head, and those who look out of frame, count as `undefined`.
+
+    Example:
+        >>> heads = [[0.0, 0.0, 0.2, 0.2], [0.8, 0.0, 1.0, 0.2]]
+        >>> metric = PHead()
+        >>> metric.update([[0.9, 0.1], [0.1, 0.1]], [[0.9, 0.2], [0.5, 0.5]], heads, [0, 0])
+        >>> metric.compute()
+        tensor(0.5000, dtype=torch.float64)
+    """
+
+    higher_is_better = True
+
+    def update(
+        self,
+        predicted_norm: ArrayLike,
+        point_norm: ArrayLike,
+        head_norm: ArrayLike,
+        picture: ArrayLike,
+        group: ArrayLike | None = None,
+    ) -> None:
+        """Add B people, with all others of their pictures.
+
+        Args:
+            predicted_norm: [B, 2]; `point_norm` [B, 2] the targets, NaN if they are out of frame.
+            head_norm: [B, 4] x_min, y_min, x_max, y_max of their heads.
+            picture: [B] which picture of this batch each person is in.
+            group: [B] integer ids, of videos say.
+        """
+        self.add(looking_at_head_precision(predicted_norm, point_norm, head_norm, picture), group)
 
 
 class AngularError(ItemMetric):

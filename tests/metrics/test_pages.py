@@ -44,3 +44,24 @@ def test_durations_in_seconds_fill_no_bin() -> None:
     assert F.scanmatch(a, a, size_px=(800, 600), bin_ms=50).isnan()
     assert F.grid_sequence_score(a, a, size_px=(800, 600), bin_ms=50).isnan()
     assert F.grid_edit_distance(a, a, size_px=(800, 600), bin_ms=50) == 0
+
+
+def test_numbers_of_the_page_on_gaze(repo_root: Path) -> None:
+    page = (repo_root / "docs" / "metrics" / "gaze.md").read_text()
+    names: dict = {"F": F}
+    checked = 0
+    for block in page.split("```python\n")[1:]:
+        lines = block.split("```")[0].splitlines()
+        if not any("bump" in line for line in lines):
+            continue
+        code = [line for line in lines if not line.startswith(("F.", "[F."))]
+        exec("\n".join(code), names)
+        for line in lines:
+            call, _, told = line.partition("  # ")
+            if call.startswith(("F.", "[F.")):
+                found = torch.atleast_1d(torch.as_tensor(eval(call, names)))
+                said = [number.strip() for number in told.partition(":")[0].split(",")]
+                digits = len(said[0].partition(".")[2])
+                assert [f"{value:.{digits}f}" for value in found.tolist()] == said, line
+                checked += 1
+    assert checked >= 7

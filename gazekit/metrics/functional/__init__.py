@@ -36,13 +36,16 @@ from gazekit.metrics.functional.events import (
     match_events,
 )
 from gazekit.metrics.functional.gaze_distance import (
+    direction_error_deg,
     distance_to_mean_norm,
     gaze_angle_deg,
     mean_distance_norm,
     min_distance_norm,
 )
-from gazekit.metrics.functional.gaze_following import attention_target_auc, gazefollow_auc, heatmap_point_norm
+from gazekit.metrics.functional.gaze_following import attention_target_auc, gazefollow_auc
+from gazekit.metrics.functional.gaze_objects import looking_at_head_precision, point_in_mask
 from gazekit.metrics.functional.grouping import Grouping, simplify_scanpaths
+from gazekit.metrics.functional.heatmap_point import heatmap_point_norm
 from gazekit.metrics.functional.identification import identification_accuracy, two_versus_two
 from gazekit.metrics.functional.information_gain import (
     information_gain_bits,
@@ -137,6 +140,7 @@ __all__ = [
     "detection_ap",
     "detection_ap_per_class",
     "dice",
+    "direction_error_deg",
     "direction_of_pitch_yaw",
     "direction_of_yaw_pitch",
     "distance_to_mean_norm",
@@ -168,6 +172,7 @@ __all__ = [
     "krippendorff_alpha",
     "labels_to_events",
     "log_likelihood_nats",
+    "looking_at_head_precision",
     "macro_dice",
     "macro_iou",
     "mannan_similarity",
@@ -184,6 +189,7 @@ __all__ = [
     "normalised_r2",
     "nss",
     "pearson",
+    "point_in_mask",
     "probability_mismatch",
     "r2_score",
     "rdm",

@@ -14,6 +14,7 @@ from gazekit.metrics.functional.arguments import ArrayLike, reals
 from gazekit.scanpath import Scanpaths, ScanpathsLike
 
 __all__ = [
+    "direction_error_deg",
     "distance_to_mean_norm",
     "gaze_angle_deg",
     "mean_distance_norm",
@@ -107,6 +108,32 @@ def gaze_angle_deg(eye_xy: ArrayLike, predicted_xy: ArrayLike, true_xy: ArrayLik
         for name, xy in (("predicted_xy", predicted_xy), ("true_xy", true_xy))
     )
     return angle_deg(to_predicted, to_true)
+
+
+def direction_error_deg(predicted_direction_xy: ArrayLike, direction_xy: ArrayLike) -> Tensor:
+    """Angle between the predicted and the true direction of gaze in the picture's plane.
+
+    It needs no target, so that people who look out of the frame are scored too. Directions are those of pixels, as
+    for `gaze_angle_deg`, whose value it is where both directions start at the eyes. Differentiable, with gradient 0
+    at 0 and 180 degrees.
+
+    Args:
+        predicted_direction_xy: [..., 2] vectors of any length, x to the right and y down; `direction_xy` [..., 2]
+            likewise. Leading dimensions broadcast.
+    Returns:
+        [...] degrees from 0 to 180; NaN where a vector is zero or not finite.
+    Raises:
+        TypeError: not real numbers. ValueError: the last dimension is not 2.
+
+    Example:
+        >>> direction_error_deg([1.0, 0.0], [2.0, 2.0])
+        tensor(45., dtype=torch.float64)
+    """
+    predicted, true = (
+        torch.nn.functional.pad(reals(name, xy, 2), (0, 1))
+        for name, xy in (("predicted_direction_xy", predicted_direction_xy), ("direction_xy", direction_xy))
+    )
+    return angle_deg(predicted, true)
 
 
 def annotations(points_norm: ScanpathsLike, lead: torch.Size) -> Scanpaths:

@@ -2,7 +2,7 @@
 
 Positions are `norm`: (x, y) as fractions of the picture's width and height, without correction for its shape.
 Source: Recasens et al. 2015 (NeurIPS, GazeFollow), Chong et al. 2020 (CVPR, VideoAttentionTarget), and the
-released code of Gaze-LLE for the details. `gaze_distance` has the distances.
+released code of Gaze-LLE for the details. `heatmap_point` has the predicted point, `gaze_distance` the distances.
 """
 
 from __future__ import annotations
@@ -17,38 +17,10 @@ from gazekit.metrics.functional.auc import ordered, rank_area
 from gazekit.metrics.functional.gaze_distance import annotations
 from gazekit.scanpath import Scanpaths, ScanpathsLike
 
-__all__ = ["attention_target_auc", "gazefollow_auc", "heatmap_point_norm"]
+__all__ = ["Positives", "attention_target_auc", "gazefollow_auc"]
 
+Positives = Literal["square", "disc"]
 _CHUNK_BYTES = 64 * 2**20
-
-
-def heatmap_point_norm(heatmap: ArrayLike) -> Tensor:
-    """The predicted point: column and row of the highest cell, divided by the size of the heatmap.
-
-    No half cell is added, as in the benchmarks: the point is the upper left corner of the cell. The first of
-    several highest cells, row by row, is taken. Deviation: a constant map has no point.
-
-    Args:
-        heatmap: [..., h, w].
-    Returns:
-        [..., 2] in [0, 1); NaN for a constant map, a map with a NaN and a map without cells.
-    Raises:
-        TypeError: not real numbers. ValueError: fewer than two dimensions.
-
-    Example:
-        >>> heatmap_point_norm([[0.0, 0.0, 0.1, 0.0], [0.0, 0.2, 0.9, 0.1]])
-        tensor([0.5000, 0.5000], dtype=torch.float64)
-    """
-    heatmap = reals("heatmap", heatmap, None, None)
-    h, w = heatmap.shape[-2:]
-    if not h * w:
-        return heatmap.new_full((*heatmap.shape[:-2], 2), torch.nan)
-    flat = heatmap.flatten(-2)
-    best = flat.argmax(-1)
-    cell = torch.stack([best % w, best.div(w, rounding_mode="floor")], -1)
-    point = cell.to(heatmap) / torch.tensor([w, h]).to(heatmap)
-    low, high = flat.aminmax(dim=-1)
-    return torch.where((low < high)[..., None], point, torch.nan)
 
 
 def gazefollow_auc(
@@ -127,13 +99,17 @@ def attention_target_auc(
     size: int = 64,
     edge: Literal["open", "closed"] = "open",
     chunk: int | None = None,
+    positives: Positives = "square",
 ) -> Tensor:
     """VideoAttentionTarget's AUC: positives are the cells of a square round the target.
 
     The square reaches 3 sigma to each side of the target's cell, 19 x 19 cells for sigma = 3, cut at the
     border of the heatmap. Value: exact area under the ROC curve over all cells, ties counting one half. A
-    Gaussian exactly at the target has about 0.998, not 1. ViTGaze takes a disc instead of the square, which
-    gives 0.002 to 0.003 more.
+    Gaussian exactly at the target has about 0.998, not 1.
+
+    `positives="disc"` is the measure of ViTGaze's released code, which departs from the benchmark: positives are
+    the cells at most sqrt(10) sigma from the target itself, which is not moved to a cell. It gives 0.002 to 0.003
+    more, so the two must not stand in one column.
 
     Args:
         heatmap: [..., size, size].
@@ -141,13 +117,15 @@ def attention_target_auc(
         sigma_cells: sigma in cells.
         size: cells a side. The measure depends on it, so a heatmap of another size is an error.
         edge: "open" leaves the last row and column out of the square, as Gaze-LLE does; "closed" lets it
-            reach them, as the benchmark's own code does. They differ near the right and the lower border.
+            reach them, as the benchmark's own code does. They differ near the right and the lower border. A disc
+            always reaches them.
         chunk: heatmaps computed at once; None = as many as keep the memory below 64 MiB.
+        positives: "square" or "disc".
     Returns:
         [...] from 0 to 1; NaN where the target is out of frame, and for a map with a NaN.
     Raises:
         TypeError, ValueError: not real numbers; shapes or leading dimensions that don't fit; sigma_cells below
-            0; another edge; chunk below 1.
+            0; another edge or kind of positives; chunk below 1.
 
     Example:
         >>> import torch
@@ -156,7 +134,7 @@ def attention_target_auc(
         >>> attention_target_auc(heatmap, [30.5 / 64, 20.5 / 64]).round(decimals=4)
         tensor(0.9979, dtype=torch.float64)
     """
-    check_square(sigma_cells, size, edge)
+    check_square(sigma_cells, size, edge, positives)
     heatmap, point = reals("heatmap", heatmap, size, size).detach(), reals("point_norm", point_norm, 2)
     if heatmap.shape[:-2] != point.shape[:-1]:
         raise ValueError(
@@ -164,32 +142,37 @@ def attention_target_auc(
             f"got {list(heatmap.shape)} and {list(point.shape)}"
         )
     rows = _chunk(chunk, 2 * size * size)  # the positives are looked up in as large a table
-    lead, flat, point = (
-        point.shape[:-1],
-        heatmap.reshape(-1, size * size),
-        point.reshape(-1, 2).to(heatmap.device),
-    )
+    lead, flat = point.shape[:-1], heatmap.reshape(-1, size * size)
+    point = point.reshape(-1, 2).to(heatmap.device)
     in_frame = ((point >= 0) & (point <= 1)).all(1)
-    target = (torch.where(in_frame[:, None], point, 0) * size).long()[..., None]  # [n, 2, 1]
+    target = torch.where(in_frame[:, None], point, 0) * size
     cell = torch.arange(size, device=flat.device)
-    near = ((cell - target).abs() <= 3 * sigma_cells) & (cell < (size - 1 if edge == "open" else size))
     area = flat.new_full((len(flat),), torch.nan)
     for part in in_frame.nonzero()[:, 0].split(rows):
-        square = near[part, 1, :, None] & near[part, 0, None]
-        area[part] = _roc_auc(flat[part], flat[part], square.flatten(1))
+        if positives == "square":
+            near = (cell - target[part].long()[..., None]).abs() <= 3 * sigma_cells  # [n, 2, size]
+            near = near & (cell < (size - 1 if edge == "open" else size))
+            positive = near[:, 1, :, None] & near[:, 0, None]
+        else:
+            squared = (cell - target[part][..., None]) ** 2
+            positive = squared[:, 1, :, None] + squared[:, 0, None] <= 10 * sigma_cells**2
+        area[part] = _roc_auc(flat[part], flat[part], positive.flatten(1))
     return area.reshape(lead)
 
 
-def check_square(sigma_cells: int, size: int, edge: str) -> None:
+def check_square(sigma_cells: int, size: int, edge: str, positives: str) -> None:
     """Settings of `attention_target_auc`.
 
     Raises:
-        TypeError: numbers of cells that are no integers. ValueError: out of range, another edge.
+        TypeError: numbers of cells that are no integers.
+        ValueError: out of range, another edge, another kind of positives.
     """
     whole_number("sigma_cells", sigma_cells, 0)
     whole_number("size", size, 1)
     if edge not in ("open", "closed"):
         raise ValueError(f"edge must be open or closed, got {edge!r}")
+    if positives not in ("square", "disc"):
+        raise ValueError(f"positives must be square or disc, got {positives!r}")
 
 
 def _sizes(size_px: ArrayLike | tuple[int, int], lead: torch.Size) -> Tensor:

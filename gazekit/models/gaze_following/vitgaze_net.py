@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gazekit.models.gaze_following.gaze_net import GazeNet, Looks
+from gazekit.models.gaze_following.gaze_net import GazeNet
 from gazekit.models.gaze_following.guidance import SpatialGuidance
 from gazekit.models.gaze_following.heads import DirectionHead, HeatmapHead, InsideHead
 from gazekit.models.gaze_following.interaction import interaction, pooled
+from gazekit.models.gaze_following.looks import Looks
 from gazekit.models.gaze_following.losses import GazeLoss
 from gazekit.models.gaze_following.scene_encoder import SceneEncoder
 
