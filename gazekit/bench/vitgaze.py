@@ -39,7 +39,7 @@ class Sizes:
 
 
 def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
-    """The read-out of the tapped layers, forward and in training; people of an encoded picture; a picture with people."""
+    """The read-out of tapped layers, forward and in training; people of an encoded picture; a picture and people."""
     sizes = sizes or Sizes()
     net = ViTGazeNet(sizes.backbone).eval().to(device)
     made = [_read_out(net, sizes, device, training) for training in (False, True)]
