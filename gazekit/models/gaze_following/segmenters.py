@@ -213,7 +213,7 @@ def peak_region(heatmap: np.ndarray, size: tuple[int, int]) -> np.ndarray | None
 
 
 def soft_peak_norm(heatmap: np.ndarray) -> np.ndarray:
-    """The soft argmax of a heat map in its `peak_region`: the mean of the cells' centres, weighted by what is over half.
+    """Soft argmax of a heat map in its `peak_region`: the mean of the cells' centres, weighted by what is over half.
 
     Args:
         heatmap: [h, w].
