@@ -55,7 +55,7 @@ def _imagenet(size_px: int, short_side_px: int = 256, **more: Any) -> Preprocess
 
 
 def _dinov2(letter: str, width: int, heads: int, registers: int, sha256: str | None) -> Card:
-    kind, long = f"vit{letter}14", {"s": "small", "b": "base"}[letter]
+    kind, long = f"vit{letter}14", {"s": "small", "b": "base", "l": "large"}[letter]
     file = f"dinov2_{kind}{'_reg4' if registers else ''}_pretrain.pth"
     hub = f"{_HUB}/facebook/dinov2-{'with-registers-' if registers else ''}{long}/resolve/main/model.safetensors"
     return Card(
@@ -63,7 +63,7 @@ def _dinov2(letter: str, width: int, heads: int, registers: int, sha256: str | N
         net="vit:ViT",
         settings={
             "width": width,
-            "depth": 12,
+            "depth": 24 if letter == "l" else 12,
             "heads": heads,
             "patch_px": 14,
             "grid": 37,
@@ -192,6 +192,7 @@ CARDS: dict[str, Card] = {
     "dinov2_base": _dinov2(
         "b", 768, 12, 0, "0b8b82f85de91b424aded121c7e1dcc2b7bc6d0adeea651bf73a13307fad8c73"
     ),
+    "dinov2_large": _dinov2("l", 1024, 16, 0, None),
     "dinov2_small_registers": _dinov2("s", 384, 6, 4, None),
     "dinov2_base_registers": _dinov2("b", 768, 12, 4, None),
     "clip_vit_b32": _clip(

@@ -115,7 +115,10 @@ class System(Predictor, LightningModule):
         return terms
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer([p for p in self.parameters() if p.requires_grad])
+        return self.scheduled(self.optimizer([p for p in self.parameters() if p.requires_grad]))
+
+    def scheduled(self, optimizer: torch.optim.Optimizer) -> Any:
+        """What `configure_optimizers` returns of an optimiser: with the scheduler of the run."""
         if self.scheduler is None:
             return optimizer
         scheduler = self.scheduler(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))

@@ -1,6 +1,7 @@
-"""Data sets of scenes and scanpaths. One file a set; each offers `INFO` and `load(root, on_bad_record, ...)`.
+"""Data sets. One file a set; each offers `INFO` and `load(root, on_bad_record, ...)`.
 
-`load("hsem_hybrid_search", root=...)` returns a `ScanpathDataset`. Data sets know no model.
+`load("hsem_hybrid_search", root=...)` returns a `ScanpathDataset`, scenes and scanpaths over them;
+`load("gazefollow", root=...)` a `GazeDataset`, pictures of people who look somewhere. Data sets know no model.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from importlib import import_module
 from inspect import signature
 from pathlib import Path
 
+from gazekit.datasets.gaze_targets import GazeDataset
 from gazekit.datasets.records import DatasetInfo, OnBadRecord, ScanpathDataset
 from gazekit.errors import DataError
 
-__all__ = ["NAMES", "DataError", "DatasetInfo", "ScanpathDataset", "info", "load"]
+__all__ = ["NAMES", "DataError", "DatasetInfo", "GazeDataset", "ScanpathDataset", "info", "load"]
 
 NAMES = (
     "synthetic_search",
@@ -23,6 +25,9 @@ NAMES = (
     "coco_search18",
     "scenes_json",
     "recordings",
+    "gazefollow",
+    "video_attention_target",
+    "childplay",
 )
 
 
@@ -39,7 +44,7 @@ def info(name: str) -> DatasetInfo:
 
 def load(
     name: str, root: str | Path | None = None, on_bad_record: OnBadRecord = "raise", **options
-) -> ScanpathDataset:
+) -> ScanpathDataset | GazeDataset:
     """Read a data set by name.
 
     Args:

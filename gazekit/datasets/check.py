@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gazekit.datasets import NAMES, info, load
+from gazekit.datasets import NAMES, ScanpathDataset, gazefollow, info, load
 
 __all__ = ["CheckReport", "check"]
 
@@ -16,17 +17,23 @@ class CheckReport:
 
     Args:
         name: name of the data set.
-        fingerprint: `ScanpathDataset.fingerprint()`.
+        fingerprint: `fingerprint()` of the data set.
         known: description of the known copy with this digest, or None.
         skipped: one message per broken record.
-        filtered: rule -> number of scanpaths removed by a documented filter of the loader.
+        filtered: rule -> number of records removed by a documented filter of the loader.
+        repaired: rule -> number of records that the loader corrected.
+        notes: sentences on what was not checked.
+        records: what `filtered` and `repaired` count.
     """
 
     name: str
     fingerprint: dict[str, float | int | str]
     known: str | None
     skipped: tuple[str, ...] = ()
-    filtered: dict[str, int] = field(default_factory=dict)
+    filtered: Mapping[str, int] = field(default_factory=dict)
+    repaired: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    records: str = "scanpaths"
 
     def lines(self) -> list[str]:
         """The report as text, one fact per line.
@@ -42,12 +49,16 @@ class CheckReport:
         unknown = "unknown digest: not an error, but this version was not tested on this copy"
         if self.known or info(self.name).known:
             facts["copy"] = self.known or unknown
-        if self.filtered:
-            facts["filtered"] = ", ".join(f"{n} scanpaths: {rule}" for rule, n in self.filtered.items())
+        for key, counts in (("filtered", self.filtered), ("repaired", self.repaired)):
+            if counts:
+                facts[key] = ", ".join(f"{n} {self.records}: {rule}" for rule, n in counts.items())
+        if self.notes:
+            facts["unchecked"] = "; ".join(self.notes)
         facts["broken"] = f"{len(self.skipped)} records" if self.skipped else "none"
+        width = max(11, *map(len, facts))
         return [
             self.name,
-            *(f"  {key:<11} {value}" for key, value in facts.items()),
+            *(f"  {key:<{width}} {value}" for key, value in facts.items()),
             *(f"    {message}" for message in self.skipped),
         ]
 
@@ -58,8 +69,9 @@ def check(name_or_path: str | Path, root: str | Path | None = None) -> CheckRepo
     Broken records are listed, not raised.
 
     Args:
-        name_or_path: name of a data set, or path of a file in gazekit's JSON format (or of its folder).
-        root: folder of a named data set.
+        name_or_path: name of a data set; path of a file in gazekit's JSON format (or of its folder), or of a text file
+            with annotations in GazeFollow's columns.
+        root: folder of a named data set; for `gazefollow` an annotation file also.
     Raises:
         ValueError: neither a known name nor an existing path.
         FileNotFoundError: the folder or a file in it is absent.
@@ -71,8 +83,14 @@ def check(name_or_path: str | Path, root: str | Path | None = None) -> CheckRepo
             raise ValueError(
                 f"{name!r} is neither a file nor a data set, expected one of: {', '.join(NAMES)}"
             )
-        name, root = "scenes_json", name_or_path
-    dataset = load(name, root, on_bad_record="skip")
+        name, root = ("gazefollow" if name.endswith(".txt") else "scenes_json"), name_or_path
+    dataset = (
+        gazefollow.load_to_check(root) if name == "gazefollow" else load(name, root, on_bad_record="skip")
+    )
     fingerprint = dataset.fingerprint()
     known = info(name).known.get(str(fingerprint["digest"]))
-    return CheckReport(name, fingerprint, known, dataset.skipped, dataset.filtered)
+    left = (dataset.skipped, dataset.filtered)
+    if isinstance(dataset, ScanpathDataset):
+        return CheckReport(name, fingerprint, known, *left)
+    notes = dataset.notes if isinstance(dataset, gazefollow.Annotations) else ()
+    return CheckReport(name, fingerprint, known, *left, dataset.repaired, notes, "lines")

@@ -102,18 +102,22 @@ class GazeData(Data):
     def about(self) -> dict[str, Any]:
         """Counts of the scored part, fingerprint of the whole set, and what was left out."""
         people = [person for i in self.parts[self.split] for person in self.pictures[i].people]
-        filtered = [f"{n} people left out: {rule}" for rule, n in self.dataset.filtered.items()]
+        dataset = self.dataset
+        notes = [f"{n} records left out: {rule}" for rule, n in dataset.filtered.items()]
+        notes += [f"{n} records corrected: {rule}" for rule, n in dataset.repaired.items()]
+        notes += [f"skipped {message}" for message in dataset.skipped]
         return {
-            "name": self.dataset.name,
+            "name": dataset.name,
             "split": self.split,
             "pictures": len(self.parts[self.split]),
             "people": len(people),
             "inside": sum(person.inside for person in people),
             "points": sum(len(person.points_norm) for person in people),
-            "fingerprint": self.dataset.fingerprint(),
-            "filtered": dict(self.dataset.filtered),
-            "skipped": list(self.dataset.skipped),
-            "notes": [*self._notes(), *filtered, *(f"skipped {message}" for message in self.dataset.skipped)],
+            "fingerprint": dataset.fingerprint(),
+            "filtered": dict(dataset.filtered),
+            "repaired": dict(dataset.repaired),
+            "skipped": list(dataset.skipped),
+            "notes": [*self._notes(), *notes],
         }
 
     def _notes(self) -> list[str]:

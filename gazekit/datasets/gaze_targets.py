@@ -107,37 +107,54 @@ class GazeDataset:
         name: of the data set.
         parts: part name to its pictures.
         skipped: a message per record that was left out with `on_bad_record="skip"`.
-        filtered: documented rule of the loader -> number of people that it removed.
+        filtered: documented rule of the loader -> number of records that it removed.
+        repaired: documented rule of the loader -> number of records that it corrected and kept.
     """
 
     name: str
     parts: Mapping[str, Sequence[GazePicture]]
     skipped: tuple[str, ...] = ()
     filtered: Mapping[str, int] = field(default_factory=dict)
+    repaired: Mapping[str, int] = field(default_factory=dict)
 
     def fingerprint(self) -> dict[str, float | int | str]:
-        """Counts, moments and a digest that change when a person is dropped, moved or exchanged, but not with pixels."""
+        """Counts, moments and a digest that change when a person is dropped, moved or exchanged; blind to pixels."""
         pictures = [picture for part in self.parts.values() for picture in part]
+        tracks = {(p.group, person.track) for p in pictures for person in p.people if person.track}
         people = [person for picture in pictures for person in picture.people]
         heads = np.array([person.head_px for person in people]).reshape(-1, 4)
         points = np.concatenate([person.points_norm for person in people] or [np.zeros((0, 2))])
-        digest = hashlib.sha256()
-        for values in (heads, points, np.array([len(person.points_norm) for person in people])):
-            digest.update(np.ascontiguousarray(np.round(values, 4) + 0.0, dtype="<f8").tobytes())
-        names = [(part, picture.name, picture.size_px) for part in self.parts for picture in self.parts[part]]
-        digest.update(repr([(part, name, tuple(map(int, size))) for part, name, size in names]).encode())
-        digest.update(repr([len(picture.people) for picture in pictures]).encode())
+        counts = np.array([len(person.points_norm) for person in people])
+        names = [
+            f"{part}/{picture.name} {tuple(map(int, picture.size_px))} {len(picture.people)}"
+            for part in self.parts
+            for picture in self.parts[part]
+        ]
         mean = points.mean(0) if len(points) else np.full(2, np.nan)
         return {
-            **{f"pictures_{part}": len(pictures) for part, pictures in self.parts.items()},
+            **{f"{part}_pictures": len(chosen) for part, chosen in self.parts.items()},
+            **{f"{part}_people": sum(len(p.people) for p in chosen) for part, chosen in self.parts.items()},
+            "videos": len({picture.group for picture in pictures if picture.group}),
+            "tracks": len(tracks),
             "people": len(people),
             "inside": sum(person.inside for person in people),
             "outside": sum(not person.inside for person in people),
             "points": len(points),
             "mean_gaze_x": float(mean[0]),
             "mean_gaze_y": float(mean[1]),
-            "digest": digest.hexdigest()[:16],
+            "digest": digest_of([heads, points, counts], names),
         }
+
+
+def digest_of(arrays: Sequence[Any], names: Sequence[str]) -> str:
+    """16 hexadecimal digits that change with any number (to 4 decimals), any name and any order."""
+    digest = hashlib.sha256()
+    for values in arrays:
+        digest.update(
+            np.ascontiguousarray(np.round(np.asarray(values, float), 4) + 0.0, dtype="<f8").tobytes()
+        )
+    digest.update("\n".join(names).encode())
+    return digest.hexdigest()[:16]
 
 
 def batch_of(

@@ -23,7 +23,8 @@ from gazekit.base import Predictor
 from gazekit.datasets.gaze_data import GazeData
 from gazekit.datasets.gaze_drawing import draw_scene, head_box, target_masks
 from gazekit.datasets.gaze_targets import GazeDataset, GazePicture, Person
-from gazekit.datasets.gaze_world import Scene, direct, posterior, sample_scene
+from gazekit.datasets.gaze_world import GRID, Scene, direct, posterior, sample_scene
+from gazekit.metrics.functional import heatmap_point_norm
 
 __all__ = ["IdealObserver", "SyntheticGaze", "clip_scenes", "picture_of", "write_clip"]
 
@@ -174,7 +175,8 @@ class SyntheticGaze(GazeData):
 class IdealObserver(Predictor):
     """Knows the generated world, where everything is and how noisy heads and eyes are, and sees the drawn angles exactly.
 
-    No observer who sees only the pictures has a smaller expected error of the probabilities: the ceiling of the table.
+    Its heat map is the expected target map, the posterior blurred by the Gaussian of target maps: what a net that is
+    trained on such maps could reach at best. In clips it is told the angles of heads that are still turning.
     """
 
     def __init__(self, data: SyntheticGaze) -> None:
@@ -184,23 +186,27 @@ class IdealObserver(Predictor):
     def predict(
         self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1
     ) -> dict[str, Any]:
-        maps, inside, directions, points = [], [], [], []
+        maps, inside, directions = [], [], []
         for item in batch["item"].tolist():
             scene = self._data.scene(item)
             for k, head in enumerate(scene.heads):
-                heatmap, probability = posterior(scene, k)
-                row, column = np.unravel_index(heatmap.argmax(), heatmap.shape)
-                points.append([column / heatmap.shape[1], row / heatmap.shape[0]])
-                maps.append(heatmap)
+                cells, probability = posterior(scene, k)
+                maps.append(_BLUR @ cells @ _BLUR)
                 inside.append(probability)
                 directions.append(_flat(head.eye_angle if head.eyes_visible else head.head_angle))
-        cells = (len(maps), *maps[0].shape) if maps else (0, 64, 64)
+        heatmap = torch.tensor(np.array(maps)).view(-1, GRID, GRID)
         return {
-            "heatmap": torch.tensor(np.array(maps), dtype=torch.float32).view(cells),
-            "predicted_norm": torch.tensor(points, dtype=torch.float32).view(-1, 2),
+            "heatmap": heatmap,
+            "predicted_norm": heatmap_point_norm(heatmap),
             "scores": torch.tensor(inside),
-            "predicted_direction_xy": torch.tensor(np.array(directions), dtype=torch.float32).view(-1, 2),
+            "predicted_direction_xy": torch.tensor(np.array(directions)).view(-1, 2),
         }
+
+
+_APART = np.subtract.outer(np.arange(GRID), np.arange(GRID))
+_BLUR = np.exp(-(_APART**2) / 18) * (
+    np.abs(_APART) <= 9
+)  # the Gaussian of target maps: sigma 3, cut at 9 cells
 
 
 class _Pictures(Sequence):

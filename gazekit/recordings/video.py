@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -100,6 +100,10 @@ class SceneVideo:
         path: the video.
         frame_t_ms: [F] times of its frames on the recording's clock, `Recording.frame_t_ms`; None: presentation
             times of the video itself.
+        on_damage: "keep" reads what is left of a damaged video; `damage` then says what is missing, and `read` raises
+            for each frame that cannot be decoded.
+    Attributes:
+        damage: "" for a whole video.
     Raises:
         FileNotFoundError: no such file.
         RecordingError: not a video, a truncated or damaged file, a number of frames other than in
@@ -110,8 +114,14 @@ class SceneVideo:
         ...     picture = video.read(video.frame_at(1234.5))
     """
 
-    def __init__(self, path: str | Path, frame_t_ms: np.ndarray | None = None) -> None:
-        self.path = Path(path)
+    def __init__(
+        self,
+        path: str | Path,
+        frame_t_ms: np.ndarray | None = None,
+        on_damage: Literal["raise", "keep"] = "raise",
+    ) -> None:
+        self.path, self.damage = Path(path), ""
+        self._keep = on_damage == "keep"
         self._container = _opened(self.path)
         try:
             self._open(frame_t_ms)
@@ -145,25 +155,31 @@ class SceneVideo:
                     continue
                 packets += 1
                 if packet.is_corrupt or packet.pts is None:
-                    raise RecordingError(f"{self.path}: packet {packets} is damaged or has no time")
+                    self._note(f"packet {packets} is damaged or has no time")
+                if packet.pts is None:
+                    continue
                 if not packet.is_discard:
                     times.append(packet.pts)
                 if packet.is_keyframe:
                     seek = packet.pts if packet.dts is None else min(packet.pts, packet.dts)
                     keys.append((packet.pts, seek))
         except av.error.FFmpegError as error:
-            raise RecordingError(f"{self.path}: damaged after {packets} frames ({error})") from error
+            self._note(f"damaged after {packets} frames ({error})", error)
         declared = self._stream.frames
-        if not keys or (declared and packets != declared):
-            raise RecordingError(
-                f"{self.path}: only {packets} of {declared or 'its'} frames are present, the video was cut off"
-            )
-        pts = np.sort(np.array(times, np.int64))
-        if (np.diff(pts) == 0).any():
-            raise RecordingError(
-                f"{self.path}: two frames with the same presentation time, the video is damaged"
-            )
+        missing = f"only {packets} of {declared or 'its'} frames are present, the video was cut off"
+        if not keys:
+            raise RecordingError(f"{self.path}: {missing}")
+        if declared and packets != declared:
+            self._note(missing)
+        pts = np.unique(np.array(times, np.int64))
+        if len(pts) < len(times):
+            self._note("two frames with the same presentation time, the video is damaged")
         return pts, sorted(keys)
+
+    def _note(self, damage: str, cause: Exception | None = None) -> None:
+        if not self._keep:
+            raise RecordingError(f"{self.path}: {damage}") from cause
+        self.damage = self.damage or damage
 
     def __len__(self) -> int:
         return len(self._pts)

@@ -62,7 +62,7 @@ def test_training_batches_are_a_function_of_the_step():
 def test_about_counts_and_names_what_is_missing():
     about = made().about()
     assert (about["pictures"], about["people"], about["inside"], about["points"]) == (3, 3, 2, 6)
-    assert about["notes"] == ["2 people left out: invalid", "skipped line 3: broken"]
+    assert about["notes"] == ["2 records left out: invalid", "skipped line 3: broken"]
     assert about["fingerprint"]["people"] == 14
 
 

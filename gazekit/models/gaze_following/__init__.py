@@ -1,13 +1,8 @@
 """Gaze following: where the people in a picture look, and whether their target is in the frame."""
 
-from importlib import import_module
+from gazekit.models.gaze_following.baselines import Centre, Cone, MeanMap
+from gazekit.models.gaze_following.gazelle import GazeLLE, RowsAndTokens
+from gazekit.models.gaze_following.target_masks import TargetMasks
+from gazekit.models.gaze_following.vitgaze import ViTGaze
 
-__all__ = ["TargetMasks"]
-
-_MODULE_OF = {"TargetMasks": "target_masks"}
-
-
-def __getattr__(name: str):
-    if name in _MODULE_OF:
-        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__all__ = ["Centre", "Cone", "GazeLLE", "MeanMap", "RowsAndTokens", "TargetMasks", "ViTGaze"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["touched_patches"]
+__all__ = ["rounded_cells", "touched_patches"]
 
 
 def touched_patches(head_norm: Tensor, size_px: tuple[int, int], patch_px: int) -> Tensor:
@@ -25,6 +25,25 @@ def touched_patches(head_norm: Tensor, size_px: tuple[int, int], patch_px: int) 
     rows = _touched(head_norm[:, 1], head_norm[:, 3], height, patch_px)
     columns = _touched(head_norm[:, 0], head_norm[:, 2], width, patch_px)
     return rows[:, :, None] & columns[:, None, :]
+
+
+def rounded_cells(head_norm: Tensor, grid: tuple[int, int]) -> Tensor:
+    """The cells of a head whose box is rounded to the grid, as Gaze-LLE marks them: [P, h, w] bool.
+
+    A side that rounds to nothing takes the cell that its middle is in, within the picture.
+    """
+    rows = _rounded(head_norm[:, 1], head_norm[:, 3], grid[0])
+    columns = _rounded(head_norm[:, 0], head_norm[:, 2], grid[1])
+    return rows[:, :, None] & columns[:, None, :]
+
+
+def _rounded(start: Tensor, end: Tensor, cells: int) -> Tensor:
+    """[P, cells]"""
+    first, last = ((edge * cells).round().clamp(0, cells)[:, None] for edge in (start, end))
+    middle = ((start + end) / 2 * cells).floor().clamp(0, cells - 1)[:, None]
+    index = torch.arange(cells, device=start.device)
+    empty = last <= first
+    return (first <= index) & (index < last) | empty & (index == middle)
 
 
 def _touched(start: Tensor, end: Tensor, side_px: int, patch_px: int) -> Tensor:

@@ -5,29 +5,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from gazekit.models.gaze_following.looks import Looks
 from gazekit.models.gaze_following.losses import GazeLoss
 
-__all__ = ["GazeNet", "Looks"]
-
-
-class Looks(NamedTuple):
-    """What a net says of P people.
-
-    Args:
-        heatmap: [P, h, w], higher where the target is likelier; a probability or a logit, as the loss defines it.
-        inside: [P], logit that the target is in the frame.
-        direction_xy: [P, 2], direction of the gaze in fractions of width (right) and height (down) of the picture,
-            of any length: times its size, it is in pixels. None: the net has no head for it.
-    """
-
-    heatmap: Tensor
-    inside: Tensor
-    direction_xy: Tensor | None = None
+__all__ = ["GazeNet"]
 
 
 class GazeNet(nn.Module, ABC):

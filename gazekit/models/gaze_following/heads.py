@@ -13,15 +13,17 @@ CHANNELS = (16, 8, 1)
 
 
 class HeatmapHead(nn.Module):
-    """Three times: twice the size, 3x3 convolution, batch norm, ReLU; then one factor and offset. Linear output.
+    """`doublings` times: twice the size, 3x3 convolution, batch norm, ReLU; then one factor and offset. Linear output.
 
-    [P, C, h, w] -> [P, 8 h, 8 w]
+    [P, C, h, w] -> [P, 8 h, 8 w] with three doublings, as published; fewer suit grids of small patches.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, doublings: int = 3) -> None:
         super().__init__()
+        self.doublings = doublings
+        after_each = CHANNELS[len(CHANNELS) - doublings :]
         layers: OrderedDict[str, nn.Module] = OrderedDict()
-        for i, (before, after) in enumerate(zip((channels, *CHANNELS), CHANNELS, strict=False), start=1):
+        for i, (before, after) in enumerate(zip((channels, *after_each), after_each, strict=False), start=1):
             layers[f"upsample{i}"] = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
             layers[f"conv{i}"] = nn.Conv2d(before, after, 3, padding=1)
             layers[f"bn{i}"] = nn.BatchNorm2d(after)

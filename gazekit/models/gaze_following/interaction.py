@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gazekit.kernels.attention_rows import attention_rows, region_rows
+from gazekit.kernels.attention_rows import attention_rows, reference, region_rows
 
 __all__ = ["interaction", "pooled"]
 
@@ -30,15 +30,14 @@ def interaction(
     """
     first = queries[0].shape[2] - guidance.shape[1]
     weight, slot = _by_picture(guidance, picture, len(queries[0]), dense)
+    weight = weight.to(queries[0].dtype)
+    layers = zip(queries, keys, strict=True)
     if dense:
-        rows = torch.arange(guidance.shape[1], device=weight.device).expand(len(weight), -1)
+        read = [reference.attention_rows(q[:, :, first:], k, weight, q.shape[-1] ** -0.5) for q, k in layers]
     else:
         rows, weight = region_rows(weight)
-    rows = torch.where(rows < 0, rows, rows + first)
-    impl = "reference" if dense else "auto"
-    read = [
-        attention_rows(q, k, rows, weight.to(q.dtype), impl=impl) for q, k in zip(queries, keys, strict=True)
-    ]
+        rows = torch.where(rows < 0, rows, rows + first)
+        read = [attention_rows(q, k, rows, weight) for q, k in layers]
     return torch.cat(read, 1)[picture, :, slot, first:]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-if TYPE_CHECKING:
-    from gazekit.models.gaze_following.gaze_net import Looks
+from gazekit.models.gaze_following.looks import Looks
 
 __all__ = ["SIDE", "GazeLoss", "head_map", "resized", "target_heatmap"]
 
@@ -60,11 +59,12 @@ class GazeLoss:
             batch: see `gazekit.datasets.gaze_targets`; point_norm, labels, direction_xy, size_px, picture, head_norm.
             head_logits: [B, h, w], of the auxiliary map.
         Returns:
-            "loss" and the weighted terms: "heatmap", "inside", and "heads", "direction" where they apply.
+            "loss" and the weighted terms: "heatmap", and "inside", "heads", "direction" where the net has them.
         """
         weight = PUBLISHED[self.heatmap_loss] if self.heatmap_weight is None else self.heatmap_weight
         terms = {"heatmap": weight * self._heatmap(looks.heatmap, batch)}
-        terms["inside"] = self.inside_weight * _mean(self._inside(looks.inside, batch["labels"]))
+        if looks.inside is not None:
+            terms["inside"] = self.inside_weight * _mean(self._inside(looks.inside, batch["labels"]))
         if head_logits is not None and self.heads_weight:
             terms["heads"] = self.heads_weight * self._heads(head_logits, batch)
         if looks.direction_xy is not None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gazekit.backbones import INFO
-from gazekit.backbones.load import fill, find_weights, read_weights
+from gazekit.backbones.load import fill, load_backbone
 from gazekit.backbones.preprocessing import IMAGENET
 from gazekit.backbones.vit import ViT
 from gazekit.models.gaze_following.boxes import touched_patches
@@ -26,7 +26,7 @@ class Encoding:
 
     Args:
         image: [B, 3, H, W], normalised.
-        features: [B, D, h, w] of the last block.
+        features: [B, D, h, w] of the last block, or behind the last norm.
         queries, keys: of the tapped blocks, [B, A, F + h w, d] each.
     """
 
@@ -74,6 +74,7 @@ class SceneEncoder(nn.Module):
         taps: blocks whose queries and keys are kept, counted from 0; None for the last of each quarter.
         hidden_share: of patches that training hides at most.
         hidden_probability: that patches of a picture are hidden.
+        norm: whether features are behind the last norm.
     Raises:
         ValueError: an unknown backbone, or a block that it does not have.
     """
@@ -84,11 +85,13 @@ class SceneEncoder(nn.Module):
         taps: Sequence[int] | None = None,
         hidden_share: float = 0.5,
         hidden_probability: float = 0.5,
+        norm: bool = False,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.vit, self.normalise = vit_of(backbone)
-        self.vit.norm = nn.Identity()
+        if not norm:
+            self.vit.norm = nn.Identity()
         self.mask_token = nn.Parameter(torch.zeros(1, self.width))
         self.hidden_share, self.hidden_probability = hidden_share, hidden_probability
         depth = len(self.vit.blocks)
@@ -106,31 +109,35 @@ class SceneEncoder(nn.Module):
         """Attention maps of the tapped blocks, together."""
         return len(self.taps) * self.vit.blocks[0].attn.heads
 
-    def load(self, weights: str | Path | None = None) -> None:
-        """Pretrained weights of a named backbone.
-
-        The position of the class token, which this encoder does not have, is added to the token itself, so that
-        features are those of the pretrained net. (The released code of ViTGaze leaves it out.)
+    def load(self, weights: str | Path | None = None) -> str:
+        """Pretrained weights of a named backbone; returns their SHA-256.
 
         Args:
             weights: a file or a folder, see `gazekit.backbones.load_backbone`.
         Raises:
-            ValueError: an encoder of its own sizes. FileNotFoundError, DataError: no weights, or those of another net.
+            ValueError: an encoder with sizes of its own.
+            FileNotFoundError, DataError: no weights, or those of another net.
         """
         if not isinstance(self.backbone, str):
-            raise ValueError("there are no pretrained weights of an encoder with sizes of its own")
-        files = find_weights(self.backbone, weights)
-        state = {name: x for path in files for name, x in read_weights(path).items()}
-        self.load_pretrained(state, files[0])
+            raise ValueError(
+                f"an encoder with sizes of its own has no pretrained weights, got weights={weights!r}"
+            )
+        pretrained = load_backbone(self.backbone, weights)
+        self.load_pretrained(pretrained.net.state_dict(), weights or self.backbone)
+        return pretrained.recipe["weights"]
 
     def load_pretrained(self, state: Mapping[str, Tensor], source: str | Path = "the state") -> None:
-        """As `load`, from tensors under any published names."""
-        state = self.vit.translate(dict(state))
-        left = ("norm.", "head.")
-        state = {name: x for name, x in state.items() if not name.startswith(left)}
-        state["cls_token"] = state["cls_token"] + state["pos_embed"][:, :1]
+        """As `load`, from tensors under any published names.
+
+        The position of the class token, which this encoder does not have, is added to the token itself, so that
+        features are those of the pretrained net. (The released code of ViTGaze leaves it out.)
+        """
+        left = ("head.",) if isinstance(self.vit.norm, nn.LayerNorm) else ("head.", "norm.")
+        state = {name: x for name, x in self.vit.translate(dict(state)).items() if not name.startswith(left)}
+        first = state["pos_embed"][:, :1]
+        state["cls_token"] = state["cls_token"] + first
+        state["pos_embed"] = torch.cat([torch.zeros_like(first), state["pos_embed"][:, 1:]], 1)
         fill(self.vit, state, source)
-        self.vit.pos_embed.data[:, 0] = 0
 
     def forward(
         self,
@@ -150,7 +157,7 @@ class SceneEncoder(nn.Module):
                 queries[i], keys[i] = query, key
             x = block.finish(x, query, key, value)
         kept = tuple(queries[i] for i in self.taps), tuple(keys[i] for i in self.taps)
-        return Encoding(image, self.vit.patch_map(x, size_px), *kept)
+        return Encoding(image, self.vit.patch_map(self.vit.norm(x), size_px), *kept)
 
     def _embed(self, image: Tensor, hidden: Tensor | None) -> Tensor:
         patches = self.vit.patches(image)

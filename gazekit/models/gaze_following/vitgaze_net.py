@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gazekit.models.gaze_following.gaze_net import GazeNet, Looks
+from gazekit.models.gaze_following.gaze_net import GazeNet
 from gazekit.models.gaze_following.guidance import SpatialGuidance
 from gazekit.models.gaze_following.heads import DirectionHead, HeatmapHead, InsideHead
 from gazekit.models.gaze_following.interaction import interaction, pooled
+from gazekit.models.gaze_following.looks import Looks
 from gazekit.models.gaze_following.losses import GazeLoss
 from gazekit.models.gaze_following.scene_encoder import SceneEncoder
 
@@ -42,6 +43,7 @@ class ViTGazeNet(GazeNet):
 
     Args:
         backbone, taps, hidden_share, hidden_probability: see `SceneEncoder`.
+        doublings: of the size of the heat map, see `HeatmapHead`.
         direction: whether there is a head for the direction; the published net has none.
         loss: arguments of `GazeLoss`.
     """
@@ -52,13 +54,14 @@ class ViTGazeNet(GazeNet):
         taps: Sequence[int] | None = None,
         hidden_share: float = 0.5,
         hidden_probability: float = 0.5,
+        doublings: int = 3,
         direction: bool = False,
         loss: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.encoder = SceneEncoder(backbone, taps, hidden_share, hidden_probability)
         self.guidance = SpatialGuidance(self.encoder.vit.patch_px)
-        self.heatmap_head = HeatmapHead(self.encoder.channels)
+        self.heatmap_head = HeatmapHead(self.encoder.channels, doublings)
         self.inside_head = InsideHead(self.encoder.width)
         self.direction_head = DirectionHead(self.encoder.width) if direction else None
         self.criterion = GazeLoss(**(loss or {}))
@@ -79,7 +82,8 @@ class ViTGazeNet(GazeNet):
         if not len(picture):
             nothing = scene.features.flatten()[:0] + scene.score.sum()  # the graph of the scene
             direction_xy = None if self.direction_head is None else nothing.view(0, 2)
-            return Looks(nothing.view(0, 8 * height, 8 * width), nothing, direction_xy)
+            scale = 2**self.heatmap_head.doublings
+            return Looks(nothing.view(0, scale * height, scale * width), nothing, direction_xy)
         guidance = self.guidance.of_heads(scene.score, picture, head_norm)
         read = interaction(scene.queries, scene.keys, guidance, picture, dense)
         features = pooled(scene.features, guidance, picture, dense)

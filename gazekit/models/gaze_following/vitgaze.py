@@ -1,0 +1,63 @@
+"""ViTGaze as a system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from gazekit.base import Data
+from gazekit.models.gaze_following.onnx_form import GazeForm, example
+from gazekit.models.gaze_following.rates import layer_groups, scale_rates
+from gazekit.models.gaze_following.released_weights import load_released
+from gazekit.models.gaze_following.system import GazeFollower
+from gazekit.models.gaze_following.vitgaze_net import ViTGazeNet
+
+__all__ = ["ViTGaze"]
+
+
+class ViTGaze(GazeFollower):
+    """Gaze targets from the self-attention of one plain vision transformer, all of which is trained (ViTGaze).
+
+    Args:
+        facts: `size_px` of the pictures.
+        weights: pretrained weights of a named backbone, see `SceneEncoder.load`; None looks in data/backbones/NAME,
+            "random" trains from scratch, as a backbone of sizes of its own always does.
+        released: file of weights that the authors released for the whole net, instead of `weights`.
+        rate_decay: factor of the learning rate from each block to the one before; 1 for all the same.
+        freeze_patches: see `layer_groups`.
+        net: further settings, see `ViTGazeNet`.
+    """
+
+    def __init__(
+        self,
+        facts: Mapping[str, Any],
+        backbone: str | Mapping[str, Any] = "dinov2_small",
+        weights: str | None = None,
+        released: str | None = None,
+        rate_decay: float = 0.65,
+        freeze_patches: bool = False,
+        taps: Sequence[int] | None = None,
+        **net: Any,
+    ) -> None:
+        super().__init__(facts)
+        self.net = ViTGazeNet(backbone, taps, **net)
+        self.weights, self.released = weights, released
+        self.rate_decay, self.freeze_patches = rate_decay, freeze_patches
+
+    def fit(self, data: Data) -> None:
+        """Load the weights from which the training starts."""
+        if self.released is not None:
+            load_released(self.net, Path(self.released).expanduser())
+        elif isinstance(self.net.encoder.backbone, str) and self.weights != "random":
+            self.net.encoder.load(self.weights)
+
+    def configure_optimizers(self) -> Any:
+        groups = layer_groups(self.net, self.rate_decay, self.freeze_patches)
+        return self.scheduled(scale_rates(self.optimizer(groups)))
+
+    def onnx_example(self) -> tuple[nn.Module, dict[str, Tensor]]:
+        """Where three people of one picture look; an ONNX file has the example's sizes."""
+        return GazeForm(self.net), example(tuple(self.facts["size_px"]))
