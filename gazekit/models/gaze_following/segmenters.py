@@ -19,6 +19,7 @@ from gazekit.transformers_package import check_folder_of, model_of_folder
 
 __all__ = ["GrabCutSegmenter", "Sam2Segmenter", "Segmenter", "peak_region", "segmenter_of", "soft_peak_norm"]
 
+PEAK_SHARE = 0.02
 SEED, NEAR, MARGIN = 0.012, 0.07, 0.09  # radii and width, in the shorter side of the picture
 ITERATIONS = 4
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -51,7 +52,7 @@ class GrabCutSegmenter:
     """GrabCut (Rother et al. 2004) of OpenCV, which needs no weights; the same input gives the same mask.
 
     Surely foreground is a small disc round the point; probably foreground a larger one, and the part of the heat map
-    round its peak that is above half of its range. Farther than a margin from that is surely background, and so are
+    round its peak (`peak_region`). Farther than a margin from that is surely background, and so are
     heads that the point is not in. The mask is what is connected with the point. Where the picture is flat round the
     point, the mask is what is probably foreground. The sizes suit things of about a tenth of the picture's side; they
     were chosen on the validation part of the generated pictures.
@@ -195,7 +196,9 @@ def segmenter_of(name: str, weights: str | None = None) -> Segmenter:
 
 
 def peak_region(heatmap: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
-    """The part round the highest place of a heat map that is above half of its range.
+    """The part round the highest place of a heat map that belongs to the highest fiftieth of its area.
+
+    Probabilities and their logits have nearly the same region, and that of a broad map is no larger.
 
     Args:
         heatmap: [h, w].
@@ -208,12 +211,15 @@ def peak_region(heatmap: np.ndarray, size: tuple[int, int]) -> np.ndarray | None
         return None
     if scaled.shape != tuple(size):
         scaled = cv2.resize(scaled, size[::-1], interpolation=cv2.INTER_LINEAR)
-    _, parts = cv2.connectedComponents((scaled >= scaled.max() / 2).astype(np.uint8), connectivity=4)
+    high = (scaled >= _height(scaled)) & (scaled > scaled.min())
+    if not high.any():  # stretched to a size at which nothing of it is left
+        return None
+    _, parts = cv2.connectedComponents(high.astype(np.uint8), connectivity=4)
     return parts == parts[np.unravel_index(scaled.argmax(), scaled.shape)]
 
 
 def soft_peak_norm(heatmap: np.ndarray) -> np.ndarray:
-    """Soft argmax of a heat map in its `peak_region`: the mean of the cells' centres, weighted by what is over half.
+    """Soft argmax of a heat map: the mean of the cells' centres in its `peak_region`, weighted by how far they rise.
 
     Args:
         heatmap: [h, w].
@@ -223,10 +229,17 @@ def soft_peak_norm(heatmap: np.ndarray) -> np.ndarray:
     region = peak_region(heatmap, heatmap.shape)
     if region is None:
         return np.full(2, np.nan)
+    scaled = _scaled(heatmap)
     rows, columns = region.nonzero()
-    weight = _scaled(heatmap)[region] - 0.5 + 1e-6
+    weight = scaled[region] - _height(scaled) + 1e-6
     centres = (np.stack([columns, rows], 1) + 0.5) / np.array(heatmap.shape[::-1])
     return (weight[:, None] * centres).sum(0) / weight.sum()
+
+
+def _height(scaled: np.ndarray) -> float:
+    """Of the lowest place in the highest part of the area."""
+    count = max(1, round(PEAK_SHARE * scaled.size))
+    return float(np.partition(scaled.ravel(), -count)[-count])
 
 
 def _scaled(heatmap: np.ndarray) -> np.ndarray | None:
