@@ -1,5 +1,7 @@
 """Masks of prompts: known shapes, the heat map and heads count, degenerate input, a tiny SAM 2."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -207,6 +209,15 @@ class TestSam2:
         assert not found[0].any() and found[1].any()
         assert not sam2.masks(image, points[1:], np.ones((1, 4, 4))).any()
         assert sam2.masks(image, np.zeros((0, 2))).shape == (0, *SIZE)
+
+    def test_settings_of_video_do_too(self, folder, tmp_path) -> None:
+        image, *_ = scene()
+        settings = json.loads((folder / "config.json").read_text()) | {"model_type": "sam2_video"}
+        (tmp_path / "config.json").write_text(json.dumps(settings))
+        (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
+        point = np.array([[40.0, 30.0]])
+        one, other = (Sam2Segmenter(path).masks(image, point) for path in (folder, tmp_path))
+        np.testing.assert_array_equal(one, other)
 
     def test_folders_that_are_none(self, folder, tmp_path) -> None:
         with pytest.raises(FileNotFoundError, match=r"must hold config.json and model.safetensors of SAM 2"):
