@@ -27,8 +27,8 @@ SHARED_COLOUR = (255, 255, 255)
 DARK = (24, 24, 27)
 CONE_DEG = 11.0
 """Half of the angle of a cone, which stands for a direction without target."""
-HEAT_ALPHA = 0.5
-HEAT_FROM = 0.35  # of a map's range: less is not drawn
+HEAT_ALPHA = 0.6
+HEAT_FROM = 0.25  # of a map's range: less is not drawn
 SUBPIXEL_BITS = 4
 
 
@@ -82,8 +82,9 @@ def draw_gaze(picture: np.ndarray, people: Sequence[DrawnGaze]) -> np.ndarray:
         _head(canvas, person, unit)
     for group in _groups(people):
         _ring(canvas, [people[k] for k in group], unit)
+    taken: list[np.ndarray] = []
     for person in people:
-        _label(canvas, person, unit)
+        _label(canvas, person, unit, taken)
     return canvas
 
 
@@ -91,41 +92,55 @@ def _colour(person: DrawnGaze) -> tuple[int, int, int]:
     return COLOURS[person.colour % len(COLOURS)]
 
 
+def _blend(part: np.ndarray, alpha: np.ndarray, colour: np.ndarray) -> None:
+    """Paint over a part of the canvas; alpha [h, w], colour [3] or [h, w, 3]."""
+    alpha = alpha[..., None].astype(np.float32)
+    part[:] = (part + alpha * (np.asarray(colour, np.float32) - part)).round().astype(np.uint8)
+
+
 def _blend_heat(canvas: np.ndarray, people: Sequence[DrawnGaze]) -> None:
-    """Each map in the person's colour; where maps meet, the stronger one is seen."""
+    """Each map in the person's colour."""
     height, width = canvas.shape[:2]
-    alpha, colour = np.zeros((height, width, 1), np.float32), np.zeros((height, width, 3), np.float32)
     for person in people:
         if person.heatmap is None or not np.ptp(person.heatmap) > 0:
             continue
-        heat = (person.heatmap - person.heatmap.min()) / np.ptp(person.heatmap)
-        heat = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-        strength = HEAT_ALPHA * np.clip((heat - HEAT_FROM) / (1 - HEAT_FROM), 0, 1)[..., None]
-        colour = np.where(strength > alpha, np.array(_colour(person), np.float32), colour)
-        alpha = np.maximum(alpha, strength)
-    if alpha.any():
-        canvas[:] = (canvas * (1 - alpha) + colour * alpha).round().astype(np.uint8)
+        heat = ((person.heatmap - person.heatmap.min()) / np.ptp(person.heatmap)).astype(np.float32)
+        strength = cv2.resize(heat, (width, height), interpolation=cv2.INTER_CUBIC)
+        rows, columns = (np.flatnonzero(strength.max(axis) > HEAT_FROM) for axis in (1, 0))
+        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        alpha = HEAT_ALPHA * np.clip((strength[box] - HEAT_FROM) / (1 - HEAT_FROM), 0, 1)
+        _blend(canvas[box], alpha, _colour(person))
 
 
 def _blend_cones(canvas: np.ndarray, people: Sequence[DrawnGaze], unit: float) -> None:
     """Cones that fade from the eyes to the border."""
     height, width = canvas.shape[:2]
-    rows, columns = np.mgrid[:height, :width].astype(np.float32)
     for person in people:
         length = np.linalg.norm(person.direction_xy)
         if not length > 0:
             continue
-        x, y = columns - person.eye_px[0], rows - person.eye_px[1]
-        far = np.hypot(x, y) + 1e-6
-        along = (x * person.direction_xy[0] + y * person.direction_xy[1]) / (far * length)
-        off_deg = np.degrees(np.arccos(np.clip(along, -1, 1)))
-        edge = np.clip((CONE_DEG - off_deg) * np.radians(1) * far + 0.5, 0, 1)  # one pixel of antialiasing
-        alpha = (edge * (0.12 + 0.43 * np.exp(-far / (0.35 * max(height, width)))))[..., None]
-        canvas[:] = (
-            (canvas * (1 - alpha) + np.array(_colour(person), np.float32) * alpha).round().astype(np.uint8)
+        way = person.direction_xy / length
+        sides = [_turned(way, angle) for angle in (-CONE_DEG, CONE_DEG)]
+        far = np.linalg.norm(person.eye_px - [width / 2, height / 2]) + width + height
+        corners = np.array([person.eye_px, *(person.eye_px + far * side for side in sides)])
+        low = np.clip(np.floor(corners.min(0)), 0, [width, height]).astype(int)
+        high = np.clip(np.ceil(corners.max(0)) + 1, 0, [width, height]).astype(int)
+        if not (high > low).all():
+            continue
+        part = canvas[low[1] : high[1], low[0] : high[0]]
+        mask = np.zeros(part.shape[:2], np.uint8)
+        cv2.fillPoly(
+            mask, [np.array([_point(corner - low) for corner in corners])], 255, cv2.LINE_AA, SUBPIXEL_BITS
         )
-        tip = _border(person.eye_px, person.direction_xy / length, (width, height))
-        _arrow(canvas, person.eye_px, tip, _colour(person), unit)
+        x, y = (np.arange(low[k], high[k], dtype=np.float32) - person.eye_px[k] for k in (0, 1))
+        fading = 0.12 + 0.43 * np.exp(-np.hypot(x, y[:, None]) / (0.35 * max(height, width)))
+        _blend(part, mask * fading / 255, _colour(person))
+        _arrow(canvas, person.eye_px, _border(person.eye_px, way, (width, height)), _colour(person), unit)
+
+
+def _turned(way: np.ndarray, angle_deg: float) -> np.ndarray:
+    cosine, sine = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
+    return np.array([cosine * way[0] - sine * way[1], sine * way[0] + cosine * way[1]])
 
 
 def _border(start: np.ndarray, way: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -223,16 +238,33 @@ def _ring(canvas: np.ndarray, people: Sequence[DrawnGaze], unit: float) -> None:
     )
 
 
-def _label(canvas: np.ndarray, person: DrawnGaze, unit: float) -> None:
+def _label(canvas: np.ndarray, person: DrawnGaze, unit: float, taken: list[np.ndarray]) -> None:
+    """At the first free place above, below or beside the head; above if none is free."""
     inside = not np.isnan(person.target_px).any()
     said = (
         f"{person.name}  in {person.inside:.0%}" if inside else f"{person.name}  out {1 - person.inside:.0%}"
     )
     chip = _chip(said, round(11 * unit), _colour(person))
-    at = np.array([person.head_px[0] - unit, person.head_px[1] - chip.shape[0] - unit])
-    if at[1] < 0:
-        at[1] = person.head_px[3] + unit
+    height, width = chip.shape[:2]
+    x_min, y_min, x_max, y_max = person.head_px
+    above, below = y_min - height - unit, y_max + unit
+    places = [
+        (x_min - unit, above),
+        (x_max + unit - width, above),
+        (x_min - unit, below),
+        (x_max + unit - width, below),
+    ]
+    places += [(x_min - unit, above - height), (x_max + 2 * unit, y_min), (x_min - 2 * unit - width, y_min)]
+    limit = np.array([canvas.shape[1] - width, canvas.shape[0] - height])
+    inner = np.clip(places, 0, np.maximum(limit, 0))
+    at = next((at for at in inner if not _hits(at, chip, taken)), inner[0])
+    taken.append(np.array([*at, at[0] + width, at[1] + height]))
     _paste(canvas, chip, at, 0.0)
+
+
+def _hits(at: np.ndarray, chip: np.ndarray, taken: list[np.ndarray]) -> bool:
+    high = at + np.array(chip.shape[1::-1])
+    return any((at < other[2:]).all() and (high > other[:2]).all() for other in taken)
 
 
 @lru_cache(maxsize=512)

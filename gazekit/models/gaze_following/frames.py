@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +51,13 @@ class Frames:
     Args:
         kind: what they come from.
         names: of the files.
+        keys: by which a file of heads knows the pictures: their names, or the frames' numbers; of a camera none.
         each: called with `skip`, gives them in order; those with `skip(picture, number)` are left out unread.
     """
 
     kind: Kind
     names: tuple[str, ...]
+    keys: Sequence[str]
     each: Callable[[Skip], Iterator[Frame]]
 
 
@@ -75,7 +77,7 @@ def frames_of(input: Path, every: int = 1, seconds: float | None = None) -> Fram
     if not isinstance(every, int) or every < 1:
         raise ValueError(f"every={every} must be a positive integer: each how manyth frame is predicted")
     if input.is_char_device():
-        return Frames("camera", (input.name,), lambda _: _camera(input, every, seconds))
+        return Frames("camera", (input.name,), (), lambda _: _camera(input, every, seconds))
     if input.is_dir():
         paths = sorted(path for path in input.iterdir() if path.suffix.lower() in PICTURES)
         if not paths:
@@ -84,7 +86,8 @@ def frames_of(input: Path, every: int = 1, seconds: float | None = None) -> Fram
     if input.suffix.lower() in PICTURES:
         return _pictures([input])
     video = SceneVideo(input, on_damage="keep")
-    return Frames("video", (input.name,), lambda skip: _video(video, every, seconds, skip))
+    numbers = [str(number) for number in range(0, len(video), every)]
+    return Frames("video", (input.name,), numbers, lambda skip: _video(video, every, seconds, skip))
 
 
 def _endings() -> str:
@@ -100,7 +103,8 @@ def _pictures(paths: list[Path]) -> Frames:
                 error = "" if bgr is not None else "not a picture that can be read, is the file complete?"
                 yield Frame(path.name, 0, NO_TIME, rgb, error)
 
-    return Frames("pictures", tuple(path.name for path in paths), each)
+    names = tuple(path.name for path in paths)
+    return Frames("pictures", names, names, each)
 
 
 def _video(video: SceneVideo, every: int, seconds: float | None, skip: Skip) -> Iterator[Frame]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -120,13 +120,12 @@ class HeadsFile:
         boxes = np.array([box for _, box in found], np.float64).reshape(-1, 4)
         return Heads(boxes, np.full((len(boxes), 2), np.nan), tuple(person for person, _ in found))
 
-    def check(self, names: Iterable[str]) -> None:
-        """Compare with the names of all pictures of the input.
+    def check(self, names: Sequence[str]) -> None:
+        """Compare with the names of all pictures of the input, or the numbers of all frames.
 
         Raises:
             DataError: boxes without a name, though there are several pictures, or none of the pictures has a line.
         """
-        names = list(names)
         if "" in self.rows and len(names) > 1:
             raise DataError(
                 f"{self.path}: a column `picture` must say which of {len(names)} pictures a head is in"

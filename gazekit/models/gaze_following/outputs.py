@@ -29,6 +29,7 @@ COLUMNS = (
     *("p_inside", "gaze_x_px", "gaze_y_px", "direction_x", "direction_y", "shared_with", "error"),
 )
 """Of gaze.csv; see `gaze_records`."""
+FRAGMENTS = "frag_every_frame+empty_moov+default_base_moof"
 CLOCK = Fraction(1, 90_000)
 
 Key = tuple[str, int]
@@ -136,11 +137,8 @@ class GrowingVideo:
     """An H.264 video in fragments of MP4 that grows frame by frame, at the pace of the frames' times. It
     begins with the first frame.
 
-    `close` writes what the encoder still holds. Without it, at most the frames since the last key frame are lost
-    (`GOP`).
+    `close` writes what the encoder still holds: without it the last frame is lost.
     """
-
-    GOP = 24
 
     def __init__(self) -> None:
         self._container: av.container.OutputContainer | None = None
@@ -169,14 +167,13 @@ class GrowingVideo:
 
     def _open(self, path: Path, rgb: np.ndarray) -> None:
         self._container = av.open(
-            str(path), "w", format="mp4", options={"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+            str(path), "w", format="mp4", options={"movflags": FRAGMENTS, "flush_packets": "1"}
         )
         name = "libx264" if "libx264" in av.codecs_available else "mpeg4"
         self._stream = self._container.add_stream(name, rate=30)
         self._stream.height, self._stream.width = (max(2, side // 2 * 2) for side in rgb.shape[:2])
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = self._stream.time_base = CLOCK
-        self._stream.codec_context.gop_size = self.GOP
         self._stream.codec_context.max_b_frames = 0
         if name == "libx264":
             self._stream.options = {"crf": "20", "preset": "veryfast", "tune": "zerolatency"}

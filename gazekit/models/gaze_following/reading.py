@@ -181,8 +181,8 @@ class _HeadSource:
         self.file = None if heads is None else HeadsFile(Path(heads), self.video)
         if self.file is None:
             self.faces = _finder(face_weights)
-        elif not self.video:
-            self.file.check(frames.names)
+        elif frames.kind != "camera":
+            self.file.check(frames.keys)
 
     def __call__(self, frame: Frame) -> Heads:
         if self.file is not None:
