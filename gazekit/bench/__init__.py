@@ -55,6 +55,13 @@ def _features(device: str) -> list[Case]:
     return cases(device)
 
 
+def _vitgaze(device: str) -> list[Case]:
+    """gaze following: a head's rows against whole attention maps, and the cost of each further person"""
+    from gazekit.bench.vitgaze import cases
+
+    return cases(device)
+
+
 def _kernels(device: str) -> list[Case]:
     """all operators of gazekit.kernels at several sizes; individually as kernels.ROOM"""
     return [case for room in ROOMS for case in _room(room, device)]
@@ -72,6 +79,7 @@ BENCHES: dict[str, Callable[[str], list[Case]]] = {
     "metrics": _metrics,
     "recordings": _recordings,
     "impn": _impn,
+    "vitgaze": _vitgaze,
     "annotate": _annotate,
     "features": _features,
     "kernels": _kernels,

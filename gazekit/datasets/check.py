@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gazekit.datasets import NAMES, ScanpathDataset, gazefollow, info, load
+from gazekit.datasets import NAMES, ScanpathDataset, info, load
 
 __all__ = ["CheckReport", "check"]
 
@@ -77,6 +77,8 @@ def check(name_or_path: str | Path, root: str | Path | None = None) -> CheckRepo
         FileNotFoundError: the folder or a file in it is absent.
         DataError: a file cannot be read at all, or no record in it can.
     """
+    from gazekit.datasets import gazefollow  # imports pandas
+
     name = str(name_or_path)
     if name not in NAMES:
         if not (name.endswith(".json") or Path(name).exists()):

@@ -16,6 +16,9 @@ from gazekit.datasets.records import OnBadRecord
 
 __all__ = ["GazeTargets"]
 
+SPLIT = ("val", "val_fraction", "split_seed")
+"""Options that say which pictures train and which choose a model."""
+
 
 class GazeTargets(GazeData):
     """Loads GazeFollow, VideoAttentionTarget or ChildPlay, and batches its pictures.
@@ -53,7 +56,7 @@ class GazeTargets(GazeData):
             FileNotFoundError, DataError: see `gazekit.datasets.load`.
             ValueError: a data set without gaze targets.
         """
-        dataset = datasets.load(self.dataset_name, self.root, self.on_bad_record, **self.options)
+        dataset = datasets.load(self.dataset_name, self.root, self.on_bad_record, **self._options())
         if not isinstance(dataset, GazeDataset):
             raise ValueError(f"data.name={self.dataset_name} has no people with gaze targets")
         if self.expand_heads == 0:
@@ -64,9 +67,16 @@ class GazeTargets(GazeData):
         }
         return replace(dataset, parts=parts)
 
+    def _options(self) -> dict[str, Any]:
+        """The options, but a model that was trained on this data set keeps its own split."""
+        known = self.trained_with or {}
+        if known.get("dataset") != self.dataset_name:
+            return self.options
+        return self.options | {key: value for key, value in known["options"].items() if key in SPLIT}
+
     def facts(self) -> dict[str, Any]:
-        """As `GazeData`, and `expand_heads`."""
-        return super().facts() | {"expand_heads": self.expand_heads}
+        """As `GazeData`, and `options` and `expand_heads`."""
+        return super().facts() | {"options": self.options, "expand_heads": self.expand_heads}
 
     def _notes(self) -> list[str]:
         caution = datasets.info(self.dataset_name).caution

@@ -25,7 +25,6 @@ class OneAnnotator(Predictor):
     """
 
     reasons: Mapping[str, str] = {
-        "scores": "annotators were asked for a point, not whether it is in the frame",
         "predicted_norm": "a person with one annotator has no other one",
         "heatmap": "a person with one annotator has no other one",
         "predicted_direction_xy": "a person with one annotator has no other one",

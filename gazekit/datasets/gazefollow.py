@@ -49,7 +49,7 @@ TRAIN_FILE, TEST_FILE = "train_annotations_release.txt", "test_annotations_relea
 
 INFO = DatasetInfo(
     name="gazefollow",
-    title="Where people in photographs look: 122,143 pictures, about 130,000 people, 10 annotators in the test part",
+    title="Where people in photographs look, or that it is out of the frame: about 10 annotators in the test part",
     licence="terms of the authors (MIT CSAIL); the pictures are those of six other sets, each with terms of its own; "
     "not for redistribution",
     citation="Recasens, Khosla, Vondrick & Torralba, NeurIPS 2015; in/out and head boxes: Chong et al., ECCV 2018 "

@@ -26,7 +26,7 @@ __all__ = ["COLUMNS", "INFO", "load", "smoothed_boxes"]
 
 INFO = DatasetInfo(
     name="video_attention_target",
-    title="Where people in clips of 50 television shows look, frame by frame: 1,331 tracks, 164,541 heads",
+    title="Where people in clips of television shows look, frame by frame, or that it is out of the frame",
     licence="terms of the authors (Georgia Tech); the frames belong to the shows; not for redistribution",
     citation="Chong, Wang, Ruiz & Rehg, CVPR 2020",
     source="https://github.com/ejcgt/attention-target-detection",

@@ -7,7 +7,6 @@ transformers' own preparation needs torchvision.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ import torch
 
 from gazekit.annotate.model.propagation import Propagated, journey
 from gazekit.annotate.project.pictures import Pictures
-from gazekit.models.impn.detector.transformers_models import import_transformers, quiet
+from gazekit.transformers_package import check_folder_of, model_of_folder
 
 __all__ = ["Sam2Propagator", "box_of_mask", "check_folder"]
 
@@ -35,19 +34,7 @@ def check_folder(folder: Path) -> None:
         ImportError: transformers is not installed. FileNotFoundError: no such folder, or no weights in it.
         ValueError: a model of another type.
     """
-    import_transformers()
-    if not (folder / "config.json").is_file() or not (folder / "model.safetensors").is_file():
-        raise FileNotFoundError(
-            f"{folder} must hold config.json and model.safetensors of SAM 2; nothing is downloaded"
-        )
-    try:
-        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{folder / 'config.json'}: {error}") from error
-    kind = settings.get("model_type") if isinstance(settings, dict) else settings
-    vision = settings.get("vision_config") or {} if isinstance(settings, dict) else {}
-    if kind != "sam2_video" or vision.get("model_type", "sam2_vision_model") != "sam2_vision_model":
-        raise ValueError(f"{folder / 'config.json'}: model_type must be sam2_video, got {kind!r:.80}")
+    check_folder_of(folder, "SAM 2", ("sam2_video",), "sam2_vision_model")
 
 
 class Sam2Propagator:
@@ -63,24 +50,7 @@ class Sam2Propagator:
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
         check_folder(folder)
-        from safetensors import SafetensorError
-        from transformers import Sam2VideoModel
-
-        try:
-            with quiet():
-                model, report = Sam2VideoModel.from_pretrained(
-                    str(folder),
-                    local_files_only=True,
-                    use_safetensors=True,
-                    dtype=torch.float32,
-                    output_loading_info=True,
-                )
-        except (SafetensorError, RuntimeError) as error:
-            raise ValueError(f"{folder / 'model.safetensors'} cannot be read: {error}") from error
-        if report["missing_keys"]:
-            raise ValueError(
-                f"{folder / 'model.safetensors'} lacks {', '.join(sorted(report['missing_keys'])[:3])}"
-            )
+        model = model_of_folder(folder, "Sam2VideoModel")
         self.model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
         config = model.config
         self._side, self._kept = (
