@@ -33,8 +33,7 @@ import numpy as np
 from gazekit.drawing.gaze import DrawnGaze, draw_gaze
 from gazekit.files import written_whole
 from gazekit.models.gaze_following.head_boxes import BOX
-from gazekit.models.gaze_following.outputs import COLUMNS
-from gazekit.models.gaze_following.reading import Look, Outputs, Picture
+from gazekit.models.gaze_following.items import Look, Outputs, Picture
 
 __all__ = ["SHARED_RADIUS", "gaze_records", "shared_attention"]
 
@@ -115,7 +114,6 @@ def _share(rows: list[dict[str, Any]]) -> None:
 def _csv_lines(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    assert len(COLUMNS) == 15
     for row in rows:
         look, picture = row["look"], row["look"].picture
         head = [""] * 4 if look.head_px is None else [_text(x, 2) for x in look.head_px]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,97 +13,22 @@ from rich.console import Console
 
 from gazekit.datasets.gaze_targets import stretched
 from gazekit.errors import DataError
-from gazekit.models.gaze_following.faces import FaceFinder
 from gazekit.models.gaze_following.frames import Frame, Frames, frames_of
-from gazekit.models.gaze_following.head_boxes import Heads, HeadsFile, heads_of_faces
-from gazekit.models.gaze_following.head_direction import HeadDirection
+from gazekit.models.gaze_following.head_source import HeadSource
+from gazekit.models.gaze_following.items import Look, Outputs, Picture
 from gazekit.models.gaze_following.outputs import (
     COLUMNS,
     Earlier,
     GrowingText,
     GrowingVideo,
-    Key,
     earlier_run,
 )
 from gazekit.models.gaze_following.tracks import Tracks
 
-__all__ = ["Look", "Outputs", "Picture", "gaze_batches"]
+__all__ = ["Look", "gaze_batches"]
 
 WARNINGS = 5
 """Broken frames that are told one by one; the table has all."""
-
-
-@dataclass
-class Outputs:
-    """What the records of one reading share.
-
-    Args:
-        csv, jsonl: the growing tables.
-        video: the annotated video; None for pictures.
-        video_name: of its file.
-        overlays, heat_maps: whether pictures are drawn, and whether gaze.jsonl holds the heat maps.
-        colours: of people, in order of appearance.
-    """
-
-    csv: GrowingText
-    jsonl: GrowingText
-    video: GrowingVideo | None
-    video_name: str = "overlays.mp4"
-    overlays: bool = True
-    heat_maps: bool = False
-    colours: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A frame as records need it.
-
-    Args:
-        picture, number, t_ms, error: see `Frame`.
-        size_px: width and height; (0, 0) if it cannot be read.
-        small: [h, w, 3] uint8 RGB for the overlay, no larger than was asked for; None without overlay.
-        label: unique name of a picture among those of the input.
-    """
-
-    picture: str
-    number: int
-    t_ms: float
-    error: str
-    size_px: tuple[int, int]
-    small: np.ndarray | None
-    label: str
-
-    @property
-    def key(self) -> Key:
-        return self.picture, self.number
-
-
-@dataclass(frozen=True, eq=False)
-class Look:
-    """An item of `predict`: a person in a picture, or a picture without anybody.
-
-    Args:
-        picture: the picture.
-        person: number or name; "" if there is nobody.
-        head_px: [4] of the picture; None if there is nobody.
-        eye_px: [2] midpoint of the eyes; NaN where it is not known.
-        pose_xy: [2] direction of the face in the picture's plane, see `HeadDirection`; NaN where it was not estimated.
-        error: why there is no prediction: the frame cannot be read, no head was found, or the head lies outside.
-        outputs: shared by the items of a reading.
-    """
-
-    picture: Picture
-    person: str
-    head_px: np.ndarray | None
-    eye_px: np.ndarray
-    pose_xy: np.ndarray
-    error: str
-    outputs: Outputs
-
-    @property
-    def predicted(self) -> bool:
-        """Whether the batch has a row for this item."""
-        return not self.error
 
 
 def gaze_batches(
@@ -156,7 +80,7 @@ def gaze_batches(
     )
     reading = _Reading(
         frames,
-        _HeadSource(frames, heads, face_weights, pose_weights),
+        HeadSource(frames, heads, face_weights, pose_weights),
         earlier,
         max_side_px if overlays else 0,
     )
@@ -184,41 +108,6 @@ def _checked(earlier: Earlier, frames: Frames, resume: str) -> Earlier:
     return earlier
 
 
-class _HeadSource:
-    def __init__(
-        self, frames: Frames, heads: str | None, face_weights: str | None, pose_weights: str | None
-    ) -> None:
-        self.video = frames.kind != "pictures"
-        self.file = None if heads is None else HeadsFile(Path(heads), self.video)
-        if self.file is not None and frames.kind != "camera":
-            self.file.check(frames.keys)
-        self.pose = None if pose_weights is None else HeadDirection(pose_weights)
-        if self.file is None or self.pose is not None:
-            self.faces = _finder(face_weights)
-
-    def __call__(self, frame: Frame) -> Heads:
-        if self.file is None:
-            faces = self.faces(frame.rgb)
-            found = heads_of_faces(faces)
-            pose = None if self.pose is None else self.pose.directions([frame.rgb], [faces])
-        else:
-            found = self.file.of(frame.picture, frame.number)
-            pose = (
-                None if self.pose is None else self.pose.of_heads([frame.rgb], [found.boxes_px], self.faces)
-            )
-        return found if pose is None else found._replace(pose_xy=pose.double().numpy())
-
-
-def _finder(face_weights: str | None) -> FaceFinder:
-    try:
-        return FaceFinder(face_weights)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            "where are the heads? Give their boxes with heads=FILE (columns picture or frame, x_min, y_min, x_max, "
-            f"y_max), or have faces found by YuNet with face_weights=FILE:\n{error}"
-        ) from error
-
-
 class _Person(NamedTuple):
     name: str
     head_px: np.ndarray
@@ -230,7 +119,7 @@ class _Person(NamedTuple):
 class _Reading:
     """Pictures with their people, in order."""
 
-    def __init__(self, frames: Frames, heads: _HeadSource, earlier: Earlier, overlay_px: int) -> None:
+    def __init__(self, frames: Frames, heads: HeadSource, earlier: Earlier, overlay_px: int) -> None:
         self.frames, self.heads, self.earlier, self.overlay_px = frames, heads, earlier, overlay_px
         self.tracks = Tracks()
         self.broken = 0
