@@ -7,7 +7,7 @@ import math
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-__all__ = ["one_cycle"]
+__all__ = ["one_cycle", "warm_cosine"]
 
 
 def one_cycle(optimizer: Optimizer, total_steps: int, warm_up: float = 0.3, start: float = 0.04) -> LambdaLR:
@@ -29,5 +29,26 @@ def one_cycle(optimizer: Optimizer, total_steps: int, warm_up: float = 0.3, star
             return start + (1 - start) * (1 - math.cos(math.pi * step / peak)) / 2
         done = min(1.0, (step - peak) / max(1, total_steps - peak))
         return (1 + math.cos(math.pi * done)) / 2
+
+    return LambdaLR(optimizer, factor)
+
+
+def warm_cosine(
+    optimizer: Optimizer, total_steps: int, warm_up: float = 0.01, start: float = 0.001, end: float = 0.1
+) -> LambdaLR:
+    """Raise the rate linearly from `start` times its value to its value, then lower it along a cosine to `end` times it.
+
+    Args:
+        total_steps: number of optimiser steps; the rate stays at its end after them.
+        warm_up: fraction of the steps in which the rate rises.
+        start, end: first and last rate, as fractions of the highest.
+    """
+    peak = max(1, round(warm_up * total_steps))
+
+    def factor(step: int) -> float:
+        if step < peak:
+            return start + (1 - start) * step / peak
+        done = min(1.0, (step - peak) / max(1, total_steps - peak))
+        return end + (1 - end) * (1 + math.cos(math.pi * done)) / 2
 
     return LambdaLR(optimizer, factor)

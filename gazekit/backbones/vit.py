@@ -8,7 +8,7 @@ called A and have width d = D / A; queries, keys and values are [B, A, N, d], wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -88,6 +88,25 @@ class Block(nn.Module):
         return self.finish(x, *self.project(x))
 
 
+class Stem(nn.Sequential):
+    """Convolutions instead of a patch embedding (Xiao et al. 2021, "Early convolutions help transformers see better").
+
+    Two 3x3 convolutions per halving, each with batch norm and ReLU, then a linear map to the width. From scratch it
+    learns in a small part of the pictures that a patch embedding needs.
+
+    Args:
+        channels: behind each halving; the patch has 2 ** len(channels) pixels a side.
+        width: D.
+    """
+
+    def __init__(self, channels: Sequence[int], width: int):
+        layers: list[nn.Module] = []
+        for before, after in zip((3, *channels), channels, strict=False):
+            for source, stride in ((before, 2), (after, 1)):
+                layers += [nn.Conv2d(source, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+        super().__init__(*layers, nn.Conv2d(channels[-1], width, 1))
+
+
 class ViT(Net):
     """Layers, for each block i from 0: "block{i}" (patch tokens after it, without a norm), "block{i}.query" (its
     queries, heads side by side) and "block{i}.class" (its class token); then "norm" and "class" (patch tokens and
@@ -105,6 +124,9 @@ class ViT(Net):
         antialias: of interpolated positions; DINOv2 with registers and timm do it, DINOv2 without does not.
         classes: 0 for no head.
         hidden: of the MLPs; None is 4 D.
+        stem: channels of a `Stem` instead of the patch embedding; no published weights have one.
+    Raises:
+        ValueError: a stem that does not halve down to the patch.
     """
 
     def __init__(
@@ -120,10 +142,14 @@ class ViT(Net):
         classes: int = 0,
         hidden: int | None = None,
         eps: float = 1e-6,
+        stem: Sequence[int] = (),
     ):
         super().__init__()
+        if stem and 2 ** len(stem) != patch_px:
+            raise ValueError(f"a stem of {len(stem)} halvings has patches of {2 ** len(stem)} px, got {patch_px}")
         self.patch_px, self.grid, self.registers, self.antialias = patch_px, grid, registers, antialias
-        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(3, width, patch_px, patch_px)})
+        embed = Stem(stem, width) if stem else nn.Conv2d(3, width, patch_px, patch_px)
+        self.patch_embed = nn.ModuleDict({"proj": embed})
         self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, width))
         self.pos_embed = nn.Parameter(0.02 * torch.randn(1, 1 + grid * grid, width))
         if registers:

@@ -14,6 +14,7 @@ _HAIR = np.array([[40, 30, 25], [90, 60, 35], [190, 150, 80], [150, 150, 155], [
 _VIVID = np.array(
     [[225, 40, 40], [250, 200, 20], [30, 170, 60], [40, 90, 230], [230, 60, 190], [250, 130, 20]], float
 )
+_LIGHT = np.array([-0.3, -0.7, 0.65], np.float32)
 _SUBPIXEL = 4  # bits of cv2's fixed-point coordinates
 
 
@@ -42,9 +43,11 @@ def draw_scene(scene: Scene, height_px: int) -> np.ndarray:
     for thing, is_behind in zip(scene.things, behind, strict=True):
         if not is_behind:
             _draw_thing(image, thing, height_px)
-    light = draw.uniform(0.65, 1.15) * draw.uniform(0.93, 1.07, 3)
-    noise = draw.standard_normal(image.shape, np.float32) * draw.uniform(0, 6)
-    return np.clip(image * light.astype(np.float32) + noise, 0, 255).astype(np.uint8)
+    light = (draw.uniform(0.65, 1.15) * draw.uniform(0.93, 1.07, 3)).astype(np.float32)
+    noise = draw.standard_normal(image.shape, np.float32)
+    noise *= np.float32(draw.uniform(0, 6))
+    noise += image * light
+    return np.clip(noise, 0, 255, out=noise).astype(np.uint8)
 
 
 def target_masks(scene: Scene, height_px: int) -> np.ndarray:
@@ -165,30 +168,31 @@ def _draw_head(image: np.ndarray, head: Head, height_px: int) -> None:
     draw = np.random.default_rng([head.look, 2])
     skin, hair = _SKIN[draw.integers(len(_SKIN))], _HAIR[draw.integers(len(_HAIR))]
     radius, centre = head.radius * height_px, head.xy * height_px
-    reach = int(np.ceil(1.35 * radius)) + 1
+    reach = int(np.ceil(1.1 * radius)) + 1
     x0, y0 = (np.floor(centre) - reach).astype(int)
     xs, ys = np.arange(x0, x0 + 2 * reach + 1), np.arange(y0, y0 + 2 * reach + 1)
     keep_x, keep_y = (xs >= 0) & (xs < image.shape[1]), (ys >= 0) & (ys < image.shape[0])
     if not (keep_x.any() and keep_y.any()):
         return
     xs, ys = xs[keep_x], ys[keep_y]
-    u = (xs[None] + 0.5 - centre[0]) / radius + 0 * ys[:, None]
-    v = (ys[:, None] + 0.5 - centre[1]) / radius / 1.08 + 0 * xs[None]
-    soft = 1 / radius
+    u = ((xs[None] + 0.5 - centre[0]) / radius + 0 * ys[:, None]).astype(np.float32)
+    v = ((ys[:, None] + 0.5 - centre[1]) / radius / 1.08 + 0 * xs[None]).astype(np.float32)
+    soft = np.float32(1 / radius)
     flat = np.sqrt(u**2 + v**2)
     normal = np.stack([u, v, np.sqrt(np.clip(1 - flat**2, 0, 1))], -1)
     forward, gaze = _direction(head.head_angle, head.depth), _direction(head.eye_angle, head.depth)
     right = np.cross(forward, [0.0, -1.0, 0.0])
     right /= np.linalg.norm(right) + 1e-9
     up = np.cross(right, forward)
-    colour = np.broadcast_to(hair, normal.shape).copy()
+    colour = np.broadcast_to(hair.astype(np.float32), normal.shape).copy()
 
     def cap(direction: np.ndarray, degrees: float, paint: np.ndarray) -> None:
         """Paint the part of the sphere round a direction."""
         half = np.deg2rad(degrees)
-        apart = np.arccos(np.clip(normal @ (direction / np.linalg.norm(direction)), -1, 1))
-        share = np.clip((half - apart) / soft + 0.5, 0, 1)[..., None]
-        colour[:] = colour * (1 - share) + paint * share
+        cosine = normal @ (direction / np.linalg.norm(direction)).astype(np.float32)
+        share = (cosine - np.float32(np.cos(half))) * np.float32(1 / (np.sin(half) * soft)) + np.float32(0.5)
+        where = share > 0
+        colour[where] += np.minimum(share[where], 1)[:, None] * (paint.astype(np.float32) - colour[where])
 
     cap(forward - 0.25 * up, 66, skin)
     cap(forward - 0.5 * up, 11, 0.55 * skin + [30, 0, 0])  # the mouth
@@ -201,11 +205,11 @@ def _draw_head(image: np.ndarray, head: Head, height_px: int) -> None:
             cap(
                 eye + 0.55 * (gaze - forward) + 0.1 * (gaze - (gaze @ eye) * eye), 8, np.array([10.0, 10, 15])
             )
-    shade = 0.72 + 0.28 * np.clip(normal @ np.array([-0.3, -0.7, 0.65]), 0, 1)[..., None]
-    cover = np.clip((1 - flat) / soft + 0.5, 0, 1)[..., None]
+    colour *= (0.72 + 0.28 * np.clip(normal @ _LIGHT, 0, 1))[..., None]
+    cover = np.clip((1 - flat) / soft + np.float32(0.5), 0, 1)[..., None]
     part = image[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1]
     nose = (forward * 1.0 - 0.15 * up)[:2]
-    part[:] = np.clip(part * (1 - cover) + colour * shade * cover, 0, 255).astype(np.uint8)
+    part[:] = part + cover * (colour - part)
     if forward[2] > -0.35:
         _draw_nose(image, centre, radius, nose, forward, skin)
 

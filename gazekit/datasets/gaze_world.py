@@ -11,7 +11,8 @@ Positions are in units of the picture's height, x to the right and y down.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -62,25 +63,25 @@ class Head:
     Args:
         xy: [2] centre of the head.
         radius: of the head.
+        depth: component of the drawn directions towards the camera, -1 to 1.
+        look: seed of hair, skin, clothes.
         target: index among the scene's things and then heads; -1: out of frame.
         point: [2] what is looked at; NaN out of frame.
         angle: of the true gaze in the picture's plane, radians, from x to y.
         head_angle, eye_angle: of the drawn head and eyes.
-        depth: component of the drawn directions towards the camera, -1 to 1.
         eyes_visible: whether the drawn eyes can be seen.
-        look: seeds of hair, skin, clothes.
     """
 
     xy: np.ndarray
     radius: float
-    target: int
-    point: np.ndarray
-    angle: float
-    head_angle: float
-    eye_angle: float
     depth: float
-    eyes_visible: bool
     look: int
+    target: int = -1
+    point: np.ndarray = field(default_factory=lambda: np.full(2, np.nan))
+    angle: float = 0.0
+    head_angle: float = 0.0
+    eye_angle: float = 0.0
+    eyes_visible: bool = True
 
 
 @dataclass
@@ -100,11 +101,12 @@ class Scene:
         return xy, size, np.array(weight)
 
 
-def sample_scene(seed: int) -> Scene:
-    """A scene: the same for the same seed."""
+def sample_scene(seed: int, crowded: bool = False) -> Scene:
+    """A scene: the same for the same seed. Crowded ones have six to nine people, where there is room, others one to five."""
     draw = np.random.default_rng(seed)
     aspect = draw.uniform(1.0, 1.5)
-    heads = _people(draw, aspect)
+    wanted = draw.integers(6, 10) if crowded else draw.choice([1, 2, 3, 4, 5], p=[0.1, 0.25, 0.3, 0.2, 0.15])
+    heads = _people(draw, aspect, int(wanted))
     things = _things(draw, aspect, heads)
     scene = Scene(aspect, things, heads, seed)
     for k in range(len(heads)):
@@ -112,30 +114,15 @@ def sample_scene(seed: int) -> Scene:
     return scene
 
 
-def _people(draw: np.random.Generator, aspect: float) -> list[Head]:
+def _people(draw: np.random.Generator, aspect: float, wanted: int) -> list[Head]:
     heads: list[Head] = []
-    wanted = draw.choice([1, 2, 3, 4], p=[0.2, 0.4, 0.25, 0.15])
-    for _ in range(60):
+    for _ in range(30 * wanted):
         if len(heads) == wanted:
             break
-        radius = draw.uniform(0.075, 0.13)
+        radius = draw.uniform(0.09, 0.16)
         xy = np.array([draw.uniform(0.7 * radius, aspect - 0.7 * radius), draw.uniform(1.2 * radius, 0.78)])
-        if all(np.linalg.norm(xy - h.xy) > 1.6 * (radius + h.radius) for h in heads):
-            nowhere = np.array([np.nan, np.nan])
-            heads.append(
-                Head(
-                    xy,
-                    radius,
-                    -1,
-                    nowhere,
-                    0,
-                    0,
-                    0,
-                    draw.uniform(-0.45, 0.8),
-                    True,
-                    int(draw.integers(1 << 30)),
-                )
-            )
+        if all(math.dist(xy, h.xy) > 1.3 * (radius + h.radius) for h in heads):
+            heads.append(Head(xy, radius, draw.uniform(-0.45, 0.8), int(draw.integers(1 << 30))))
     return heads
 
 
@@ -147,8 +134,8 @@ def _things(draw: np.random.Generator, aspect: float, heads: list[Head]) -> list
             xy = np.array(
                 [draw.uniform(0.4 * size, aspect - 0.4 * size), draw.uniform(0.4 * size, 1 - 0.4 * size)]
             )
-            free = all(np.linalg.norm(xy - t.xy) > 0.75 * (size + t.size) for t in things)
-            if free and all(np.linalg.norm(xy - h.xy) > 1.15 * h.radius + 0.5 * size for h in heads):
+            free = all(math.dist(xy, t.xy) > 0.75 * (size + t.size) for t in things)
+            if free and all(math.dist(xy, h.xy) > 1.15 * h.radius + 0.5 * size for h in heads):
                 things.append(Thing(xy, size, int(draw.integers(6)), np.zeros(3), bool(draw.random() < 0.5)))
                 break
     return things

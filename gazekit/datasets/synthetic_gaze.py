@@ -28,7 +28,7 @@ from gazekit.metrics.functional import heatmap_point_norm
 
 __all__ = ["IdealObserver", "SyntheticGaze", "clip_scenes", "picture_of", "write_clip"]
 
-HEIGHT_PX = 160
+HEIGHT_PX = 128
 _PARTS = {"train": 1, "val": 2, "test": 3, "video": 4}
 _FRAMES = 30  # of a clip
 _DWELL = (8, 20)  # frames for which a person looks at one thing
@@ -107,6 +107,7 @@ class SyntheticGaze(GazeData):
         pictures: of training.
         scored: pictures of "val" and of "test", each.
         clips: of "video".
+        crowds: share of training pictures with many people: each is one pass of a net, whatever the number of its people.
         size_px, batch_size, split, augment, seed: see `GazeData`.
         world_seed: another world of the same kind.
     """
@@ -116,8 +117,9 @@ class SyntheticGaze(GazeData):
         pictures: int = 20_000,
         scored: int = 400,
         clips: int = 8,
-        size_px: Sequence[int] = (128, 128),
-        batch_size: int = 16,
+        crowds: float = 0.7,
+        size_px: Sequence[int] = (112, 112),
+        batch_size: int = 8,
         split: str = "test",
         augment: str = "none",
         seed: int = 0,
@@ -128,7 +130,7 @@ class SyntheticGaze(GazeData):
             if number < 1:
                 raise ValueError(f"data.{name} must be at least 1, got {number}")
         self.counts = {"train": pictures, "val": scored, "test": scored, "video": clips * _FRAMES}
-        self.world_seed = world_seed
+        self.world_seed, self.crowds = world_seed, crowds
 
     def setup(self, stage: str | None = None) -> None:
         """Nothing is drawn yet.
@@ -155,7 +157,8 @@ class SyntheticGaze(GazeData):
         number = int(index - self.parts[part][0])
         if part == "video":
             return _clip(self._seed(part, number // _FRAMES))[number % _FRAMES]
-        return sample_scene(self._seed(part, number))
+        crowded = part == "train" and number % 1000 < 1000 * self.crowds
+        return sample_scene(self._seed(part, number), crowded)
 
     def _seed(self, part: str, number: int) -> int:
         return int(np.random.SeedSequence([self.world_seed, _PARTS[part], number]).generate_state(1)[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["rounded_cells", "touched_patches"]
+__all__ = ["expanded", "rounded_cells", "touched_patches"]
 
 
 def touched_patches(head_norm: Tensor, size_px: tuple[int, int], patch_px: int) -> Tensor:
@@ -52,3 +52,9 @@ def _touched(start: Tensor, end: Tensor, side_px: int, patch_px: int) -> Tensor:
     last = (end * side_px).trunc().clamp(0, side_px - 1)[:, None].maximum(first + 1)  # exclusive
     edge = patch_px * torch.arange(side_px // patch_px, device=start.device)
     return (edge < last) & (edge + patch_px > first)
+
+
+def expanded(head_norm: Tensor, share: float) -> Tensor:
+    """Boxes [P, 4] that grow by a share of their width at the left and at the right, of their height above and below."""
+    size = head_norm[:, 2:] - head_norm[:, :2]
+    return torch.cat([head_norm[:, :2] - share * size, head_norm[:, 2:] + share * size], 1)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gazekit.base import Data
 from gazekit.models.gaze_following.gazelle_net import GazeLLENet
 from gazekit.models.gaze_following.onnx_form import GazeForm, example
-from gazekit.models.gaze_following.released_weights import load_released
+from gazekit.models.gaze_following.released_weights import load_start
 from gazekit.models.gaze_following.system import GazeFollower
 
 __all__ = ["GazeLLE", "RowsAndTokens"]
@@ -23,7 +23,7 @@ class GazeLLE(GazeFollower):
     Args:
         facts: `size_px` of the pictures.
         backbone, weights: see `FrozenEncoder`: a named backbone with its weights, or a checkpoint of ViTGaze.
-        released: file of weights that the authors released for the decoder.
+        start: file of weights of the decoder: of an earlier training, or released by the authors.
         net: further settings, see `GazeLLENet`.
     """
 
@@ -34,18 +34,18 @@ class GazeLLE(GazeFollower):
         facts: Mapping[str, Any],
         backbone: str | Mapping[str, Any] = "dinov2_base",
         weights: str | None = None,
-        released: str | None = None,
+        start: str | None = None,
         taps: Sequence[int] | None = None,
         **net: Any,
     ) -> None:
         super().__init__(facts)
         self.net = GazeLLENet(backbone, weights, taps, rows=self.rows, **net)
-        self.released = released
+        self.start = start
 
     def fit(self, data: Data) -> None:
         """Load the weights from which the training starts."""
-        if self.released is not None:
-            load_released(self.net, Path(self.released).expanduser())
+        if self.start is not None:
+            load_start(self.net, Path(self.start).expanduser())
 
     def onnx_example(self) -> tuple[nn.Module, dict[str, Tensor]]:
         """Where three people of one picture look; an ONNX file has the example's sizes and the frozen weights."""

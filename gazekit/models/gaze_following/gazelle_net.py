@@ -3,7 +3,6 @@ given what the head's patches attend to as well ("rows and tokens"), which is ou
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +18,9 @@ from gazekit.models.gaze_following.gaze_net import GazeNet
 from gazekit.models.gaze_following.interaction import interaction
 from gazekit.models.gaze_following.looks import Looks
 from gazekit.models.gaze_following.losses import GazeLoss
+from gazekit.models.gaze_following.positions import sine_positions
 
-__all__ = ["GazeLLENet", "GazeLLEScene", "sine_positions"]
+__all__ = ["GazeLLENet", "GazeLLEScene"]
 
 LOSS = {"heatmap_loss": "bce", "inside_weight": 1.0, "focal_gamma": 0.0}
 
@@ -171,21 +171,6 @@ class GazeLLENet(GazeNet):
                 f"({bytes(found.byte().tolist()).hex()[:12]}): give the weights of the training"
             )
         super()._load_from_state_dict(state_dict, prefix, *more)
-
-
-def sine_positions(width: int, grid: tuple[int, int]) -> Tensor:
-    """Fixed positions [width, h, w]: sines and cosines of the column in the first half of the channels, of the row in
-    the second; wave lengths from 2 pi to 10000 times 2 pi patches."""
-    half = width // 2
-    frequency = torch.exp(torch.arange(0, half, 2) * (-math.log(10_000) / half))
-
-    def waves(count: int) -> Tensor:
-        phase = frequency[:, None] * torch.arange(count)
-        return torch.stack([phase.sin(), phase.cos()], 1).flatten(0, 1)  # [half, count]
-
-    height, columns = grid
-    across = waves(columns)[:, None, :].expand(-1, height, -1)
-    return torch.cat([across, waves(height)[:, :, None].expand(-1, -1, columns)])
 
 
 def _decoder_block(width: int, heads: int, drop_path: float) -> Block:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,28 +16,29 @@ TOGETHER = 4  # people; the maps of more of them leave the processor's cache
 
 
 class HeatmapHead(nn.Module):
-    """`doublings` times: twice the size, 3x3 convolution, batch norm, ReLU; then one factor and offset. Linear output.
+    """For each of `widths`: twice the size, 3x3 convolution, batch norm, ReLU; then one factor and offset. Linear output.
 
-    [P, C, h, w] -> [P, 8 h, 8 w] with three doublings, as published; fewer suit grids of small patches.
+    [P, C, h, w] -> [P, 8 h, 8 w] with the published widths; fewer suit grids of small patches. The last width is 1.
     """
 
-    def __init__(self, channels: int, doublings: int = 3) -> None:
+    def __init__(self, channels: int, widths: Sequence[int] = (16, 8, 1)) -> None:
         super().__init__()
-        self.doublings = doublings
-        after_each = CHANNELS[len(CHANNELS) - doublings :]
+        if not widths or widths[-1] != 1:
+            raise ValueError(f"the last width of the heat-map head must be 1, got {list(widths)}")
+        self.scale = 2 ** len(widths)
         layers: OrderedDict[str, nn.Module] = OrderedDict()
-        for i, (before, after) in enumerate(zip((channels, *after_each), after_each, strict=False), start=1):
+        for i, (before, after) in enumerate(zip((channels, *widths), widths, strict=False), start=1):
             layers[f"upsample{i}"] = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
             layers[f"conv{i}"] = nn.Conv2d(before, after, 3, padding=1)
             layers[f"bn{i}"] = nn.BatchNorm2d(after)
-            layers[f"relu{i}"] = nn.ReLU(inplace=True)
+            layers[f"relu{i}"] = nn.ReLU()
         layers["conv"] = nn.Conv2d(1, 1, 1)
+        nn.init.constant_(layers["conv"].weight, 0.2)  # below 0, it could only say where the target is not
+        nn.init.zeros_(layers["conv"].bias)
         self.decoder = nn.Sequential(layers)
 
     def forward(self, interaction: Tensor) -> Tensor:
-        if self.training:  # batch norms see everybody
-            return self.decoder(interaction)[:, 0]
-        return torch.cat([self.decoder(some)[:, 0] for some in interaction.split(TOGETHER)])
+        return self.decoder(interaction)[:, 0]
 
 
 class InsideHead(nn.Module):

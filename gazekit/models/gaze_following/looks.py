@@ -16,7 +16,8 @@ class Looks(NamedTuple):
         heatmap: [P, h, w], higher where the target is likelier; a probability or a logit, as the loss defines it.
         inside: [P], logit that the target is in the frame. None: the net has no head for it.
         direction_xy: [P, 2], direction of the gaze in fractions of width (right) and height (down) of the picture,
-            of any length: times its size, it is in pixels. None: the net has no head for it.
+            its length the concentration of a von Mises distribution: times the picture's sides, in units of a square of
+            the same area, it is in pixels. None: the net has no head for it.
     """
 
     heatmap: Tensor

@@ -16,6 +16,7 @@ __all__ = ["SIDE", "GazeLoss", "head_map", "resized", "target_heatmap"]
 
 SIDE = 64  # cells of the heat map that is compared
 SIGMA_CELLS, REACH_CELLS = 3.0, 9
+SHARPNESS = 16.0  # of the softmax: heat maps in the range of the published ones, 0 to 1, can single out a cell
 PUBLISHED = {"mse": 10_000.0, "bce": 1.0, "softmax": 1.0}
 
 
@@ -28,13 +29,13 @@ class GazeLoss:
     Args:
         heatmap_loss: of the map [64, 64] of those who look into the frame, against a Gaussian around the target.
             "mse": squared error of the map as it is; "bce": of logits, against the Gaussian of height 1; "softmax":
-            cross-entropy of the softmax over cells, against the Gaussian of sum 1.
+            cross-entropy of the softmax over cells (of 16 times the map), against the Gaussian of sum 1.
         heatmap_weight: None is 10000 for "mse", else 1.
         inside_weight: of the focal loss of inside or not, without weights of classes.
         focal_gamma: 0 is plain cross-entropy.
         heads_weight: of the cross-entropy of the auxiliary map of all heads, where the net has one.
         heads_floor: subtracted from it; below, it is 0.
-        direction_weight: of 1 - cos of the angle between directions in the picture, where the net has them.
+        direction_weight: of the likelihood of directions in the picture (von Mises), where the net has them.
     Raises:
         ValueError: another heatmap_loss.
     """
@@ -81,7 +82,7 @@ class GazeLoss:
         if self.heatmap_loss == "bce":
             return F.binary_cross_entropy_with_logits(said, wanted)
         wanted = wanted.flatten(1) / wanted.sum((1, 2))[:, None]
-        return F.cross_entropy(said.flatten(1), wanted)
+        return F.cross_entropy(SHARPNESS * said.flatten(1), wanted)
 
     def _inside(self, logit: Tensor, labels: Tensor) -> Tensor:
         """[P]"""
@@ -141,11 +142,19 @@ def head_map(head_norm: Tensor, picture: Tensor, pictures: int, size: tuple[int,
 
 
 def _direction(direction_xy: Tensor, batch: Mapping[str, Any]) -> Tensor:
-    """1 - cos in pixels of the picture as it was."""
+    """Negative log-likelihood of a von Mises distribution in pixels of the picture as it was: direction and concentration
+    are those of the predicted vector, up to the constant log 2 pi.
+
+    Unlike 1 - cos, it lets a net be unsure of heads that it cannot read, and does not fade where the direction is nearly
+    right.
+    """
     wanted = batch["direction_xy"]
     known = wanted.isfinite().all(1)
-    said = direction_xy[known] * batch["size_px"][known]
-    return _mean(1 - F.cosine_similarity(said, wanted[known], dim=1))
+    size = batch["size_px"][known].to(direction_xy.dtype)
+    said = direction_xy[known] * size / size.prod(1, keepdim=True).sqrt()
+    concentration = said.norm(dim=1).clamp(min=1e-4)
+    log_bessel = concentration + torch.special.i0e(concentration).log()
+    return _mean(log_bessel - (said * wanted[known]).sum(1))
 
 
 def _mean(values: Tensor) -> Tensor:

@@ -9,13 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gazekit.backbones.load import read_weights
+from gazekit.backbones.load import fill, read_weights
 from gazekit.errors import DataError
 from gazekit.models.gaze_following.gaze_net import GazeNet
-from gazekit.models.gaze_following.gazelle_net import GazeLLENet, sine_positions
+from gazekit.models.gaze_following.gazelle_net import GazeLLENet
+from gazekit.models.gaze_following.positions import sine_positions
 from gazekit.models.gaze_following.vitgaze_net import ViTGazeNet
 
-__all__ = ["load_released"]
+__all__ = ["load_released", "load_start"]
 
 VITGAZE_NAMES = (
     (r"^backbone\.mask_token$", "encoder.mask_token"),
@@ -59,6 +60,22 @@ def load_released(net: GazeNet, weights: str | Path | Mapping[str, Tensor]) -> l
     except RuntimeError as error:
         raise DataError(f"{source} does not fit {type(net).__name__}: {error}") from error
     return [name for name in left if name != "backbone_sha256"]
+
+
+def load_start(net: GazeNet, path: Path) -> None:
+    """Give a net the weights of an earlier training (a checkpoint of `fit`), or released ones.
+
+    Raises:
+        FileNotFoundError: no such file. DataError: weights of another net.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"model.start={path} does not exist")
+    if path.suffix != ".ckpt":
+        load_released(net, path)
+        return
+    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    state = {name.removeprefix("net."): x for name, x in state.items() if name.startswith("net.")}
+    fill(net, state, path)
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -10,8 +10,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from gazekit.base import System
+from lightning_fabric.utilities import move_data_to_device
+from matplotlib.figure import Figure
+
+from gazekit.base import Data, System
 from gazekit.metrics.functional import heatmap_point_norm
+from gazekit.models.gaze_following.example_figure import COLUMNS, ROWS, example_figure
+from gazekit.models.gaze_following.boxes import expanded
 from gazekit.models.gaze_following.gaze_net import GazeNet
 from gazekit.models.gaze_following.gaze_records import gaze_records
 from gazekit.models.gaze_following.looks import Looks
@@ -19,6 +24,8 @@ from gazekit.models.gaze_following.losses import resized
 from gazekit.models.gaze_following.reading import Look, gaze_batches
 
 __all__ = ["GazeFollower"]
+
+SHOWN = COLUMNS * ROWS
 
 
 class GazeFollower(System):
@@ -66,13 +73,25 @@ class GazeFollower(System):
     ) -> Iterator[tuple[list[Any], Any]]:
         """Pictures, videos and cameras, see `reading.gaze_batches`."""
         size_px = tuple(self.facts["size_px"])
-        return gaze_batches(input, size_px, heads, face_weights, every, seconds, resume, overlays, heat_maps)
+        grown = float(self.facts.get("expand_heads", 0))  # as the boxes of the training were
+        for items, batch in gaze_batches(
+            input, size_px, heads, face_weights, every, seconds, resume, overlays, heat_maps
+        ):
+            yield items, batch | {"head_norm": expanded(batch["head_norm"], grown)}
 
     def records(self, items: list[Any], said: Mapping[str, Any]) -> dict[str, Any]:
         """Tables, JSON and overlays of a user's own input, see `gaze_records`; of a data set, `gaze.csv` alone."""
         if items and isinstance(items[0], Look):
             return gaze_records(items, said)
         return {"gaze.csv": _table(items, said)}
+
+    def figures(self, data: Data, table: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
+        """Some pictures of the part with what the system says of them."""
+        batch = data.batch_for(data.parts[data.split][:SHOWN].tolist(), self.facts)
+        device = next(self.parameters()).device
+        with torch.no_grad():
+            found = self.predict(move_data_to_device(batch, device), torch.Generator())
+        return {"examples": example_figure(batch, move_data_to_device(found, "cpu"))}
 
 
 def said(looks: Looks, batch: Mapping[str, Any]) -> dict[str, Tensor]:

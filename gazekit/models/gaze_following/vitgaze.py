@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gazekit.base import Data
 from gazekit.models.gaze_following.onnx_form import GazeForm, example
 from gazekit.models.gaze_following.rates import layer_groups, scale_rates
-from gazekit.models.gaze_following.released_weights import load_released
+from gazekit.models.gaze_following.released_weights import load_start
 from gazekit.models.gaze_following.system import GazeFollower
 from gazekit.models.gaze_following.vitgaze_net import ViTGazeNet
 
@@ -25,7 +25,7 @@ class ViTGaze(GazeFollower):
         facts: `size_px` of the pictures.
         weights: pretrained weights of a named backbone, see `SceneEncoder.load`; None looks in data/backbones/NAME,
             "random" trains from scratch, as a backbone of sizes of its own always does.
-        released: file of weights that the authors released for the whole net, instead of `weights`.
+        start: file of weights of the whole net, instead of `weights`: of an earlier training, or released by the authors.
         rate_decay: factor of the learning rate from each block to the one before; 1 for all the same.
         freeze_patches: see `layer_groups`.
         net: further settings, see `ViTGazeNet`.
@@ -36,7 +36,7 @@ class ViTGaze(GazeFollower):
         facts: Mapping[str, Any],
         backbone: str | Mapping[str, Any] = "dinov2_small",
         weights: str | None = None,
-        released: str | None = None,
+        start: str | None = None,
         rate_decay: float = 0.65,
         freeze_patches: bool = False,
         taps: Sequence[int] | None = None,
@@ -44,13 +44,13 @@ class ViTGaze(GazeFollower):
     ) -> None:
         super().__init__(facts)
         self.net = ViTGazeNet(backbone, taps, **net)
-        self.weights, self.released = weights, released
+        self.weights, self.start = weights, start
         self.rate_decay, self.freeze_patches = rate_decay, freeze_patches
 
     def fit(self, data: Data) -> None:
         """Load the weights from which the training starts."""
-        if self.released is not None:
-            load_released(self.net, Path(self.released).expanduser())
+        if self.start is not None:
+            load_start(self.net, Path(self.start).expanduser())
         elif isinstance(self.net.encoder.backbone, str) and self.weights != "random":
             self.net.encoder.load(self.weights)
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gazekit.models.gaze_following.cones import CHANNELS, cones
 from gazekit.models.gaze_following.gaze_net import GazeNet
 from gazekit.models.gaze_following.guidance import SpatialGuidance
 from gazekit.models.gaze_following.heads import DirectionHead, HeatmapHead, InsideHead
@@ -43,9 +44,14 @@ class ViTGazeNet(GazeNet):
 
     Args:
         backbone, taps, hidden_share, hidden_probability: see `SceneEncoder`.
-        doublings: of the size of the heat map, see `HeatmapHead`.
+        widths: of the heat-map head, see `HeatmapHead`.
+        relative: give the heat-map head log(1 + N I) instead of the attention I, N patches. Attention that has not been
+            trained is 1 / N everywhere, so small that the batch norms of the head take it for noise.
         direction: whether there is a head for the direction; the published net has none.
+        cone: give the heat-map head the `cones` of the direction as well. Not published: a GazeSeg-like addition.
         loss: arguments of `GazeLoss`.
+    Raises:
+        ValueError: a cone without a direction; see also `SceneEncoder`.
     """
 
     def __init__(
@@ -54,16 +60,22 @@ class ViTGazeNet(GazeNet):
         taps: Sequence[int] | None = None,
         hidden_share: float = 0.5,
         hidden_probability: float = 0.5,
-        doublings: int = 3,
+        widths: Sequence[int] = (16, 8, 1),
+        relative: bool = False,
         direction: bool = False,
+        cone: bool = False,
         loss: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.encoder = SceneEncoder(backbone, taps, hidden_share, hidden_probability)
         self.guidance = SpatialGuidance(self.encoder.vit.patch_px)
-        self.heatmap_head = HeatmapHead(self.encoder.channels, doublings)
+        if cone and not direction:
+            raise ValueError("cone=true needs direction=true: it is drawn along the direction")
+        self.cone = cone
+        self.heatmap_head = HeatmapHead(self.encoder.channels + cone * CHANNELS, widths)
         self.inside_head = InsideHead(self.encoder.width)
         self.direction_head = DirectionHead(self.encoder.width) if direction else None
+        self.relative = relative
         self.criterion = GazeLoss(**(loss or {}))
 
     def encode(
@@ -82,14 +94,18 @@ class ViTGazeNet(GazeNet):
         if not len(picture):
             nothing = scene.features.flatten()[:0] + scene.score.sum()  # the graph of the scene
             direction_xy = None if self.direction_head is None else nothing.view(0, 2)
-            scale = 2**self.heatmap_head.doublings
+            scale = self.heatmap_head.scale
             return Looks(nothing.view(0, scale * height, scale * width), nothing, direction_xy)
         guidance = self.guidance.of_heads(scene.score, picture, head_norm)
         read = interaction(scene.queries, scene.keys, guidance, picture, dense)
+        if self.relative:
+            read = (height * width * read).log1p()
         features = pooled(scene.features, guidance, picture, dense)
-        heatmap = self.heatmap_head(read.unflatten(2, (height, width)))
         direction_xy = None if self.direction_head is None else self.direction_head(features)
-        return Looks(heatmap, self.inside_head(features), direction_xy)
+        read = read.unflatten(2, (height, width))
+        if self.cone:
+            read = torch.cat([read, cones(head_norm, direction_xy.detach(), (height, width))], 1)
+        return Looks(self.heatmap_head(read), self.inside_head(features), direction_xy)
 
     def loss(self, scene: ViTGazeScene, looks: Looks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         return self.criterion(looks, batch, scene.head_logits)

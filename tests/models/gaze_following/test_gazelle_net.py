@@ -4,7 +4,8 @@ from gaze_net_toys import SMALL, gaze_batch, lively, people_of
 
 from gazekit.errors import DataError
 from gazekit.models.gaze_following.frozen_encoder import FrozenEncoder
-from gazekit.models.gaze_following.gazelle_net import DropPath, GazeLLENet, sine_positions
+from gazekit.models.gaze_following.gazelle_net import DropPath, GazeLLENet
+from gazekit.models.gaze_following.positions import sine_positions
 from gazekit.models.gaze_following.vitgaze_net import ViTGazeNet
 
 
