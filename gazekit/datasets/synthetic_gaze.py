@@ -107,7 +107,9 @@ class SyntheticGaze(GazeData):
         pictures: of training.
         scored: pictures of "val" and of "test", each.
         clips: of "video".
-        crowds: share of training pictures with many people: each is one pass of a net, whatever the number of its people.
+        crowd_steps: training begins with so many batches of crowded pictures, the second half of "train". Where a head points
+            is learned first, and in these one pass of a net shows many heads. Later batches are of the first half, like
+            the other parts.
         size_px, batch_size, split, augment, seed: see `GazeData`.
         world_seed: another world of the same kind.
     """
@@ -117,7 +119,7 @@ class SyntheticGaze(GazeData):
         pictures: int = 20_000,
         scored: int = 400,
         clips: int = 8,
-        crowds: float = 0.7,
+        crowd_steps: int = 800,
         size_px: Sequence[int] = (112, 112),
         batch_size: int = 8,
         split: str = "test",
@@ -130,7 +132,7 @@ class SyntheticGaze(GazeData):
             if number < 1:
                 raise ValueError(f"data.{name} must be at least 1, got {number}")
         self.counts = {"train": pictures, "val": scored, "test": scored, "video": clips * _FRAMES}
-        self.world_seed, self.crowds = world_seed, crowds
+        self.world_seed, self.crowd_steps = world_seed, crowd_steps
 
     def setup(self, stage: str | None = None) -> None:
         """Nothing is drawn yet.
@@ -157,8 +159,17 @@ class SyntheticGaze(GazeData):
         number = int(index - self.parts[part][0])
         if part == "video":
             return _clip(self._seed(part, number // _FRAMES))[number % _FRAMES]
-        crowded = part == "train" and number % 1000 < 1000 * self.crowds
+        crowded = part == "train" and number >= self.counts["train"] // 2
         return sample_scene(self._seed(part, number), crowded)
+
+    def training_batch(self, step: int, rank: int = 0, processes: int = 1) -> dict[str, Any]:
+        """See `Data.training_batch`; crowded pictures first."""
+        train = self.parts["train"]
+        half = len(train) // 2
+        pool = train[half:] if step < self.crowd_steps or not half else train[:half]
+        draw = np.random.default_rng([self.seed, step])
+        index = draw.choice(pool, min(len(pool), self.batch_size * processes), replace=False)[rank::processes]
+        return self.batch(index.tolist(), torch.Generator().manual_seed(int(draw.integers(2**31))))
 
     def _seed(self, part: str, number: int) -> int:
         return int(np.random.SeedSequence([self.world_seed, _PARTS[part], number]).generate_state(1)[0])
