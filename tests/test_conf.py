@@ -21,6 +21,18 @@ SMALL = {
         "data.detector_frames=2",
         "data.detector_s=4",
     ],
+    "data/synthetic_gaze": ["data.pictures=20", "data.scored=6", "data.clips=1", "data.batch_size=2"],
+    "data/gazefollow": [  # the real pictures are not at hand
+        "data=synthetic_gaze",
+        "data.pictures=20",
+        "data.scored=6",
+        "data.batch_size=2",
+        "data.size_px=[28,28]",
+    ],
+    "experiment/gazelle_paper": ["~data.expand_heads"],
+    "model/gazelle": ["model.weights=random"],
+    "model/vitgaze": ["model.weights=random"],
+    "metrics/gaze": ["metrics.resamples=20"],
     "model/impn": ["model.detector_steps=1"],
     "metrics/annotation": ["metrics.resamples=20"],
     "metrics/objects": ["metrics.samples=2", "metrics.resamples=20", "metrics.baselines.pairwise.steps=2"],
@@ -53,6 +65,7 @@ def small(experiment):
         cfg = compose("fit", [f"+experiment={experiment}"], return_hydra_config=True)
     chosen = cfg.hydra.runtime.choices
     names = {f"{group}/{chosen[group]}" for group in ("data", "model", "metrics")}
+    names.add(f"experiment/{experiment}")
     names |= {"metrics/objects"} if "pairwise" in cfg.metrics.baselines else set()
     return [setting for name in sorted(names) for setting in SMALL.get(name, [])]
 

@@ -103,7 +103,11 @@ class Stem(nn.Sequential):
         layers: list[nn.Module] = []
         for before, after in zip((3, *channels), channels, strict=False):
             for source, stride in ((before, 2), (after, 1)):
-                layers += [nn.Conv2d(source, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+                layers += [
+                    nn.Conv2d(source, after, 3, stride, 1, bias=False),
+                    nn.BatchNorm2d(after),
+                    nn.ReLU(),
+                ]
         super().__init__(*layers, nn.Conv2d(channels[-1], width, 1))
 
 
@@ -146,7 +150,9 @@ class ViT(Net):
     ):
         super().__init__()
         if stem and 2 ** len(stem) != patch_px:
-            raise ValueError(f"a stem of {len(stem)} halvings has patches of {2 ** len(stem)} px, got {patch_px}")
+            raise ValueError(
+                f"a stem of {len(stem)} halvings has patches of {2 ** len(stem)} px, got {patch_px}"
+            )
         self.patch_px, self.grid, self.registers, self.antialias = patch_px, grid, registers, antialias
         embed = Stem(stem, width) if stem else nn.Conv2d(3, width, patch_px, patch_px)
         self.patch_embed = nn.ModuleDict({"proj": embed})

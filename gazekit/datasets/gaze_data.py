@@ -95,6 +95,11 @@ class GazeData(Data):
             pictures = [augmented(replace(p, masks=None), self.augment, generator) for p in pictures]
         return batch_of(pictures, size_px, self._group[list(index)].tolist())
 
+    @property
+    def baseline_part(self) -> np.ndarray:
+        """Indices of the training pictures that are like those of the other parts: what simple baselines learn from."""
+        return self.parts["train"]
+
     def facts(self) -> dict[str, Any]:
         """`dataset`, and `size_px`: height and width of the pictures in a batch."""
         return {"dataset": self.dataset.name, "size_px": list(self.size_px)}

@@ -59,10 +59,11 @@ class GazeTargets(GazeData):
         dataset = datasets.load(self.dataset_name, self.root, self.on_bad_record, **self._options())
         if not isinstance(dataset, GazeDataset):
             raise ValueError(f"data.name={self.dataset_name} has no people with gaze targets")
-        if self.expand_heads == 0:
+        share = (self.trained_with or {}).get("expand_heads", self.expand_heads)  # as the model is used to
+        if share == 0:
             return dataset
         parts = {
-            part: tuple(_expanded(picture, self.expand_heads) for picture in pictures)
+            part: tuple(_expanded(picture, share) for picture in pictures)
             for part, pictures in dataset.parts.items()
         }
         return replace(dataset, parts=parts)

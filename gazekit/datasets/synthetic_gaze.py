@@ -77,6 +77,8 @@ def clip_scenes(seed: int, frames: int = _FRAMES) -> list[Scene]:
                 old, new = getattr(before, angle), getattr(looked, angle)
                 turn = (new - old + np.pi) % (2 * np.pi) - np.pi
                 setattr(head, angle, new if angle == "angle" else old + share * turn)
+            if head.target >= 0:
+                head.angle = float(np.arctan2(*(head.point - head.xy)[::-1]))
     return scenes
 
 
@@ -119,7 +121,7 @@ class SyntheticGaze(GazeData):
         pictures: int = 20_000,
         scored: int = 400,
         clips: int = 8,
-        crowd_steps: int = 800,
+        crowd_steps: int = 600,
         size_px: Sequence[int] = (112, 112),
         batch_size: int = 8,
         split: str = "test",
@@ -161,6 +163,12 @@ class SyntheticGaze(GazeData):
             return _clip(self._seed(part, number // _FRAMES))[number % _FRAMES]
         crowded = part == "train" and number >= self.counts["train"] // 2
         return sample_scene(self._seed(part, number), crowded)
+
+    @property
+    def baseline_part(self) -> np.ndarray:
+        """The training pictures that are not crowded."""
+        train = self.parts["train"]
+        return train[: max(1, len(train) // 2)]
 
     def training_batch(self, step: int, rank: int = 0, processes: int = 1) -> dict[str, Any]:
         """See `Data.training_batch`; crowded pictures first."""
@@ -233,6 +241,8 @@ class _Pictures(Sequence):
         return sum(self._data.counts.values())
 
     def __getitem__(self, index: int) -> GazePicture:
+        if not 0 <= index < len(self):
+            raise IndexError(f"there are pictures 0 to {len(self) - 1}, got {index}")
         scene = self._data.scene(int(index))
         clip = self._data._group[index] if index in self._data.parts["video"] else None
         return picture_of(scene, f"scene{index}", "" if clip is None else f"clip{clip}")

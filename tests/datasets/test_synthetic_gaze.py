@@ -74,7 +74,9 @@ def test_the_posterior_is_calibrated(scenes):
     assert np.mean(said) == pytest.approx(truth.mean(), abs=0.03)
     unsure = (said > 0.1) & (said < 0.9)
     assert unsure.sum() < 10 or np.mean(said[unsure]) == pytest.approx(truth[unsure].mean(), abs=0.25)
-    assert np.mean(np.array(found) < 0.5) == pytest.approx(0.5, abs=0.08)  # the smallest region of half the mass
+    assert np.mean(np.array(found) < 0.5) == pytest.approx(
+        0.5, abs=0.08
+    )  # the smallest region of half the mass
 
 
 def test_ideal_observer_is_far_above_guessing(data):
@@ -151,7 +153,10 @@ def test_a_written_clip_can_be_read_frame_by_frame(tmp_path):
 
 @pytest.mark.parametrize(
     ("settings", "said"),
-    [({"pictures": 0}, "data.pictures must be at least 1"), ({"split": "all"}, "data.split must be one of train")],
+    [
+        ({"pictures": 0}, "data.pictures must be at least 1"),
+        ({"split": "all"}, "data.split must be one of train"),
+    ],
 )
 def test_wrong_settings_are_named(settings, said):
     with pytest.raises(ValueError, match=said):

@@ -15,7 +15,7 @@ from gazekit.models.gaze_following.losses import SIDE, target_heatmap
 
 __all__ = ["Centre", "Cone", "MeanMap"]
 
-MOST = 4000  # people that a baseline learns from
+MOST = 4000  # people that a baseline learns from, drawn at random
 
 
 class Centre(Predictor):
@@ -24,8 +24,8 @@ class Centre(Predictor):
     def predict(
         self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1
     ) -> dict[str, Any]:
-        point = torch.full((len(batch["picture"]), 2), 0.5)
-        return _said(batch, target_heatmap(point), point, torch.full((len(point),), 0.5))
+        point = torch.full_like(batch["eye_norm"], 0.5)
+        return _said(batch, target_heatmap(point), point, point[:, 0])
 
 
 class MeanMap(Predictor):
@@ -48,7 +48,7 @@ class MeanMap(Predictor):
     ) -> dict[str, Any]:
         many = len(batch["picture"])
         best = int(self.heatmap.argmax())
-        point = torch.tensor([best % SIDE, best // SIDE]) / SIDE
+        point = self.heatmap.new_tensor([best % SIDE, best // SIDE]) / SIDE
         return _said(
             batch, self.heatmap.expand(many, -1, -1), point.expand(many, -1), self.inside.expand(many)
         )
@@ -94,7 +94,7 @@ class Cone(Predictor):
     ) -> dict[str, Any]:
         size = batch["size_px"] / batch["size_px"].prod(1, keepdim=True).sqrt()
         eye, pose, (mean, sd) = batch["eye_norm"], batch["pose_xy"], self.log_distance
-        cell = (torch.arange(SIDE) + 0.5) / SIDE
+        cell = (torch.arange(SIDE, device=eye.device) + 0.5) / SIDE
         x = (cell - eye[:, :1]) * size[:, :1]
         y = (cell - eye[:, 1:]) * size[:, 1:]
         distance = (x[:, None, :] ** 2 + y[:, :, None] ** 2).sqrt().clamp(min=1e-3)
@@ -112,9 +112,9 @@ class Cone(Predictor):
 
 
 def training_people(data: Data) -> Iterator[tuple[GazePicture, Person]]:
-    """People of the training part with their pictures, `MOST` at most; no picture is read."""
+    """People of pictures drawn from the training part, about `MOST` at most; no picture is read."""
     number = 0
-    for index in data.parts["train"]:
+    for index in np.random.default_rng(0).permutation(data.baseline_part):
         picture = data.pictures[index]
         for person in picture.people:
             yield picture, person

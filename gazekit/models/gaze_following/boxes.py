@@ -55,6 +55,9 @@ def _touched(start: Tensor, end: Tensor, side_px: int, patch_px: int) -> Tensor:
 
 
 def expanded(head_norm: Tensor, share: float) -> Tensor:
-    """Boxes [P, 4] that grow by a share of their width at the left and at the right, of their height above and below."""
+    """Boxes [P, 4] that grow by a share of their width at the left and at the right, of their height above and below, and
+    end at the border of the picture; unchanged for a share of 0."""
+    if share == 0:
+        return head_norm
     size = head_norm[:, 2:] - head_norm[:, :2]
-    return torch.cat([head_norm[:, :2] - share * size, head_norm[:, 2:] + share * size], 1)
+    return torch.cat([head_norm[:, :2] - share * size, head_norm[:, 2:] + share * size], 1).clamp(0, 1)

@@ -38,7 +38,9 @@ def _drawn(batch: Mapping[str, Any], said: Mapping[str, Any], k: int) -> np.ndar
     people = (batch["picture"] == k).nonzero()[:, 0].tolist()
     width, height = batch["size_px"][people[0]].tolist() if people else (1, 1)
     size = np.array([WIDTH_PX, round(WIDTH_PX * height / width)])
-    image = cv2.resize(batch["image"][k].permute(1, 2, 0).numpy(), size.tolist(), interpolation=cv2.INTER_LINEAR)
+    image = cv2.resize(
+        batch["image"][k].permute(1, 2, 0).numpy(), size.tolist(), interpolation=cv2.INTER_LINEAR
+    )
     drawn = []
     for number, p in enumerate(people):
         score = float(said["scores"][p])

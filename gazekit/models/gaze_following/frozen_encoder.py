@@ -16,6 +16,7 @@ from gazekit.models.gaze_following.scene_encoder import Encoding, SceneEncoder
 
 __all__ = ["FrozenEncoder"]
 
+CHECKPOINTS = (".ckpt", ".safetensors")
 PREFIX = "net.encoder."  # of the encoder's tensors in a checkpoint of ViTGaze
 
 
@@ -25,12 +26,14 @@ class FrozenEncoder:
     Args:
         backbone: see `SceneEncoder`.
         weights: a file or a folder for `gazekit.backbones.load_backbone`; or a checkpoint of ViTGaze (*.ckpt, or an
-            export), whose scene encoder is taken. None is data/backbones/NAME; "random" draws weights, always the
+            export), whose scene encoder is taken: a decoder's checkpoint brings it along. None is data/backbones/NAME; "random" draws weights, always the
             same, for tests and untrained controls.
         taps: see `SceneEncoder`.
     Attributes:
         module: the encoder; its features are behind the last norm, unless it is ViTGaze's, which has none.
         sha256: of the weights; "random".
+        own: whether they are of a ViTGaze.
+        missing: the path of a checkpoint of ViTGaze that does not exist; see `check`.
     Raises:
         FileNotFoundError, DataError: no weights, or those of another net.
         ValueError: an unknown backbone or block; sizes of an own net without a checkpoint.
@@ -47,14 +50,37 @@ class FrozenEncoder:
             torch.random.fork_rng(devices=[]),
         ):  # weights are read wherever the rest is made
             torch.manual_seed(SEED)
-            trained = None if weights in (None, "random") else _of_checkpoint(Path(weights), backbone)
-            self.module = SceneEncoder(backbone, taps, norm=trained is None)
+            path = None if weights in (None, "random") else Path(weights).expanduser()
+            self.own = path is not None and path.suffix in CHECKPOINTS and not isinstance(backbone, str)
+            self.missing = path if self.own and not path.is_file() else None
+            trained = None if path is None or self.missing else _of_checkpoint(path, backbone)
+            self.own = self.own or trained is not None
+            self.module = SceneEncoder(backbone, taps, norm=not self.own)
             if trained is not None:
-                fill(self.module, trained, weights)
-                self.sha256 = file_sha256(Path(weights))
+                fill(self.module, trained, path)
+                self.sha256 = file_sha256(path)
+            elif self.missing or weights == "random":
+                self.sha256 = "random"
             else:
-                self.sha256 = "random" if weights == "random" else self.module.load(weights)
+                self.sha256 = self.module.load(weights)
         self.module.eval().requires_grad_(False)
+
+    def check(self) -> None:
+        """Whether the weights are there.
+
+        Raises:
+            FileNotFoundError: the checkpoint of ViTGaze does not exist, and no decoder's checkpoint brought its encoder.
+        """
+        if self.missing:
+            raise FileNotFoundError(
+                f"model.weights={self.missing} does not exist: give a checkpoint of +experiment=vitgaze"
+            )
+
+    def take(self, state: Mapping[str, Tensor], sha256: str) -> None:
+        """Weights that a decoder's checkpoint brought along."""
+        fill(self.module, {name: x.detach().cpu().clone() for name, x in state.items()}, "the checkpoint")
+        self.module.eval().requires_grad_(False)
+        self.sha256, self.missing = sha256, None
 
     @torch.no_grad()
     def __call__(self, image: Tensor) -> Encoding:
@@ -68,6 +94,8 @@ def _of_checkpoint(path: Path, backbone: str | Mapping[str, Any]) -> dict[str, T
     """The tensors of the scene encoder; None where the file is no checkpoint of gazekit."""
     if path.suffix == ".ckpt":
         content = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(content, dict) or not {"state_dict", "gazekit"} <= set(content):
+            raise DataError(f"{path} is no checkpoint of gazekit")
         state = content["state_dict"]
         trained = content["gazekit"]["settings"].get("backbone", backbone)
         if trained != (backbone if isinstance(backbone, str) else dict(backbone)):

@@ -50,6 +50,10 @@ class GazeNet(nn.Module, ABC):
                 outside the picture is cut off.
         """
 
+    def shown(self, heatmap: Tensor) -> Tensor:
+        """Heat maps as they are scored and drawn: probabilities where the loss takes logits of them ("bce")."""
+        return heatmap.sigmoid() if self.criterion.heatmap_loss == "bce" else heatmap
+
     def loss(self, scene: Any, looks: Looks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """ "loss" and its terms for a batch of `gazekit.datasets.gaze_targets`."""
         return self.criterion(looks, batch)

@@ -44,6 +44,7 @@ class GazeLLE(GazeFollower):
 
     def fit(self, data: Data) -> None:
         """Load the weights from which the training starts."""
+        self.net.frozen.check()
         if self.start is not None:
             load_start(self.net, Path(self.start).expanduser())
 

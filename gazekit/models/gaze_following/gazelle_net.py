@@ -22,6 +22,7 @@ from gazekit.models.gaze_following.positions import sine_positions
 
 __all__ = ["GazeLLENet", "GazeLLEScene"]
 
+OWN = "own_encoder."  # of a frozen ViTGaze, in checkpoints
 LOSS = {"heatmap_loss": "bce", "inside_weight": 1.0, "focal_gamma": 0.0}
 
 
@@ -162,8 +163,21 @@ class GazeLLENet(GazeNet):
         read = interaction(scene.queries, scene.keys, guidance, picture, dense)
         return (guidance.shape[1] * read).log1p().unflatten(2, grid)
 
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        """The frozen encoder of a ViTGaze has no other home than its run folder, so it goes along."""
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.frozen.own:
+            destination |= {f"{prefix}{OWN}{name}": x for name, x in self.frozen.module.state_dict().items()}
+
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *more: Any) -> None:
         found = state_dict.get(f"{prefix}backbone_sha256")
+        brought = [name for name in state_dict if name.startswith(f"{prefix}{OWN}")]
+        encoder = {name.removeprefix(f"{prefix}{OWN}"): state_dict.pop(name) for name in brought}
+        if encoder and found is not None and not found.is_meta:
+            self.frozen.take(encoder, bytes(found.cpu().round().byte().tolist()).hex())
+            self.backbone_sha256.data = (
+                found.clone().to(self.backbone_sha256) if not self.backbone_sha256.is_meta else found
+            )
         own = self.backbone_sha256
         if found is not None and not own.is_meta and not torch.equal(found.cpu().round(), own.cpu().round()):
             raise DataError(

@@ -16,7 +16,9 @@ __all__ = ["SIDE", "GazeLoss", "head_map", "resized", "target_heatmap"]
 
 SIDE = 64  # cells of the heat map that is compared
 SIGMA_CELLS, REACH_CELLS = 3.0, 9
-SHARPNESS = 16.0  # of the softmax: heat maps in the range of the published ones, 0 to 1, can single out a cell
+SHARPNESS = (
+    16.0  # of the softmax: heat maps in the range of the published ones, 0 to 1, can single out a cell
+)
 PUBLISHED = {"mse": 10_000.0, "bce": 1.0, "softmax": 1.0}
 
 
@@ -33,7 +35,8 @@ class GazeLoss:
         heatmap_weight: None is 10000 for "mse", else 1.
         inside_weight: of the focal loss of inside or not, without weights of classes.
         focal_gamma: 0 is plain cross-entropy.
-        heads_weight: of the cross-entropy of the auxiliary map of all heads, where the net has one.
+        heads_weight: of the cross-entropy of the auxiliary map of all heads, where the net has one. Deviation: these are
+            the heads of the data set; published are those that a detector found. 0 suits data that label few of them.
         heads_floor: subtracted from it; below, it is 0.
         direction_weight: of the likelihood of directions in the picture (von Mises), where the net has them.
     Raises:
@@ -66,7 +69,7 @@ class GazeLoss:
         terms = {"heatmap": weight * self._heatmap(looks.heatmap, batch)}
         if looks.inside is not None:
             terms["inside"] = self.inside_weight * _mean(self._inside(looks.inside, batch["labels"]))
-        if head_logits is not None and self.heads_weight:
+        if head_logits is not None:  # also with weight 0: all parameters take part in every step
             terms["heads"] = self.heads_weight * self._heads(head_logits, batch)
         if looks.direction_xy is not None:
             terms["direction"] = self.direction_weight * _direction(looks.direction_xy, batch)

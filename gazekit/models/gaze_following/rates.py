@@ -14,14 +14,12 @@ __all__ = ["layer_groups", "scale_rates"]
 NORMS = (nn.LayerNorm, nn.BatchNorm2d)
 
 
-def layer_groups(net: ViTGazeNet, decay: float = 0.65, freeze_patches: bool = False) -> list[dict[str, Any]]:
+def layer_groups(net: ViTGazeNet, decay: float = 0.65) -> list[dict[str, Any]]:
     """Parameters for an optimiser, each group with its "rate": a factor of the optimiser's own.
 
     Block i of n has decay^(n - i); positions and patches have decay^(n + 1); class and mask token, guidance and heads
     have 1. Norms and positions have no weight decay. `scale_rates` puts the factors into effect.
-
-    Args:
-        freeze_patches: leave the patch embedding as it is, as ViTGaze's released training does.
+    Frozen parameters are left out.
     """
     encoder = net.encoder
     depth = len(encoder.vit.blocks)
@@ -35,7 +33,7 @@ def layer_groups(net: ViTGazeNet, decay: float = 0.65, freeze_patches: bool = Fa
             rate = decay ** (depth + 1)
         else:
             rate = 1.0
-        if freeze_patches and name.startswith("encoder.vit.patch_embed."):
+        if not parameter.requires_grad:
             continue
         decays = id(parameter) not in norms and parameter is not encoder.vit.pos_embed
         groups.setdefault((rate, decays), []).append(parameter)

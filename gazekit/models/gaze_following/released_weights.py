@@ -63,26 +63,27 @@ def load_released(net: GazeNet, weights: str | Path | Mapping[str, Tensor]) -> l
 
 
 def load_start(net: GazeNet, path: Path) -> None:
-    """Give a net the weights of an earlier training (a checkpoint of `fit`), or released ones.
+    """Give a net the weights of an earlier training (a checkpoint of `fit` or an export of it), or released ones.
 
     Raises:
         FileNotFoundError: no such file. DataError: weights of another net.
     """
     if not path.is_file():
         raise FileNotFoundError(f"model.start={path} does not exist")
-    if path.suffix != ".ckpt":
-        load_released(net, path)
-        return
-    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    state = {name.removeprefix("net."): x for name, x in state.items() if name.startswith("net.")}
-    fill(net, state, path)
+    state = _read(path)
+    own = {name.removeprefix("net."): x for name, x in state.items() if name.startswith("net.")}
+    if own:
+        fill(net, own, path)
+    else:
+        load_released(net, state)
 
 
 def _read(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return read_weights(path)
     content = torch.load(path, map_location="cpu", weights_only=True)
-    content = content.get("model", content) if isinstance(content, dict) else content
+    if isinstance(content, dict):
+        content = content.get("model", content.get("state_dict", content))
     if not isinstance(content, dict) or not all(isinstance(x, Tensor) for x in content.values()):
         raise DataError(f"{path} holds no plain dictionary of tensors")
     return content

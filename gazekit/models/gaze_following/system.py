@@ -8,15 +8,14 @@ from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor
-
 from lightning_fabric.utilities import move_data_to_device
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from gazekit.base import Data, System
 from gazekit.metrics.functional import heatmap_point_norm
-from gazekit.models.gaze_following.example_figure import COLUMNS, ROWS, example_figure
 from gazekit.models.gaze_following.boxes import expanded
+from gazekit.models.gaze_following.example_figure import COLUMNS, ROWS, example_figure
 from gazekit.models.gaze_following.gaze_net import GazeNet
 from gazekit.models.gaze_following.gaze_records import gaze_records
 from gazekit.models.gaze_following.looks import Looks
@@ -51,6 +50,7 @@ class GazeFollower(System):
         the eyes to the highest cell). Nothing is random."""
         scene = self.net.encode(batch["image"])
         looks = self.net.look(scene, batch["picture"], batch["head_norm"])
+        looks = looks._replace(heatmap=self.net.shown(looks.heatmap.float()))
         return said(looks, batch) | {"picture": batch["picture"]}
 
     def validate(self, batch: Mapping[str, Any]) -> None:
@@ -105,7 +105,7 @@ def said(looks: Looks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
     return {
         "heatmap": heatmap,
         "predicted_norm": point,
-        "scores": torch.full((len(point),), torch.nan)
+        "scores": point.new_full((len(point),), torch.nan)
         if looks.inside is None
         else looks.inside.float().sigmoid(),
         "predicted_direction_xy": way / way.norm(dim=1, keepdim=True),

@@ -27,7 +27,7 @@ class ViTGaze(GazeFollower):
             "random" trains from scratch, as a backbone of sizes of its own always does.
         start: file of weights of the whole net, instead of `weights`: of an earlier training, or released by the authors.
         rate_decay: factor of the learning rate from each block to the one before; 1 for all the same.
-        freeze_patches: see `layer_groups`.
+        freeze_patches: leave the patch embedding as it is, as the released training does.
         net: further settings, see `ViTGazeNet`.
     """
 
@@ -45,17 +45,20 @@ class ViTGaze(GazeFollower):
         super().__init__(facts)
         self.net = ViTGazeNet(backbone, taps, **net)
         self.weights, self.start = weights, start
-        self.rate_decay, self.freeze_patches = rate_decay, freeze_patches
+        self.rate_decay = rate_decay
+        self.net.encoder.vit.patch_embed.requires_grad_(not freeze_patches)
 
     def fit(self, data: Data) -> None:
         """Load the weights from which the training starts."""
         if self.start is not None:
             load_start(self.net, Path(self.start).expanduser())
-        elif isinstance(self.net.encoder.backbone, str) and self.weights != "random":
+        elif self.weights != "random" and (
+            isinstance(self.net.encoder.backbone, str) or self.weights is not None
+        ):
             self.net.encoder.load(self.weights)
 
     def configure_optimizers(self) -> Any:
-        groups = layer_groups(self.net, self.rate_decay, self.freeze_patches)
+        groups = layer_groups(self.net, self.rate_decay)
         return self.scheduled(scale_rates(self.optimizer(groups)))
 
     def onnx_example(self) -> tuple[nn.Module, dict[str, Tensor]]:

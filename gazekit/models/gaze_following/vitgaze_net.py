@@ -92,7 +92,10 @@ class ViTGazeNet(GazeNet):
         """See `GazeNet.look`. `dense`: by plain operators of fixed sizes, for export."""
         height, width = scene.score.shape[1:]
         if not len(picture):
-            nothing = scene.features.flatten()[:0] + scene.score.sum()  # the graph of the scene
+            unused = [scene.score.sum(), *(p.sum() for p in self.parameters() if p.requires_grad)]
+            nothing = (
+                scene.features.flatten()[:0] + torch.stack(unused).sum()
+            )  # all parameters take part in every step
             direction_xy = None if self.direction_head is None else nothing.view(0, 2)
             scale = self.heatmap_head.scale
             return Looks(nothing.view(0, scale * height, scale * width), nothing, direction_xy)

@@ -21,7 +21,13 @@ def data():
 
 def vitgaze(**settings):
     torch.manual_seed(0)
-    more = {"widths": [8, 1], "relative": True, "direction": True, "cone": True, "hidden_share": 0.0} | settings
+    more = {
+        "widths": [8, 1],
+        "relative": True,
+        "direction": True,
+        "cone": True,
+        "hidden_share": 0.0,
+    } | settings
     return ViTGaze(FACTS, backbone=TINY, rate_decay=0.9, **more)
 
 
@@ -106,7 +112,9 @@ def test_odd_heads(system, heads_px):
 def test_a_person_in_one_picture_only_is_not_mixed_with_others(system):
     """What is said of a person does not depend on the other pictures of the batch."""
     alone = batch_of([picture_with([[5, 5, 20, 20]])], (48, 48), [0])
-    among = batch_of([picture_with([]), picture_with([[5, 5, 20, 20]]), picture_with([])], (48, 48), [0, 1, 2])
+    among = batch_of(
+        [picture_with([]), picture_with([[5, 5, 20, 20]]), picture_with([])], (48, 48), [0, 1, 2]
+    )
     with torch.no_grad():
         said, other = (system.predict(b, torch.Generator()) for b in (alone, among))
     assert torch.allclose(said["heatmap"], other["heatmap"], atol=1e-5)
@@ -168,7 +176,9 @@ def test_onnx_equals_torch(kind, tmp_path):
     pytest.importorskip("onnxscript")
     system = (vitgaze() if kind == "vitgaze" else gazelle(RowsAndTokens)).eval()
     module, example = system.onnx_example()
-    torch.onnx.export(module.eval(), kwargs=example, dynamo=True, verbose=False).save(str(tmp_path / "x.onnx"))
+    torch.onnx.export(module.eval(), kwargs=example, dynamo=True, verbose=False).save(
+        str(tmp_path / "x.onnx")
+    )
     session = onnxruntime.InferenceSession(str(tmp_path / "x.onnx"), providers=["CPUExecutionProvider"])
     names = [given.name for given in session.get_inputs()]
     found = session.run(None, {name: example[name].numpy() for name in names})
@@ -180,7 +190,9 @@ def test_onnx_equals_torch(kind, tmp_path):
 
 def test_start_takes_the_weights_of_an_earlier_training(tmp_path, data):
     first = vitgaze()
-    torch.save({"state_dict": {f"net.{k}": v for k, v in first.net.state_dict().items()}}, tmp_path / "a.ckpt")
+    torch.save(
+        {"state_dict": {f"net.{k}": v for k, v in first.net.state_dict().items()}}, tmp_path / "a.ckpt"
+    )
     second = vitgaze(start=str(tmp_path / "a.ckpt"))
     with torch.no_grad():
         second.net.inside_head.classifier.linear1.bias += 1

@@ -41,7 +41,8 @@ def test_rates_fall_from_the_last_block_to_the_first():
     for name, (rate, spared) in wanted.items():
         assert found[name]["rate"] == pytest.approx(rate), name
         assert (found[name].get("weight_decay") == 0) == spared, name
-    frozen = rates_of(net, layer_groups(net, freeze_patches=True))
+    net.encoder.vit.patch_embed.requires_grad_(False)
+    frozen = rates_of(net, layer_groups(net))
     assert set(found) - set(frozen) == {f"encoder.vit.patch_embed.proj.{kind}" for kind in ("weight", "bias")}
 
 
