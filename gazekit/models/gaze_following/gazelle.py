@@ -24,6 +24,7 @@ class GazeLLE(GazeFollower):
         facts: `size_px` of the pictures.
         backbone, weights: see `FrozenEncoder`: a named backbone with its weights, or a checkpoint of ViTGaze.
         start: file of weights of the decoder: of an earlier training, or released by the authors.
+        mirror: see `GazeFollower`.
         net: further settings, see `GazeLLENet`.
     """
 
@@ -36,11 +37,12 @@ class GazeLLE(GazeFollower):
         weights: str | None = None,
         start: str | None = None,
         taps: Sequence[int] | None = None,
+        mirror: bool = False,
         **net: Any,
     ) -> None:
         super().__init__(facts)
         self.net = GazeLLENet(backbone, weights, taps, rows=self.rows, **net)
-        self.start = start
+        self.start, self.mirror = start, mirror
 
     def fit(self, data: Data) -> None:
         """Load the weights from which the training starts."""

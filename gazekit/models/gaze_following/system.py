@@ -31,9 +31,14 @@ class GazeFollower(System):
     """What all systems of gaze following share; a subclass sets `net`.
 
     Batches are those of `gazekit.datasets.gaze_targets`. The picture is encoded once for all of its people.
+
+    Attributes:
+        mirror: predictions are means over the picture and its mirror image, in twice the time; what is said of a mirrored
+            picture is then exactly the mirror image of what is said of the picture.
     """
 
     net: GazeNet
+    mirror: bool = False
 
     def loss(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         generator = None
@@ -48,10 +53,24 @@ class GazeFollower(System):
         """`heatmap` [P, 64, 64], `predicted_norm` [P, 2] (its highest cell), `scores` [P] (probability that the target is
         in the frame), `predicted_direction_xy` [P, 2] (unit vectors in the picture's plane; without a head for it, from
         the eyes to the highest cell). Nothing is random."""
-        scene = self.net.encode(batch["image"])
-        looks = self.net.look(scene, batch["picture"], batch["head_norm"])
-        looks = looks._replace(heatmap=self.net.shown(looks.heatmap.float()))
+        looks = self._looks(batch["image"], batch["picture"], batch["head_norm"])
         return said(looks, batch) | {"picture": batch["picture"]}
+
+    def _looks(self, image: Tensor, picture: Tensor, head_norm: Tensor) -> Looks:
+        looks = self.net.look(self.net.encode(image), picture, head_norm)
+        looks = looks._replace(heatmap=self.net.shown(looks.heatmap.float()))
+        if not self.mirror:
+            return looks
+        heads = head_norm[:, [2, 1, 0, 3]] * head_norm.new_tensor([-1, 1, -1, 1]) + head_norm.new_tensor(
+            [1, 0, 1, 0]
+        )
+        other = self.net.look(self.net.encode(image.flip(3)), picture, heads)
+        flipped = Looks(
+            self.net.shown(other.heatmap.float()).flip(2),
+            other.inside,
+            None if other.direction_xy is None else other.direction_xy * head_norm.new_tensor([-1, 1]),
+        )
+        return Looks(*((a if a is None else (a + b) / 2) for a, b in zip(looks, flipped, strict=True)))
 
     def validate(self, batch: Mapping[str, Any]) -> None:
         found = self.predict(batch, torch.Generator())

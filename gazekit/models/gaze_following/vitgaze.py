@@ -28,6 +28,7 @@ class ViTGaze(GazeFollower):
         start: file of weights of the whole net, instead of `weights`: of an earlier training, or released by the authors.
         rate_decay: factor of the learning rate from each block to the one before; 1 for all the same.
         freeze_patches: leave the patch embedding as it is, as the released training does.
+        mirror: see `GazeFollower`.
         net: further settings, see `ViTGazeNet`.
     """
 
@@ -39,13 +40,14 @@ class ViTGaze(GazeFollower):
         start: str | None = None,
         rate_decay: float = 0.65,
         freeze_patches: bool = False,
+        mirror: bool = False,
         taps: Sequence[int] | None = None,
         **net: Any,
     ) -> None:
         super().__init__(facts)
         self.net = ViTGazeNet(backbone, taps, **net)
         self.weights, self.start = weights, start
-        self.rate_decay = rate_decay
+        self.rate_decay, self.mirror = rate_decay, mirror
         self.net.encoder.vit.patch_embed.requires_grad_(not freeze_patches)
 
     def fit(self, data: Data) -> None:

@@ -201,3 +201,16 @@ def test_start_takes_the_weights_of_an_earlier_training(tmp_path, data):
         assert torch.equal(a, b)
     with pytest.raises(FileNotFoundError, match=r"model.start=.*none.ckpt does not exist"):
         vitgaze(start=str(tmp_path / "none.ckpt")).fit(data)
+
+
+def test_means_over_the_mirror_image_are_mirrored_exactly(data):
+    picture = data.pictures[1]
+    both = [batch_of([p], (48, 48), [0]) for p in (picture, mirrored(picture))]
+    for mirror in (True, False):
+        system = vitgaze(mirror=mirror).eval()
+        with torch.no_grad():
+            said = [system.predict(batch, torch.Generator()) for batch in both]
+        same = torch.allclose(said[0]["heatmap"].flip(2), said[1]["heatmap"], atol=1e-4)
+        turned = said[1]["predicted_direction_xy"] * torch.tensor([-1, 1])
+        assert same == mirror
+        assert torch.allclose(said[0]["predicted_direction_xy"], turned, atol=1e-4) == mirror
