@@ -75,7 +75,7 @@ def frames_of(input: Path, every: int = 1, seconds: float | None = None) -> Fram
         ValueError: `every` is not a positive integer.
     """
     if not isinstance(every, int) or every < 1:
-        raise ValueError(f"every={every} must be a positive integer: each how manyth frame is predicted")
+        raise ValueError(f"every={every} must be a positive integer n: every n-th frame is predicted")
     if input.is_char_device():
         return Frames("camera", (input.name,), (), lambda _: _camera(input, every, seconds))
     if input.is_dir():

@@ -86,7 +86,7 @@ class HeadsFile:
         video: whether they are of the frames of a video, not of pictures.
     Raises:
         FileNotFoundError: no such file, or a folder without any.
-        DataError: columns other than expected, a box that is none, a person twice in one picture.
+        DataError: columns other than expected, an invalid box, a person twice in one picture.
     """
 
     path: Path
@@ -160,7 +160,7 @@ def _rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{file} is no text file: {error}") from error
+        raise DataError(f"{file} is not a text file: {error}") from error
     if file.suffix.lower() == ".json":
         yield from _json_rows(file, text)
         return
@@ -183,7 +183,7 @@ def _json_rows(file: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
-        raise DataError(f"{file} is no JSON: {error}") from error
+        raise DataError(f"{file} is not a JSON file: {error}") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise DataError(f"{file}: expected a list of objects with the keys {', '.join(BOX)}")
     for number, row in enumerate(rows):

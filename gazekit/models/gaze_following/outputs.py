@@ -1,4 +1,4 @@
-"""Files of a prediction that grow batch by batch, survive a kill, and are gone on with later.
+"""Files of a prediction that grow batch by batch, survive a kill, and can be resumed.
 
 Text files are rewritten whole once, at the first batch, with the lines that an earlier run left; after that each batch
 is appended. The annotated video consists of fragments that play although no end was written.

@@ -59,7 +59,7 @@ def gaze_batches(
         heads: file or folder of head boxes, see `head_boxes`. None: heads are found by their faces with YuNet, so
             people who are seen from behind are missed.
         face_weights: weights of YuNet, a file or folder, or its .onnx file; None is data/backbones/yunet.
-        every: of videos, predict each how manyth frame.
+        every: of videos, predict every n-th frame.
         seconds: stop after this time of a video or camera.
         resume: gaze.csv of a run that was cut off. Its frames are kept in the new gaze.csv and not predicted again.
             It may lie in the folder that is written to. The annotated video has the remaining frames only and is

@@ -1,4 +1,4 @@
-"""Tables, JSON and overlays of predictions; runs that are killed and gone on with."""
+"""Tables, JSON and overlays of predictions; runs that are killed and resumed."""
 
 import json
 import os

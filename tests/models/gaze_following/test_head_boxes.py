@@ -76,13 +76,13 @@ def test_other_bad_files(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file that ends in"):
         HeadsFile(tmp_path, video=False)
     (tmp_path / "a.json").write_text("{")
-    with pytest.raises(DataError, match="is no JSON"):
+    with pytest.raises(DataError, match="is not a JSON file"):
         HeadsFile(tmp_path / "a.json", video=False)
     (tmp_path / "a.json").write_text('{"x_min": 1}')
     with pytest.raises(DataError, match="expected a list of objects"):
         HeadsFile(tmp_path / "a.json", video=False)
     (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="no text file"):
+    with pytest.raises(DataError, match="is not a text file"):
         HeadsFile(tmp_path / "a.csv", video=False)
     (tmp_path / "b.csv").write_text(HEADER + "a,1,2,3,4\n")
     with pytest.raises(DataError, match="frame 'a' is no number"):
