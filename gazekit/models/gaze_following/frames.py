@@ -53,7 +53,7 @@ class Frames:
         names: of the files.
         keys: by which a file of heads knows the pictures: their names, or the frames' numbers; of a camera none.
         each: called with `skip`, gives them in order; those with `skip(picture, number)` are left out unread.
-        n_frames: of a video, with those that `every` leaves out; None of a damaged one, whose end is missing, and of others.
+        n_frames: of a video, read or not; None if it is damaged, so that its end is missing, and of other inputs.
     """
 
     kind: Kind
@@ -90,9 +90,7 @@ def frames_of(input: Path, every: int = 1, seconds: float | None = None) -> Fram
     video = SceneVideo(input, on_damage="keep")
     numbers = [str(number) for number in range(0, len(video), every)]
     n_frames = None if video.damage else len(video)
-    return Frames(
-        "video", (input.name,), numbers, lambda skip: _video(video, every, seconds, skip), n_frames
-    )
+    return Frames("video", (input.name,), numbers, lambda skip: _video(video, every, seconds, skip), n_frames)
 
 
 def _endings() -> str:

@@ -12,7 +12,8 @@ __all__ = ["DirectionHead", "HeatmapHead", "InsideHead"]
 
 
 class HeatmapHead(nn.Module):
-    """For each of `widths`: twice the size, 3x3 convolution, batch norm, ReLU; then one factor and offset. Linear output.
+    """For each of `widths`: twice the size, 3x3 convolution, batch norm, ReLU; then one factor and offset.
+    Linear output.
 
     [P, C, h, w] -> [P, 8 h, 8 w] with the published widths; fewer suit grids of small patches. The last width is 1.
     """

@@ -57,7 +57,8 @@ def earlier_run(path: Path) -> Earlier:
     A cut-off last line is dropped, and the whole last frame with it: it is predicted again.
 
     Raises:
-        FileNotFoundError: no such file. DataError: not UTF-8, other columns, or a line in the middle that cannot be read.
+        FileNotFoundError: no such file.
+        DataError: not UTF-8, other columns, or a line in the middle that cannot be read.
     """
     if not path.is_file():
         raise FileNotFoundError(f"resume={path} does not exist, expected the gaze.csv of an earlier run")

@@ -154,7 +154,12 @@ def test_a_number_that_is_a_name_is_not_given_again(tmp_path, clip, video):
     text = "\n".join(["frame,x_min,y_min,x_max,y_max,person", *lines]) + "\n"
     (tmp_path / "heads.csv").write_text(text if video else text.replace("\n0,", "\na,"))
     items, _ = read(input, SIZE_PX, str(tmp_path / "heads.csv"), every=20)
-    assert [(look.person, look.head_px[0]) for look in items] == [("1", 50), ("2", 10), ("4", 90), ("03", 130)]
+    assert [(look.person, look.head_px[0]) for look in items] == [
+        ("1", 50),
+        ("2", 10),
+        ("4", 90),
+        ("03", 130),
+    ]
 
 
 def test_pictures_are_turned_as_they_are_shown(tmp_path):
