@@ -63,7 +63,7 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then MLP, each behind a norm and added to what came in.
+    """Attention, then MLP, each after a norm and added to what came in.
 
     `block(x)` is `block.finish(x, *block.project(x))`: who wants the attention of a block takes it between the two.
     """
@@ -95,7 +95,7 @@ class Stem(nn.Sequential):
     learns in a small part of the pictures that a patch embedding needs.
 
     Args:
-        channels: behind each halving; the patch has 2 ** len(channels) pixels a side.
+        channels: after each halving; the patch has 2 ** len(channels) pixels a side.
         width: D.
     """
 

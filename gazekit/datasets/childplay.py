@@ -74,7 +74,7 @@ def load(
         root: folder with `images/` and `annotations/`.
         on_bad_record: "raise" or "skip", see `records.BadRecords`.
         who: keep children or adults only; the others are left out and counted.
-        every: keep each so many-th annotated frame of a clip in "train" and "val"; "test" keeps all.
+        every: keep every n-th annotated frame of a clip in "train" and "val"; "test" keeps all.
     Raises:
         FileNotFoundError: no such folder.
         DataError: a broken file, a broken line or missing frames unless skipped, or nothing left.

@@ -76,12 +76,12 @@ def _recoloured(image: np.ndarray, light: float, spread: float, colour: float, t
 
 
 def with_grown_heads(picture: GazePicture, generator: torch.Generator, most: float = 0.2) -> GazePicture:
-    """Head boxes grow at all sides by one share of their size, from 0 to `most`; each head by its own."""
+    """Head boxes grow at all sides, up to the border, by one share of their size, from 0 to `most`; each by its own."""
     return _with_heads(picture, [[_uniform(generator, 0, most)] * 4 for _ in picture.people])
 
 
 def with_jittered_heads(picture: GazePicture, generator: torch.Generator, most: float = 0.2) -> GazePicture:
-    """Each side of a head box moves outwards or inwards by up to `most` of the size of the box."""
+    """Each side of a head box moves out (no further than the border) or in by up to `most` of the size of the box."""
     return _with_heads(
         picture, [[_uniform(generator, -most, most) for _ in range(4)] for _ in picture.people]
     )
@@ -91,8 +91,16 @@ def _with_heads(picture: GazePicture, outwards: list[list[float]]) -> GazePictur
     people = []
     for person, share in zip(picture.people, outwards, strict=True):
         size = np.tile(person.head_px[2:] - person.head_px[:2], 2)
-        people.append(replace(person, head_px=person.head_px + size * share * np.array([-1, -1, 1, 1])))
+        head_px = person.head_px + size * share * np.array([-1, -1, 1, 1])
+        people.append(replace(person, head_px=_within(head_px, picture.size_px)))
     return replace(picture, people=tuple(people))
+
+
+def _within(head_px: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+    """The part of a head box that is in the picture, at least 1 px wide and high."""
+    size = np.array(size_px, float)
+    low = np.clip(head_px[:2], 0, size - 1)
+    return np.concatenate([low, np.clip(head_px[2:], low + 1, size)])
 
 
 def cropped(picture: GazePicture, generator: torch.Generator) -> GazePicture:
@@ -160,7 +168,7 @@ def _moved(
     size_px: tuple[int, int],
     image_map: Callable[[np.ndarray], np.ndarray],
 ) -> GazePicture:
-    """The picture after an affine map.
+    """The picture after an affine map. Head boxes are clipped to the picture before and after it.
 
     Args:
         matrix: [2, 3] takes positions in pixels to new ones.
@@ -174,13 +182,13 @@ def _moved(
 
     people = []
     for person in picture.people:
-        x_min, y_min, x_max, y_max = person.head_px
+        x_min, y_min, x_max, y_max = _within(person.head_px, picture.size_px)
         corners = np.array([[x_min, y_min], [x_max, y_min], [x_min, y_max], [x_max, y_max]])
         corners = corners @ matrix[:, :2].T + matrix[:, 2]
         people.append(
             replace(
                 person,
-                head_px=np.concatenate([corners.min(0), corners.max(0)]),
+                head_px=_within(np.concatenate([corners.min(0), corners.max(0)]), size_px),
                 points_norm=np.clip(
                     placed(person.points_norm), 0, 1
                 ),  # the border, give or take a rounding error

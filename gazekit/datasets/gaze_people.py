@@ -33,19 +33,18 @@ class OneAnnotator(Predictor):
     def predict(
         self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1
     ) -> dict[str, Any]:
-        points: list[Tensor] = batch["points_norm"]
-        said = torch.full((len(points), 2), torch.nan)
+        eye, size = batch["eye_norm"], batch["size_px"]
+        points: list[Tensor] = [of_person.to(eye.device) for of_person in batch["points_norm"]]
+        said = torch.full((len(points), 2), torch.nan, device=eye.device)
         rest = []
         for k, of_person in enumerate(points):
             draw = int(torch.randint(max(1, len(of_person)), (1,), generator=generator))
-            keep = torch.arange(len(of_person)) != draw
             if len(of_person) < 2:
-                keep[:] = False
+                rest.append(of_person[:0])
             else:
                 said[k] = of_person[draw]
-            rest.append(of_person[keep])
+                rest.append(torch.cat([of_person[:draw], of_person[draw + 1 :]]))
         mean = torch.stack([p.mean(0) for p in rest]) if rest else said
-        eye, size = batch["eye_norm"].cpu(), batch["size_px"].cpu()
         return {
             "predicted_norm": said,
             "heatmap": _gaussian(said),
@@ -63,5 +62,6 @@ def _unit(way: Tensor) -> Tensor:
 def _gaussian(points_norm: Tensor) -> Tensor:
     """[P, 64, 64] with a peak of 1 in the cell of each point."""
     cell = (points_norm * CELLS).floor().clamp(max=CELLS - 1)
-    x, y = (torch.exp(-((torch.arange(CELLS) - cell[:, k, None]) ** 2) / (2 * SIGMA**2)) for k in (0, 1))
+    index = torch.arange(CELLS, device=cell.device)
+    x, y = (torch.exp(-((index - cell[:, k, None]) ** 2) / (2 * SIGMA**2)) for k in (0, 1))
     return y[:, :, None] * x[:, None, :]

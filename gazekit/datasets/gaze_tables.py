@@ -17,6 +17,7 @@ from gazekit.datasets.records import BadRecords, natural_key
 from gazekit.errors import DataError
 
 __all__ = [
+    "BEYOND",
     "checked_person",
     "clip_pictures",
     "held_out",

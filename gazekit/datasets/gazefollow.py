@@ -4,7 +4,9 @@ Annotation files have one person (training) or one annotator of a person (test) 
 values without a header. The released files and relabelled ones in the same columns (that of Sharingan, Tafasca et al.
 2024) are read alike. The rules:
 
-- training lines whose in/out flag is -1 are left out, as are test lines whose gaze is -1 (padding), and repeated lines;
+- training lines whose in/out flag is -1 are left out, as are test lines whose gaze is -1 (padding) and training
+  lines that repeat another;
+- a gaze coordinate beyond the picture is set to its border, unless both are -1 in a training line (broken);
 - a person of the test file is a picture and an eye_x, as in all published scores; its box is that of its last line;
 - everybody in the test file is in the frame;
 - exchanged sides of a head box are put right; a box may reach over the border of the picture.
@@ -23,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.datasets.gaze_tables import (
+    BEYOND,
     checked_person,
     held_out,
     ordered_boxes,
@@ -74,6 +77,7 @@ _AFTER = {"source": str, "meta": str}
 TRAIN_COLUMNS: Mapping[str, type] = {**_BEFORE, "inout": int, **_AFTER}
 TEST_COLUMNS: Mapping[str, type] = {**_BEFORE, **_AFTER}
 _HEAD = ["head_x_min", "head_y_min", "head_x_max", "head_y_max"]
+_GAZE = ["gaze_x", "gaze_y"]
 
 INVALID = "in/out flag -1 (invalid)"
 PADDING = "gaze -1, -1 in the test file (padding)"
@@ -104,7 +108,7 @@ class Annotations:
         """
         rows = self.rows
         inside = rows[rows["inout"] == 1]
-        gaze, eye = inside[["gaze_x", "gaze_y"]].to_numpy(), inside[["eye_x", "eye_y"]].to_numpy()
+        gaze, eye = inside[_GAZE].to_numpy(), inside[["eye_x", "eye_y"]].to_numpy()
         mean = gaze.mean(0) if len(gaze) else np.full(2, np.nan)
         return {
             "rows": len(rows),
@@ -144,7 +148,7 @@ def parse_annotations(path: str | Path, on_bad_record: OnBadRecord = "raise") ->
     rows = read_table(path, columns, bad)
     filtered: Counter[str] = Counter()
     if columns is TEST_COLUMNS:
-        rows = _kept(rows, ~(rows[["gaze_x", "gaze_y"]] == -1).all(axis=1), PADDING, filtered)
+        rows = _kept(rows, ~(rows[_GAZE] == -1).all(axis=1), PADDING, filtered)
         rows.insert(rows.columns.get_loc("source"), "inout", 1)
         rows["person"] = rows.groupby(["path", "eye_x"], sort=False).ngroup()
     else:
@@ -160,7 +164,17 @@ def parse_annotations(path: str | Path, on_bad_record: OnBadRecord = "raise") ->
         first = f"; the first of {len(bad.skipped)} skipped lines: {bad.skipped[0]}" if bad.skipped else ""
         raise DataError(f"{path}: no usable line{first}")
     rows[_HEAD], swapped = ordered_boxes(rows[_HEAD])
-    return Annotations(rows, tuple(bad.skipped), dict(+filtered), {SWAPPED: swapped} if swapped else {})
+    rows[_GAZE], beyond = _within(rows)
+    repaired = +Counter({SWAPPED: swapped, BEYOND: beyond})
+    return Annotations(rows, tuple(bad.skipped), dict(+filtered), dict(repaired))
+
+
+def _within(rows: pd.DataFrame) -> tuple[np.ndarray, int]:
+    """The gaze points, those in the frame moved to the border if they lie beyond it, and how many were moved."""
+    points = rows[_GAZE].to_numpy()
+    in_frame = (rows["inout"] == 1).to_numpy() & ~(points == -1).all(1)
+    within = np.where(in_frame[:, None], np.clip(points, 0, 1), points)
+    return within, int((within != points).any(1).sum())
 
 
 def _columns_of(path: Path) -> Mapping[str, type]:

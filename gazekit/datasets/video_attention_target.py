@@ -80,7 +80,7 @@ def load(
         root: folder with `images/` and `annotations/`.
         on_bad_record: "raise" or "skip", see `records.BadRecords`.
         smooth: frames of the moving average of head boxes; 1 leaves them as they are.
-        every: keep each so many-th annotated frame of a clip in "train" and "val"; "test" keeps all.
+        every: keep every n-th annotated frame of a clip in "train" and "val"; "test" keeps all.
         val_fraction: of the training shows.
         split_seed: of the draw.
     Raises:

@@ -169,6 +169,30 @@ def test_heads_grow_or_move_and_nothing_else_does():
     assert np.ptp(with_grown_heads(before, generator).people[0].head_px - before.people[0].head_px) > 0
 
 
+def test_heads_end_at_the_border():
+    """Clipped before the map too: the black canvas round a shrunk picture has no heads."""
+    over = Person([-20, -10, 40, 30], [[0.5, 0.5]]), Person([280, 170, 330, 230], [[0.5, 0.5]])
+    before = replace(scene(), people=over)
+    for change in (with_grown_heads, with_jittered_heads, cropped, rotated, shrunk):
+        for seed in range(8):
+            after = change(before, torch.Generator().manual_seed(seed))
+            for person in after.people:
+                assert (person.head_px >= 0).all() and (person.head_px <= np.tile(after.size_px, 2)).all()
+                assert (person.head_px[2:] - person.head_px[:2] >= 1 - 1e-9).all()
+    for seed in range(8):
+        small = shrunk(before, torch.Generator().manual_seed(seed))
+        low, high = np.split(small.people[1].head_px, 2)
+        assert high / low == pytest.approx([300 / 280, 200 / 170])
+
+
+def test_a_head_keeps_a_pixel():
+    sliver = replace(scene(), people=(Person([299.6, 50, 320, 50.3], [[0.5, 0.5]]),))
+    for change in (with_grown_heads, with_jittered_heads, shrunk):
+        (person,) = change(sliver, torch.Generator().manual_seed(0)).people
+        assert (person.head_px[2:] - person.head_px[:2] >= 1 - 1e-9).all()
+        assert (person.head_px >= 0).all() and (person.head_px <= (W, H, W, H)).all()
+
+
 def test_recolouring_changes_pixels_within_its_range_and_not_positions():
     grey = replace(scene(), read=lambda: np.full((H, W, 3), 100, np.uint8))
     levels = []

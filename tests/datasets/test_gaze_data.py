@@ -106,6 +106,16 @@ def test_one_annotator_is_scored_against_the_others():
     assert said["heatmap"][1:].isnan().all() and [len(p) for p in said["points_norm"]] == [2, 0, 0]
 
 
+def test_one_annotator_stays_on_the_device_of_the_batch():
+    batch = {
+        "points_norm": [torch.zeros(3, 2, device="meta"), torch.zeros(0, 2)],
+        "eye_norm": torch.zeros(2, 2, device="meta"),
+        "size_px": torch.ones(2, 2, dtype=torch.long, device="meta"),
+    }
+    said = OneAnnotator().predict(batch, torch.Generator())
+    assert {value.device.type for value in (*said.pop("points_norm"), *said.values())} == {"meta"}
+
+
 def test_references_only_where_there_are_several():
     assert list(made().references()) == ["one annotator"]
     assert made(split="train").references() == {}

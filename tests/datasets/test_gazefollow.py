@@ -6,6 +6,7 @@ from gaze_folders import annotator_line, gazefollow_folder, train_line, write_pi
 from gazekit.datasets import load
 from gazekit.datasets.check import check
 from gazekit.datasets.gaze_files import GazeTargets
+from gazekit.datasets.gaze_tables import BEYOND
 from gazekit.datasets.gazefollow import SWAPPED, TEST_COLUMNS, TRAIN_COLUMNS, parse_annotations
 from gazekit.errors import DataError
 
@@ -69,6 +70,19 @@ def test_rules_are_counted(file):
     assert found.repaired == {SWAPPED: 1}
     assert found.rows[["head_x_min", "head_x_max"]].iloc[-1].tolist() == [10, 30]
     assert (found.fingerprint()["inside"], found.fingerprint()["outside"]) == (2, 1)
+
+
+def test_gaze_beyond_the_picture_is_set_to_its_border_and_counted(file, tmp_path):
+    lines = [train_line("a.jpg", 1, gaze=(1.001, -0.2)), train_line("a.jpg", 2, gaze=(1.2, 5), inout=0)]
+    lines += [train_line("a.jpg", 3, gaze=(-1, 0.5)), train_line("a.jpg", 4, gaze=(0, 1))]
+    found = parse_annotations(file(*lines))
+    assert found.repaired == {BEYOND: 2}
+    assert found.rows[["gaze_x", "gaze_y"]].to_numpy().tolist() == [[1, 0], [1.2, 5], [0, 0.5], [0, 1]]
+    test = [annotator_line("test2/0/a.jpg", gaze) for gaze in ((0.2, 0.5), (1.001, 0.5), (0.4, -0.1))]
+    dataset = load("gazefollow", gazefollow_folder(tmp_path, test=test))
+    (person,) = dataset.parts["test"][0].people
+    assert person.points_norm.tolist() == [[0.2, 0.5], [1, 0.5], [0.4, 0]]
+    assert dataset.repaired == {BEYOND: 2} and not dataset.skipped
 
 
 def test_annotators_of_a_test_person_are_joined_and_padding_is_left_out(file):
@@ -164,7 +178,7 @@ def test_relabelled_validation_file(tmp_path):
 def test_boxes_over_the_border_stay_and_those_beyond_it_are_broken(tmp_path):
     name = "train/0/a.jpg"
     lines = [train_line(name, 1, head=(-5, -5, 20, 20)), train_line(name, 2, head=(70, 5, 90, 20))]
-    lines += [train_line(name, 3, gaze=(1.2, 0.5)), train_line("train/0/b.jpg")]
+    lines += [train_line(name, 3, gaze=(-1, -1)), train_line("train/0/b.jpg")]
     root = gazefollow_folder(tmp_path, train=lines)
     with pytest.raises(
         DataError, match=r"train_annotations_release.txt, line 2: head box .* outside the 64 x 48"

@@ -33,7 +33,7 @@ class Frame(NamedTuple):
         picture: name of the file.
         number: of the frame in its video, from 0; 0 in a picture.
         t_ms: presentation time in the video, or time since the camera's first frame; NaN in a picture.
-        rgb: [H, W, 3] uint8; None if it cannot be read.
+        rgb: [H, W, 3] uint8, a picture turned as its EXIF orientation says; None if it cannot be read.
         error: why not, in one line.
     """
 
@@ -53,12 +53,14 @@ class Frames:
         names: of the files.
         keys: by which a file of heads knows the pictures: their names, or the frames' numbers; of a camera none.
         each: called with `skip`, gives them in order; those with `skip(picture, number)` are left out unread.
+        n_frames: of a video, read or not; None if it is damaged, so that its end is missing, and of other inputs.
     """
 
     kind: Kind
     names: tuple[str, ...]
     keys: Sequence[str]
     each: Callable[[Skip], Iterator[Frame]]
+    n_frames: int | None = None
 
 
 def frames_of(input: Path, every: int = 1, seconds: float | None = None) -> Frames:
@@ -75,7 +77,7 @@ def frames_of(input: Path, every: int = 1, seconds: float | None = None) -> Fram
         ValueError: `every` is not a positive integer.
     """
     if not isinstance(every, int) or every < 1:
-        raise ValueError(f"every={every} must be a positive integer: each how manyth frame is predicted")
+        raise ValueError(f"every={every} must be a positive integer n: every n-th frame is predicted")
     if input.is_char_device():
         return Frames("camera", (input.name,), (), lambda _: _camera(input, every, seconds))
     if input.is_dir():
@@ -87,7 +89,8 @@ def frames_of(input: Path, every: int = 1, seconds: float | None = None) -> Fram
         return _pictures([input])
     video = SceneVideo(input, on_damage="keep")
     numbers = [str(number) for number in range(0, len(video), every)]
-    return Frames("video", (input.name,), numbers, lambda skip: _video(video, every, seconds, skip))
+    n_frames = None if video.damage else len(video)
+    return Frames("video", (input.name,), numbers, lambda skip: _video(video, every, seconds, skip), n_frames)
 
 
 def _endings() -> str:

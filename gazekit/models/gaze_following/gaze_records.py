@@ -6,7 +6,8 @@
     person                      number or name; the same person has the same one in all frames of a video
     x_min, y_min, x_max, y_max  head box in pixels
     p_inside                    probability that the target is in the picture; empty if the system does not say it
-    gaze_x_px, gaze_y_px        the target; empty if it is rather outside (p_inside < 0.5)
+    gaze_x_px, gaze_y_px        the target; empty if it is rather outside (p_inside < 0.5). Half a cell of the heat map
+                                is added to `predicted_norm`, the upper left corner of the highest cell
     direction_x, direction_y    unit vector of the gaze in the picture's plane (y down), also if the target is outside
     shared_with                 people who look at the same place, see `shared_attention`; separated by spaces
     error                       why nothing was predicted; else empty
@@ -98,7 +99,8 @@ def _rows(items: Sequence[Look], said: Mapping[str, Any]) -> list[dict[str, Any]
             row["direction"] = values["predicted_direction_xy"][k]
             row["heatmap"] = values["heatmap"][k]
             if not row["inside"] < 0.5:  # a net without a head for it says NaN
-                row["target_px"] = values["predicted_norm"][k] * look.picture.size_px
+                half_cell = 0.5 / np.array(row["heatmap"].shape[::-1])
+                row["target_px"] = (values["predicted_norm"][k] + half_cell) * look.picture.size_px
             k += 1
         rows.append(row)
     return rows

@@ -9,6 +9,7 @@ Files are
 - a folder of such files
 
 Frames of a video are counted from 0 in the order in which they are shown; a name such as 00000012.jpg is frame 12.
+Pixels are those of a picture as it is shown, turned as its EXIF orientation says; `gaze.csv` has the same.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +35,8 @@ BOX = ("x_min", "y_min", "x_max", "y_max")
 NAMED = {"picture", "frame", "person"}
 ALSO = {"t_ms", "p_inside", "gaze_x_px", "gaze_y_px", "direction_x", "direction_y", "shared_with", "error"}
 """Columns of gaze.csv that say nothing of heads."""
+FRAME = re.compile(r"([0-9]+)(\.[A-Za-z][A-Za-z0-9]*)?")
+"""A frame number, alone or as the name of a picture file."""
 
 GROWN = {"sides": 0.15, "above": 0.35, "below": 0.10, "behind": 0.35}
 """How a face becomes a head, in shares of the face's width and height. `behind` is added on the side away from the nose
@@ -86,7 +91,7 @@ class HeadsFile:
         video: whether they are of the frames of a video, not of pictures.
     Raises:
         FileNotFoundError: no such file, or a folder without any.
-        DataError: columns other than expected, a box that is none, a person twice in one picture.
+        DataError: columns other than expected, an invalid box, a person twice in one picture.
     """
 
     path: Path
@@ -114,23 +119,32 @@ class HeadsFile:
         if not self.video:
             return str(row.get("picture") or row.get("frame") or "")
         name = row.get("frame") if row.get("frame") not in (None, "") else row.get("picture")
-        try:
-            return str(int(Path(str(name)).stem))
-        except ValueError:
-            raise DataError(f"{place}: frame {name!r} is no number, which heads in a video need") from None
+        frame = FRAME.fullmatch(Path(str(name)).name)
+        if frame is None:
+            raise DataError(f"{place}: {name!r} is not a frame number such as 12 or 00000012.jpg")
+        return str(int(frame[1]))
 
     def of(self, name: str, number: int) -> Heads:
         """Heads in a picture (found by its name, or by its name without extension) or in a frame; N may be 0."""
         keys = (str(number),) if self.video else (name, Path(name).stem, "")
-        found = next((self.rows[key] for key in keys if key in self.rows), [])
+        found = [head for key in keys for head in self.rows.get(key, ())]
         boxes = np.array([box for _, box in found], np.float64).reshape(-1, 4)
         return Heads(boxes, _unknown(boxes), _unknown(boxes), tuple(person for person, _ in found))
 
-    def check(self, names: Sequence[str]) -> None:
-        """Compare with the names of all pictures of the input, or the numbers of all frames.
+    @property
+    def names(self) -> set[str]:
+        """Of the people in the file."""
+        return {person for heads in self.rows.values() for person, _ in heads if person}
 
+    def check(self, names: Sequence[str], n_frames: int | None = None) -> None:
+        """Compare with the input: each head must be in one of its pictures, or in a frame of its video.
+
+        Args:
+            names: of all pictures of the input, or the numbers of the frames that are read.
+            n_frames: of the video, read or not; None if it is not known.
         Raises:
-            DataError: boxes without a name, though there are several pictures, or none of the pictures has a line.
+            DataError: heads without a picture, though there are several; no line is of the input; heads in other
+                pictures, in a picture whose name without extension is that of several, or after the last frame.
         """
         if "" in self.rows and len(names) > 1:
             raise DataError(
@@ -141,6 +155,21 @@ class HeadsFile:
             raise DataError(
                 f"{self.path}: no line is of {', '.join(names[:3])}; the file has heads in {known}"
             )
+        keys = [key for key, heads in self.rows.items() if heads and key]
+        if self.video:
+            last = math.inf if n_frames is None else n_frames - 1
+            self._refuse([key for key in keys if int(key) > last], f"frames after the last one, {last}")
+        else:
+            stems = Counter(Path(name).stem for name in names)
+            exact = set(names)
+            others = [key for key in keys if key not in exact]
+            self._refuse([key for key in others if not stems[key]], "pictures that the input does not have")
+            self._refuse([key for key in others if stems[key] > 1], "pictures whose names need an extension")
+
+    def _refuse(self, keys: list[str], what: str) -> None:
+        if keys:
+            more = ", ..." if len(keys) > 3 else ""
+            raise DataError(f"{self.path} has heads in {len(keys)} {what}: {', '.join(keys[:3])}{more}")
 
 
 def _files(path: Path) -> list[Path]:
@@ -160,7 +189,7 @@ def _rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{file} is no text file: {error}") from error
+        raise DataError(f"{file} is not a text file: {error}") from error
     if file.suffix.lower() == ".json":
         yield from _json_rows(file, text)
         return
@@ -183,7 +212,7 @@ def _json_rows(file: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
-        raise DataError(f"{file} is no JSON: {error}") from error
+        raise DataError(f"{file} is not a JSON file: {error}") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise DataError(f"{file}: expected a list of objects with the keys {', '.join(BOX)}")
     for number, row in enumerate(rows):

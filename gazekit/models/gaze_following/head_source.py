@@ -13,15 +13,20 @@ __all__ = ["HeadSource"]
 
 
 class HeadSource:
-    """Gives the `Heads` of a frame; arguments as for `gaze_batches`."""
+    """Gives the `Heads` of a frame; arguments as for `gaze_batches`.
+
+    Attributes:
+        names: of all people in the file; empty without a file.
+    """
 
     def __init__(
         self, frames: Frames, heads: str | None, face_weights: str | None, pose_weights: str | None
     ) -> None:
         self.video = frames.kind != "pictures"
         self.file = None if heads is None else HeadsFile(Path(heads), self.video)
+        self.names: set[str] = set() if self.file is None else self.file.names
         if self.file is not None and frames.kind != "camera":
-            self.file.check(frames.keys)
+            self.file.check(frames.keys, frames.n_frames)
         self.pose = None if pose_weights is None else HeadDirection(pose_weights)
         if self.file is None or self.pose is not None:
             self.faces = _finder(face_weights)

@@ -10,12 +10,10 @@ from torch.nn import functional as F
 
 __all__ = ["DirectionHead", "HeatmapHead", "InsideHead"]
 
-CHANNELS = (16, 8, 1)
-TOGETHER = 4  # people; the maps of more of them leave the processor's cache
-
 
 class HeatmapHead(nn.Module):
-    """For each of `widths`: twice the size, 3x3 convolution, batch norm, ReLU; then one factor and offset. Linear output.
+    """For each of `widths`: twice the size, 3x3 convolution, batch norm, ReLU; then one factor and offset.
+    Linear output.
 
     [P, C, h, w] -> [P, 8 h, 8 w] with the published widths; fewer suit grids of small patches. The last width is 1.
     """

@@ -1,4 +1,4 @@
-"""Files of a prediction that grow batch by batch, survive a kill, and are gone on with later.
+"""Files of a prediction that grow batch by batch, survive a kill, and can be resumed.
 
 Text files are rewritten whole once, at the first batch, with the lines that an earlier run left; after that each batch
 is appended. The annotated video consists of fragments that play although no end was written.
@@ -57,24 +57,24 @@ def earlier_run(path: Path) -> Earlier:
     A cut-off last line is dropped, and the whole last frame with it: it is predicted again.
 
     Raises:
-        FileNotFoundError: no such file. DataError: other columns, or a line in the middle that cannot be read.
+        FileNotFoundError: no such file.
+        DataError: not UTF-8, other columns, or a line in the middle that cannot be read.
     """
     if not path.is_file():
         raise FileNotFoundError(f"resume={path} does not exist, expected the gaze.csv of an earlier run")
-    lines = list(csv.DictReader(io.StringIO(_whole_lines(path))))
-    header = tuple(next(csv.reader([path.read_text().partition("\n")[0]]), ()))
+    content = _whole_lines(path)
+    header = tuple(next(csv.reader([content.partition("\n")[0]]), ()))
     if header != COLUMNS:
         raise DataError(f"resume={path}: expected the columns {','.join(COLUMNS)}, got {','.join(header)}")
-    keyed = [(_key(path, number, line), line) for number, line in enumerate(lines, 2)]
+    lines = list(csv.DictReader(io.StringIO(content)))
+    keyed = [(*_parsed(path, number, line), line) for number, line in enumerate(lines, 2)]
     last = keyed[-1][0] if keyed else None
-    kept = [(key, line) for key, line in keyed if key != last]
+    kept = [entry for entry in keyed if entry[0] != last]
     boxes: dict[Key, list[list[float]]] = {}
-    for key, line in kept:
-        of_key = boxes.setdefault(key, [])
-        if line["x_min"]:
-            of_key.append([float(line[name]) for name in BOX])
+    for key, of_line, _ in kept:
+        boxes.setdefault(key, []).extend(of_line)
     text = io.StringIO()
-    csv.DictWriter(text, COLUMNS, lineterminator="\n").writerows(line for _, line in kept)
+    csv.DictWriter(text, COLUMNS, lineterminator="\n").writerows(line for *_, line in kept)
     return Earlier(
         tuple(boxes),
         {key: np.array(rows, np.float64).reshape(-1, 4) for key, rows in boxes.items()},
@@ -84,15 +84,21 @@ def earlier_run(path: Path) -> Earlier:
 
 
 def _whole_lines(path: Path) -> str:
-    text = path.read_text()
-    return text[: text.rfind("\n") + 1]
+    """The text without a cut-off last line, which may end within a character."""
+    content = path.read_bytes()
+    try:
+        return content[: content.rfind(b"\n") + 1].decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: expected text in UTF-8 ({error})") from error
 
 
-def _key(path: Path, number: int, line: dict[str, str]) -> Key:
+def _parsed(path: Path, number: int, line: dict[str, str]) -> tuple[Key, list[list[float]]]:
+    """The key of a line, and its head box, if it has one."""
     try:
         if None in line or None in line.values():
             raise ValueError
-        return line["picture"], int(line["frame"])
+        boxes = [[float(line[name]) for name in BOX]] if line["x_min"] else []
+        return (line["picture"], int(line["frame"])), boxes
     except ValueError:
         raise DataError(f"resume={path}, line {number}: not a line of gaze.csv") from None
 

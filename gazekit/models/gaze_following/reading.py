@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +31,7 @@ __all__ = ["Look", "gaze_batches"]
 
 WARNINGS = 5
 """Broken frames that are told one by one; the table has all."""
+NUMBER = re.compile("[1-9][0-9]*")
 
 
 def gaze_batches(
@@ -51,7 +54,8 @@ def gaze_batches(
     head stand between them and have no row. At least one picture is in each batch, a black one if none can be read;
     the number of people may be 0. No more than the pictures of one batch are held at a time.
 
-    In videos people are numbered by `Tracks`, in pictures from left to right; names in the file of heads stay.
+    In videos people are numbered by `Tracks`, in pictures from left to right; names in the file of heads stay,
+    and a number that is such a name is left out.
 
     Args:
         input: a picture, a folder of pictures, a video, or a camera's device (/dev/video0), which runs until Ctrl-C.
@@ -59,7 +63,7 @@ def gaze_batches(
         heads: file or folder of head boxes, see `head_boxes`. None: heads are found by their faces with YuNet, so
             people who are seen from behind are missed.
         face_weights: weights of YuNet, a file or folder, or its .onnx file; None is data/backbones/yunet.
-        every: of videos, predict each how manyth frame.
+        every: of videos, predict every n-th frame.
         seconds: stop after this time of a video or camera.
         resume: gaze.csv of a run that was cut off. Its frames are kept in the new gaze.csv and not predicted again.
             It may lie in the folder that is written to. The annotated video has the remaining frames only and is
@@ -101,7 +105,8 @@ def gaze_batches(
 def _checked(earlier: Earlier, frames: Frames, resume: str) -> Earlier:
     if frames.kind == "camera":
         raise ValueError("resume= needs a file: a camera does not show the same again")
-    if other := next((name for name, _ in earlier.done if name not in frames.names), None):
+    names = set(frames.names)
+    if other := next((name for name, _ in earlier.done if name not in names), None):
         raise DataError(
             f"resume={resume} is of another input: it has {other}, the input {frames.names[0]} ..."
         )
@@ -123,11 +128,10 @@ class _Reading:
         self.frames, self.heads, self.earlier, self.overlay_px = frames, heads, earlier, overlay_px
         self.tracks = Tracks()
         self.broken = 0
-        stems = [Path(name).stem for name in frames.names]
-        self.unique = {
-            name: stem if stems.count(stem) == 1 else name
-            for name, stem in zip(frames.names, stems, strict=True)
-        }
+        self.taken = sorted(int(name) for name in heads.names if NUMBER.fullmatch(name))
+        stems = {name: Path(name).stem for name in frames.names}
+        count = Counter(stems.values())
+        self.unique = {name: stem if count[stem] == 1 else name for name, stem in stems.items()}
 
     def __iter__(self) -> Iterator[tuple[Picture, np.ndarray | None, list[_Person]]]:
         """Each picture, its pixels, and its people."""
@@ -158,10 +162,17 @@ class _Reading:
         else:
             numbers = (np.argsort(np.argsort(boxes[:, 0], kind="stable")) + 1).tolist()
         people = [
-            _Person(name or str(number), box, eye, pose, _outside(box, frame.rgb))
+            _Person(name or _free(number, self.taken), box, eye, pose, _outside(box, frame.rgb))
             for name, number, box, eye, pose in zip(names, numbers, boxes, eyes, poses, strict=True)
         ]
         return sorted(people, key=lambda person: (len(person.name), person.name))
+
+
+def _free(number: int, taken: Sequence[int]) -> str:
+    """The number-th of the positive numbers that nobody has as a name; `taken` in ascending order."""
+    for name in taken:
+        number += name <= number
+    return str(number)
 
 
 def _outside(box: np.ndarray, rgb: np.ndarray) -> str:

@@ -23,11 +23,11 @@ __all__ = ["Encoding", "Normalise", "SceneEncoder", "vit_of"]
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
-    """B pictures behind the transformer; the first F tokens (class, registers) have no place.
+    """B pictures after the transformer; the first F tokens (class, registers) have no place.
 
     Args:
         image: [B, 3, H, W], normalised.
-        features: [B, D, h, w] of the last block, or behind the last norm.
+        features: [B, D, h, w] of the last block, or after the last norm.
         queries, keys: of the tapped blocks, [B, A, F + h w, d] each.
     """
 
@@ -87,7 +87,7 @@ class SceneEncoder(nn.Module):
         taps: blocks whose queries and keys are kept, counted from 0; None for the last of each quarter.
         hidden_share: of patches that training hides at most.
         hidden_probability: that patches of a picture are hidden.
-        norm: whether features are behind the last norm.
+        norm: whether features are after the last norm.
     Raises:
         ValueError: an unknown backbone, or a block that it does not have.
     """

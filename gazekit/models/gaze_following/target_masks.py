@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning_fabric.utilities import move_data_to_device
 from torch import Tensor
 
 from gazekit.base import Data, Predictor
@@ -68,7 +69,7 @@ class TargetMasks:
                     text = f"not measured: {name} gives no heatmap"
                     result.reasons |= {(name, column): text for column in COLUMNS}
                     break
-                maps = said["heatmap"].float().cpu().numpy()
+                maps = said["heatmap"].float().numpy()
                 soft = np.array([soft_peak_norm(one) for one in maps]).reshape(-1, 2)
                 self._add(metrics[""], batch, soft, maps)
                 self._add(metrics[" point"], batch, _highest(maps), None)
@@ -164,16 +165,14 @@ def _batches(
 def _said(
     row: Predictor, data: Data, pictures: list[int], settings: Settings
 ) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any], float]]:
-    """Each batch, and what a row predicts for it on its own device."""
+    """Each batch and what a row predicts for it on its own device, both on the CPU."""
     generator = torch.Generator().manual_seed(settings.seed)
     device = next((tensor.device for tensor in (*row.parameters(), *row.buffers())), torch.device("cpu"))
     row.eval()
     for batch, share in _batches(data, pictures, row.facts):
-        there = {
-            name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.items()
-        }
         with torch.no_grad():
-            yield batch, row.predict(there, generator, settings.samples), share
+            said = row.predict(move_data_to_device(batch, device), generator, settings.samples)
+        yield batch, move_data_to_device(said, "cpu"), share
 
 
 def _highest(maps: np.ndarray) -> np.ndarray:

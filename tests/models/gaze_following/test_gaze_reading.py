@@ -145,6 +145,34 @@ def test_a_folder(tmp_path, capsys):
     assert "broken.png, frame 0: not a picture" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("video", [False, True])
+def test_a_number_that_is_a_name_is_not_given_again(tmp_path, clip, video):
+    input = clip[0] if video else tmp_path / "a.png"
+    if not video:
+        cv2.imwrite(str(input), noise(1)[0])
+    lines = ["0,10,10,40,40,", "0,50,10,80,40,1", "0,90,10,120,40,", "0,130,10,150,40,03"]
+    text = "\n".join(["frame,x_min,y_min,x_max,y_max,person", *lines]) + "\n"
+    (tmp_path / "heads.csv").write_text(text if video else text.replace("\n0,", "\na,"))
+    items, _ = read(input, SIZE_PX, str(tmp_path / "heads.csv"), every=20)
+    assert [(look.person, look.head_px[0]) for look in items] == [
+        ("1", 50),
+        ("2", 10),
+        ("4", 90),
+        ("03", 130),
+    ]
+
+
+def test_pictures_are_turned_as_they_are_shown(tmp_path):
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(noise(1)[0]).save(tmp_path / "a.jpg", exif=exif)
+    heads = write_heads(tmp_path / "heads.csv", [("a.jpg", (10, 130, 40, 155))], "picture")
+    (look,), _ = read(tmp_path / "a.jpg", SIZE_PX, heads)
+    assert look.picture.size_px == (120, 160) and look.predicted
+
+
 def test_only_broken_pictures_still_make_a_batch(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no")
     items, (batch,) = read(

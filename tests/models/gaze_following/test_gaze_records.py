@@ -1,4 +1,4 @@
-"""Tables, JSON and overlays of predictions; runs that are killed and gone on with."""
+"""Tables, JSON and overlays of predictions; runs that are killed and resumed."""
 
 import json
 import os
@@ -17,7 +17,7 @@ import torch
 
 from gazekit.errors import DataError
 from gazekit.models.gaze_following.gaze_records import SHARED_RADIUS, gaze_records, shared_attention
-from gazekit.models.gaze_following.outputs import COLUMNS
+from gazekit.models.gaze_following.outputs import COLUMNS, earlier_run
 from gazekit.models.gaze_following.reading import gaze_batches
 from gazekit.recordings.video import SceneVideo
 from gazekit.run.predict import write_record
@@ -98,8 +98,9 @@ def test_a_video(tmp_path, clip):
         outside.any() and (good[outside]["p_inside"] < 0.5).all() and good[outside]["gaze_x_px"].isna().all()
     )
     inside = good[~outside]
-    np.testing.assert_allclose(inside["gaze_x_px"], inside["x_min"], atol=0.02)
-    np.testing.assert_allclose(inside["gaze_y_px"], inside["y_max"], atol=0.02)
+    half_cell = 160 / 64 / 2, 120 / 64 / 2
+    np.testing.assert_allclose(inside["gaze_x_px"], inside["x_min"] + half_cell[0], atol=0.02)
+    np.testing.assert_allclose(inside["gaze_y_px"], inside["y_max"] + half_cell[1], atol=0.02)
     assert (good["direction_x"] == 0.6).all() and (good["direction_y"] == 0.8).all()
     for _, both in good.groupby("frame"):
         points = both.set_index("person")[["gaze_x_px", "gaze_y_px"]]
@@ -110,6 +111,8 @@ def test_a_video(tmp_path, clip):
     assert set(good["shared_with"].dropna()) == {"1", "2"}
     lines = [json.loads(line) for line in (tmp_path / "out" / "gaze.jsonl").read_text().splitlines()]
     assert [line["frame"] for line in lines] == list(range(40)) and lines[3]["error"] == "no head found"
+    gaze_px = lines[0]["people"][0]["gaze_px"]
+    assert gaze_px == first.iloc[0][["gaze_x_px", "gaze_y_px"]].tolist()
     person = lines[0]["people"][1]
     assert (
         person["p_inside"] == 0.1
@@ -233,6 +236,22 @@ def test_wrong_files_to_go_on_with(tmp_path, clip):
     table.write_text("\n".join([",".join(COLUMNS), row[:-3], row]) + "\n")
     with pytest.raises(DataError, match="line 2: not a line of"):
         next(gaze_batches(*clip, resume=str(table)))
+    damaged = "clip.mp4,0,0,1,5,2x,9,8" + "," * 7
+    table.write_text("\n".join([",".join(COLUMNS), damaged, row]) + "\n")
+    with pytest.raises(DataError, match="line 2: not a line of"):
+        next(gaze_batches(*clip, resume=str(table)))
+    table.write_bytes((",".join(COLUMNS) + "\n").encode() + b"\xff\n")
+    with pytest.raises(DataError, match="expected text in UTF-8"):
+        next(gaze_batches(*clip, resume=str(table)))
+
+
+def test_a_file_that_ends_within_a_character(tmp_path):
+    rows = [f"Zoë.mp4,{k},{40 * k},Zoë,5,2,9,8" + "," * 7 for k in range(3)]
+    content = "\n".join([",".join(COLUMNS), *rows]).encode()
+    (tmp_path / "gaze.csv").write_bytes(content[: content.rindex("ë".encode()) + 1])
+    earlier = earlier_run(tmp_path / "gaze.csv")
+    assert earlier.done == (("Zoë.mp4", 0),) and earlier.csv == rows[0] + "\n"
+    assert earlier.boxes[earlier.done[0]].tolist() == [[5, 2, 9, 8]]
 
 
 def test_killed_in_between(tmp_path, clip, whole):

@@ -19,7 +19,7 @@ def test_real_tracks_one_file_a_person(shared_data):
     assert len(heads.of("clip.mp4", 0).boxes_px) == 0
     one = HeadsFile(shared_data / "gaze_following_demo_boxes" / "person2.txt", video=False)
     assert one.of("00002575.jpg", 0).people == ("person2",)
-    one.check(["00002575.jpg", "other.jpg"])
+    one.check([*one.rows, "other.jpg"])
 
 
 def test_csv_and_json(tmp_path):
@@ -76,19 +76,62 @@ def test_other_bad_files(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file that ends in"):
         HeadsFile(tmp_path, video=False)
     (tmp_path / "a.json").write_text("{")
-    with pytest.raises(DataError, match="is no JSON"):
+    with pytest.raises(DataError, match="is not a JSON file"):
         HeadsFile(tmp_path / "a.json", video=False)
     (tmp_path / "a.json").write_text('{"x_min": 1}')
     with pytest.raises(DataError, match="expected a list of objects"):
         HeadsFile(tmp_path / "a.json", video=False)
     (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="no text file"):
+    with pytest.raises(DataError, match="is not a text file"):
         HeadsFile(tmp_path / "a.csv", video=False)
     (tmp_path / "b.csv").write_text(HEADER + "a,1,2,3,4\n")
-    with pytest.raises(DataError, match="frame 'a' is no number"):
+    with pytest.raises(DataError, match="line 2: 'a' is not a frame number such as 12"):
         HeadsFile(tmp_path / "b.csv", video=True)
     with pytest.raises(DataError, match=r"no line is of c\.png; the file has heads in a"):
         HeadsFile(tmp_path / "b.csv", video=False).check(["c.png"])
+
+
+@pytest.fixture
+def heads_of(tmp_path):
+    def write(*names, video=False):
+        lines = [f"{name},1,2,9,8,P{k}" for k, name in enumerate(names)]
+        text = "\n".join([HEADER.strip() + ",person", *lines])
+        (tmp_path / "heads.csv").write_text(text + "\nempty,,,,,\n" * (not video))
+        return HeadsFile(tmp_path / "heads.csv", video)
+
+    return write
+
+
+def test_lines_that_match_no_picture_are_named(heads_of):
+    heads = heads_of("a", "b.png", "Q.png", "R", "S", "T")
+    with pytest.raises(
+        DataError, match=r"has heads in 4 pictures that the input does not have: Q.png, R, S, \.\.\."
+    ):
+        heads.check(["a.png", "b.png", "c.png"])
+    heads.check(["a.png", "b.png", "Q.png", "R.jpg", "S.jpg", "T.jpg", "without_heads.jpg"])
+
+
+def test_a_name_without_extension_must_be_of_one_picture(heads_of):
+    with pytest.raises(DataError, match="has heads in 1 pictures whose names need an extension: a"):
+        heads_of("a").check(["a.png", "a.jpg"])
+    heads = heads_of("a.png")
+    heads.check(["a.png", "a.jpg"])
+    assert [len(heads.of(name, 0).boxes_px) for name in ("a.png", "a.jpg")] == [1, 0]
+    assert heads_of("a.png", "a").of("a.png", 0).people == ("P0", "P1")
+
+
+def test_frames_after_the_last_one_and_those_left_out(heads_of):
+    heads = heads_of("0", "00000005.jpg", "19", video=True)
+    heads.check(["0", "10"], n_frames=20)
+    heads.check(["0", "10"])
+    with pytest.raises(DataError, match=r"has heads in 2 frames after the last one, 4: 5, 19$"):
+        heads.check(["0"], n_frames=5)
+
+
+@pytest.mark.parametrize("frame", ["12.5", "-1", "1e3", "1_0", "x12.jpg", "12 b.jpg", "12.0", ""])
+def test_what_is_not_a_frame_number(heads_of, frame):
+    with pytest.raises(DataError, match=r"line 2: .* is not a frame number"):
+        heads_of(frame, video=True)
 
 
 def test_a_head_is_larger_than_its_face_and_reaches_behind_it():

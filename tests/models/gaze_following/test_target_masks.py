@@ -55,6 +55,20 @@ class Flat(Predictor):
         return {"heatmap": torch.ones(len(batch["labels"]), 4, 4)}
 
 
+class Elsewhere(Predictor):
+    """Has its weights on another device, where it wants the whole batch."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__()
+        self.register_buffer("weights", torch.zeros(1, device=device))
+
+    def predict(self, batch, generator, samples=1):
+        tensors = [*batch.pop("points_norm"), *batch.values()]
+        assert {value.device.type for value in tensors} == {self.weights.device.type}
+        heatmap = torch.ones(len(batch["labels"]), 4, 4)
+        return {"heatmap": heatmap if self.weights.is_meta else heatmap.to(self.weights)}
+
+
 class Squares:
     """A segmenter whose masks are squares round the point, larger with a heat map."""
 
@@ -140,6 +154,18 @@ def test_rows_without_heat_maps_and_maps_without_peaks(data) -> None:
         scores = empty[f"flat{way} + grabcut"]
         assert scores["target_dice"].value == 0 and scores["target_dice"].n > 0
         assert math.isnan(scores["point_in_mask"].value)
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        "meta",
+        pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")),
+    ],
+)
+def test_a_row_on_another_device(data, device) -> None:
+    found = with_squares(most=2).scores({"there": Elsewhere(device)}, data, SETTINGS, lambda *_: None)
+    assert found.table["there + grabcut"]["target_dice"].n > 0
 
 
 def test_some_people_are_scored_by_the_seed(data) -> None:
