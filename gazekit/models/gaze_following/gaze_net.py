@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gazekit.models.gaze_following.looks import Looks
-from gazekit.models.gaze_following.losses import GazeLoss
+from gazekit.models.gaze_following.losses import SHARPNESS, GazeLoss
 
 __all__ = ["GazeNet"]
 
@@ -51,8 +51,13 @@ class GazeNet(nn.Module, ABC):
         """
 
     def shown(self, heatmap: Tensor) -> Tensor:
-        """Heat maps as they are scored and drawn: probabilities where the loss takes logits of them ("bce")."""
-        return heatmap.sigmoid() if self.criterion.heatmap_loss == "bce" else heatmap
+        """Heat maps [P, h, w] as they are scored and drawn: probabilities of each cell where the loss is "bce", of one cell
+        among all where it is "softmax", as they are where it is "mse"."""
+        if self.criterion.heatmap_loss == "bce":
+            return heatmap.sigmoid()
+        if self.criterion.heatmap_loss == "softmax":
+            return (SHARPNESS * heatmap).flatten(1).softmax(1).view_as(heatmap)
+        return heatmap
 
     def loss(self, scene: Any, looks: Looks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """ "loss" and its terms for a batch of `gazekit.datasets.gaze_targets`."""

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from gazekit.models.gaze_following.looks import Looks
 
-__all__ = ["SIDE", "GazeLoss", "head_map", "resized", "target_heatmap"]
+__all__ = ["SHARPNESS", "SIDE", "GazeLoss", "head_map", "resized", "target_heatmap"]
 
 SIDE = 64  # cells of the heat map that is compared
 SIGMA_CELLS, REACH_CELLS = 3.0, 9
