@@ -36,7 +36,8 @@ def one_cycle(optimizer: Optimizer, total_steps: int, warm_up: float = 0.3, star
 def warm_cosine(
     optimizer: Optimizer, total_steps: int, warm_up: float = 0.01, start: float = 0.001, end: float = 0.1
 ) -> LambdaLR:
-    """Raise the rate linearly from `start` times its value to its value, then lower it along a cosine to `end` times it.
+    """Raise the rate linearly from `start` times its value to its value, then lower it along a cosine to `end` times
+    it.
 
     Args:
         total_steps: number of optimiser steps; the rate stays at its end after them.

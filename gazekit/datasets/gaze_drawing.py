@@ -1,4 +1,5 @@
-"""Pictures of the generated world of `gaze_world`: heads as shaded spheres with face, eyes and pupils, things as shapes."""
+"""Pictures of the generated world of `gaze_world`: heads as shaded spheres with face, eyes and pupils, things as
+shapes."""
 
 from __future__ import annotations
 

@@ -46,7 +46,8 @@ class Person:
         eye_norm: [2] position of the eyes; NaN if it is not known.
         direction_xy: [2] of the gaze in the picture's plane (pixels, y down), any length; NaN if it is not known. In
             frame it may be left out: it follows from eyes and target.
-        pose_xy: direction of the head in the picture's plane, as an estimator of head pose says it; NaN if there was none.
+        pose_xy: direction of the head in the picture's plane, as an estimator of head pose says it; NaN if there was
+            none.
         track: name of the person in a video.
     Raises:
         ValueError: a head without area, a point outside [0, 1], a person inside without points or outside with some.

@@ -1,10 +1,10 @@
 """A generated world of people who look at things: what is where, who looks at what, and how it is drawn.
 
 Each person looks at a thing, at another person's head, or out of the frame. The drawn head and the drawn eyes deviate
-from the direction of the gaze (`HEAD_SD_DEG`, `EYE_SD_DEG`), and many things lie close to that direction, so that a head alone
-does not tell which. Half of the things are salient, and looked at three times as often as dull ones: saliency alone does
-not tell it, either. Heads differ in size, hats and glasses hide eyes, heads are turned away from the camera, things stand in
-front of people, and light and noise vary.
+from the direction of the gaze (`HEAD_SD_DEG`, `EYE_SD_DEG`), and many things lie close to that direction, so that a
+head alone does not tell which. Half of the things are salient, and looked at three times as often as dull ones:
+saliency alone does not tell it, either. Heads differ in size, hats and glasses hide eyes, heads are turned away from
+the camera, things stand in front of people, and light and noise vary.
 
 Positions are in units of the picture's height, x to the right and y down.
 """
@@ -102,7 +102,8 @@ class Scene:
 
 
 def sample_scene(seed: int, crowded: bool = False) -> Scene:
-    """A scene: the same for the same seed. Crowded ones have six to nine people, where there is room, others one to five."""
+    """A scene: the same for the same seed. Crowded ones have six to nine people, where there is room, others one to
+    five."""
     draw = np.random.default_rng(seed)
     aspect = draw.uniform(1.0, 1.5)
     wanted = draw.integers(6, 10) if crowded else draw.choice([1, 2, 3, 4, 5], p=[0.1, 0.25, 0.3, 0.2, 0.15])
@@ -175,8 +176,8 @@ def posterior(scene: Scene, k: int) -> tuple[np.ndarray, float]:
     """What can be known about the gaze of person k from the drawn head and eyes, by somebody who knows this world.
 
     Bayes' rule over the cells of a grid and "out of frame". The prior of cells is the density of gaze points on things
-    and heads; the likelihood of a cell that of the drawn angles given the angle from the head to the cell. Out of frame,
-    all angles that miss everything are equally probable.
+    and heads; the likelihood of a cell that of the drawn angles given the angle from the head to the cell. Out of
+    frame, all angles that miss everything are equally probable.
 
     Returns:
         [GRID, GRID] probability of each cell given that the target is in the frame, and the probability that it is.

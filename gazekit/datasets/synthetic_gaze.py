@@ -4,8 +4,8 @@
     data.setup()
     batch = data.batch([0, 1])              # see gaze_targets; also target_mask and, for reports, the ideal observer
 
-Parts: "train", "val" and "test" are pictures of unrelated scenes; "video" is clips in which people turn their heads and look
-from thing to thing. A seed makes the same picture on every machine, but for rounding in the last grey level.
+Parts: "train", "val" and "test" are pictures of unrelated scenes; "video" is clips in which people turn their heads
+and look from thing to thing. A seed makes the same picture on every machine, but for rounding in the last grey level.
 """
 
 from __future__ import annotations
@@ -109,9 +109,9 @@ class SyntheticGaze(GazeData):
         pictures: of training.
         scored: pictures of "val" and of "test", each.
         clips: of "video".
-        crowd_steps: training begins with so many batches of crowded pictures, the second half of "train". Where a head points
-            is learned first, and in these one pass of a net shows many heads. Later batches are of the first half, like
-            the other parts.
+        crowd_steps: training begins with so many batches of crowded pictures, the second half of "train". Where a
+            head points is learned first, and in these one pass of a net shows many heads. Later batches are of the
+            first half, like the other parts.
         size_px, batch_size, split, augment, seed: see `GazeData`.
         world_seed: another world of the same kind.
     """
@@ -195,7 +195,8 @@ class SyntheticGaze(GazeData):
 
 
 class IdealObserver(Predictor):
-    """Knows the generated world, where everything is and how noisy heads and eyes are, and sees the drawn angles exactly.
+    """Knows the generated world, where everything is and how noisy heads and eyes are, and sees the drawn angles
+    exactly.
 
     Its heat map is the expected target map, the posterior blurred by the Gaussian of target maps: what a net that is
     trained on such maps could reach at best. In clips it is told the angles of heads that are still turning.

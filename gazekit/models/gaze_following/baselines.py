@@ -57,9 +57,9 @@ class MeanMap(Predictor):
 class Cone(Predictor):
     """A cone along the direction of the head, as wide and as long as in the training part.
 
-    The target's density in polar coordinates round the eyes: von Mises in the angle from the head's direction, log-normal
-    in the distance, which is in sides of a square of the picture's area. The point is at the median distance; the
-    probability of a target in the frame is the share of the cone that is in it.
+    The target's density in polar coordinates round the eyes: von Mises in the angle from the head's direction,
+    log-normal in the distance, which is in sides of a square of the picture's area. The point is at the median
+    distance; the probability of a target in the frame is the share of the cone that is in it.
 
     Needs `pose_xy` in the data; where it is NaN, nothing is said.
     """

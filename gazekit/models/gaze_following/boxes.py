@@ -55,8 +55,8 @@ def _touched(start: Tensor, end: Tensor, side_px: int, patch_px: int) -> Tensor:
 
 
 def expanded(head_norm: Tensor, share: float) -> Tensor:
-    """Boxes [P, 4] that grow by a share of their width at the left and at the right, of their height above and below, and
-    end at the border of the picture; unchanged for a share of 0."""
+    """Boxes [P, 4] that grow by a share of their width at the left and at the right, of their height above and below,
+    and end at the border of the picture; unchanged for a share of 0."""
     if share == 0:
         return head_norm
     size = head_norm[:, 2:] - head_norm[:, :2]

@@ -14,8 +14,8 @@ CHANNELS = len(POWERS) + 1
 
 
 def cones(head_norm: Tensor, direction_xy: Tensor, grid: tuple[int, int]) -> Tensor:
-    """max(0, cos a)^n for each power n, and exp(k (cos a - 1)): a is the angle at the head between the direction and each
-    patch, k the length of the direction, which is its concentration.
+    """max(0, cos a)^n for each power n, and exp(k (cos a - 1)): a is the angle at the head between the direction and
+    each patch, k the length of the direction, which is its concentration.
 
     After the field-of-view map of GazeSeg (arXiv 2412.00309), whose exact form is not published: this one is our own.
     Angles are those of the stretched picture.

@@ -26,8 +26,8 @@ class FrozenEncoder:
     Args:
         backbone: see `SceneEncoder`.
         weights: a file or a folder for `gazekit.backbones.load_backbone`; or a checkpoint of ViTGaze (*.ckpt, or an
-            export), whose scene encoder is taken: a decoder's checkpoint brings it along. None is data/backbones/NAME; "random" draws weights, always the
-            same, for tests and untrained controls.
+            export), whose scene encoder is taken: a decoder's checkpoint brings it along. None is
+            data/backbones/NAME; "random" draws weights, always the same, for tests and untrained controls.
         taps: see `SceneEncoder`.
     Attributes:
         module: the encoder; its features are behind the last norm, unless it is ViTGaze's, which has none.
@@ -69,7 +69,8 @@ class FrozenEncoder:
         """Whether the weights are there.
 
         Raises:
-            FileNotFoundError: the checkpoint of ViTGaze does not exist, and no decoder's checkpoint brought its encoder.
+            FileNotFoundError: the checkpoint of ViTGaze does not exist, and no decoder's checkpoint brought its
+                encoder.
         """
         if self.missing:
             raise FileNotFoundError(

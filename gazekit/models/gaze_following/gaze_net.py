@@ -51,8 +51,8 @@ class GazeNet(nn.Module, ABC):
         """
 
     def shown(self, heatmap: Tensor) -> Tensor:
-        """Heat maps [P, h, w] as they are scored and drawn: probabilities of each cell where the loss is "bce", of one cell
-        among all where it is "softmax", as they are where it is "mse"."""
+        """Heat maps [P, h, w] as they are scored and drawn: probabilities of each cell where the loss is "bce", of
+        one cell among all where it is "softmax", as they are where it is "mse"."""
         if self.criterion.heatmap_loss == "bce":
             return heatmap.sigmoid()
         if self.criterion.heatmap_loss == "softmax":

@@ -35,8 +35,9 @@ class GazeLoss:
         heatmap_weight: None is 10000 for "mse", else 1.
         inside_weight: of the focal loss of inside or not, without weights of classes.
         focal_gamma: 0 is plain cross-entropy.
-        heads_weight: of the cross-entropy of the auxiliary map of all heads, where the net has one. Deviation: these are
-            the heads of the data set; published are those that a detector found. 0 suits data that label few of them.
+        heads_weight: of the cross-entropy of the auxiliary map of all heads, where the net has one. Deviation: these
+            are the heads of the data set; published are those that a detector found. 0 suits data that label few of
+            them.
         heads_floor: subtracted from it; below, it is 0.
         direction_weight: of the likelihood of directions in the picture (von Mises), where the net has them.
     Raises:
@@ -145,11 +146,11 @@ def head_map(head_norm: Tensor, picture: Tensor, pictures: int, size: tuple[int,
 
 
 def _direction(direction_xy: Tensor, batch: Mapping[str, Any]) -> Tensor:
-    """Negative log-likelihood of a von Mises distribution in pixels of the picture as it was: direction and concentration
-    are those of the predicted vector, up to the constant log 2 pi.
+    """Negative log-likelihood of a von Mises distribution in pixels of the picture as it was: direction and
+    concentration are those of the predicted vector, up to the constant log 2 pi.
 
-    Unlike 1 - cos, it lets a net be unsure of heads that it cannot read, and does not fade where the direction is nearly
-    right.
+    Unlike 1 - cos, it lets a net be unsure of heads that it cannot read, and does not fade where the direction is
+    nearly right.
     """
     wanted = batch["direction_xy"]
     known = wanted.isfinite().all(1)

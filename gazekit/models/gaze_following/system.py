@@ -33,8 +33,8 @@ class GazeFollower(System):
     Batches are those of `gazekit.datasets.gaze_targets`. The picture is encoded once for all of its people.
 
     Attributes:
-        mirror: predictions are means over the picture and its mirror image, in twice the time; what is said of a mirrored
-            picture is then exactly the mirror image of what is said of the picture.
+        mirror: predictions are means over the picture and its mirror image, in twice the time; what is said of a
+            mirrored picture is then exactly the mirror image of what is said of the picture.
     """
 
     net: GazeNet
@@ -50,9 +50,9 @@ class GazeFollower(System):
     def predict(
         self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1
     ) -> dict[str, Any]:
-        """`heatmap` [P, 64, 64], `predicted_norm` [P, 2] (its highest cell), `scores` [P] (probability that the target is
-        in the frame), `predicted_direction_xy` [P, 2] (unit vectors in the picture's plane; without a head for it, from
-        the eyes to the highest cell). Nothing is random."""
+        """`heatmap` [P, 64, 64], `predicted_norm` [P, 2] (its highest cell), `scores` [P] (probability that the
+        target is in the frame), `predicted_direction_xy` [P, 2] (unit vectors in the picture's plane; without a head
+        for it, from the eyes to the highest cell). Nothing is random."""
         looks = self._looks(batch["image"], batch["picture"], batch["head_norm"])
         return said(looks, batch) | {"picture": batch["picture"]}
 

@@ -25,7 +25,8 @@ class ViTGaze(GazeFollower):
         facts: `size_px` of the pictures.
         weights: pretrained weights of a named backbone, see `SceneEncoder.load`; None looks in data/backbones/NAME,
             "random" trains from scratch, as a backbone of sizes of its own always does.
-        start: file of weights of the whole net, instead of `weights`: of an earlier training, or released by the authors.
+        start: file of weights of the whole net, instead of `weights`: of an earlier training, or released by the
+            authors.
         rate_decay: factor of the learning rate from each block to the one before; 1 for all the same.
         freeze_patches: leave the patch embedding as it is, as the released training does.
         mirror: see `GazeFollower`.
