@@ -65,5 +65,6 @@ class ViTGaze(GazeFollower):
         return self.scheduled(scale_rates(self.optimizer(groups)))
 
     def onnx_example(self) -> tuple[nn.Module, dict[str, Tensor]]:
-        """Where three people of one picture look; an ONNX file has the example's sizes."""
+        """Where three people of one picture look; an ONNX file has the example's sizes, and does one pass (see
+        `mirror`)."""
         return GazeForm(self.net), example(tuple(self.facts["size_px"]))

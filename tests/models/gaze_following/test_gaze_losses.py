@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 import torch
 from gaze_net_toys import gaze_batch
+from scipy.stats import vonmises
 
 from gazekit.models.gaze_following.looks import Looks
-from gazekit.models.gaze_following.losses import GazeLoss, head_map, resized, target_heatmap
+from gazekit.models.gaze_following.losses import SHARPNESS, GazeLoss, head_map, resized, target_heatmap
 
 
 def looks_of(heatmap, inside=None, direction_xy=None):
@@ -45,7 +47,7 @@ def test_maps_of_any_size_are_compared_at_64():
 def test_the_true_map_is_best(kind):
     batch = gaze_batch(people=2)
     target = target_heatmap(batch["point_norm"])
-    said = {"mse": target, "bce": target.logit(1e-4), "softmax": target.clamp(min=1e-9).log()}[
+    said = {"mse": target, "bce": target.logit(1e-4), "softmax": target.clamp(min=1e-9).log() / SHARPNESS}[
         kind
     ].requires_grad_()
     loss = GazeLoss(heatmap_loss=kind)(looks_of(said), batch)["loss"]
@@ -93,7 +95,7 @@ def test_heads_stop_to_matter_where_they_are_known():
     found = GazeLoss()(known, batch, sure)["heads"]
     torch.testing.assert_close(found, 100 * (entropy - 0.05).clamp(min=0), rtol=1e-3, atol=1e-3)
     assert GazeLoss(heads_floor=5.0)(known, batch, sure)["heads"] == 0
-    assert "heads" not in GazeLoss(heads_weight=0)(known, batch, sure)
+    assert GazeLoss(heads_weight=0)(known, batch, sure)["heads"] == 0
 
 
 def test_direction_is_compared_in_pixels():
@@ -103,7 +105,10 @@ def test_direction_is_compared_in_pixels():
     batch["size_px"] = torch.tensor([[200, 100]]).expand(3, -1)
     said = torch.tensor([[0.3, 0.8], [0.0, -5.0], [1.0, 1.0]])  # right, at a right angle, unknown
     terms = GazeLoss()(looks_of(torch.zeros(3, 64, 64), None, said), batch)
-    torch.testing.assert_close(terms["direction"], torch.tensor(0.5))
+    concentration = np.array([np.hypot(0.3 * 200, 0.8 * 100), 5 * 100]) / np.sqrt(200 * 100)
+    off = np.array([0, np.pi / 2])
+    likelihood = vonmises.logpdf(off, concentration) + np.log(2 * np.pi)
+    assert float(terms["direction"]) == pytest.approx(-likelihood.mean(), rel=1e-5)
     assert "inside" not in terms and "heads" not in terms
 
 
