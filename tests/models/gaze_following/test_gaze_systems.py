@@ -222,3 +222,21 @@ def test_means_over_the_mirror_image_are_mirrored_exactly(data):
         turned = said[1]["predicted_direction_xy"] * torch.tensor([-1, 1])
         assert same == mirror
         assert torch.allclose(said[0]["predicted_direction_xy"], turned, atol=1e-4) == mirror
+
+
+def test_a_decoder_brings_its_frozen_transformer_along(tmp_path, data):
+    path = tmp_path / "vitgaze.ckpt"
+    state = {f"net.{k}": v for k, v in vitgaze().net.state_dict().items()}
+    torch.save({"state_dict": state, "gazekit": {"settings": {"backbone": TINY}}}, path)
+    settings = {"backbone": TINY, "weights": str(path), "width": 16, "depth": 1, "heads": 2}
+    made = GazeLLE(FACTS, **settings).eval()
+    made.fit(data)
+    path.unlink()
+    elsewhere = GazeLLE(FACTS, **settings).eval()
+    with pytest.raises(FileNotFoundError, match=r"vitgaze.ckpt does not exist"):
+        elsewhere.fit(data)
+    elsewhere.load_state_dict(made.state_dict())
+    batch = data.batch([0, 1])
+    with torch.no_grad():
+        said, again = (system.predict(batch, torch.Generator()) for system in (made, elsewhere))
+    assert torch.equal(said["heatmap"], again["heatmap"])
