@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 __all__ = ["DirectionHead", "HeatmapHead", "InsideHead"]
+
+CELLS_AT_ONCE = 2**17  # of heat maps
 
 
 class HeatmapHead(nn.Module):
@@ -35,7 +38,12 @@ class HeatmapHead(nn.Module):
         self.decoder = nn.Sequential(layers)
 
     def forward(self, interaction: Tensor) -> Tensor:
-        return self.decoder(interaction)[:, 0]
+        if self.training or interaction.is_cuda:
+            return self.decoder(interaction)[:, 0]
+        # few people at a time stay in the processor's cache: almost three times as fast for 20 maps of 296 x 296
+        cells = self.scale**2 * interaction.shape[2] * interaction.shape[3]
+        parts = interaction.split(max(1, CELLS_AT_ONCE // cells))
+        return torch.cat([self.decoder(part) for part in parts])[:, 0]
 
 
 class InsideHead(nn.Module):
