@@ -72,9 +72,9 @@ def main(argv: list[str] | None = None) -> int | None:
         print(HELP)
         return 0
     if verb == "--version":
-        from gazekit import __version__
+        from importlib.metadata import version
 
-        print(__version__)
+        print(version("gazekit-attention"))
         return 0
     if verb not in VERBS:
         print(

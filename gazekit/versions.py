@@ -7,8 +7,6 @@ from importlib.metadata import version
 
 import torch
 
-import gazekit
-
 __all__ = ["versions"]
 
 
@@ -16,7 +14,8 @@ def versions() -> dict[str, str]:
     """Package to version, with Python's and the number of torch's threads."""
     packages = ("torch", "pytorch-lightning", "torchmetrics", "hydra-core", "numpy")
     return {
-        "gazekit": gazekit.__version__,
+        # of the installed package: in the folder above a clone, `import gazekit` finds the clone's folder instead
+        "gazekit": version("gazekit-attention"),
         "python": platform.python_version(),
         **{name: version(name) for name in packages},
         "threads": str(torch.get_num_threads()),

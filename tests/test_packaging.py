@@ -69,3 +69,12 @@ def test_imports_are_light(module, absent):
     code = f"import {module}, sys; print(*[m for m in {absent!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_the_folder_above_a_clone_is_no_trap(tmp_path, project):
+    """A folder called gazekit, as a clone is, hides the package's own __init__, but nothing else may depend on it."""
+    (tmp_path / "gazekit").mkdir()
+    code = "from gazekit.versions import versions; print(versions()['gazekit'])"
+    for command in (["-c", code], ["-m", "gazekit", "--version"]):
+        done = subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True)
+        assert done.stdout.strip() == project["project"]["version"], done.stderr

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib.metadata import version
 
 import pandas as pd
 
-from gazekit import __version__
 from gazekit.annotate.model import checkpoints
 from gazekit.annotate.model.predictions import LEAST_SCORE
 from gazekit.annotate.project.authors import NO_PERSON, SIMULATED
@@ -88,7 +88,8 @@ def _made(project: Project, fixations: int) -> list[str]:
             model += "; it began as the model of another project"
     return [
         f"What was looked at in the recording {project.name} ({seconds:.1f} s, {project.n_frames} video frames, "
-        f"{fixations} fixations{f' {found}' if found else ''}) was annotated with gazekit {__version__}.",
+        f"{fixations} fixations{f' {found}' if found else ''}) was annotated with gazekit "
+        f"{version('gazekit-attention')}.",
         "A fixation belongs to the last video frame at or before its middle, and there to the smallest box that holds "
         "its position; outside all boxes it is background. An answer that a person gave for the fixation itself comes "
         "first.",
