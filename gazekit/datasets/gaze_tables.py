@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
-from PIL import Image
+from PIL import Image, ImageOps
 
 from gazekit.datasets.gaze_targets import GazePicture, Person
 from gazekit.datasets.records import BadRecords, natural_key
@@ -138,16 +137,25 @@ def picture_size_px(path: Path) -> tuple[int, int]:
         raise ValueError(f"{path} is not a readable picture") from error
 
 
-def read_picture(path: Path) -> np.ndarray:
-    """[H, W, 3] uint8 RGB. A note in the file on how to turn it is ignored, as annotations refer to stored pixels.
+def read_picture(path: Path, upright: bool = False) -> np.ndarray:
+    """[H, W, 3] uint8 RGB; of 16 bits, the upper 8.
 
+    Pillow reads it, since OpenCV fills up what is missing of a file with grey.
+
+    Args:
+        upright: turn the picture as a note in the file says. Annotations of data sets refer to the stored pixels.
     Raises:
         DataError: not a picture, or cut off.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if image is None:
-        raise DataError(f"{path} is not a readable picture")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    try:
+        with Image.open(path) as image:
+            image.load()
+            image = ImageOps.exif_transpose(image) if upright else image
+            if image.mode.startswith("I;16"):
+                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path} is not a readable picture, is it complete? ({error})") from error
 
 
 def held_out(names: Sequence[str], fraction: float, seed: int) -> set[str]:

@@ -14,7 +14,8 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
-from gazekit.errors import RecordingError
+from gazekit.datasets.gaze_tables import read_picture
+from gazekit.errors import DataError, RecordingError
 from gazekit.recordings.video import SceneVideo
 
 __all__ = ["Frame", "Frames", "frames_of"]
@@ -101,10 +102,11 @@ def _pictures(paths: list[Path]) -> Frames:
     def each(skip: Skip) -> Iterator[Frame]:
         for path in paths:
             if not skip(path.name, 0):
-                bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
-                rgb = None if bgr is None else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-                error = "" if bgr is not None else "not a picture that can be read, is the file complete?"
-                yield Frame(path.name, 0, NO_TIME, rgb, error)
+                try:
+                    yield Frame(path.name, 0, NO_TIME, read_picture(path, upright=True))
+                except DataError:
+                    error = "not a picture that can be read, is the file complete?"
+                    yield Frame(path.name, 0, NO_TIME, None, error)
 
     names = tuple(path.name for path in paths)
     return Frames("pictures", names, names, each)

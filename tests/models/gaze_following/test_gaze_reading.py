@@ -117,6 +117,9 @@ def test_a_folder(tmp_path, capsys):
     for name, picture in (("a.png", wide), ("a.jpg", tall), ("c.png", wide), ("below/d.png", wide)):
         cv2.imwrite(str(folder / name), picture)
     (folder / "broken.png").write_bytes((folder / "a.png").read_bytes()[:40])
+    (folder / "half.jpg").write_bytes(
+        (folder / "a.jpg").read_bytes()[: (folder / "a.jpg").stat().st_size // 2]
+    )
     (folder / "notes.txt").write_text("no picture")
     boxes = [
         ("a.png", (90, 5, 120, 40)),
@@ -125,7 +128,7 @@ def test_a_folder(tmp_path, capsys):
         ("a.jpg", (0, 0, 120, 160)),
     ]
     heads = write_heads(tmp_path / "heads.csv", boxes, "picture")
-    items, (first, second) = read(folder, SIZE_PX, heads, batch_frames=2)
+    items, (first, second, _) = read(folder, SIZE_PX, heads, batch_frames=2)
     assert [(look.picture.picture, look.person, look.error) for look in items] == [
         ("a.jpg", "1", ""),
         ("a.png", "1", ""),
@@ -133,6 +136,7 @@ def test_a_folder(tmp_path, capsys):
         ("a.png", "3", "the head lies outside the picture"),
         ("broken.png", "", "not a picture that can be read, is the file complete?"),
         ("c.png", "", "no head found"),
+        ("half.jpg", "", "not a picture that can be read, is the file complete?"),
     ]
     assert items[1].head_px.tolist() == [-10, 5, 20, 40]  # from left to right
     assert first["size_px"].tolist() == [[120, 160], [160, 120], [160, 120]] and first["group"].tolist() == [
@@ -141,7 +145,7 @@ def test_a_folder(tmp_path, capsys):
         1,
     ]
     assert len(second["image"]) == 1 and len(second["picture"]) == 0
-    assert [look.picture.label for look in items[::2]] == ["a.jpg", "a.png", "broken"]
+    assert [look.picture.label for look in items[::2]] == ["a.jpg", "a.png", "broken", "half"]
     assert "broken.png, frame 0: not a picture" in capsys.readouterr().err
 
 
