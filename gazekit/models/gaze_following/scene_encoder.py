@@ -133,7 +133,8 @@ class SceneEncoder(nn.Module):
         """
         if not isinstance(self.backbone, str):
             raise ValueError(
-                f"an encoder with sizes of its own has no pretrained weights, got weights={weights!r}"
+                f"an encoder with sizes of its own has no pretrained weights, got weights={weights!r}: give the "
+                "checkpoint of a ViTGaze of these sizes, model.weights=RUN/best.ckpt of fit +experiment=vitgaze"
             )
         pretrained = load_backbone(self.backbone, weights)
         self.load_pretrained(pretrained.net.state_dict(), weights or self.backbone)
