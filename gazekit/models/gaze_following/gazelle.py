@@ -12,7 +12,7 @@ from gazekit.base import Data
 from gazekit.models.gaze_following.gazelle_net import GazeLLENet
 from gazekit.models.gaze_following.onnx_form import GazeForm, example
 from gazekit.models.gaze_following.released_weights import load_start
-from gazekit.models.gaze_following.system import GazeFollower
+from gazekit.models.gaze_following.system import GazeFollower, check_size
 
 __all__ = ["GazeLLE", "RowsAndTokens"]
 
@@ -42,6 +42,7 @@ class GazeLLE(GazeFollower):
     ) -> None:
         super().__init__(facts)
         self.net = GazeLLENet(backbone, weights, taps, rows=self.rows, **net)
+        check_size(facts, self.net.patch_px)
         self.start, self.mirror = start, mirror
 
     def fit(self, data: Data) -> None:

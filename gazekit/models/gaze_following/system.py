@@ -22,7 +22,7 @@ from gazekit.models.gaze_following.looks import Looks
 from gazekit.models.gaze_following.losses import resized
 from gazekit.models.gaze_following.reading import Look, gaze_batches
 
-__all__ = ["GazeFollower"]
+__all__ = ["GazeFollower", "check_size"]
 
 SHOWN = COLUMNS * ROWS
 
@@ -111,6 +111,19 @@ class GazeFollower(System):
         with torch.no_grad():
             found = self.predict(move_data_to_device(batch, device), torch.Generator())
         return {"examples": example_figure(batch, move_data_to_device(found, "cpu"))}
+
+
+def check_size(facts: Mapping[str, Any], patch_px: int) -> None:
+    """Whether the pictures of the data can be cut into patches.
+
+    Raises:
+        ValueError: sides that are no multiples of the patch.
+    """
+    height, width = facts["size_px"]
+    if height % patch_px or width % patch_px:
+        raise ValueError(
+            f"data.size_px=[{height},{width}] must be multiples of {patch_px}, the pixels of a patch of the model"
+        )
 
 
 def said(looks: Looks, batch: Mapping[str, Any]) -> dict[str, Tensor]:

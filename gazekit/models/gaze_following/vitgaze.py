@@ -12,7 +12,7 @@ from gazekit.base import Data
 from gazekit.models.gaze_following.onnx_form import GazeForm, example
 from gazekit.models.gaze_following.rates import layer_groups, scale_rates
 from gazekit.models.gaze_following.released_weights import load_start
-from gazekit.models.gaze_following.system import GazeFollower
+from gazekit.models.gaze_following.system import GazeFollower, check_size
 from gazekit.models.gaze_following.vitgaze_net import ViTGazeNet
 
 __all__ = ["ViTGaze"]
@@ -47,6 +47,7 @@ class ViTGaze(GazeFollower):
     ) -> None:
         super().__init__(facts)
         self.net = ViTGazeNet(backbone, taps, **net)
+        check_size(facts, self.net.encoder.vit.patch_px)
         self.weights, self.start = weights, start
         self.rate_decay, self.mirror = rate_decay, mirror
         self.net.encoder.vit.patch_embed.requires_grad_(not freeze_patches)

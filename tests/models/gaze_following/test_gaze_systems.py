@@ -240,3 +240,12 @@ def test_a_decoder_brings_its_frozen_transformer_along(tmp_path, data):
     with torch.no_grad():
         said, again = (system.predict(batch, torch.Generator()) for system in (made, elsewhere))
     assert torch.equal(said["heatmap"], again["heatmap"])
+
+
+@pytest.mark.parametrize("kind", ["vitgaze", "gazelle"])
+def test_pictures_that_patches_do_not_fill_are_refused_at_once(kind):
+    with pytest.raises(ValueError, match=r"data.size_px=\[50,48\] must be multiples of (8|16)"):
+        if kind == "vitgaze":
+            ViTGaze(FACTS | {"size_px": [50, 48]}, backbone=TINY)
+        else:
+            GazeLLE(FACTS | {"size_px": [50, 48]}, backbone="vit_tiny", weights="random", width=16)
