@@ -15,6 +15,10 @@ from gazekit.models.gaze_following.losses import SIDE, target_heatmap
 
 __all__ = ["Centre", "Cone", "MeanMap"]
 
+UNKNOWN_POSE = dict.fromkeys(
+    ("predicted_norm", "heatmap", "scores", "predicted_direction_xy"),
+    "the pose of the head is not known, or the target is out of frame",
+)
 MOST = 4000  # people that a baseline learns from, drawn at random
 
 
@@ -64,11 +68,6 @@ class Cone(Predictor):
     Needs `pose_xy` in the data; where it is NaN, nothing is said.
     """
 
-    reasons: Mapping[str, str] = dict.fromkeys(
-        ("predicted_norm", "heatmap", "scores", "predicted_direction_xy"),
-        "the pose of this head is not known",
-    )
-
     def __init__(self, facts: Mapping[str, Any] | None = None) -> None:
         super().__init__(facts)
         self.register_buffer("concentration", torch.tensor(1.0))
@@ -92,6 +91,8 @@ class Cone(Predictor):
     def predict(
         self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1
     ) -> dict[str, Any]:
+        if batch["pose_xy"].isnan().any():  # else what is undefined has another reason
+            self.reasons = UNKNOWN_POSE
         size = batch["size_px"] / batch["size_px"].prod(1, keepdim=True).sqrt()
         eye, pose, (mean, sd) = batch["eye_norm"], batch["pose_xy"], self.log_distance
         cell = (torch.arange(SIDE, device=eye.device) + 0.5) / SIDE

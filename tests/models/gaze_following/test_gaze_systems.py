@@ -159,8 +159,16 @@ def test_baselines_learn_from_the_training_part(data):
 
 def test_a_cone_without_poses_says_nothing():
     batch = batch_of([picture_with([[5, 5, 20, 20]])], (48, 48), [0])
-    said = Cone(FACTS).predict(batch, torch.Generator())
+    cone = Cone(FACTS)
+    said = cone.predict(batch, torch.Generator())
     assert said["predicted_norm"].isnan().all() and said["scores"].isnan().all()
+    assert cone.reasons["scores"].startswith("the pose of the head is not known")
+
+
+def test_a_cone_with_poses_gives_no_reason(data):
+    cone = Cone(FACTS)
+    cone.predict(data.batch([0, 1]), torch.Generator())
+    assert not cone.reasons  # who looks out of the frame is undefined in every row
 
 
 def test_examples_are_drawn(data):
