@@ -35,7 +35,6 @@ _TITLES = {
     "information_gain_bits": "information gain (bits per fixation)",
     "information_gain_with_stop_bits": "information gain + stop (bits per outcome)",
     "behaviour_delta": "behavioural delta",
-    "loss": "loss (nats)",
 }
 _MEANING = {
     "found": "share that ends on the target",
