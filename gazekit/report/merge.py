@@ -26,7 +26,8 @@ def merge(folders: Sequence[Path], out: Path) -> str:
     """Merge the runs in some folders; writes metrics.json, report.md and figures into `out`.
 
     Runs of equal settings but for the seed share a row: the mean of their values with a 95 % interval over runs
-    (Student's t). A single run keeps its own interval over images. Settings that differ become part of the row's name.
+    (Student's t). A single run keeps its own interval over images, and so does a row that runs of one seed have in common, such
+    as a baseline beside several models: it was measured once. Settings that differ become part of the row's name.
 
     Returns:
         The tables, as text.
@@ -36,9 +37,16 @@ def merge(folders: Sequence[Path], out: Path) -> str:
     runs = [_Run(path) for folder in folders for path in runs_in(folder)]
     labels = _labels([run.config for run in runs])
     grouped: dict[str, list[dict[str, Score]]] = {}
+    seen: set[str] = set()
     for run, label in zip(runs, labels, strict=True):
         for row, scores in run.table.items():
-            grouped.setdefault(f"{row} ({label})" if label else row, []).append(scores)
+            name = f"{row} ({label})" if label else row
+            again = repr(
+                (name, run.record["seed"], scores)
+            )  # a row that several models bring along, of one seed
+            if again not in seen:
+                grouped.setdefault(name, []).append(scores)
+            seen.add(again)
     table: Table = {row: over_runs(found) for row, found in grouped.items()}
     better = {c: b for run in runs for c, b in run.record["higher_is_better"].items()}
     scores = Scores(table, higher_is_better=better)

@@ -100,6 +100,13 @@ def test_seeds_share_a_row(tmp_path):
     assert "Runs of oat on toy" in (tmp_path / "out" / "report.md").read_text()
 
 
+def test_a_baseline_beside_several_models_was_measured_once(tmp_path):
+    for name, x in (("a", 1.0), ("b", 2.0)):
+        write_run(tmp_path / name, {name: x, "centre": 0.5}, seed=3, model={"_target_": name})
+    _, table = merged([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+    assert table["centre"]["score"] == value(0.5)
+
+
 def test_settings_that_differ_name_the_row(tmp_path):
     model = "gazekit.models.oat.OAT"
     for k, (width, seed) in enumerate([(8, 0), (8, 1), (16, 0)]):
