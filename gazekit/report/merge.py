@@ -26,7 +26,8 @@ def merge(folders: Sequence[Path], out: Path) -> str:
     """Merge the runs in some folders; writes metrics.json, report.md and figures into `out`.
 
     Runs of equal settings but for the seed share a row: the mean of their values with a 95 % interval over runs
-    (Student's t). A single run keeps its own interval over images, and so does a row that runs of one seed have in common, such
+    (Student's t). A single run keeps its own interval over images, and so does a row that runs of one seed have in
+    common, such
     as a baseline beside several models: it was measured once. Settings that differ become part of the row's name.
 
     Returns:
