@@ -15,7 +15,7 @@ An item is a picture with all of its people, so that a model encodes each pictur
     size_px       [P, 2] width and height of the picture before it was stretched
     group         [P] what the picture belongs to (the picture itself, or its video)
 
-Generated pictures add `target_mask` [P, H, W] bool. Positions are fractions of the picture, with the origin
+Generated pictures add `true_mask` [P, H, W] bool. Positions are fractions of the picture, with the origin
 in the upper left corner.
 """
 
@@ -187,7 +187,7 @@ def batch_of(
             for p in pictures
             for mask in p.masks().astype(np.uint8)
         ]
-        batch["target_mask"] = torch.stack(masks) if masks else torch.zeros(0, *size_px, dtype=torch.bool)
+        batch["true_mask"] = torch.stack(masks) if masks else torch.zeros(0, *size_px, dtype=torch.bool)
     return batch
 
 

@@ -2,7 +2,7 @@
 
     data = SyntheticGaze(pictures=8)
     data.setup()
-    batch = data.batch([0, 1])              # see gaze_targets; also target_mask and, for reports, the ideal observer
+    batch = data.batch([0, 1])              # see gaze_targets; also true_mask and, for reports, the ideal observer
 
 Parts: "train", "val" and "test" are pictures of unrelated scenes; "video" is clips in which people turn their heads
 and look from thing to thing. A seed makes the same picture on every machine, but for rounding in the last grey level.

@@ -56,7 +56,7 @@ class TargetMasks:
         """Rows of masks (`gazekit.base.scores.Comparison`).
 
         Raises:
-            ValueError: batches without `target_mask`.
+            ValueError: batches without `true_mask`.
         """
         pictures, people = self._chosen(data, settings.seed)
         result = Scores({}, higher_is_better=dict.fromkeys(COLUMNS, True))
@@ -97,12 +97,12 @@ class TargetMasks:
         for start in range(0, len(order), data.batch_size):
             some = order[start : start + data.batch_size].tolist()
             batch = data.batch(some)
-            if "target_mask" not in batch:
+            if "true_mask" not in batch:
                 raise ValueError(
-                    "masks of targets need batches with target_mask, which generated pictures have (synthetic_gaze); "
+                    "masks of targets need batches with true_mask, which generated pictures have (synthetic_gaze); "
                     "leave this score out for other data"
                 )
-            seen = np.bincount(batch["picture"], batch["target_mask"].flatten(1).any(1), len(some)).astype(
+            seen = np.bincount(batch["picture"], batch["true_mask"].flatten(1).any(1), len(some)).astype(
                 int
             )
             for item, count in zip(some, seen.tolist(), strict=True):
@@ -114,7 +114,7 @@ class TargetMasks:
     def _add(
         self, metric: _Masks, batch: Mapping[str, Any], points_norm: np.ndarray, maps: np.ndarray | None
     ) -> None:
-        true = batch["target_mask"]
+        true = batch["true_mask"]
         found = torch.zeros_like(true)
         seen = true.flatten(1).any(1).numpy()
         size = np.array(true.shape[:0:-1])

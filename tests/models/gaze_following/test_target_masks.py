@@ -94,7 +94,7 @@ def expected(data, half: float, index=None) -> list[list[float]]:
     values = []
     for i in data.parts["test"].tolist() if index is None else index:
         batch = data.batch([i])
-        for (x, y), true in zip(batch["point_norm"].tolist(), batch["target_mask"].numpy(), strict=True):
+        for (x, y), true in zip(batch["point_norm"].tolist(), batch["true_mask"].numpy(), strict=True):
             if not true.any():
                 continue
             x, y = 2 * math.floor(48 * x) + 1, 2 * math.floor(32 * y) + 1
@@ -200,6 +200,6 @@ def test_what_cannot_be_scored_is_said() -> None:
         TargetMasks("sam3")
     bare = made()
     whole = bare.batch
-    bare.batch = lambda index, generator=None: {k: v for k, v in whole(index).items() if k != "target_mask"}
-    with pytest.raises(ValueError, match="masks of targets need batches with target_mask"):
+    bare.batch = lambda index, generator=None: {k: v for k, v in whole(index).items() if k != "true_mask"}
+    with pytest.raises(ValueError, match="masks of targets need batches with true_mask"):
         TargetMasks().scores({}, bare, SETTINGS, lambda *_: None)
