@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gazekit.metrics import functional as functional
     from gazekit.metrics.accuracy import Accuracy
     from gazekit.metrics.agreement import CohenKappa, KrippendorffAlpha, SampleF1
+    from gazekit.metrics.average_precision import AveragePrecision
     from gazekit.metrics.behaviour_delta import BehaviourDelta, SearchBehaviour
     from gazekit.metrics.bootstrap import Interval, bootstrap_interval
     from gazekit.metrics.conditional import ConditionalAUC, ConditionalInformationGain, ConditionalNSS
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from gazekit.metrics.gaze import (
         AngularError,
         AttentionTargetAUC,
-        AveragePrecision,
         DirectionError,
         DistanceToMean,
         GazeAngle,
@@ -177,13 +177,14 @@ _NAMES_OF = {
     "accuracy": "Accuracy",
     "score": "Score",
     "agreement": "CohenKappa KrippendorffAlpha SampleF1",
+    "average_precision": "AveragePrecision",
     "behaviour_delta": "BehaviourDelta SearchBehaviour",
     "bootstrap": "Interval bootstrap_interval",
     "conditional": "ConditionalAUC ConditionalInformationGain ConditionalNSS",
     "edit_distance": "EditDistance",
     "encoding": "R2 ExplainableVariance NoiseCeiling NormalisedCorrelation NormalisedR2 Pearson",
     "events": "EventF1 EventTiming",
-    "gaze": "AngularError AttentionTargetAUC AveragePrecision DirectionError DistanceToMean GazeAngle GazeFollowAUC "
+    "gaze": "AngularError AttentionTargetAUC DirectionError DistanceToMean GazeAngle GazeFollowAUC "
     "MeanDistance MinDistance PHead PointInMask",
     "information_gain": "InformationGain InformationGainWithStop",
     "map_similarity": "CC EMD KLD SIM",

@@ -102,9 +102,7 @@ class TargetMasks:
                     "masks of targets need batches with true_mask, which generated pictures have (synthetic_gaze); "
                     "leave this score out for other data"
                 )
-            seen = np.bincount(batch["picture"], batch["true_mask"].flatten(1).any(1), len(some)).astype(
-                int
-            )
+            seen = np.bincount(batch["picture"], batch["true_mask"].flatten(1).any(1), len(some)).astype(int)
             for item, count in zip(some, seen.tolist(), strict=True):
                 if self.most is not None and people >= self.most:
                     return sorted(chosen), people
