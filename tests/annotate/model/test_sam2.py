@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from tiny_sam2 import SIDE, tiny_vision
 
 from gazekit.annotate.model import propagators
 from gazekit.annotate.model.propagation import Propagated, propagate
@@ -17,7 +18,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore"),
 ]  # transformers and what it imports warn of their own code
-SIDE, SIZE = 64, (96, 128)  # of the model's pictures; height and width of the video's
+SIZE = (96, 128)  # height and width of the video
 
 
 class Video(list):
@@ -37,30 +38,14 @@ def tiny_model():
     """About a million weights: the memory has 64 channels in any configuration, so nothing can be much narrower."""
     hide_our_kernels()
     pytest.importorskip("transformers")
-    from transformers import Sam2HieraDetConfig, Sam2VideoConfig, Sam2VideoModel, Sam2VisionConfig
+    from transformers import Sam2VideoConfig, Sam2VideoModel
     from transformers.models.sam2_video.configuration_sam2_video import (
         Sam2VideoMaskDecoderConfig,
         Sam2VideoPromptEncoderConfig,
     )
 
     wide = 128
-    backbone = Sam2HieraDetConfig(
-        hidden_size=8,
-        num_attention_heads=1,
-        image_size=[SIDE, SIDE],
-        blocks_per_stage=[1, 1, 2, 1],
-        embed_dim_per_stage=[8, 16, 32, 64],
-        num_attention_heads_per_stage=[1, 1, 2, 4],
-        window_size_per_stage=[4, 4, 4, 2],
-        global_attention_blocks=[3],
-        window_positional_embedding_background_size=[4, 4],
-    )
-    vision = Sam2VisionConfig(
-        backbone_config=backbone,
-        backbone_channel_list=[64, 32, 16, 8],
-        backbone_feature_sizes=[[SIDE // 4] * 2, [SIDE // 8] * 2, [SIDE // 16] * 2],
-        fpn_hidden_size=wide,
-    )
+    vision = tiny_vision(wide)
     config = Sam2VideoConfig(
         vision_config=vision,
         prompt_encoder_config=Sam2VideoPromptEncoderConfig(hidden_size=wide, image_size=SIDE),

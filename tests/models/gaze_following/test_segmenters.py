@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from tiny_sam2 import SIDE, tiny_vision
 
 from gazekit.metrics.functional import iou
 from gazekit.models.gaze_following.segmenters import (
@@ -131,34 +132,15 @@ def test_segmenters_by_name() -> None:
         segmenter_of("grabcut", "somewhere")
 
 
-SIDE = 64
-
-
 def tiny_sam2():
     """A SAM 2 for pictures with some hundred thousand random weights."""
     from gazekit.transformers_package import hide_our_kernels
 
     hide_our_kernels()
     pytest.importorskip("transformers")
-    from transformers import Sam2Config, Sam2HieraDetConfig, Sam2Model, Sam2VisionConfig
+    from transformers import Sam2Config, Sam2Model
 
-    backbone = Sam2HieraDetConfig(
-        hidden_size=8,
-        num_attention_heads=1,
-        image_size=[SIDE, SIDE],
-        blocks_per_stage=[1, 1, 2, 1],
-        embed_dim_per_stage=[8, 16, 32, 64],
-        num_attention_heads_per_stage=[1, 1, 2, 4],
-        window_size_per_stage=[4, 4, 4, 2],
-        global_attention_blocks=[3],
-        window_positional_embedding_background_size=[4, 4],
-    )
-    vision = Sam2VisionConfig(
-        backbone_config=backbone,
-        backbone_channel_list=[64, 32, 16, 8],
-        backbone_feature_sizes=[[SIDE // 4] * 2, [SIDE // 8] * 2, [SIDE // 16] * 2],
-        fpn_hidden_size=32,
-    )
+    vision = tiny_vision(32)
     config = Sam2Config(
         vision_config=vision,
         prompt_encoder_config={"hidden_size": 32, "image_size": SIDE},
