@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["GazeDataset", "GazePicture", "Person", "batch_of", "mirrored"]
+__all__ = ["GazeDataset", "GazePicture", "Person", "batch_of", "eye_of", "mirrored"]
 
 NOWHERE = (np.nan, np.nan)
 
@@ -193,12 +193,16 @@ def batch_of(
 
 def _placed(person: Person, size_px: tuple[int, int]) -> tuple[np.ndarray, ...]:
     size = np.array(size_px, float)
-    head = person.head_px / np.tile(size, 2)
-    centre = (head[:2] + head[2:]) / 2
-    eye = np.where(np.isnan(person.eye_norm), centre, person.eye_norm)
+    head, eye = person.head_px / np.tile(size, 2), eye_of(person, size_px)
     point = person.points_norm.mean(0) if person.inside else np.array(NOWHERE)
     way = (point - eye) * size if np.isnan(person.direction_xy).any() else person.direction_xy
     return head, eye, point, _unit(way), _unit(person.pose_xy)
+
+
+def eye_of(person: Person, size_px: tuple[int, int]) -> np.ndarray:
+    """[2] position of the eyes in fractions of a picture of this width and height; the centre of the head if unknown."""
+    head = person.head_px / np.tile(size_px, 2)
+    return np.where(np.isnan(person.eye_norm), (head[:2] + head[2:]) / 2, person.eye_norm)
 
 
 def _unit(way: np.ndarray) -> np.ndarray:

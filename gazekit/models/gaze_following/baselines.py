@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gazekit.base import Data, Predictor
-from gazekit.datasets.gaze_targets import GazePicture, Person
+from gazekit.datasets.gaze_targets import GazePicture, Person, eye_of
 from gazekit.models.gaze_following.losses import SIDE, target_heatmap
 
 __all__ = ["Centre", "Cone", "MeanMap"]
@@ -79,7 +79,7 @@ class Cone(Predictor):
             if not person.inside or np.isnan(person.pose_xy).any():
                 continue
             size = np.array(picture.size_px) / np.sqrt(np.prod(picture.size_px))
-            way = (person.points_norm.mean(0) - _eye(picture, person)) * size
+            way = (person.points_norm.mean(0) - eye_of(person, picture.size_px)) * size
             distances.append(max(1e-3, np.linalg.norm(way)))
             cosines.append(way @ person.pose_xy / distances[-1] / np.linalg.norm(person.pose_xy))
         if len(cosines) > 1:
@@ -122,11 +122,6 @@ def training_people(data: Data) -> Iterator[tuple[GazePicture, Person]]:
         number += len(picture.people)
         if number >= MOST:
             return
-
-
-def _eye(picture: GazePicture, person: Person) -> np.ndarray:
-    head = person.head_px / np.tile(picture.size_px, 2)
-    return np.where(np.isnan(person.eye_norm), (head[:2] + head[2:]) / 2, person.eye_norm)
 
 
 def _said(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["expanded", "rounded_cells", "touched_patches"]
+__all__ = ["expanded", "mirrored_boxes", "rounded_cells", "touched_patches"]
 
 
 def touched_patches(head_norm: Tensor, size_px: tuple[int, int], patch_px: int) -> Tensor:
@@ -61,3 +61,9 @@ def expanded(head_norm: Tensor, share: float) -> Tensor:
         return head_norm
     size = head_norm[:, 2:] - head_norm[:, :2]
     return torch.cat([head_norm[:, :2] - share * size, head_norm[:, 2:] + share * size], 1).clamp(0, 1)
+
+
+def mirrored_boxes(head_norm: Tensor) -> Tensor:
+    """Boxes [P, 4] in the mirror image of the picture."""
+    x_min, y_min, x_max, y_max = head_norm.unbind(1)
+    return torch.stack([1 - x_max, y_min, 1 - x_min, y_max], 1)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gazekit.base import Data, System
 from gazekit.metrics.functional import heatmap_point_norm
-from gazekit.models.gaze_following.boxes import expanded
+from gazekit.models.gaze_following.boxes import expanded, mirrored_boxes
 from gazekit.models.gaze_following.example_figure import COLUMNS, ROWS, example_figure
 from gazekit.models.gaze_following.gaze_net import GazeNet
 from gazekit.models.gaze_following.gaze_records import gaze_records
@@ -61,10 +61,7 @@ class GazeFollower(System):
         looks = looks._replace(heatmap=self.net.shown(looks.heatmap.float()))
         if not self.mirror:
             return looks
-        heads = head_norm[:, [2, 1, 0, 3]] * head_norm.new_tensor([-1, 1, -1, 1]) + head_norm.new_tensor(
-            [1, 0, 1, 0]
-        )
-        other = self.net.look(self.net.encode(image.flip(3)), picture, heads)
+        other = self.net.look(self.net.encode(image.flip(3)), picture, mirrored_boxes(head_norm))
         flipped = Looks(
             self.net.shown(other.heatmap.float()).flip(2),
             other.inside,
