@@ -200,7 +200,8 @@ def _placed(person: Person, size_px: tuple[int, int]) -> tuple[np.ndarray, ...]:
 
 
 def eye_of(person: Person, size_px: tuple[int, int]) -> np.ndarray:
-    """[2] position of the eyes in fractions of a picture of this width and height; the centre of the head if unknown."""
+    """[2] position of the eyes in fractions of a picture of this width and height; the centre of the head if
+    unknown."""
     head = person.head_px / np.tile(size_px, 2)
     return np.where(np.isnan(person.eye_norm), (head[:2] + head[2:]) / 2, person.eye_norm)
 
