@@ -16,97 +16,147 @@ A batch holds displays of one task, of any of its conditions and set sizes:
     human_slope_ms [B]           people's slope in this condition, NaN = unknown
     group [B]                    int64, different for each display
 
-Parts "train", "val" and "test" are unrelated displays, each a complete design.
+Displays of a folder may differ in size; a batch holds displays of one size. Parts "train", "val" and "test" are
+unrelated displays, each a complete design.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
 from gazekit.base import Data
-from gazekit.base.data import _process
-from gazekit.datasets.search_displays import PARTS, draw_display
+from gazekit.datasets.search_displays import PARTS, Place, check_tasks, design, draw_display
+from gazekit.datasets.search_files import DisplayFolder
 from gazekit.datasets.search_people import People, published
-from gazekit.datasets.search_tasks import ASYMMETRY, CLASSICAL, CONDITIONS, TASKS, SearchDisplay
+from gazekit.datasets.search_tasks import ASYMMETRY, CLASSICAL, CONDITIONS, TASKS, SearchDisplay, task_of
+from gazekit.datasets.search_times import read_times
 
 __all__ = ["SearchData"]
 
 
-class _Place(NamedTuple):
-    """Where a display is in the design."""
-
-    condition: str
-    set_size: int
-    index: int
-    part: str
-
-
 class SearchData(Data):
-    """Generated search displays; see the module.
+    """Search displays, generated or of a folder; see the module.
 
     Args:
-        tasks: names of tasks, see `search_tasks.TASKS`.
-        displays: per condition and set size, in each part.
+        tasks: names of tasks, see `search_tasks.TASKS`; None takes those of the folder, or of the trials of people, or
+            the six asymmetries.
+        displays: per condition and set size, in each part; those of a folder are as many as they are.
         target_present: False makes displays without the target: people then answer "absent".
+        folder: of displays that `search_files.write_displays` wrote, the very ones that people saw, instead of
+            generated ones; all of them are the part "test".
+        times: CSV file with the reaction times of people (`search_times`), instead of the published ones.
+        min_rt_ms, max_rt_ms: trials outside are left out and counted.
         batch_size, split: see `Data`.
-        display_seed: of the displays.
+        display_seed: of generated displays.
     """
 
     def __init__(
         self,
-        tasks: Sequence[str] = ASYMMETRY,
+        tasks: Sequence[str] | None = None,
         displays: int = 30,
         target_present: bool = True,
+        folder: str | Path | None = None,
+        times: str | Path | None = None,
+        min_rt_ms: float = 200.0,
+        max_rt_ms: float = 8000.0,
         batch_size: int = 16,
         split: str = "test",
         display_seed: int = 0,
     ) -> None:
         super().__init__(batch_size, split)
-        self.tasks = tuple(tasks)
-        unknown = [name for name in self.tasks if name not in TASKS]
-        if unknown or not self.tasks or len(set(self.tasks)) < len(self.tasks):
-            raise ValueError(
-                f"data.tasks must be different ones of {', '.join(TASKS)}, got {', '.join(self.tasks) or 'none'}"
-            )
         if displays < 1:
             raise ValueError(f"data.displays must be at least 1, got {displays}")
         if split not in PARTS:
             raise ValueError(f"data.split must be one of {', '.join(PARTS)}, got {split!r}")
-        self.displays, self.target_present, self.display_seed = displays, target_present, display_seed
+        if tasks is not None:
+            check_tasks(tasks)
+        self._wanted, self.displays, self.target_present = tasks, displays, target_present
+        self.folder, self.times, self.limits_ms = folder, times, (min_rt_ms, max_rt_ms)
+        self.display_seed, self._people = display_seed, None
 
     def setup(self, stage: str | None = None) -> None:
-        """Lay out the design; nothing is drawn yet."""
-        self._places = [
-            _Place(condition.name, n, index, part)
-            for part in PARTS
-            for name in self.tasks
-            for condition in TASKS[name].conditions
-            for n in TASKS[name].set_sizes
-            for index in range(self.displays)
-        ]
+        """Read the reaction times, and the facts of a folder, or lay out the design; nothing is drawn yet.
+
+        Raises:
+            FileNotFoundError, DataError: see `DisplayFolder` and `read_times`.
+            ValueError: the folder has no display of these tasks (with the target, without it), or `split` is not
+                "test".
+        """
+        people, notes = self.people(), []
+        if self.folder is None:
+            self.tasks = tuple(self._wanted or self._tasks_of_people(people))
+            self._places = design(self.tasks, self.displays)
+        else:
+            self._places, notes = self._read_folder()
         part = np.array([place.part for place in self._places])
         self.parts = {name: np.flatnonzero(part == name) for name in PARTS}
-        conditions = [c.name for name in self.tasks for c in TASKS[name].conditions]
-        self.conditions = tuple(conditions)
+        if not len(self.parts[self.split]):
+            raise ValueError(f"data.split={self.split}: the displays of a folder are the part test")
+        self.conditions = tuple(c.name for name in self.tasks for c in TASKS[name].conditions)
         self._task_of = [k for k, name in enumerate(self.tasks) for _ in TASKS[name].conditions]
-        self._slopes = self.people().slopes_ms(conditions, self.target_present)
+        self._slopes = people.slopes_ms(self.conditions, self.target_present)
+        unknown = [name for name, slope in zip(self.conditions, self._slopes, strict=True) if np.isnan(slope)]
+        if unknown:
+            what = "targets" if self.target_present else "absent targets"
+            notes.append(f"people's slopes are unknown ({what}): {', '.join(unknown)}")
+        self._notes = [*people.notes, *notes]
 
     def people(self) -> People:
-        """Reaction times of people in these searches."""
-        return published()
+        """Reaction times of people in these searches: a lab's own trials, or the published means."""
+        if self._people is None:
+            self._people = published() if self.times is None else read_times(self.times, *self.limits_ms)
+        return self._people
+
+    def _tasks_of_people(self, people: People) -> list[str]:
+        seen = {task_of(name).name for name in np.unique(people.condition).tolist()}
+        return [name for name in TASKS if name in seen] if self.times is not None else list(ASYMMETRY)
+
+    def _read_folder(self) -> tuple[list[Place], list[str]]:
+        """The chosen displays of the folder, and what is left out."""
+        self._stored = DisplayFolder(self.folder)
+        facts = self._stored.facts
+        present = [fact["target_item"] is not None for fact in facts]
+        found = {fact["task"] for fact in facts}
+        self.tasks = tuple(self._wanted or [name for name in TASKS if name in found])
+        places = [
+            Place(
+                fact["condition"],
+                fact["set_size"],
+                k,
+                "test",
+                (*fact["size_px"], *fact["target_size_px"], len(fact["cell_boxes_px"])),
+            )
+            for k, fact in enumerate(facts)
+            if fact["task"] in self.tasks and present[k] == self.target_present
+        ]
+        if not places:
+            raise ValueError(
+                f"data.folder={self.folder}: none of {len(facts)} displays is of {', '.join(self.tasks)} with "
+                f"data.target_present={self.target_present}"
+            )
+        left = len(facts) - len(places)
+        return places, [
+            f"{left} displays of the folder left out: other tasks or target_present"
+        ] if left else []
 
     def display(self, index: int) -> SearchDisplay:
-        """One display, drawn anew."""
-        condition, n, number, part = self._places[index]
-        return draw_display(condition, n, number, part, self.display_seed, self.target_present)
+        """One display, drawn or read anew."""
+        place = self._places[index]
+        if self.folder is not None:
+            return self._stored[place.index]
+        return draw_display(
+            place.condition, place.set_size, place.index, place.part, self.display_seed, self.target_present
+        )
 
     def facts(self) -> dict[str, Any]:
         """Tasks and conditions that batches index, people's slopes, pixels per degree, and set sizes of each task."""
+        sizes = {name: sorted({p.set_size for p in self._places if p.task == name}) for name in self.tasks}
         return {
             "tasks": list(self.tasks),
             "conditions": list(self.conditions),
@@ -114,26 +164,24 @@ class SearchData(Data):
             "condition_hard": [CONDITIONS[name].is_hard for name in self.conditions],
             "condition_human_slope_ms": list(self._slopes),
             "px_per_dva": 30,
-            "set_sizes": {name: list(TASKS[name].set_sizes) for name in self.tasks},
+            "set_sizes": sizes,
         }
 
     def about(self) -> dict[str, Any]:
-        people = self.people()
+        names = {"search_asymmetry": ASYMMETRY, "search_classics": CLASSICAL}
         return {
-            "name": self._name(),
+            "name": next((name for name, tasks in names.items() if set(self.tasks) <= set(tasks)), "search"),
             "split": self.split,
             "displays": len(self.parts[self.split]),
             "tasks": list(self.tasks),
             "conditions": list(self.conditions),
-            "display_seed": self.display_seed,
+            "source": f"generated, display_seed {self.display_seed}"
+            if self.folder is None
+            else str(self.folder),
             "target_present": self.target_present,
-            "people": people.source,
-            "notes": list(people.notes),
+            "people": self.people().source,
+            "notes": list(self._notes),
         }
-
-    def _name(self) -> str:
-        names = {"search_asymmetry": ASYMMETRY, "search_classics": CLASSICAL}
-        return next((name for name, tasks in names.items() if set(self.tasks) <= set(tasks)), "search")
 
     def batch(self, index: Sequence[int], generator: torch.Generator | None = None) -> dict[str, Any]:
         """The displays with these indices; see the module. Nothing in it is random.
@@ -167,15 +215,13 @@ class SearchData(Data):
         return [self.display(i).name for i in index]
 
     def _groups(self, part: str) -> list[list[int]]:
-        """Indices of the batches of a part, each of one task."""
-        index = self.parts[part]
-        task = np.array([self._task_of[self.conditions.index(self._places[i].condition)] for i in index])
-        return [
-            chosen[start : start + self.batch_size].tolist()
-            for k in range(len(self.tasks))
-            for chosen in [index[task == k]]
-            for start in range(0, len(chosen), self.batch_size)
-        ]
+        """Indices of the batches of a part, each of one task and of pictures of one size."""
+        of: dict[tuple, list[int]] = {}
+        for i in self.parts[part].tolist():
+            place = self._places[i]
+            of.setdefault((self.tasks.index(place.task), place.sizes), []).append(i)
+        step = self.batch_size
+        return [of[key][start : start + step] for key in sorted(of) for start in range(0, len(of[key]), step)]
 
     def batches(self, part: str, facts: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
         """See `Data.batches`; a task after the other."""
@@ -194,7 +240,7 @@ class SearchData(Data):
 
     def val_dataloader(self) -> DataLoader:
         """Each batch in exactly one process."""
-        rank, processes = _process()
+        rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return DataLoader(self._groups("val")[rank::processes], batch_size=None, collate_fn=self.batch)
 
 

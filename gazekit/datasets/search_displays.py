@@ -7,12 +7,15 @@ each with a jitter of whole pixels; the target is any of them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from gazekit.datasets.search_items import looks
-from gazekit.datasets.search_tasks import CONDITIONS, SearchDisplay, SearchTask, task_of
+from gazekit.datasets.search_tasks import CONDITIONS, TASKS, SearchDisplay, SearchTask, task_of
 
-__all__ = ["PARTS", "draw_display"]
+__all__ = ["PARTS", "Place", "check_tasks", "design", "draw_display"]
 
 PARTS = {"train": 1, "val": 2, "test": 3}
 
@@ -94,3 +97,38 @@ def _distractors(task: SearchTask, draw: np.random.Generator, kinds: int, n: int
     chosen = np.concatenate(rounds)[:n] if rounds else np.zeros(0, int)
     chosen[:-1] = draw.permutation(chosen[:-1])  # the last one is left out where there is a target
     return np.insert(chosen[:-1], slot, chosen[-1]) if n else chosen
+
+
+class Place(NamedTuple):
+    """Where a display is in the design."""
+
+    condition: str
+    set_size: int
+    index: int
+    part: str
+    sizes: tuple[int, ...] = ()  # those of a folder may differ
+
+    @property
+    def task(self) -> str:
+        return task_of(self.condition).name
+
+
+def design(tasks: Sequence[str], displays: int, parts: Sequence[str] = tuple(PARTS)) -> list[Place]:
+    """All conditions at all their set sizes, so many displays of each in each part."""
+    check_tasks(tasks)
+    return [
+        Place(condition.name, n, index, part)
+        for part in parts
+        for name in tasks
+        for condition in TASKS[name].conditions
+        for n in TASKS[name].set_sizes
+        for index in range(displays)
+    ]
+
+
+def check_tasks(tasks: Sequence[str]) -> None:
+    """Raises a ValueError for an unknown task, one that occurs twice, or none."""
+    if not tasks or len(set(tasks)) < len(tasks) or not set(tasks) <= set(TASKS):
+        raise ValueError(
+            f"data.tasks must be different ones of {', '.join(TASKS)}, got {', '.join(tasks) or 'none'}"
+        )

@@ -72,7 +72,7 @@ def _lighting(condition: str) -> tuple[list, list]:
 
 
 def _strokes(*strokes: tuple[slice, slice]) -> list[np.ndarray]:
-    """Black strokes in a white square with a border of 6 px: as is, upside down, transposed, transposed and mirrored."""
+    """Black strokes on white, border 6 px: as is, upside down, transposed, transposed and mirrored."""
     item = np.full((177, 177), 255, np.uint8)
     for rows, columns in strokes:
         item[6:171, 6:171][rows, columns] = 0
