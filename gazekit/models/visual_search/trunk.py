@@ -196,13 +196,14 @@ class Trunk:
         side = 2 * (max(height, width) + MARGIN_PX)
         return -(-side // self.align) * self.align
 
-    def at(self, early: Early, fixation_xy_px: Tensor) -> tuple[list[Tensor], Tensor]:
-        """The layers as seen from one fixation per picture.
+    def at(self, early: Early, rows: Tensor, fixation_xy_px: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The layers of some pictures, each as seen from one fixation.
 
         Args:
-            fixation_xy_px: [B, 2] pixels of the picture.
+            rows: [R] which pictures.
+            fixation_xy_px: [R, 2] pixels of the pictures.
         Returns:
-            Maps [B, C, h, w] at `stride`, and [B, 2] the picture's pixel (x, y) at the corner of their place 0.
+            Maps [R, C, h, w] at `stride`, and [R, 2] the picture's pixel (x, y) at the corner of their place 0.
         """
         height, width = early.picture.shape[-2:]
         canvas = self.canvas_px(height, width)
@@ -212,16 +213,17 @@ class Trunk:
             if self.eccentric:
                 side = canvas // s
                 windows[s] = eccentric_windows(side, side, round(self.px_per_dva / s), SLOPES[s])[0]
-        return self._late(early, offset, windows)
+        return self._late(early, rows, offset, windows)
 
     def plain(self, early: Early) -> tuple[list[Tensor], Tensor]:
         """The layers of pictures that are not looked at from anywhere, such as targets: no window grows."""
         offset = torch.zeros(len(early.picture), 2, dtype=torch.long)
-        return self._late(
-            early, offset, {s: torch.full((1, 1), 2) for s in self.strides} if self.eccentric else {}
-        )
+        windows = {s: torch.full((1, 1), 2) for s in self.strides} if self.eccentric else {}
+        return self._late(early, torch.arange(len(offset)), offset, windows)
 
-    def _late(self, early: Early, offset: Tensor, windows: dict[int, Tensor]) -> tuple[list[Tensor], Tensor]:
+    def _late(
+        self, early: Early, rows: Tensor, offset: Tensor, windows: dict[int, Tensor]
+    ) -> tuple[list[Tensor], Tensor]:
         size = {s: int(windows[s].max()) if s in windows else 3 for s in self.strides}
         plan = plan_of(self.reach, self.strides, self.layer_strides, size, self.align)
         base = offset // self.align * self.align  # of the regions, before their margins
@@ -230,7 +232,13 @@ class Trunk:
             for side in early.picture.shape[-2:]
         ]
         constants = self._background_maps(early.background)
-        placed = partial(self._placed, early=early, shift=(offset - base) // self.first, extent=extent)
+        placed = partial(
+            self._placed,
+            rows=rows.tolist(),
+            start=early.start,
+            shift=(offset - base) // self.first,
+            extent=extent,
+        )
         found = {}
         calls = {s: iter(range(9)) for s in self.strides}
         valid: dict[int, int] = {}  # stride of the maps to the margin in which they are exact
@@ -272,16 +280,22 @@ class Trunk:
         return pool(x, factor) if factor > 1 else x
 
     def _placed(
-        self, x: Tensor, early: Early, shift: Tensor, extent: list[int], margin: int, constant: Tensor
+        self,
+        x: Tensor,
+        rows: list[int],
+        start: int,
+        shift: Tensor,
+        extent: list[int],
+        margin: int,
+        constant: Tensor,
     ) -> Tensor:
         """Early maps in their regions, the background around them."""
         s = self.first
-        region = _filled(constant, len(x), [(side + 2 * margin) // s for side in extent])
-        for k, (column, row) in enumerate(
-            (shift + margin // s + early.start).tolist()
-        ):  # copies of whole blocks
+        region = _filled(constant, len(rows), [(side + 2 * margin) // s for side in extent])
+        corners = (shift + margin // s + start).tolist()
+        for k, (at, (column, row)) in enumerate(zip(rows, corners, strict=True)):  # copies of whole blocks
             top, left = max(0, -row), max(0, -column)
-            own = x[k, :, top:, left:]
+            own = x[at, :, top:, left:]
             room = region[
                 k, :, row + top : row + top + own.shape[1], column + left : column + left + own.shape[2]
             ]
