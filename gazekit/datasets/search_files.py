@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from gazekit.datasets.files import read_json
+from gazekit.datasets.records import OnBadRecord
 from gazekit.datasets.search_images import png_bytes, read_picture, size_of_picture
 from gazekit.datasets.search_tasks import CONDITIONS, TASKS, SearchDisplay, task_of
 from gazekit.errors import DataError
@@ -127,13 +128,16 @@ class DisplayFolder(Sequence):
 
     Pictures may be of any size; a picture that is changed by hand needs its facts changed too.
 
+    Args:
+        on_bad_record: "skip" leaves broken records out and has their messages in `skipped`.
+
     Raises:
         FileNotFoundError: no such folder, or no `displays.json` in it.
         DataError: a record or a picture is broken; the message names the file and the record.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder).expanduser()
+    def __init__(self, folder: str | Path, on_bad_record: OnBadRecord = "raise") -> None:
+        self.folder, self.skipped = Path(folder).expanduser(), []
         path = self.folder / FACTS
         if not path.is_file():
             raise FileNotFoundError(
@@ -142,7 +146,14 @@ class DisplayFolder(Sequence):
         records = read_json(path, dict).get("displays")
         if not isinstance(records, list) or not records:
             raise DataError(f"{path}: expected a list 'displays' of at least one display")
-        self.facts = [self._checked(record, f"{path}, display {k}") for k, record in enumerate(records)]
+        self.facts = []
+        for k, record in enumerate(records):
+            try:
+                self.facts.append(self._checked(record, f"{path}, display {k}"))
+            except DataError as error:
+                if on_bad_record == "raise":
+                    raise
+                self.skipped.append(str(error))
         names = [fact["name"] for fact in self.facts]
         if len(set(names)) < len(names):
             double = next(name for name in names if names.count(name) > 1)
@@ -199,7 +210,7 @@ class DisplayFolder(Sequence):
 
     def __getitem__(self, index: int) -> SearchDisplay:
         fact = self.facts[index]
-        where = f"{self.folder / FACTS}, display {index} ({fact['name']})"
+        where = f"{self.folder / FACTS}, display {fact['name']}"
         pictures = [read_picture(self.folder / fact[key], where) for key in ("picture", "target_picture")]
         keys = ("cell_boxes_px", "item_boxes_px", "item_cells", "target_item", "background", "name", "seed")
         return SearchDisplay(
