@@ -189,11 +189,12 @@ class SearchData(AlikeData):
             ValueError: displays of several tasks, whose pictures differ in size.
         """
         displays = [self.display(i) for i in index]
-        tasks = {display.task for display in displays}
-        if len(tasks) != 1:
-            raise ValueError(
-                f"a batch must hold displays of one task, got {', '.join(sorted(tasks)) or 'none'}"
-            )
+        kinds = {
+            (d.task, d.picture.shape[:2], d.target_picture.shape[:2], len(d.cell_boxes_px)) for d in displays
+        }
+        if len(kinds) != 1:
+            found = ", ".join(f"{task} {height} x {width} px" for task, (height, width), *_ in sorted(kinds))
+            raise ValueError(f"a batch must hold displays of one task and size, got {found or 'none'}")
         condition = [self.conditions.index(display.condition) for display in displays]
         return {
             "picture": _stacked([d.picture for d in displays]),
