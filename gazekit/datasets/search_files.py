@@ -176,6 +176,8 @@ class DisplayFolder(Sequence):
         condition, n = record["condition"], _integers(record["set_size"], "set_size", ())
         if condition not in CONDITIONS:
             raise ValueError(f"unknown condition {condition!r}, expected one of: {', '.join(CONDITIONS)}")
+        if not isinstance(record["name"], str) or not record["name"]:
+            raise ValueError(f"name must be a text, got {record['name']!r}")
         if record["task"] != task_of(condition).name:
             raise ValueError(
                 f"condition {condition} is of task {task_of(condition).name}, not {record['task']!r}"
@@ -201,7 +203,7 @@ class DisplayFolder(Sequence):
                 f"background must be red, green and blue from 0 to 255, got {background.tolist()}"
             )
         arrays = {"cell_boxes_px": cells, "item_boxes_px": items, "item_cells": of_cell}
-        fixed = {"set_size": int(n), "background": tuple(background.tolist()), "name": str(record["name"])}
+        fixed = {"set_size": int(n), "background": tuple(background.tolist()), "name": record["name"]}
         seed = int(_integers(record["seed"], "seed", ()))
         return record | arrays | fixed | {"seed": seed, "size_px": size, "target_size_px": target_size}
 

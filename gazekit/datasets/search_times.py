@@ -10,7 +10,8 @@ Columns in any order, others are ignored; the names of each that are understood:
     target_present    optional: present; 1 or 0, true or false, present or absent; all present without it
 
 Capitals, spaces and hyphens do not matter in names and conditions. Columns are separated by commas, semicolons or
-tabs; decimals have a point. A row without condition and set size (PsychoPy's instructions) is no trial.
+tabs; decimals have a point. A row without condition and set size (PsychoPy's instructions) is no trial, nor is
+the header where files were joined.
 """
 
 from __future__ import annotations
@@ -120,6 +121,7 @@ def _rows(path: Path) -> tuple[dict[str, int], list[tuple[int, list[str]]]]:
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         lines = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+        lines = lines[:1] + [(number, row) for number, row in lines if row != lines[0][1]]
     except csv.Error as error:
         raise DataError(f"{path}: not a readable CSV file ({error})") from error
     if not lines:

@@ -65,6 +65,14 @@ def test_a_display_depends_on_its_key_only():
     assert all(not np.array_equal(a, b) for i, a in enumerate(pictures) for b in pictures[:i])
 
 
+def test_layouts_stay_those_of_earlier_versions():
+    """Whoever wrote displays for people can draw them again."""
+    display = draw_display("cross", 3, 2, "test", 1)
+    assert display.item_cells.tolist() == [6, 0, 3]
+    assert display.item_boxes_px[:, :2].tolist() == [[19, 430], [4, 24], [16, 207]]
+    assert display.target_item == 2
+
+
 def test_targets_are_anywhere():
     cells = [draw_display("lighting_vertical", 1, k).target_cell for k in range(400)]
     assert set(cells) == set(range(16))

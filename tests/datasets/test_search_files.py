@@ -168,6 +168,8 @@ def test_pictures_of_other_sizes(folder, displays):
         ({"background": [0, 0, 256]}, "background must be red, green and blue"),
         ({"picture": "none.png"}, "the picture .*none.png does not exist"),
         ({"picture": 3}, ""),
+        ({"picture": "x" * 5000}, ""),
+        ({"name": ""}, "name must be a text, got ''"),
         ({"name": "t_in_ls_04_000"}, "two displays are named 't_in_ls_04_000'"),
     ],
 )

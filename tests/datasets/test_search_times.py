@@ -110,6 +110,11 @@ def test_what_is_left_out_is_counted(file):
     assert people.notes == ("times.csv has no column correct: all trials count as correct",)
 
 
+def test_joined_files(file):
+    people = read_times(file(HEADER, "a,cross,3,800,1", HEADER, "b,cross,3,900,1"))
+    assert people.participant.tolist() == ["a", "b"] and people.notes == ()
+
+
 def test_task_with_one_condition(file):
     people = read_times(file("participant,task,set_size,rt_ms", "a,Feature,3,400", "a,cross,3,800"))
     assert people.condition.tolist() == ["feature", "cross"]
