@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -66,7 +67,6 @@ def _correlated(pictures: Tensor, targets: Tensor) -> Tensor:
 
 
 def _blurred(x: Tensor) -> Tensor:
-    weight = torch.exp(-((torch.arange(BLUR_PX) - BLUR_PX // 2) ** 2) / (2 * BLUR_SIGMA_PX**2))
-    weight = weight / weight.sum()
+    weight = torch.from_numpy(cv2.getGaussianKernel(BLUR_PX, BLUR_SIGMA_PX)[:, 0]).to(x)
     x = F.pad(x[:, None], (BLUR_PX // 2,) * 4, mode="replicate")
     return F.conv2d(F.conv2d(x, weight.view(1, 1, 1, -1)), weight.view(1, 1, -1, 1))[:, 0]
