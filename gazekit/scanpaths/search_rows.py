@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gazekit.base import Predictor
 from gazekit.base.scores import Settings
-from gazekit.metrics import Score
+from gazekit.metrics import Score, bootstrap_interval
 from gazekit.metrics.bootstrap import Interval
 from gazekit.scanpath import Scanpaths
 from gazekit.scanpaths import search_scores
@@ -92,7 +92,7 @@ class SceneRows:
         return self._prediction(maps)
 
     def model_row(self, row: Predictor) -> dict[str, Score]:
-        searches = self._of_model(row)
+        searches = self.of_model(row)
         steps, cut = searched(searches.paths, searches.boxes_px, self.options.fovea_px)
         hits = steps.isfinite()
         alike = search_scores.likeness(
@@ -108,6 +108,15 @@ class SceneRows:
         if hasattr(row, "next_fixation_maps") or isinstance(row, ObjectPredictor):
             said = self._model_prediction(row)
         return self._columns(made) | said
+
+    def curve(self, searches: _Searches) -> dict[str, list[float]]:
+        """Share of targets found by each saccade among the searches that were allowed as many, with its interval."""
+        steps, _ = searched(searches.paths, searches.boxes_px, self.options.fovea_px)
+        counts = search_scores.found_by_each(
+            steps, searches.image, len(self.scenes), self.options.most_fixations, searches.allowed
+        )
+        found = bootstrap_interval(*counts, None, self.settings.resamples, seed=self.settings.seed)
+        return dict(zip(("found", "low", "high"), (bound.tolist() for bound in found), strict=True))
 
     @property
     def _draws(self) -> tuple[int, int]:
@@ -222,7 +231,7 @@ class SceneRows:
             None if None in allowed else torch.tensor(allowed),
         )
 
-    def _of_model(self, row: Predictor) -> _Searches:
+    def of_model(self, row: Predictor) -> _Searches:
         said = model_scanpaths(row, self.data, self.index, self.settings.samples, self.settings.seed)
         image = torch.as_tensor(np.searchsorted(self.scenes, said.image))
         scenes = [self.data.dataset.scenes[scene] for scene in self.scenes]

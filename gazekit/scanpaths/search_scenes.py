@@ -12,6 +12,7 @@ from typing import Any
 
 from gazekit.base import Predictor
 from gazekit.base.scores import Scores, Settings
+from gazekit.scanpaths.predictor import ObjectPredictor
 from gazekit.scanpaths.search_rows import SceneRows, SceneSettings
 from gazekit.scanpaths.search_scores import PREDICTION
 
@@ -85,6 +86,11 @@ class SearchSceneComparison:
         found = SceneRows(self.options, data, settings)
         result = Scores({}, about=dict(_ABOUT), notes=[_NOTE])
         models = {name: row for name, row in rows.items() if hasattr(row, "positions_px")}
+        objects = [name for name, row in models.items() if isinstance(row, ObjectPredictor)]
+        if objects and all(len(scene) == 1 for scene in data.dataset.scenes):
+            result.notes.append(
+                f"the target is the only object: rows over objects ({', '.join(objects)}) say nothing"
+            )
         own: dict[str, Callable[[], Mapping[str, Any]]] = {
             "people": found.people_row,
             "gold standard": found.gold_row,
@@ -102,3 +108,17 @@ class SearchSceneComparison:
                     result.reasons[name, column] = _ALONE if metric in PREDICTION else _NO_PAIR
         progress("done", 1.0)
         return result
+
+    def curves(
+        self, rows: Mapping[str, Predictor], data: Any, settings: Settings
+    ) -> dict[str, dict[str, list[float]]]:
+        """Share of targets found by saccade 0, 1, ... of people and of models, for `cumulative_performance_figure`.
+
+        Searches of people that were allowed fewer saccades do not count beyond what they were allowed.
+
+        Returns:
+            row -> "found", and "low" and "high" of its interval, `most_fixations` values each.
+        """
+        found = SceneRows(self.options, data, settings)
+        models = {name: found.of_model(row) for name, row in rows.items() if hasattr(row, "positions_px")}
+        return {name: found.curve(searches) for name, searches in ({"people": found.people} | models).items()}

@@ -21,6 +21,7 @@ __all__ = [
     "PREDICTION",
     "area_interval",
     "correlation_interval",
+    "found_by_each",
     "found_counts",
     "likeness",
     "mean_interval",
@@ -66,16 +67,29 @@ def found_counts(
         [images, K] counts of targets found, and of searches.
     """
     if allowed is None:
-        limit = torch.arange(1, most + 1).expand(len(steps), -1)
-        counts = torch.ones_like(limit, dtype=torch.bool)
-    else:
-        limit = allowed.unique().expand(len(steps), -1)
-        counts = limit == allowed[:, None]
+        return found_by_each(steps, image, images, most, None)
+    limit = allowed.unique().expand(len(steps), -1)
+    return _counted(steps, image, images, limit, limit == allowed[:, None])
+
+
+def found_by_each(
+    steps: Tensor, image: Tensor, images: int, most: int, allowed: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The same for 1 ... `most` fixations, [images, most] each; a search counts up to what it was allowed."""
+    limit = torch.arange(1, most + 1).expand(len(steps), -1)
+    counts = torch.ones_like(limit, dtype=torch.bool) if allowed is None else limit <= allowed[:, None]
+    return _counted(steps, image, images, limit, counts)
+
+
+def _counted(
+    steps: Tensor, image: Tensor, images: int, limit: Tensor, counts: Tensor
+) -> tuple[Tensor, Tensor]:
     found = (steps[:, None] <= limit) & counts
-    return tuple(
+    top, bottom = (
         torch.zeros(images, limit.shape[1], dtype=torch.float64).index_add_(0, image, x.double())
         for x in (found, counts)
     )
+    return top, bottom
 
 
 def area_interval(found: Tensor, searches: Tensor, n_resamples: int, seed: int) -> Interval:

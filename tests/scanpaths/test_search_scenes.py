@@ -145,6 +145,11 @@ class TestScores:
         area = search_scores.area_interval(found, searches, 50, 0).value
         assert area == pytest.approx(np.trapezoid([0.5, 0.5, 1], dx=0.5))
 
+    def test_searches_count_up_to_what_they_were_allowed(self) -> None:
+        steps, allowed = torch.tensor([2, INF]), torch.tensor([3, 2])
+        found, searches = search_scores.found_by_each(steps, torch.tensor([0, 0]), 1, 4, allowed)
+        assert found.tolist() == [[0, 1, 1, 0]] and searches.tolist() == [[2, 2, 1, 0]]
+
     def test_likeness_is_multimatch(self) -> None:
         a, b = paths_in((320, 240), 4), paths_in((320, 240), 2, 4, seed=1)
         image = torch.tensor([0, 0, 0, 1])
@@ -227,6 +232,23 @@ class TestComparison:
         assert oracle["IGhsp"].value == pytest.approx(gain)
         assert 0.5 < found.table["objects"]["AUChsp"].value < 1
         assert found.higher_is_better["AUCperf"] is None and found.higher_is_better["LLhsp"]
+
+    def test_a_lone_target_says_nothing_about_objects(self, data) -> None:
+        scenes = tuple(replace(s, boxes_px=s.boxes_px[1:2], target=0) for s in data.dataset.scenes)
+        trials = tuple(replace(t, objects=np.zeros(6, int)) for t in data.dataset.trials)
+        data.use(replace(data.dataset, scenes=scenes, trials=trials))
+        rows = {"objects": Uniform({"max_fixations": 9})}
+        found = SearchSceneComparison(32, 8).scores(rows, data, Settings(1, 20), lambda *_: None)
+        assert "rows over objects (objects) say nothing" in found.notes[-1]
+        assert found.table["objects"]["AUCperf"].value == 1
+
+    def test_curves(self, data) -> None:
+        found = SearchSceneComparison(32, 8).curves(
+            {"a": Maps(), "silent": Predictor()}, data, Settings(2, 50)
+        )
+        assert list(found) == ["people", "a"]
+        assert found["people"]["found"][-1] == 1 and len(found["a"]["low"]) == 8
+        assert found["people"]["found"] == sorted(found["people"]["found"])
 
     def test_groups_of_scenes(self, data) -> None:
         found = SearchSceneComparison(32, 8, by="memory").scores({}, data, Settings(1, 20), lambda *_: None)
