@@ -1,0 +1,8 @@
+"""Visual search: eccNET and its relatives on displays and pictures, beside people."""
+
+from gazekit.models.visual_search.baselines import Chance, Template
+from gazekit.models.visual_search.comparison import SearchComparison
+from gazekit.models.visual_search.eccnet import EccNetRow
+from gazekit.models.visual_search.system import EccNet
+
+__all__ = ["Chance", "EccNet", "EccNetRow", "SearchComparison", "Template"]
