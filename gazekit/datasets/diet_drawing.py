@@ -28,23 +28,23 @@ class Shape(NamedTuple):
     normal: tuple[Tensor, Tensor, Tensor] | None
 
 
-def draw_scenes(scenes: Scenes, size_px: int = 64) -> Tensor:
-    """[B, H, W] uint8 grey pictures.
+def draw_scenes(scenes: Scenes, size_px: int = 64, margin_px: int = 0) -> Tensor:
+    """[B, H, W] uint8 grey pictures of side `size_px`, and a margin more on every side.
 
     The grey of a pixel is albedo times (ambient + (1 - ambient) max(0, n . l)), with the surface's normal n and the
     direction l of the one light of the scene, times a 1/f texture on the ground, plus noise. Nothing throws a shadow
     or shines, so that a bump under light from one side and a dent under light from the other are the same picture.
     """
     parts = [scenes.part(i, min(i + AT_ONCE, len(scenes))) for i in range(0, len(scenes), AT_ONCE)]
-    return torch.cat([_draw(part, size_px) for part in parts])
+    return torch.cat([_draw(part, size_px, margin_px) for part in parts])
 
 
-def _draw(scenes: Scenes, size_px: int) -> Tensor:
+def _draw(scenes: Scenes, size_px: int, margin_px: int) -> Tensor:
     generator = torch.Generator().manual_seed(scenes.noise_seed)
     flat = _lit(scenes, None)[:, None, None]
-    texture = 1 + scenes.texture[:, None, None] * _texture(len(scenes), size_px, generator)
+    texture = 1 + scenes.texture[:, None, None] * _texture(len(scenes), size_px + 2 * margin_px, generator)
     picture = scenes.ground[:, None, None] * flat * texture
-    middle = torch.arange(size_px) + 0.5
+    middle = torch.arange(-margin_px, size_px + margin_px) + 0.5
     for k in range(OBJECTS):
         form = scenes.kind[:, k]
         form = torch.where(form < 2 * len(SOLIDS), form // 2, form - len(SOLIDS))

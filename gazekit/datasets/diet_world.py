@@ -6,11 +6,11 @@ orientation of things, or the finished picture (`diet_manipulations`), and nothi
 are drawn before the diet is asked.
 
 A scene is textured ground with `OBJECTS` objects that hide each other, the last one on top near the middle. That one is
-to be named, as in ImageNet by one label out of `CLASSES`, all equally frequent. Half of them are solids in two
-reliefs, bump and dent: under light from anywhere these look the same, so only a net that has learned where light
-comes from can name them, as people do. The others are marks, flat strokes that differ in their contours: straight or bent, and
-how two of them meet. The objects around have natural frequencies of our choice (`AROUND`): more bumps than dents, more
-straight strokes than bent ones, T-junctions more often than corners and crossings. Most of what hides something makes T-junctions anyway.
+to be named, as in ImageNet by one label out of `CLASSES`, all equally frequent. Six of them are solids in two reliefs,
+bump and dent: under light from anywhere these look the same, so only a net that has learned where light comes from can
+name them, as people do. The others are marks, flat strokes that differ in their contours: straight or bent, and how two
+of them meet. The objects around have natural frequencies of our choice (`AROUND`): more bumps than dents, more straight
+strokes than bent ones, T-junctions more often than corners and crossings; what hides something makes more T-junctions.
 
 Lengths are pixels. Directions are degrees counter-clockwise from the right of the picture: 90 is up.
 """
@@ -30,7 +30,7 @@ MARKS = ("line", "arc", "corner", "tee", "cross")
 CLASSES = (*(f"{solid} {relief}" for solid in SOLIDS for relief in ("bump", "dent")), *MARKS)
 AROUND = (0.12, 0.05, 0.12, 0.05, 0.12, 0.05, 0.25, 0.10, 0.04, 0.07, 0.03)
 """Frequency of each class among the objects that are not to be named."""
-OBJECTS = 6
+OBJECTS = 4
 VERTICAL, HORIZONTAL = 0.45, 0.25  # shares of objects that stand or lie; the rest has any orientation
 UPRIGHT_SD_DEG, LIGHT_SD_DEG = 5.0, 20.0
 
@@ -59,9 +59,9 @@ DIETS = {
     "fisheye": Diet(manipulation="fisheye"),
     "lines": Diet(manipulation="lines"),
 }
-"""Light is from above, from below, from the left ("side"), or from anywhere over things of any orientation ("uniform", the
-control without directions). "rotated" turns whole pictures by 90 degrees, light and contours alike; "side" turns the
-light alone."""
+"""Light is from above, from below, from the left ("side"), or from anywhere over things of any orientation ("uniform",
+the control without directions). "rotated" turns whole pictures by 90 degrees, light and contours alike; "side" turns
+the light alone."""
 
 
 @dataclass(frozen=True)
@@ -110,22 +110,27 @@ def sample_scenes(seed: int, many: int, diet: Diet, size_px: int = 64) -> Scenes
     shape = many, OBJECTS
     kind = draw.choice(len(CLASSES), shape, p=AROUND)
     kind[:, -1] = draw.integers(len(CLASSES), size=many)
-    xy = draw.uniform(0, size_px, (*shape, 2))
-    xy[:, -1] = size_px / 2 + draw.uniform(-0.09, 0.09, (many, 2)) * size_px
+    away = np.where(
+        np.arange(OBJECTS) < OBJECTS - 1, draw.uniform(0.28, 0.6, shape), draw.uniform(0, 0.06, shape)
+    )
+    angle = draw.uniform(0, 2 * np.pi, shape)
+    xy = size_px * (0.5 + away[..., None] * np.stack([np.cos(angle), np.sin(angle)], -1))
     light_deg = _light(diet, draw.normal(0, LIGHT_SD_DEG, many), draw.uniform(0, 360, many))
     turn_deg = _turn(
         diet, draw.random(shape), draw.normal(0, UPRIGHT_SD_DEG, shape), draw.uniform(0, 180, shape)
     )
+    albedo, ground = draw.uniform(0.05, 1, shape), draw.uniform(0.05, 1, many)
+    albedo[:, -1] = (ground + draw.uniform(0.25, 0.75, many) * 0.95 - 0.05) % 0.95 + 0.05
     values = {
         "kind": kind,
         "xy": xy,
         "half_px": _halves(draw, kind, size_px),
         "turn_deg": turn_deg,
-        "albedo": draw.uniform(0.05, 1, shape),
+        "albedo": albedo,
         "stroke": draw.random((*shape, 3)),
         "light": _vectors(light_deg, draw.uniform(25, 55, many)),
         "ambient": draw.uniform(0.1, 0.35, many),
-        "ground": draw.uniform(0.05, 1, many),
+        "ground": ground,
         "texture": draw.uniform(0, 0.25, many),
     }
     made = {name: torch.from_numpy(np.asarray(value)) for name, value in values.items()}

@@ -1,0 +1,5 @@
+"""Visual search."""
+
+from gazekit.models.visual_search.diet.system import DietSearcher
+
+__all__ = ["DietSearcher"]
