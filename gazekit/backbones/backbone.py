@@ -19,7 +19,7 @@ from gazekit.backbones.preprocessing import Preprocessing, prepare
 __all__ = ["Backbone", "Halvings", "Layer", "Net"]
 
 Halvings = Mapping[int, Callable[[Tensor], Tensor]]
-"""Stride of a map to what halves it, [B, C, H, W] to [B, C, ceil(H / 2), ceil(W / 2)], in place of the net's own way."""
+"""Stride of a map to what halves it in place of the net: [B, C, H, W] to [B, C, ceil(H / 2), ceil(W / 2)]."""
 
 
 class Layer(NamedTuple):
@@ -42,10 +42,20 @@ class Net(nn.Module, ABC):
         layers: name to `Layer`, in the order of the walk.
         halvings: strides of the maps that a pooling or a strided convolution halves, where `walk` lets another
             operation do that; empty for nets whose halvings are fixed.
+        max_pools: whether these halvings are max poolings; else they are strides.
     """
 
     layers: dict[str, Layer]
     halvings: tuple[int, ...] = ()
+    max_pools: bool = False
+
+    def halved(self, x: Tensor, stride: int) -> Tensor:
+        """What the net itself does at one of its `halvings`, as an operation that `walk` takes; of even sides.
+
+        Args:
+            x: [B, C, H, W] map at this stride.
+        """
+        raise ValueError(f"{type(self).__name__} has no halvings that can be replaced")
 
     @abstractmethod
     def walk(self, images: Tensor, halve: Halvings | None = None) -> Iterator[tuple[str, Tensor]]:

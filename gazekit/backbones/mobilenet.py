@@ -112,6 +112,9 @@ class MobileNetV2(Net):
         self.classes = classes
         self.halvings = tuple(2**k for k in range(now.bit_length() - 1))
 
+    def halved(self, x: Tensor, stride: int) -> Tensor:
+        return x[..., 1::2, 1::2]  # "SAME" pads right and below only
+
     def _stride_before(self, block: int) -> int:
         return self.layers["stem" if block == 1 else f"block{block - 1}"].stride
 

@@ -106,9 +106,13 @@ class ResNet(Net):
         self.fc = nn.Linear(channels, 1000)
         self.layers |= {"pool": Layer(channels, None), "logits": Layer(1000, None)}
 
+    def halved(self, x: Tensor, stride: int) -> Tensor:
+        return F.max_pool2d(x, 3, 2, 1) if stride == 2 else x[..., ::2, ::2]
+
     def walk(self, images: Tensor, halve: Halvings | None = None) -> Iterator[tuple[str, Tensor]]:
         own = halve or {}
-        x = own.get(2, _pool)(_halved(self.conv1, self.bn1, images, own.get(1)))
+        x = _halved(self.conv1, self.bn1, images, own.get(1))
+        x = own[2](x) if 2 in own else self.halved(x, 2)
         yield "stem", x
         for i in range(1, 5):
             first, *others = self.get_submodule(f"layer{i}")
@@ -119,7 +123,3 @@ class ResNet(Net):
         x = x.mean((2, 3))
         yield "pool", x
         yield "logits", self.fc(x)
-
-
-def _pool(x: Tensor) -> Tensor:
-    return F.max_pool2d(x, 3, 2, 1)

@@ -48,6 +48,7 @@ class SqueezeNet(Net):
     """
 
     halvings = (2, 4, 8)
+    max_pools = True
 
     def __init__(self):
         super().__init__()
@@ -58,16 +59,15 @@ class SqueezeNet(Net):
         fires = {f"fire{number}": Layer(2 * half, strides[i]) for i, (number, _, _, half) in FIRES.items()}
         self.layers = {"conv1": Layer(96, 2), **fires, "logits": Layer(1000, None)}
 
+    def halved(self, x: Tensor, stride: int) -> Tensor:
+        return F.max_pool2d(x, 3, 2, ceil_mode=True)
+
     def walk(self, images: Tensor, halve: Halvings | None = None) -> Iterator[tuple[str, Tensor]]:
         x, own, stride = F.relu(self.features["0"](images)), halve or {}, 2
         yield "conv1", x
         for i, (number, *_) in FIRES.items():
             if i - 1 in POOLS:
-                x, stride = own.get(stride, _pool)(x), 2 * stride
+                x, stride = own[stride](x) if stride in own else self.halved(x, stride), 2 * stride
             x = self.features[str(i)](x)
             yield f"fire{number}", x
         yield "logits", F.relu(self.classifier["1"](x)).mean((2, 3))
-
-
-def _pool(x: Tensor) -> Tensor:
-    return F.max_pool2d(x, 3, 2, ceil_mode=True)

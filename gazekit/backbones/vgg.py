@@ -22,6 +22,7 @@ class VGG16(Net):
     """
 
     halvings = (1, 2, 4, 8, 16)
+    max_pools = True
 
     def __init__(self):
         super().__init__()
@@ -47,6 +48,9 @@ class VGG16(Net):
             self.layers |= {f"conv{i}_{j}": Layer(width, 2 ** (i - 1)) for j, width in enumerate(stage, 1)}
             self.layers[f"pool{i}"] = Layer(stage[-1], 2**i)
         self.layers |= {"fc6": Layer(4096, None), "fc7": Layer(4096, None), "logits": Layer(1000, None)}
+
+    def halved(self, x: Tensor, stride: int) -> Tensor:
+        return F.max_pool2d(x, 2)
 
     def walk(self, images: Tensor, halve: Halvings | None = None) -> Iterator[tuple[str, Tensor]]:
         names, x, own, stride = iter(self.layers), images, halve or {}, 1

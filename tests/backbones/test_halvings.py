@@ -8,22 +8,14 @@ from torch.nn import functional as F
 
 from gazekit.backbones import build_net
 
-OWN = {
-    # what picks, of a map at every place, what the strided convolution or pooling gives on even sides
-    "vgg16": lambda x, stride: F.max_pool2d(x, 2),
-    "squeezenet1_0": lambda x, stride: F.max_pool2d(x, 3, 2, ceil_mode=True),
-    "mobilenet_v2": lambda x, stride: x[..., 1::2, 1::2],
-    "deeplab_voc": lambda x, stride: x[..., 1::2, 1::2],
-    "resnet18": lambda x, stride: F.max_pool2d(x, 3, 2, 1) if stride == 2 else x[..., ::2, ::2],
-    "resnet50": lambda x, stride: F.max_pool2d(x, 3, 2, 1) if stride == 2 else x[..., ::2, ::2],
-}
+NAMES = ("vgg16", "squeezenet1_0", "mobilenet_v2", "deeplab_voc", "resnet18", "resnet50")
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_own_halvings_given_by_hand_change_nothing(name: str) -> None:
     net = build_net(name).eval()
     picture = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
-    halve = {stride: lambda x, s=stride: OWN[name](x, s) for stride in net.halvings}
+    halve = {stride: lambda x, s=stride: net.halved(x, s) for stride in net.halvings}
     with torch.no_grad():
         own, given = dict(net.walk(picture)), dict(net.walk(picture, halve))
     assert list(own) == list(net.layers) == list(given)
@@ -31,7 +23,7 @@ def test_the_own_halvings_given_by_hand_change_nothing(name: str) -> None:
         torch.testing.assert_close(given[layer], own[layer], atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", NAMES)
 def test_each_operation_sees_the_map_at_its_stride(name: str) -> None:
     net = build_net(name).eval()
     seen = {}
@@ -53,4 +45,7 @@ def test_each_operation_sees_the_map_at_its_stride(name: str) -> None:
 
 
 def test_nets_without_a_choice_say_so() -> None:
-    assert build_net("vit_tiny").halvings == ()
+    net = build_net("vit_tiny")
+    assert net.halvings == ()
+    with pytest.raises(ValueError, match="no halvings"):
+        net.halved(torch.zeros(1, 3, 4, 4), 4)
