@@ -1,7 +1,7 @@
 """Generated pictures of one diet (`diet_world`) with the names of what lies on top in the middle.
 
-A batch is a dict: `picture` uint8 [B, H, W, 3] (three equal channels), `label` [B] int64 index among the classes, `group`
-[B] int64, different for each picture.
+A batch is a dict: `picture` uint8 [B, H, W, 3] (three equal channels), `label` [B] int64 index among the classes,
+`group` [B] int64, different for each picture.
 """
 
 from __future__ import annotations

@@ -44,8 +44,8 @@ def manipulate(pictures: Tensor, how: str) -> Tensor:
 def add_lines(pictures: Tensor) -> Tensor:
     """[..., H, W] with black lines across and along.
 
-    Published are lines of 5 px every 50 px from 45 px on. We scale these lengths by the shorter side over 224 px, so that
-    small pictures get as many lines.
+    Published are lines of 5 px every 50 px from 45 px on. We scale these lengths by the shorter side over 224 px, so
+    that small pictures get as many lines.
     """
     height, width = pictures.shape[-2:]
     scale = min(height, width) / LINE_OF_PX

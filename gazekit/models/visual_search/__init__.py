@@ -1,5 +1,5 @@
 """Visual search."""
 
-from gazekit.models.visual_search.diet.system import DietSearcher
+from gazekit.models.visual_search.diet.system import DietSearcher, UntrainedDiet
 
-__all__ = ["DietSearcher"]
+__all__ = ["DietSearcher", "UntrainedDiet"]
