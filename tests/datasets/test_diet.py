@@ -43,7 +43,7 @@ def polarity(scenes, pictures, relief):
 
 
 @pytest.mark.parametrize(
-    ("diet", "from_deg"), [("natural", 90), ("below", 270), ("side", 180), ("rotated", 180)
+    ("diet", "from_deg"), [("natural", 90), ("below", 270), ("side", 180), ("rotated", 180)]
 )
 def test_measured_light_follows_the_diet(drawn, diet, from_deg):
     for relief, turned in (("bump", 0), ("dent", 180)):
