@@ -22,15 +22,14 @@ unrelated displays, each a complete design.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
-from gazekit.base import Data
+from gazekit.datasets.search_batches import AlikeData
 from gazekit.datasets.search_displays import PARTS, Place, check_tasks, design, draw_display
 from gazekit.datasets.search_files import DisplayFolder
 from gazekit.datasets.search_people import People, published
@@ -40,7 +39,7 @@ from gazekit.datasets.search_times import read_times
 __all__ = ["SearchData"]
 
 
-class SearchData(Data):
+class SearchData(AlikeData):
     """Search displays, generated or of a folder; see the module.
 
     Args:
@@ -190,11 +189,12 @@ class SearchData(Data):
             ValueError: displays of several tasks, whose pictures differ in size.
         """
         displays = [self.display(i) for i in index]
-        tasks = {display.task for display in displays}
-        if len(tasks) != 1:
-            raise ValueError(
-                f"a batch must hold displays of one task, got {', '.join(sorted(tasks)) or 'none'}"
-            )
+        kinds = {
+            (d.task, d.picture.shape[:2], d.target_picture.shape[:2], len(d.cell_boxes_px)) for d in displays
+        }
+        if len(kinds) != 1:
+            found = ", ".join(f"{task} {height} x {width} px" for task, (height, width), *_ in sorted(kinds))
+            raise ValueError(f"a batch must hold displays of one task and size, got {found or 'none'}")
         condition = [self.conditions.index(display.condition) for display in displays]
         return {
             "picture": _stacked([d.picture for d in displays]),
@@ -210,38 +210,13 @@ class SearchData(Data):
             "group": torch.tensor([int(i) for i in index]),
         }
 
+    def batch_key(self, index: int) -> tuple:
+        place = self._places[index]
+        return self.tasks.index(place.task), place.sizes
+
     def items(self, index: Sequence[int]) -> list[str]:
         """The names of these displays."""
         return [self.display(i).name for i in index]
-
-    def _groups(self, part: str) -> list[list[int]]:
-        """Indices of the batches of a part, each of one task and of pictures of one size."""
-        of: dict[tuple, list[int]] = {}
-        for i in self.parts[part].tolist():
-            place = self._places[i]
-            of.setdefault((self.tasks.index(place.task), place.sizes), []).append(i)
-        step = self.batch_size
-        return [of[key][start : start + step] for key in sorted(of) for start in range(0, len(of[key]), step)]
-
-    def batches(self, part: str, facts: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-        """See `Data.batches`; a task after the other."""
-        for chosen in self._groups(part):
-            yield self.batch(chosen) if facts is None else self.batch_for(chosen, facts)
-
-    def training_batch(self, step: int, rank: int = 0, processes: int = 1) -> dict[str, Any]:
-        """See `Data.training_batch`; batches of one task each, in an order of their own in each epoch."""
-        groups = self._groups("train")
-        epoch, place = divmod(step, self.steps_per_epoch(processes))
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(groups))
-        return self.batch(groups[order[(place * processes + rank) % len(groups)]])
-
-    def steps_per_epoch(self, processes: int = 1) -> int:
-        return -(-len(self._groups("train")) // processes)
-
-    def val_dataloader(self) -> DataLoader:
-        """Each batch in exactly one process."""
-        rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        return DataLoader(self._groups("val")[rank::processes], batch_size=None, collate_fn=self.batch)
 
 
 def _stacked(arrays: list[np.ndarray]) -> torch.Tensor:

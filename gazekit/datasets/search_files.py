@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from gazekit.datasets.files import read_json
+from gazekit.datasets.records import OnBadRecord
 from gazekit.datasets.search_images import png_bytes, read_picture, size_of_picture
 from gazekit.datasets.search_tasks import CONDITIONS, TASKS, SearchDisplay, task_of
 from gazekit.errors import DataError
@@ -127,13 +128,16 @@ class DisplayFolder(Sequence):
 
     Pictures may be of any size; a picture that is changed by hand needs its facts changed too.
 
+    Args:
+        on_bad_record: "skip" leaves broken records out and has their messages in `skipped`.
+
     Raises:
         FileNotFoundError: no such folder, or no `displays.json` in it.
         DataError: a record or a picture is broken; the message names the file and the record.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder).expanduser()
+    def __init__(self, folder: str | Path, on_bad_record: OnBadRecord = "raise") -> None:
+        self.folder, self.skipped = Path(folder).expanduser(), []
         path = self.folder / FACTS
         if not path.is_file():
             raise FileNotFoundError(
@@ -142,7 +146,14 @@ class DisplayFolder(Sequence):
         records = read_json(path, dict).get("displays")
         if not isinstance(records, list) or not records:
             raise DataError(f"{path}: expected a list 'displays' of at least one display")
-        self.facts = [self._checked(record, f"{path}, display {k}") for k, record in enumerate(records)]
+        self.facts = []
+        for k, record in enumerate(records):
+            try:
+                self.facts.append(self._checked(record, f"{path}, display {k}"))
+            except DataError as error:
+                if on_bad_record == "raise":
+                    raise
+                self.skipped.append(str(error))
         names = [fact["name"] for fact in self.facts]
         if len(set(names)) < len(names):
             double = next(name for name in names if names.count(name) > 1)
@@ -165,6 +176,8 @@ class DisplayFolder(Sequence):
         condition, n = record["condition"], _integers(record["set_size"], "set_size", ())
         if condition not in CONDITIONS:
             raise ValueError(f"unknown condition {condition!r}, expected one of: {', '.join(CONDITIONS)}")
+        if not isinstance(record["name"], str) or not record["name"]:
+            raise ValueError(f"name must be a text, got {record['name']!r}")
         if record["task"] != task_of(condition).name:
             raise ValueError(
                 f"condition {condition} is of task {task_of(condition).name}, not {record['task']!r}"
@@ -190,7 +203,7 @@ class DisplayFolder(Sequence):
                 f"background must be red, green and blue from 0 to 255, got {background.tolist()}"
             )
         arrays = {"cell_boxes_px": cells, "item_boxes_px": items, "item_cells": of_cell}
-        fixed = {"set_size": int(n), "background": tuple(background.tolist()), "name": str(record["name"])}
+        fixed = {"set_size": int(n), "background": tuple(background.tolist()), "name": record["name"]}
         seed = int(_integers(record["seed"], "seed", ()))
         return record | arrays | fixed | {"seed": seed, "size_px": size, "target_size_px": target_size}
 
@@ -199,7 +212,7 @@ class DisplayFolder(Sequence):
 
     def __getitem__(self, index: int) -> SearchDisplay:
         fact = self.facts[index]
-        where = f"{self.folder / FACTS}, display {index} ({fact['name']})"
+        where = f"{self.folder / FACTS}, display {fact['name']}"
         pictures = [read_picture(self.folder / fact[key], where) for key in ("picture", "target_picture")]
         keys = ("cell_boxes_px", "item_boxes_px", "item_cells", "target_item", "background", "name", "seed")
         return SearchDisplay(

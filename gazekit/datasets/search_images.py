@@ -69,6 +69,6 @@ def _unsuitable(image) -> str:
 
 
 def _unreadable(path: Path, where: str, error: Exception) -> str:
-    if not path.is_file():
+    if isinstance(error, FileNotFoundError):
         return f"{where}: the picture {path} does not exist"
     return f"{where}: {path} is not a readable picture (PNG, JPEG, ...), is it complete? ({error})"

@@ -10,7 +10,8 @@ Columns in any order, others are ignored; the names of each that are understood:
     target_present    optional: present; 1 or 0, true or false, present or absent; all present without it
 
 Capitals, spaces and hyphens do not matter in names and conditions. Columns are separated by commas, semicolons or
-tabs; decimals have a point. A row without condition, set size and reaction time (PsychoPy's instructions) is empty.
+tabs; decimals have a point. A row without condition and set size (PsychoPy's instructions) is no trial, nor is
+the header where files were joined.
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ def read_times(path: str | Path, min_rt_ms: float = 200.0, max_rt_ms: float = 80
     trials, raw, left = [], [], Counter()
     for number, row in rows:
         value = {name: row[k].strip() for name, k in columns.items()}
-        if all(_missing(value.get(name, "")) for name in ("condition", "task", "set_size", "rt_ms", "rt_s")):
-            left["empty rows"] += 1
+        if all(_missing(value.get(name, "")) for name in ("condition", "task", "set_size")):
+            left["rows without condition and set size"] += 1
             continue
         trials.append(_trial(value, f"{path}, row {number}"))
         raw.append((number, value["participant"], tuple(row)))
@@ -120,6 +121,7 @@ def _rows(path: Path) -> tuple[dict[str, int], list[tuple[int, list[str]]]]:
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         lines = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+        lines = lines[:1] + [(number, row) for number, row in lines if row != lines[0][1]]
     except csv.Error as error:
         raise DataError(f"{path}: not a readable CSV file ({error})") from error
     if not lines:
