@@ -47,7 +47,7 @@ class DietData(Data):
         pictures: int = 20_000,
         scored: int = 1024,
         size_px: int = 64,
-        batch_size: int = 128,
+        batch_size: int = 64,
         split: str = "test",
         seed: int = 0,
         world_seed: int = 0,

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gazekit.backbones.backbone import Backbone
-from gazekit.base import Predictor, System
-from gazekit.models.visual_search.diet.net import NETS, SMALL_WIDTHS, grown
+from gazekit.base import System
+from gazekit.models.visual_search.diet.net import NETS
+from gazekit.models.visual_search.diet.searching import Grown
 
-__all__ = ["DietSearcher", "UntrainedDiet"]
+__all__ = ["DietSearcher"]
 
 
-class DietSearcher(System):
+class DietSearcher(Grown, System):
     """eccNET's search by the features of a net that was trained to name things in the pictures of one diet.
 
-    The loss is the cross-entropy of the class of the picture; nothing is ever trained on a search display.
-
-    Args:
-        facts: `classes` of the data.
-        net: "small" or "vgg16", see `grown`.
-        init_seed: of the weights that the training starts from.
-        widths: see `DietNet`.
+    The loss is the cross-entropy of the class of the picture; nothing is ever trained on a search display. Arguments
+    are those of `Grown`.
     """
-
-    def __init__(
-        self,
-        facts: Mapping[str, Any],
-        net: str = "small",
-        init_seed: int = 0,
-        widths: Sequence[int] = SMALL_WIDTHS,
-    ) -> None:
-        super().__init__(facts)
-        self.kind = net
-        self.net = grown(net, len(facts["classes"]), init_seed, widths)
 
     def logits(self, picture: Tensor) -> Tensor:
         """[B, classes] of pictures uint8 [B, H, W, 3] of the size of the training."""
@@ -57,34 +41,16 @@ class DietSearcher(System):
     def predict(
         self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1
     ) -> dict[str, Any]:
-        """Of search displays what `NetSearch` says; of pictures of a diet the `probability` [B, classes] of each class
-        and `correct` [B]. Nothing is random."""
+        """Of search displays see `Grown.predict`; of pictures of a diet the `probability` [B, classes] of each class,
+        the `label` [B] and whether the most probable class is `correct` [B]. Nothing is random."""
         if "target_picture" in batch:
-            return searched(self.kind, self.net, batch)
-        logits = self.logits(batch["picture"])
-        return {"probability": logits.softmax(1), "correct": logits.argmax(1) == batch["label"]}
+            return super().predict(batch, generator, samples)
+        probability = self.logits(batch["picture"]).softmax(1)
+        label = batch["label"]
+        return {"probability": probability, "label": label, "correct": probability.argmax(1) == label}
 
-
-class UntrainedDiet(Predictor):
-    """The same net as it was before its training (with the same `init_seed`).
-
-    Args:
-        facts, net, init_seed, widths: see `DietSearcher`.
-    """
-
-    def __init__(
-        self,
-        facts: Mapping[str, Any],
-        net: str = "small",
-        init_seed: int = 0,
-        widths: Sequence[int] = SMALL_WIDTHS,
-    ) -> None:
-        super().__init__(facts)
-        self.kind = net
-        self.net = grown(net, len(facts["classes"]), init_seed, widths)
-
-    def predict(
-        self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1
-    ) -> dict[str, Any]:
-        """See `DietSearcher.predict`; search displays only."""
-        return searched(self.kind, self.net, batch)
+    def notes(self) -> list[str]:
+        return [
+            f"trained on the diet {self.facts['diet']} to name {len(self.facts['classes'])} classes; searches with "
+            f"{', '.join(NETS[self.kind].layers)}, stride {self.stride}"
+        ]
