@@ -1,4 +1,4 @@
-"""eccNET and its relatives as rows of a report: settings, and displays in, reaction times out."""
+"""eccNET and its relatives: settings, and displays in, reaction times out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gazekit.models.visual_search.modulation import (
 from gazekit.models.visual_search.search import Found, rt_ms, search_cells
 from gazekit.models.visual_search.trunk import Early, Trunk
 
-__all__ = ["LAYERS", "EccNet", "displays_said", "searched"]
+__all__ = ["LAYERS", "EccNetRow", "displays_said", "one_background", "searched"]
 
 LAYERS = {
     "vgg16": ("conv3_3", "conv4_3", "conv5_3"),
@@ -37,8 +37,8 @@ LAYERS = {
 """The last maps at strides 4, 8 and 16: those that the source takes of VGG16, and their counterparts."""
 
 
-class EccNet(Predictor):
-    """eccNET: search guided by the target's features in a net whose resolution falls off with eccentricity.
+class EccNetRow(Predictor):
+    """Search guided by the target's features in a frozen net; its resolution may fall off with eccentricity.
 
     Source: Gupta et al. 2021 (NeurIPS). Of a display only what differs from its background is computed; see `trunk`,
     `modulation` and `search` for how this works and where it deviates.
@@ -47,7 +47,7 @@ class EccNet(Predictor):
         facts: of `SearchData`.
         backbone: name of a net with poolings or strides, see `LAYERS`.
         weights: of the backbone: a file, a folder, None for data/backbones/NAME, or "random".
-        layers: maps that are compared, from fine to coarse; None takes the three of `LAYERS`.
+        layers: maps that are compared, from fine to coarse; None takes the three of `LAYERS`, "coarsest" the last.
         stride: of the map of priorities, 32 as published or 16, which is finer.
         eccentric: windows grow with eccentricity; False leaves the net's own poolings (of IVSN: and one layer).
         weighting: "peak" or "equal", see `modulation.combined`.
@@ -60,7 +60,7 @@ class EccNet(Predictor):
         facts: Mapping[str, Any] | None = None,
         backbone: str = "vgg16",
         weights: str | Path | None = None,
-        layers: Sequence[str] | None = None,
+        layers: Sequence[str] | Literal["coarsest"] | None = None,
         stride: int = 32,
         eccentric: bool = True,
         weighting: Literal["peak", "equal"] = "peak",
@@ -68,13 +68,14 @@ class EccNet(Predictor):
         px_per_dva: float = 30,
     ) -> None:
         super().__init__(facts)
-        if layers is None and backbone not in LAYERS:
+        if layers in (None, "coarsest") and backbone not in LAYERS:
             raise ValueError(
                 f"model.layers must be given for {backbone}; known are those of {', '.join(LAYERS)}"
             )
         if stride not in (16, 32):
             raise ValueError(f"model.stride must be 16 or 32, got {stride}")
-        self.name, self.weights, self.layers = backbone, weights, tuple(layers or LAYERS[backbone])
+        layers = LAYERS[backbone][-1:] if layers == "coarsest" else layers or LAYERS[backbone]
+        self.name, self.weights, self.layers = backbone, weights, tuple(layers)
         self.stride, self.eccentric, self.weighting = stride, eccentric, weighting
         self.sharpening, self.px_per_dva = sharpening, px_per_dva
 
@@ -100,9 +101,8 @@ class EccNet(Predictor):
         kernels = target_kernels(self.trunk, targets, background)
         sharpening = self.sharpening_of(batch)
 
-        def priority(rows: Tensor, xy_px: Tensor, painted: tuple[Tensor, Tensor] | None) -> Tensor:
-            if painted is not None:
-                self.trunk.erase(early, *painted)
+        def priority(rows: Tensor, xy_px: Tensor, painted: tuple[Tensor, Tensor]) -> Tensor:
+            self.trunk.erase(early, *painted)
             return self.priority(early, rows, xy_px, kernels, which[rows], sharpening, targets.shape[1:3])
 
         return searched(priority, batch)
