@@ -5,34 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gazekit.base import Predictor
-from gazekit.models.visual_search.eccnet import displays_said, one_background, searched
+from gazekit.models.visual_search.search import Priority
+from gazekit.models.visual_search.search_row import SearchRow, one_background
 
 __all__ = ["Chance", "Template"]
 
 BLUR_PX, BLUR_SIGMA_PX = 7, 3.0
 
 
-class Chance(Predictor):
+class Chance(SearchRow):
     """Every pixel of the cells that were not looked at is equally likely to be fixated."""
 
-    @torch.no_grad()
-    def predict(
-        self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1
-    ) -> dict[str, Any]:
+    def guide(self, batch: Mapping[str, Any], generator: torch.Generator) -> Priority:
         size = tuple(batch["picture"].shape[1:3])
 
         def priority(rows: Tensor, xy_px: Tensor, painted: tuple[Tensor, Tensor]) -> Tensor:
             return torch.rand(len(rows), *size, generator=generator)
 
-        return displays_said(batch, searched(priority, batch))
+        return priority
 
 
-class Template(Predictor):
+class Template(SearchRow):
     """The target's pixels are slid over the display's: their cross-correlation, blurred, is the priority.
 
     Source: Gupta et al. 2021, the pixel baseline: a 7 x 7 Gaussian of 3 px. Pixels are grey levels less the mean of
@@ -41,10 +39,7 @@ class Template(Predictor):
 
     MEAN = (123.68, 116.779, 103.939)
 
-    @torch.no_grad()
-    def predict(
-        self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1
-    ) -> dict[str, Any]:
+    def guide(self, batch: Mapping[str, Any], generator: torch.Generator) -> Priority:
         background = one_background(batch)
         pictures, targets, colour = (
             x.float() - torch.tensor(self.MEAN)
@@ -58,7 +53,7 @@ class Template(Predictor):
             found = _correlated(pictures[rows], targets[rows])[..., :height, :width]
             return _blurred(found)
 
-        return displays_said(batch, searched(priority, batch))
+        return priority
 
 
 def _correlated(pictures: Tensor, targets: Tensor) -> Tensor:
@@ -72,7 +67,6 @@ def _correlated(pictures: Tensor, targets: Tensor) -> Tensor:
 
 
 def _blurred(x: Tensor) -> Tensor:
-    weight = torch.exp(-((torch.arange(BLUR_PX) - BLUR_PX // 2) ** 2) / (2 * BLUR_SIGMA_PX**2))
-    weight = weight / weight.sum()
+    weight = torch.from_numpy(cv2.getGaussianKernel(BLUR_PX, BLUR_SIGMA_PX)[:, 0]).to(x)
     x = F.pad(x[:, None], (BLUR_PX // 2,) * 4, mode="replicate")
     return F.conv2d(F.conv2d(x, weight.view(1, 1, 1, -1)), weight.view(1, 1, -1, 1))[:, 0]

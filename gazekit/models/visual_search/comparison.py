@@ -26,7 +26,7 @@ from gazekit.metrics import (
 from gazekit.models.visual_search import published
 from gazekit.models.visual_search.search import rt_ms
 
-__all__ = ["SearchComparison"]
+__all__ = ["ECCNET", "PEOPLE", "SearchComparison"]
 
 Trials = dict[str, Tensor]
 PEOPLE, ECCNET = "people", "eccNET, published"
@@ -114,6 +114,8 @@ class SearchComparison:
             metric.update(**metric._filter_kwargs(**given))
             value = metric.interval(settings.resamples, seed=settings.seed)
             parts = {"": value} if isinstance(value, Score) else value
+            if "group" not in trials:  # means, of which nothing can be drawn
+                parts = {part: s._replace(low=torch.nan, high=torch.nan) for part, s in parts.items()}
             found |= {f"{column}.{part}" if part else column: score for part, score in parts.items()}
         return found
 

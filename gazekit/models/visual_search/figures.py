@@ -9,31 +9,39 @@ from typing import TYPE_CHECKING, Any
 import torch
 from matplotlib.figure import Figure
 
-from gazekit.base import Data, Predictor
+from gazekit.base import Data, System
 from gazekit.datasets.search_tasks import TASKS
 from gazekit.drawing.search import asymmetry_bars_figure, search_times_figure
+from gazekit.models.visual_search.comparison import ECCNET, PEOPLE
 
 if TYPE_CHECKING:
     from gazekit.metrics import Score
 
-__all__ = ["search_figures"]
+__all__ = ["pictures_figure", "search_figures"]
 
-PEOPLE = "people"
 WIDTH_IN = 1.35
 """Of a display in the figure of examples."""
+PICTURES = 6
 
 Table = Mapping[str, Mapping[str, Any]]
 
 
-def search_figures(searcher: Predictor, data: Data, table: Table) -> dict[str, Figure]:
+def search_figures(searcher: System, data: Data, table: Table) -> dict[str, Figure]:
     """Reaction times of people and all searchers, asymmetries, and one search of each condition."""
     facts = data.facts()
-    rows = [PEOPLE, *(row for row in table if row != PEOPLE)] if PEOPLE in table else list(table)
+    name = (searcher.recipe or {}).get("name", "")
+    rows = sorted(table, key=lambda row: (row != PEOPLE, row != name))
     times = {row: found for row in rows if (found := _times(table[row]))}
-    indices = {row: found for row in rows if (found := _indices(table[row]))}
+    indices = {row.replace("_", " "): found for row in rows if (found := _indices(table[row]))}
     figures = {"searches": _examples_figure(searcher, data)}
-    if times:
-        figures["reaction_times"] = search_times_figure(times, _pairs(facts["tasks"]))
+    first = [row for row in times if row in (PEOPLE, name, ECCNET)]
+    for figure, chosen in (
+        ("reaction_times", first),
+        ("reaction_times_others", [r for r in times if r not in first]),
+    ):
+        if chosen:
+            shown = {row.replace("_", " "): times[row] for row in chosen}
+            figures[figure] = search_times_figure(shown, _pairs(facts["tasks"]))
     if indices:
         figures["asymmetries"] = asymmetry_bars_figure(indices, {t: TASKS[t].title for t in facts["tasks"]})
     return figures
@@ -73,7 +81,7 @@ def _indices(scores: Mapping[str, Score]) -> dict[str, dict[str, float]]:
     }
 
 
-def _examples_figure(searcher: Predictor, data: Data) -> Figure:
+def _examples_figure(searcher: System, data: Data) -> Figure:
     """The first display with the largest set size of each condition, and where the searcher looked."""
     first: dict[int, int] = {}
     largest = {}
@@ -84,25 +92,43 @@ def _examples_figure(searcher: Predictor, data: Data) -> Figure:
             if size > largest.get(condition, -1):
                 largest[condition], first[condition] = size, int(batch["group"][k])
     conditions = data.facts()["conditions"]
-    columns = min(6, len(first))
-    rows = math.ceil(len(first) / columns)
+    chosen = [(conditions[c].replace("_", " "), data.batch([i])) for c, i in sorted(first.items())]
+    return _panels(searcher, chosen, 6, WIDTH_IN)
+
+
+def pictures_figure(searcher: System, data: Data) -> Figure:
+    """The first searches in pictures."""
+    index = data.parts[data.split].tolist()[:PICTURES]
+    batches = [data.batch([i]) for i in index]
+    return _panels(searcher, list(zip(data.items(index), batches, strict=True)), 3, 2 * WIDTH_IN)
+
+
+def _panels(searcher: System, chosen: list[tuple[Any, Any]], columns: int, width_in: float) -> Figure:
+    """One search per panel: the scanpath, the number of saccades, and the target's box."""
+    columns = min(columns, len(chosen))
+    rows = math.ceil(len(chosen) / columns)
     figure = Figure(
-        figsize=(columns * WIDTH_IN, rows * (WIDTH_IN + 0.25)), facecolor="white", layout="constrained"
+        figsize=(columns * width_in, rows * (width_in + 0.25)), facecolor="white", layout="constrained"
     )
-    for place, (condition, index) in enumerate(sorted(first.items()), 1):
-        batch = data.batch([index])
+    for place, (name, batch) in enumerate(chosen, 1):
         said = searcher.predict(batch, torch.Generator().manual_seed(0))
         ax = figure.add_subplot(rows, columns, place)
         ax.imshow(batch["picture"][0].numpy())
         ax.set_axis_off()
-        n = float(said["fixations"][0])
-        ax.set_title(f"{conditions[condition].replace('_', ' ')}: {n:.0f}", fontsize=7, pad=2)
-        if "xy_px" in said:
-            path = said["xy_px"][0]
-            path = path[path.isfinite().all(1)]
-            ax.plot(path[:, 0], path[:, 1], color="#e69f00", linewidth=1, marker="o", markersize=2.5)
-        target = int(batch["target_cell"][0])
-        if target >= 0:
-            x0, y0, x1, y1 = batch["cell_boxes_px"][0, target].tolist()
+        n = f"{float(said['fixations'][0]):.0f}" if said["found"][0] else "not found"
+        ax.set_title(f"{name}: {n}", fontsize=7, pad=2)
+        path = said["xy_px"][0]
+        path = path[path.isfinite().all(1)]
+        ax.plot(path[:, 0], path[:, 1], color="#e69f00", linewidth=1, marker="o", markersize=2.5)
+        box = _target_box(batch)
+        if box is not None:
+            x0, y0, x1, y1 = box
             ax.plot([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], color="#009e73", linewidth=1.2)
     return figure
+
+
+def _target_box(batch: Mapping[str, Any]) -> list[float] | None:
+    if "target_box_px" in batch:
+        return batch["target_box_px"][0].tolist()
+    target = int(batch["target_cell"][0])
+    return batch["cell_boxes_px"][0, target].tolist() if target >= 0 else None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gazekit.base import System
 from gazekit.models.visual_search.eccnet import EccNetRow
-from gazekit.models.visual_search.figures import search_figures
+from gazekit.models.visual_search.figures import pictures_figure, search_figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,5 +38,8 @@ class EccNet(EccNetRow, System):
         ]
 
     def figures(self, data: Data, table: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
-        """The classical figure of reaction times, the bars of the asymmetries, and one search of each condition."""
-        return search_figures(self, data, table)
+        """Of displays the classical figure of reaction times, the bars of the asymmetries, and one search of each
+        condition; of pictures a few searches."""
+        if "conditions" in data.facts():
+            return search_figures(self, data, table)
+        return {"searches": pictures_figure(self, data)}
