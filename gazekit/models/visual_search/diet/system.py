@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gazekit.base import System
+from gazekit.base import Data, System
+from gazekit.datasets.diet_world import DIETS
+from gazekit.models.visual_search.diet.example_figure import diet_figure
 from gazekit.models.visual_search.diet.net import NETS
 from gazekit.models.visual_search.diet.searching import Grown
+from gazekit.models.visual_search.figures import search_figures
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["DietSearcher"]
 
@@ -54,3 +60,9 @@ class DietSearcher(Grown, System):
             f"trained on the diet {self.facts['diet']} to name {len(self.facts['classes'])} classes; searches with "
             f"{', '.join(NETS[self.kind].layers)}, stride {self.stride}"
         ]
+
+    def figures(self, data: Data, table: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
+        """Pictures of a generated diet; of search displays also those of `search_figures`."""
+        diet = self.facts["diet"]
+        shown = {"diet": diet_figure(diet, self.facts["classes"])} if diet in DIETS else {}
+        return shown | (search_figures(self, data, table) if "conditions" in data.facts() else {})
