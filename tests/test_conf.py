@@ -49,6 +49,15 @@ SMALL = {
         "~metrics.baselines.squeezenet",
         "~metrics.baselines.squeezenet_no_eccentricity",
     ],
+    "data/search_diet": ["data.pictures=40", "data.scored=8", "data.batch_size=8"],
+    "data/search_diet_folders": [  # nor are these
+        "data=search_diet",
+        "data.pictures=40",
+        "data.scored=8",
+        "data.batch_size=8",
+    ],
+    "experiment/search_diet_imagenet": ["model.net=small"],
+    "metrics/search_diet": ["metrics.resamples=20", "metrics.on.displays=1", "metrics.on.tasks=[lighting]"],
     "experiment/gazelle_paper": ["~data.expand_heads"],
     "model/gazelle": ["model.weights=random"],
     "model/vitgaze": ["model.weights=random"],
@@ -121,7 +130,7 @@ def test_metrics_can_be_made(metrics, config_module):
         made = make(metric, object, f"metrics.scores.{name}")
         assert isinstance(made, Comparison) or made.interval is not None
     for name, baseline in cfg.baselines.items():
-        facts = {"max_fixations": 5, "categories": [], "labels": ["book"], "exclusive": []}
+        facts = {"max_fixations": 5, "categories": [], "labels": ["book"], "exclusive": [], "classes": ["dog"]}
         assert isinstance(make(baseline, Predictor, name, facts=facts), Predictor)
 
 

@@ -1,0 +1,1 @@
+"""Nets that grow up on a diet of pictures, and then search."""
