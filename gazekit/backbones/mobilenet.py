@@ -63,11 +63,12 @@ class Inverted(nn.Module):
         self.residual = stride == 1 and channels == width
 
     def expand(self, x: Tensor) -> Tensor:
-        return F.relu6(self.conv[0](x)) if len(self.conv) == 3 else x
+        return F.relu6(self.conv[0](x), inplace=True) if len(self.conv) == 3 else x
 
     def project(self, x: Tensor, expanded: Tensor, halve: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         conv = self.conv[-2][0]
-        y = F.relu6(conv(expanded)) if halve is None else halve(F.relu6(conv.everywhere(expanded)))
+        y = F.relu6(conv(expanded) if halve is None else conv.everywhere(expanded), inplace=True)
+        y = y if halve is None else halve(y)
         y = self.conv[-1](y)
         return x + y if self.residual else y
 
@@ -121,7 +122,8 @@ class MobileNetV2(Net):
     def walk(self, images: Tensor, halve: Halvings | None = None) -> Iterator[tuple[str, Tensor]]:
         own = halve or {}
         stem = self.features[0][0]
-        x = own[1](F.relu6(stem.everywhere(images))) if 1 in own else F.relu6(stem(images))
+        x = F.relu6(stem.everywhere(images) if 1 in own else stem(images), inplace=True)
+        x = own[1](x) if 1 in own else x
         yield "stem", x
         for i, block in enumerate(self.features[1:18], 1):
             expanded = block.expand(x)

@@ -11,6 +11,7 @@ below and to the right of them, so such images use the reference.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -62,6 +63,8 @@ class _TablePools(torch.autograd.Function):
     def forward(ctx: Any, image: Tensor, window: Tensor) -> Tensor:
         ctx.save_for_backward(window)
         ctx.image_shape = image.shape
+        if image.shape[1] > 1 and image.is_contiguous(memory_format=torch.channels_last):
+            return _channels_last(image, window)
         out = image.new_empty(*image.shape[:2], *window.shape[-2:])
         for rows, corners in _parts(window, image.shape):
             picked = out.flatten(0, 1).flatten(1)
@@ -93,6 +96,30 @@ class _TablePools(torch.autograd.Function):
                 corner = corner.unflatten(1, (height + 1, width + 1))[:, 1:, 1:].flip(-2, -1)
                 to_image.flatten(0, 1)[planes] = _running_sums(corner).flip(-2, -1).to(grad.dtype)
         return to_image, None
+
+
+def _channels_last(image: Tensor, window: Tensor) -> Tensor:
+    """The same where the channels of a pixel are neighbours in memory: corners are then read as whole vectors."""
+    height, width = image.shape[-2:]
+    out = torch.empty_like(
+        image[..., : window.shape[1], : window.shape[2]], memory_format=torch.channels_last
+    )
+    corners = None
+    for b, picture in enumerate(image.permute(0, 2, 3, 1)):
+        if corners is None or len(window) > 1:
+            corners = _corners(window[b : b + 1], height, width)
+        table = picture.new_zeros(height + 1, width + 1, image.shape[1], dtype=torch.float64)
+        table[1:, 1:] = picture
+        for above, row in pairwise(table[1:]):
+            row.add_(above)
+        for left, column in pairwise(table.unbind(1)[1:]):
+            column.add_(left)
+        table = table.flatten(0, 1)
+        (a, d), (b_, c) = corners.plus, corners.minus
+        total = table.index_select(0, d).add_(table.index_select(0, a))
+        total.sub_(table.index_select(0, b_)).sub_(table.index_select(0, c)).mul_(corners.share[:, None])
+        out[b] = total.view(*window.shape[1:], -1).permute(2, 0, 1)
+    return out
 
 
 def _parts(window: Tensor, shape: torch.Size) -> Iterator[tuple[list[slice], _Corners]]:

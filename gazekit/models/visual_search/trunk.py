@@ -254,7 +254,7 @@ class Trunk:
             else:
                 x = _resized(x, constant, (margin - valid[s]) // s, self.reach.halving[s])
             if s in windows:
-                x = eccentric_avg_pool2d(x.contiguous(), self._cut_windows(windows[s], base - margin, x, s))
+                x = eccentric_avg_pool2d(x, self._cut_windows(windows[s], base - margin, x, s))
             else:
                 x = self.net.halved(x, s)
             valid[2 * s] = plan.pooled[s]

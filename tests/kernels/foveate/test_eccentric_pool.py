@@ -215,3 +215,19 @@ ONES = torch.ones(1, 3, 4, dtype=torch.int64)
 def test_errors_name_what_was_wanted(call, error, text):
     with pytest.raises(error, match=re.escape(text)):
         call()
+
+
+@pytest.mark.parametrize("windows_each", (False, True))
+def test_channels_last_gives_the_same(windows_each):
+    draw = torch.Generator().manual_seed(0)
+    image = torch.rand(2, 5, 13, 18, generator=draw)
+    window = torch.randint(1, 9, (2 if windows_each else 1, 7, 9), generator=draw)
+    last = image.contiguous(memory_format=torch.channels_last).requires_grad_()
+    plain = image.clone().requires_grad_()
+    ours, expected = eccentric_avg_pool2d(last, window), eccentric_avg_pool2d(plain, window)
+    assert ours.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(ours, expected)
+    weight = torch.rand(expected.shape, generator=draw)
+    (ours * weight).sum().backward()
+    (expected * weight).sum().backward()
+    torch.testing.assert_close(last.grad, plain.grad)
