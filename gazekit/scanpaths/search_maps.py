@@ -99,8 +99,8 @@ class CentreBias:
             x, y = grid.profiles(sigma, _BIN_PX)
             maps = (y.T @ counts @ x).flatten(1)
             others = maps.sum(0) - maps if len(maps) > 1 else maps
-            likelihood = float(_log(others)[row].gather(1, cells)[scored].mean())
-            if likelihood > best:
+            likelihood = float(_log(others)[row].gather(1, cells)[scored].nanmean())
+            if sigma == SIGMAS_PX[0] or likelihood > best:  # NaN where no image has others
                 best, self.sigma_px, self.of_image = likelihood, sigma, maps
 
     def density(self, image: int) -> Tensor:

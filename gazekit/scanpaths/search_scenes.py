@@ -26,7 +26,7 @@ _ABOUT = {
     "uniform": "Every place equally likely.",
 }
 _NO_PAIR = (
-    "images where fewer than two scanpaths found the target by their third fixation or later have no pair"
+    "no pair of scanpaths that both found the target, by their third fixation or later, on these images"
 )
 _ALONE = "scanpaths of one fixation, or on a scene that nobody else searched, are left out"
 _NOTE = (

@@ -79,6 +79,11 @@ class TestMaps:
         elsewhere = bias.density(5).exp()
         assert elsewhere[x > 6].sum() == pytest.approx(elsewhere[x < 3].sum().item(), abs=0.02)
 
+    def test_centre_bias_needs_other_images(self) -> None:
+        one = Scanpaths.of([[[0.0, 0], [40, 120]], [[0.0, 0]]])
+        assert CentreBias(GRID, one, torch.tensor([4, 9])).density(4).isnan().all()
+        assert CentreBias(GRID, one[:1], torch.tensor([4])).density(9).isfinite().all()
+
     def test_objects_are_spread_by_the_offsets(self) -> None:
         boxes = [[40, 40, 48, 48], [200, 100, 208, 108]]
         scenes = SceneBatch.from_scenes([Scene("a", (320, 240), boxes)])
