@@ -181,10 +181,10 @@ def _people_trials(people: People, facts: Mapping[str, Any], target_present: boo
 
 def _published_trials(facts: Mapping[str, Any]) -> Trials:
     rows = [
-        (facts["conditions"].index(name), n, float(rt_ms(torch.tensor(f))), f)
-        for name, values in published.FIXATIONS.items()
+        (facts["conditions"].index(name), n, float(rt_ms(torch.tensor(total / displays))), total / displays)
+        for name, (displays, totals) in published.FIXATIONS.items()
         if name in facts["conditions"]
-        for n, f in zip(task_of(name).set_sizes, values, strict=True)
+        for n, total in zip(task_of(name).set_sizes, totals, strict=True)
     ]
     condition, size, cost, fixations = zip(*rows, strict=True) if rows else ((), (), (), ())
     trials = _numbered(list(condition), np.array(size), np.array(cost), facts)

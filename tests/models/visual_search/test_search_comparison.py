@@ -33,18 +33,17 @@ def known() -> Scores:
 def test_known_rows_have_the_published_indices(known: Scores, row: str, expected: tuple[float, ...]) -> None:
     found = known.table[row]
     for task, value in zip(ASYMMETRY, expected, strict=True):
-        # fixations are published with three decimals, which moves T and L by half a thousandth
-        assert found[f"asymmetry.{task}"].value == pytest.approx(value, abs=1.1e-3), task
-    assert found["asymmetry.mean"].value == pytest.approx({"people": 0.564}.get(row, 0.513), abs=6e-4)
+        assert found[f"asymmetry.{task}"].value == pytest.approx(value, abs=5e-4), task
+    assert found["asymmetry.mean"].value == pytest.approx({"people": 0.564}.get(row, 0.513), abs=5e-4)
     assert all(np.isnan(score.low) and np.isnan(score.high) for score in found.values())
 
 
 def test_the_slopes_of_published_fixations(known: Scores) -> None:
     found = known.table["eccNET, published"]
     expected = {"line_in_curves": 4.43, "lighting_horizontal": 8.09, "cross": 96.97, "l_in_ts": 99.31,
-                "homogeneous_20": 100.39, "heterogeneous_20": 13.86, "t_in_ls": 11.68, "non_cross": 32.7}  # fmt: skip
+                "homogeneous_20": 100.39, "heterogeneous_20": 13.86, "t_in_ls": 11.68, "non_cross": 32.71}  # fmt: skip
     for condition, slope in expected.items():
-        assert found[f"slope.{condition}"].value == pytest.approx(slope, abs=0.08), condition
+        assert found[f"slope.{condition}"].value == pytest.approx(slope, abs=0.011), condition
 
 
 def test_flat_tasks_are_undefined_behind_the_gate_and_say_why(known: Scores) -> None:
