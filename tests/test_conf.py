@@ -29,6 +29,26 @@ SMALL = {
         "data.batch_size=2",
         "data.size_px=[28,28]",
     ],
+    "model/eccnet": ["model.backbone=squeezenet1_0", "model.weights=random"],
+    "data/search_asymmetry": ["data.tasks=[lighting]", "data.displays=1", "data.batch_size=6"],
+    "data/search_pictures": [
+        "data=search_asymmetry",
+        "data.tasks=[lighting]",
+        "data.displays=1",
+    ],  # not at hand
+    "metrics/search_asymmetry": [
+        "metrics.resamples=20",
+        "~metrics.baselines.single_pair",
+        "~metrics.baselines.squeezenet",
+        "~metrics.baselines.squeezenet_no_eccentricity",
+    ],
+    "metrics/search_pictures": [
+        "metrics=search_asymmetry",
+        "metrics.resamples=20",
+        "~metrics.baselines.single_pair",
+        "~metrics.baselines.squeezenet",
+        "~metrics.baselines.squeezenet_no_eccentricity",
+    ],
     "data/search_diet": ["data.pictures=40", "data.scored=8", "data.batch_size=8"],
     "data/search_diet_folders": [  # nor are these
         "data=search_diet",
@@ -76,16 +96,18 @@ def small(experiment):
     names = {f"{group}/{chosen[group]}" for group in ("data", "model", "metrics")}
     names.add(f"experiment/{experiment}")
     names |= {"metrics/objects"} if "pairwise" in cfg.metrics.baselines else set()
-    return [setting for name in sorted(names) for setting in SMALL.get(name, [])]
+    untrained = ["trainer=none"] if chosen.trainer == "none" else []
+    return [setting for name in sorted(names) for setting in SMALL.get(name, [])] + untrained
 
 
 def test_every_experiment_runs_through_every_verb(experiment, tmp_path, monkeypatch):
     settings = small(experiment)
+    short = [] if "trainer=none" in settings else ["trainer.fast_dev_run=true"]
     run_here(
         "fit",
         f"+experiment={experiment}",
         *settings,
-        "trainer.fast_dev_run=true",
+        *short,
         "run_dir=run",
         cwd=tmp_path,
     )
@@ -97,7 +119,8 @@ def test_every_experiment_runs_through_every_verb(experiment, tmp_path, monkeypa
     run_here("predict", ckpt, "samples=2", "run_dir=said", cwd=tmp_path)
     assert [path for path in (tmp_path / "said").iterdir() if path.suffix in (".csv", ".json")]
     run_here("export", ckpt, f"out={tmp_path / 'x.safetensors'}", "run_dir=exported", cwd=tmp_path)
-    assert read_checkpoint(tmp_path / "x.safetensors")[0]["name"] == experiment
+    name = OmegaConf.load(tmp_path / "run" / "config.yaml").name
+    assert read_checkpoint(tmp_path / "x.safetensors")[0]["name"] == name
 
 
 def test_metrics_can_be_made(metrics, config_module):
@@ -153,8 +176,8 @@ def test_experiments_build_what_they_name(experiment):
     data, system = prepared(cfg)
     assert isinstance(data, Data)
     assert isinstance(system, System)
-    assert sum(p.numel() for p in system.parameters()) > 100
-    assert cfg.optimizer is None or system.optimizer(system.parameters()).param_groups
+    assert "trainer=none" in settings or sum(p.numel() for p in system.parameters()) > 100
+    assert not cfg.get("optimizer") or system.optimizer(system.parameters()).param_groups
 
 
 def test_without_an_experiment_the_choice_is_asked_for(tmp_path, monkeypatch):

@@ -15,9 +15,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from gazekit.base import Data, Predictor, System
+from gazekit.files import written_whole
 from gazekit.run.recipe import call, plain, resolve, settings_of
 
-__all__ = ["build", "load_checkpoint", "read_checkpoint", "recipe_of"]
+__all__ = ["build", "load_checkpoint", "read_checkpoint", "recipe_of", "save_checkpoint"]
 
 
 def recipe_of(cfg: DictConfig, data: Data) -> dict[str, Any]:
@@ -36,6 +37,12 @@ def recipe_of(cfg: DictConfig, data: Data) -> dict[str, Any]:
         "data": _with_absolute_root(OmegaConf.to_container(cfg.data, resolve=True)),
         "metrics": OmegaConf.to_container(cfg.metrics, resolve=True),
     }
+
+
+def save_checkpoint(system: System, path: Path) -> None:
+    """Keep a system that no trainer keeps, so that the other verbs take it like a trained one."""
+    with written_whole(path) as unfinished:
+        torch.save({"gazekit": system.recipe, "state_dict": system.state_dict()}, unfinished)
 
 
 def _with_absolute_root(data: dict) -> dict:

@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from gazekit.base import Data, System
 from gazekit.base.scores import Table
-from gazekit.run.checkpoint import build, load_checkpoint, read_checkpoint, recipe_of
+from gazekit.run.checkpoint import build, load_checkpoint, read_checkpoint, recipe_of, save_checkpoint
 from gazekit.run.recipe import make, targets_in, trusted
 from gazekit.run.reporting import metrics_of, report_on
 
@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 def fit(cfg: DictConfig, folder: Path) -> Table:
     """Run a composed configuration (conf/fit.yaml); returns the table of the report.
 
-    With `trainer=none` nothing is trained: the report is about the untrained or frozen system.
+    With `trainer=none` nothing is trained: the report is about the untrained or frozen system, which is kept as
+    last.ckpt.
 
     Raises:
         FileNotFoundError, DataError: the data set is absent or broken.
@@ -45,6 +46,7 @@ def fit(cfg: DictConfig, folder: Path) -> Table:
         system.fit(data)
         _fit_baselines(system, data, bool((cfg.get("trainer") or {}).get("fast_dev_run")))
     if not cfg.get("trainer"):
+        save_checkpoint(system, folder / "last.ckpt")
         return report_on(cfg, folder, system.eval(), data, _trust(cfg), ["the system was not trained"])
     trainer = _trainer(cfg, folder, data)
     system.train()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from torch import Tensor
 
 from gazekit.base import System
@@ -36,6 +37,16 @@ class EccNet(EccNetRow, System):
         return [
             f"{self.name}, {', '.join(self.layers)}, stride {self.stride}, {how}; the same settings in all tasks"
         ]
+
+    def records(self, items: list[str], said: Mapping[str, Any]) -> dict[str, Any]:
+        """`searches.csv`, a line per display or picture, and `scanpaths.csv`, a line per fixation."""
+        searches = {"name": items, "found": said["found"].tolist(), "fixations": said["fixations"].tolist()}
+        if "cost" in said:
+            searches["rt_ms"] = said["cost"].tolist()
+        paths = [path[path.isfinite().all(1)].tolist() for path in said["xy_px"]]
+        rows = [(name, k, *xy) for name, path in zip(items, paths, strict=True) for k, xy in enumerate(path)]
+        columns = ["name", "fixation", "x_px", "y_px"]  # 0 is the given start
+        return {"searches.csv": pd.DataFrame(searches), "scanpaths.csv": pd.DataFrame(rows, columns=columns)}
 
     def figures(self, data: Data, table: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
         """Of displays the classical figure of reaction times, the bars of the asymmetries, and one search of each

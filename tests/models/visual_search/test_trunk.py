@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from gazekit.backbones import load_backbone
-from gazekit.kernels.foveate import eccentric_avg_pool2d, eccentric_windows
-from gazekit.models.visual_search.eccnet import LAYERS
-from gazekit.models.visual_search.probe import maps_of, reach_of
-from gazekit.models.visual_search.trunk import SLOPES, Trunk
-
-EXTRA_PX = 192  # of the canvas, so that its border is far from the picture
+from gazekit.datasets.search_data import SearchData
+from gazekit.models.visual_search.eccnet import LAYERS, EccNetRow
+from gazekit.models.visual_search.probe import reach_of
+from gazekit.models.visual_search.reference import search_one, whole_canvas
+from gazekit.models.visual_search.trunk import Trunk
 
 
 def trunk_of(name: str, eccentric: bool, stride: int = 16) -> Trunk:
@@ -30,38 +30,6 @@ def picture_of(height: int, width: int, seed: int = 0) -> Tensor:
     return picture
 
 
-def on_whole_canvas(
-    trunk: Trunk, picture: Tensor, background: Tensor, fixation: Tensor
-) -> tuple[list[Tensor], Tensor]:
-    """All layers on the whole canvas, and where the picture's corner is."""
-    height, width = picture.shape[1:3]
-    canvas = trunk.canvas_px(height, width)
-    colour = trunk.prepared(background.view(1, 1, 1, 3))[0, :, 0, 0]
-    whole = colour[None, :, None, None].repeat(1, 1, canvas + 2 * EXTRA_PX, canvas + 2 * EXTRA_PX)
-    corner = ((canvas / 2 - fixation) / trunk.first).round().long() * trunk.first + EXTRA_PX
-    x, y = corner.tolist()
-    whole[:, :, y : y + height, x : x + width] = trunk.prepared(picture)
-    halve = {}
-    for s in trunk.net.halvings:
-        if trunk.eccentric and s < 4 and trunk.net.max_pools:
-            halve[s] = lambda m: F.avg_pool2d(m, 2)
-        if trunk.eccentric and s in SLOPES:
-            side = canvas // s
-            windows = eccentric_windows(side, side, round(30 / s), SLOPES[s])
-            windows = F.pad(windows[None].float(), [EXTRA_PX // (2 * s)] * 4, mode="replicate")[0].long()
-
-            def pooled(m: Tensor, w: Tensor = windows) -> Tensor:
-                lacking = [2 * w.shape[k] - m.shape[k + 1] for k in (2, 1)]  # where borders are not padded
-                return eccentric_avg_pool2d(
-                    F.pad(m, (0, lacking[0], 0, lacking[1]), mode="replicate"), w, "reference"
-                )
-
-            halve[s] = pooled
-    found = dict(maps_of(trunk.net, whole, trunk.layers, halve))
-    pool = F.max_pool2d if trunk.net.max_pools and not trunk.eccentric else F.avg_pool2d
-    return [pool(found[n], trunk.stride // s) for n, s in trunk.layer_strides.items()], corner
-
-
 @pytest.mark.parametrize("eccentric", (True, False))
 @pytest.mark.parametrize("name", ("mobilenet_v2", "squeezenet1_0", "resnet18"))
 @torch.no_grad()
@@ -71,7 +39,7 @@ def test_maps_are_those_of_an_endless_canvas(name: str, eccentric: bool) -> None
     early = trunk.early(picture, background)
     for fixation in ([60.0, 44.0], [3.0, 81.0]):
         maps, corner = trunk.at(early, torch.tensor([0]), torch.tensor([fixation]))
-        whole, at = on_whole_canvas(trunk, picture, background, torch.tensor(fixation))
+        whole, at = whole_canvas(trunk, picture, background, torch.tensor(fixation))
         x, y = ((corner[0] + at) // trunk.stride).tolist()
         assert (corner[0] <= 0).all()
         for found, expected in zip(maps, whole, strict=True):
@@ -138,3 +106,28 @@ def test_the_canvas_is_the_published_one_rounded_up(side: int, canvas: int) -> N
 def test_nets_and_layers_that_cannot_search(name: str, layers: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Trunk(load_backbone(name, "random"), layers, 16, True)
+
+
+def test_a_whole_search_is_that_of_the_plain_form(shared_data: Path) -> None:
+    data = SearchData(tasks=["lighting"], displays=1, display_seed=3)
+    data.setup()
+    weights = shared_data / "squeezenet_imagenet" / "squeezenet1_0_imagenet.safetensors"
+    row = EccNetRow(
+        data.facts(), "squeezenet1_0", weights, stride=16
+    )  # maps of noise are flat: rounding decides
+    batch = data.batch([4, 5])
+    said = row.predict(batch, torch.Generator())
+    for k, index in enumerate((4, 5)):
+        plain = search_one(row, data.batch([index]))
+        n = int(plain.saccades[0])
+        assert n == said["fixations"][k]
+        torch.testing.assert_close(said["xy_px"][k, : n + 1], plain.xy_px[0, : n + 1])
+
+
+@torch.no_grad()
+def test_the_released_canvas_has_the_published_sides() -> None:
+    trunk = trunk_of("vgg16", True, 32)
+    picture, background = torch.zeros(1, 69, 69, 3, dtype=torch.uint8), torch.zeros(3, dtype=torch.uint8)
+    maps, corner = whole_canvas(trunk, picture, background, torch.tensor([34.5, 34.5]), released=True)
+    assert corner.tolist() == [98, 98]
+    assert [list(m.shape[-2:]) for m in maps] == [[8, 8]] * 3  # 266 px: 133, 67, 34, 17 and then 9 or 8
