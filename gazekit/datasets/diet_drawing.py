@@ -41,14 +41,15 @@ def draw_scenes(scenes: Scenes, size_px: int = 64, margin_px: int = 0) -> Tensor
 
 def _draw(scenes: Scenes, size_px: int, margin_px: int) -> Tensor:
     generator = torch.Generator().manual_seed(scenes.noise_seed)
-    flat = _lit(scenes, None)[:, None, None]
+    flat = _lit(scenes.light, scenes.ambient, None)
     texture = 1 + scenes.texture[:, None, None] * _texture(len(scenes), size_px + 2 * margin_px, generator)
     picture = scenes.ground[:, None, None] * flat * texture
     middle = torch.arange(-margin_px, size_px + margin_px) + 0.5
     for k in range(OBJECTS):
-        form = scenes.kind[:, k]
-        form = torch.where(form < 2 * len(SOLIDS), form // 2, form - len(SOLIDS))
-        for name, which in ((n, (form == i).nonzero()[:, 0]) for i, n in enumerate((*SOLIDS, *MARKS))):
+        kind = scenes.kind[:, k]
+        form = torch.where(kind < 2 * len(SOLIDS), kind // 2, kind - len(SOLIDS))  # without the relief
+        for i, name in enumerate((*SOLIDS, *MARKS)):
+            which = (form == i).nonzero()[:, 0]
             if len(which):
                 picture[which] = _over(picture[which], scenes, k, which, name, middle)
     noise = torch.randn(picture.shape, generator=generator) * NOISE_SD
@@ -70,17 +71,14 @@ def _over(below: Tensor, scenes: Scenes, k: int, which: Tensor, name: str, middl
         shape = Shape(shape.cover, normal)
     else:
         shape = Shape((0.5 - _mark(name, u, v, half, stroke)).clamp(0, 1), None)
-    grey = scenes.albedo[which, k][:, None, None] * _lit(scenes, shape.normal, which)
+    grey = scenes.albedo[which, k][:, None, None] * _lit(
+        scenes.light[which], scenes.ambient[which], shape.normal
+    )
     return torch.lerp(below, grey.expand_as(below), shape.cover)
 
 
-def _lit(scenes: Scenes, normal: tuple[Tensor, Tensor, Tensor] | None, which: Tensor | None = None) -> Tensor:
-    """Light on surfaces [G, H, W], or on flat ones [G, 1, 1] ([B] of all scenes)."""
-    light, ambient = (
-        (scenes.light, scenes.ambient) if which is None else (scenes.light[which], scenes.ambient[which])
-    )
-    if which is None:
-        return ambient + (1 - ambient) * light[:, 2]
+def _lit(light: Tensor, ambient: Tensor, normal: tuple[Tensor, Tensor, Tensor] | None) -> Tensor:
+    """Light on surfaces [G, H, W], or [G, 1, 1] on flat ones, of [G, 3] directions and [G] shares from everywhere."""
     x, y, z = light.T[..., None, None]
     ambient = ambient[:, None, None]
     direct = z if normal is None else (normal[0] * x + normal[1] * y + normal[2] * z).clamp(min=0)

@@ -134,3 +134,39 @@ def test_a_state_comes_back(data):
     batch = searches("lighting")
     says = [system.eval().predict(batch, torch.Generator())["xy_px"].nan_to_num() for system in (one, two)]
     assert torch.equal(*says)
+
+
+@pytest.mark.slow
+def test_vgg16_learns_and_searches(data):
+    facts = data.facts() | {"classes": ["cat", "dog"]}
+    system = DietSearcher(facts, net="vgg16", tasks=["lighting"], stride=32)
+    pictures = torch.randint(256, (2, 224, 224, 3), dtype=torch.uint8)
+    loss = system.loss({"picture": pictures, "label": torch.tensor([0, 1])})["loss"]
+    loss.backward()
+    assert 0.05 < float(loss.detach()) < 5
+    assert all(p.grad.abs().sum() > 0 for p in system.net.features.parameters())
+    one = {key: value[:1] for key, value in searches("lighting").items()}
+    assert system.eval().predict(one, torch.Generator())["found"].all()
+
+
+@pytest.mark.slow
+def test_a_net_that_grew_up_under_light_from_above_takes_bumps_from_below_for_dents():
+    grown_on, other = DietData(pictures=6400, scored=512), DietData("below", pictures=1, scored=512)
+    grown_on.setup(), other.setup()
+    system = DietSearcher(grown_on.facts())
+    optimizer = torch.optim.AdamW(system.parameters(), lr=3e-3)
+    for step in range(300):
+        optimizer.zero_grad()
+        system.loss(grown_on.training_batch(step))["loss"].backward()
+        optimizer.step()
+    system.eval()
+
+    def relief_right(data):
+        batch = data.batch(data.parts["test"].tolist())
+        said = system.predict(batch, torch.Generator())["probability"].argmax(1)
+        solid = (batch["label"] < 6) & (said < 6)
+        return float((said % 2 == batch["label"] % 2)[solid].float().mean())
+
+    with torch.no_grad():
+        assert relief_right(grown_on) > 0.85
+        assert relief_right(other) < 0.15
