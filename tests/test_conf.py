@@ -38,16 +38,12 @@ SMALL = {
     ],  # not at hand
     "metrics/search_asymmetry": [
         "metrics.resamples=20",
-        "~metrics.baselines.single_pair",
         "~metrics.baselines.squeezenet",
-        "~metrics.baselines.squeezenet_no_eccentricity",
     ],
     "metrics/search_pictures": [
         "metrics=search_asymmetry",
         "metrics.resamples=20",
-        "~metrics.baselines.single_pair",
         "~metrics.baselines.squeezenet",
-        "~metrics.baselines.squeezenet_no_eccentricity",
     ],
     "data/search_diet": ["data.pictures=40", "data.scored=8", "data.batch_size=8"],
     "data/search_diet_folders": [  # nor are these
@@ -130,7 +126,13 @@ def test_metrics_can_be_made(metrics, config_module):
         made = make(metric, object, f"metrics.scores.{name}")
         assert isinstance(made, Comparison) or made.interval is not None
     for name, baseline in cfg.baselines.items():
-        facts = {"max_fixations": 5, "categories": [], "labels": ["book"], "exclusive": [], "classes": ["dog"]}
+        facts = {
+            "max_fixations": 5,
+            "categories": [],
+            "labels": ["book"],
+            "exclusive": [],
+            "classes": ["dog"],
+        }
         assert isinstance(make(baseline, Predictor, name, facts=facts), Predictor)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -63,7 +64,8 @@ class _TablePools(torch.autograd.Function):
     def forward(ctx: Any, image: Tensor, window: Tensor) -> Tensor:
         ctx.save_for_backward(window)
         ctx.image_shape = image.shape
-        if image.shape[1] > 1 and image.is_contiguous(memory_format=torch.channels_last):
+        last = image.shape[1] > 1 and image.is_contiguous(memory_format=torch.channels_last)
+        if last and image.device.type == "cpu" and image.dtype != torch.float64:
             return _channels_last(image, window)
         out = image.new_empty(*image.shape[:2], *window.shape[-2:])
         for rows, corners in _parts(window, image.shape):
@@ -108,18 +110,29 @@ def _channels_last(image: Tensor, window: Tensor) -> Tensor:
     for b, picture in enumerate(image.permute(0, 2, 3, 1)):
         if corners is None or len(window) > 1:
             corners = _corners(window[b : b + 1], height, width)
-        table = picture.new_zeros(height + 1, width + 1, image.shape[1], dtype=torch.float64)
-        table[1:, 1:] = picture
-        for above, row in pairwise(table[1:]):
-            row.add_(above)
-        for left, column in pairwise(table.unbind(1)[1:]):
-            column.add_(left)
+        table = _vector_table(picture)
         table = table.flatten(0, 1)
         (a, d), (b_, c) = corners.plus, corners.minus
         total = table.index_select(0, d).add_(table.index_select(0, a))
         total.sub_(table.index_select(0, b_)).sub_(table.index_select(0, c)).mul_(corners.share[:, None])
         out[b] = total.view(*window.shape[1:], -1).permute(2, 0, 1)
     return out
+
+
+def _vector_table(picture: Tensor) -> Tensor:
+    """[H, W, C] to [H + 1, W + 1, C] double, row and column 0 being 0.
+
+    Many small sums: NumPy's start at once, while torch's wait for all threads each time.
+    """
+    height, width, channels = picture.shape
+    table = np.empty((height + 1, width + 1, channels))
+    table[0], table[:, 0] = 0, 0
+    table[1:, 1:] = picture.detach().float().numpy()
+    for above, row in pairwise(table[1:]):
+        row += above
+    for column in range(2, width + 1):
+        table[:, column] += table[:, column - 1]
+    return torch.from_numpy(table)
 
 
 def _parts(window: Tensor, shape: torch.Size) -> Iterator[tuple[list[slice], _Corners]]:

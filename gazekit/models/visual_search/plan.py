@@ -21,11 +21,13 @@ class Plan:
 
     Attributes:
         align: pixels; regions start at multiples of it on the canvas.
+        differs: stride of a halving to the margin in which the map that it takes depends on the picture.
         pooled: stride of a halving to the margin of its result, from which the next layers are computed.
         layer: margin of the layers that are asked for.
     """
 
     align: int
+    differs: dict[int, int]
     pooled: dict[int, int]
     layer: int
 
@@ -51,10 +53,11 @@ def plan_of(
         needed[strides[k]] = max([*own, beyond])
         later = reach.halving.get(strides[k], 0) * strides[k]
         beyond = needed[strides[k]] + (windows[strides[k]] + 2) * strides[k] + later
-    pooled = {}
+    pooled, before = {}, {}
     differs = max(-reach.first[0], reach.first[1]) + strides[0]  # where the picture has an influence
     for k, halving in enumerate(strides):
         stride = 2 * halving
+        before[halving] = differs
         differs += (windows[halving] + 2) * halving
         following = strides[k + 1] if k + 1 < len(strides) else None
         radius = max(
@@ -65,7 +68,7 @@ def plan_of(
         )
         pooled[halving] = _up(min(needed[halving], differs + 2 * radius * stride), align)
         differs += radius * stride
-    return Plan(align, pooled, align)
+    return Plan(align, before, pooled, align)
 
 
 def _up(value: int, align: int) -> int:

@@ -248,7 +248,9 @@ class Trunk:
         def halve(x: Tensor, s: int) -> Tensor:
             call = next(calls[s])
             constant = constants[s][call]
-            margin = plan.pooled[s] + -(-(size[s] + 2) * s // self.align) * self.align
+            # what is pooled: where the picture matters, if that is less than what is wanted, and a window around it
+            margin = min(plan.differs[s], plan.pooled[s]) + (size[s] + 2) * s
+            margin = -(-margin // self.align) * self.align
             if s == self.first:
                 x = placed(early.maps[call], margin=margin, constant=constant)
             else:
@@ -258,9 +260,8 @@ class Trunk:
             else:
                 x = self.net.halved(x, s)
             valid[2 * s] = plan.pooled[s]
-            return _resized(x, None, (plan.pooled[s] - margin) // (2 * s)).contiguous(
-                memory_format=torch.channels_last
-            )
+            x = _resized(x, constant, (plan.pooled[s] - margin) // (2 * s))
+            return x.contiguous(memory_format=torch.channels_last)
 
         take = {s: partial(halve, s=s) for s in self.strides}
         for name in (n for n, s in self.layer_strides.items() if s == self.first):
