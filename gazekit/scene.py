@@ -115,8 +115,8 @@ class SceneBatch(_Movable):
         target: [S] object index, -1 without one.
         category: [S, N] index in the model's vocabulary, 0 = unknown or none.
         crops: [S, N, 3, h, w] float in [0, 1], or None.
-        memory: [S, M] category of each object that is looked for, the target's first: 0 = unknown or none, -1 = padding.
-            M > 1 where several objects are memorised (`memory_categories` in the attributes of a scene).
+        memory: [S, M] category of each object that is looked for, the target's first: 0 = unknown or none,
+            -1 = padding. M > 1 where several are memorised (`memory_categories` in the attributes of a scene).
     """
 
     boxes_px: Tensor

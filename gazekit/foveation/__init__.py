@@ -1,6 +1,6 @@
 """What an eye at a place sees of the rest of a picture, on a grid of cells: the floor of all searchers."""
 
 from gazekit.foveation.grid import Grid
-from gazekit.foveation.visibility import LARGEST_GRID, gaussian_visibility
+from gazekit.foveation.visibility import GaussianVisibility
 
-__all__ = ["LARGEST_GRID", "Grid", "gaussian_visibility"]
+__all__ = ["GaussianVisibility", "Grid"]
