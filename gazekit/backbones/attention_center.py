@@ -89,7 +89,7 @@ class AttentionCenter(Net):
             )
         self.layers["saliency"] = Layer(1, 1)
 
-    def walk(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
+    def walk(self, images: Tensor, halve: None = None) -> Iterator[tuple[str, Tensor]]:
         x = F.hardswish(self.stem["norm"](self.stem["conv"](images)))
         total = 0.0
         for i in range(len(BLOCKS)):

@@ -8,7 +8,7 @@ is asked for.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -16,7 +16,10 @@ from torch import Tensor, nn
 
 from gazekit.backbones.preprocessing import Preprocessing, prepare
 
-__all__ = ["Backbone", "Layer", "Net"]
+__all__ = ["Backbone", "Halvings", "Layer", "Net"]
+
+Halvings = Mapping[int, Callable[[Tensor], Tensor]]
+"""Stride of a map to what halves it in place of the net: [B, C, H, W] to [B, C, ceil(H / 2), ceil(W / 2)]."""
 
 
 class Layer(NamedTuple):
@@ -33,13 +36,35 @@ class Layer(NamedTuple):
 
 
 class Net(nn.Module, ABC):
-    """What every net of this room can do. `layers` maps names to `Layer`, in the order of the walk."""
+    """What every net of this room can do.
+
+    Attributes:
+        layers: name to `Layer`, in the order of the walk.
+        halvings: strides of the maps that a pooling or a strided convolution halves, where `walk` lets another
+            operation do that; empty for nets whose halvings are fixed.
+        max_pools: whether these halvings are max poolings; else they are strides.
+    """
 
     layers: dict[str, Layer]
+    halvings: tuple[int, ...] = ()
+    max_pools: bool = False
+
+    def halved(self, x: Tensor, stride: int) -> Tensor:
+        """What the net itself does at one of its `halvings`, as an operation that `walk` takes; of even sides.
+
+        Args:
+            x: [B, C, H, W] map at this stride.
+        """
+        raise ValueError(f"{type(self).__name__} has no halvings that can be replaced")
 
     @abstractmethod
-    def walk(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Layer after layer of prepared images [B, 3, H, W]; what is not asked for is not computed."""
+    def walk(self, images: Tensor, halve: Halvings | None = None) -> Iterator[tuple[str, Tensor]]:
+        """Layer after layer of prepared images [B, 3, H, W]; what is not asked for is not computed.
+
+        Args:
+            halve: for nets with `halvings`, operations that replace some of them. A pooling is exchanged as it is; a
+                strided convolution is computed at every place, with its nonlinearity, and the operation halves that.
+        """
 
     @staticmethod
     def translate(state: dict[str, Tensor]) -> dict[str, Tensor]:

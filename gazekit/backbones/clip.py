@@ -50,7 +50,7 @@ class ClipVision(Net):
     def _map(self, tokens: Tensor) -> Tensor:
         return tokens[:, 1:].transpose(1, 2).unflatten(2, (self.grid, self.grid))
 
-    def walk(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
+    def walk(self, images: Tensor, halve: None = None) -> Iterator[tuple[str, Tensor]]:
         said = self.model(pixel_values=images, output_hidden_states=True)
         for i, x in enumerate(said.hidden_states[1:]):
             yield f"block{i}", self._map(x)

@@ -3,13 +3,13 @@ are folded into the convolutions; names of tensors as in torchvision, without th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gazekit.backbones.backbone import Layer, Net
+from gazekit.backbones.backbone import Halvings, Layer, Net
 
 __all__ = ["DeepLab", "MobileNetV2", "SameConv"]
 
@@ -34,9 +34,21 @@ class SameConv(nn.Conv2d):
         super().__init__(channels, width, size, stride, groups=groups, dilation=dilation)
 
     def forward(self, x: Tensor) -> Tensor:
-        reach, stride = (self.kernel_size[0] - 1) * self.dilation[0] + 1, self.stride[0]
-        down, right = (max(0, (-(-side // stride) - 1) * stride + reach - side) for side in x.shape[-2:])
-        return super().forward(F.pad(x, (right // 2, right - right // 2, down // 2, down - down // 2)))
+        return self._padded(x, self.stride)
+
+    def everywhere(self, x: Tensor) -> Tensor:
+        """Without the stride."""
+        return self._padded(x, (1, 1))
+
+    def _padded(self, x: Tensor, stride: tuple[int, ...]) -> Tensor:
+        reach = (self.kernel_size[0] - 1) * self.dilation[0] + 1
+        down, right = (
+            max(0, (-(-side // stride[0]) - 1) * stride[0] + reach - side) for side in x.shape[-2:]
+        )
+        border = (right // 2, right - right // 2, down // 2, down - down // 2)
+        if border[0] == border[1] == border[2] == border[3]:
+            return F.conv2d(x, self.weight, self.bias, stride, border[0], self.dilation, self.groups)
+        return F.conv2d(F.pad(x, border), self.weight, self.bias, stride, 0, self.dilation, self.groups)
 
 
 class Inverted(nn.Module):
@@ -50,17 +62,19 @@ class Inverted(nn.Module):
         self.conv = nn.ModuleList([*expand, filtered, SameConv(hidden, width)])
         self.residual = stride == 1 and channels == width
 
-    def forward(self, x: Tensor) -> Tensor:
-        y = x
-        for conv in self.conv[:-1]:
-            y = F.relu6(conv(y))
+    def expand(self, x: Tensor) -> Tensor:
+        return F.relu6(self.conv[0](x)) if len(self.conv) == 3 else x
+
+    def project(self, x: Tensor, expanded: Tensor, halve: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        conv = self.conv[-2][0]
+        y = F.relu6(conv(expanded)) if halve is None else halve(F.relu6(conv.everywhere(expanded)))
         y = self.conv[-1](y)
         return x + y if self.residual else y
 
 
 class MobileNetV2(Net):
-    """Layers "stem", "block1" .. "block17" (linear), "head" (ReLU6), "pool" and "logits" of the 1000 classes of
-    ImageNet.
+    """Layers "stem", "block1" .. "block17" (linear), before each but the first its "expand2" .. "expand17" (ReLU6),
+    then "head" (ReLU6), "pool" and "logits" of the 1000 classes of ImageNet.
 
     Source: arXiv 1801.04381, table 2, width 1.0. Sizes are multiples of 32 pixels.
 
@@ -76,6 +90,8 @@ class MobileNetV2(Net):
         channels, now, dilation = 32, 2, 1
         for expansion, width, count, first in STAGES:
             for i in range(count):
+                if expansion > 1:
+                    self.layers[f"expand{len(features)}"] = Layer(channels * expansion, now)
                 step = first if i == 0 else 1
                 filtered = dilation
                 if now * step > stride:
@@ -94,12 +110,25 @@ class MobileNetV2(Net):
             }
         self.features = nn.ModuleList(features)
         self.classes = classes
+        self.halvings = tuple(2**k for k in range(now.bit_length() - 1))
 
-    def walk(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
-        x = F.relu6(self.features[0](images))
+    def halved(self, x: Tensor, stride: int) -> Tensor:
+        return x[..., 1::2, 1::2]  # "SAME" pads right and below only
+
+    def _stride_before(self, block: int) -> int:
+        return self.layers["stem" if block == 1 else f"block{block - 1}"].stride
+
+    def walk(self, images: Tensor, halve: Halvings | None = None) -> Iterator[tuple[str, Tensor]]:
+        own = halve or {}
+        stem = self.features[0][0]
+        x = own[1](F.relu6(stem.everywhere(images))) if 1 in own else F.relu6(stem(images))
         yield "stem", x
         for i, block in enumerate(self.features[1:18], 1):
-            x = block(x)
+            expanded = block.expand(x)
+            if i > 1:
+                yield f"expand{i}", expanded
+            strided = self.layers[f"block{i}"].stride > self._stride_before(i)
+            x = block.project(x, expanded, own.get(self._stride_before(i)) if strided else None)
             yield f"block{i}", x
         if self.classes:
             x = F.relu6(self.features[18](x))
@@ -122,8 +151,8 @@ class DeepLab(MobileNetV2):
         self.concat_projection, self.logits = nn.Conv2d(512, 256, 1), nn.Conv2d(256, 21, 1)
         self.layers["logits"] = Layer(21, 16)
 
-    def walk(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
-        for name, x in super().walk(images):
+    def walk(self, images: Tensor, halve: Halvings | None = None) -> Iterator[tuple[str, Tensor]]:
+        for name, x in super().walk(images, halve):
             yield name, x
         whole = F.relu(self.image_pooling(x.mean((2, 3), keepdim=True))).expand(-1, -1, *x.shape[-2:])
         x = F.relu(self.concat_projection(torch.cat([whole, F.relu(self.aspp0(x))], 1)))

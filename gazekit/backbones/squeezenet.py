@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gazekit.backbones.backbone import Layer, Net
+from gazekit.backbones.backbone import Halvings, Layer, Net
 
 __all__ = ["SqueezeNet"]
 
@@ -47,6 +47,9 @@ class SqueezeNet(Net):
     than size / stride.
     """
 
+    halvings = (2, 4, 8)
+    max_pools = True
+
     def __init__(self):
         super().__init__()
         self.features = nn.ModuleDict({"0": nn.Conv2d(3, 96, 7, stride=2)})
@@ -56,12 +59,15 @@ class SqueezeNet(Net):
         fires = {f"fire{number}": Layer(2 * half, strides[i]) for i, (number, _, _, half) in FIRES.items()}
         self.layers = {"conv1": Layer(96, 2), **fires, "logits": Layer(1000, None)}
 
-    def walk(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
-        x = F.relu(self.features["0"](images))
+    def halved(self, x: Tensor, stride: int) -> Tensor:
+        return F.max_pool2d(x, 3, 2, ceil_mode=True)
+
+    def walk(self, images: Tensor, halve: Halvings | None = None) -> Iterator[tuple[str, Tensor]]:
+        x, own, stride = F.relu(self.features["0"](images)), halve or {}, 2
         yield "conv1", x
         for i, (number, *_) in FIRES.items():
             if i - 1 in POOLS:
-                x = F.max_pool2d(x, 3, 2, ceil_mode=True)
+                x, stride = own[stride](x) if stride in own else self.halved(x, stride), 2 * stride
             x = self.features[str(i)](x)
             yield f"fire{number}", x
         yield "logits", F.relu(self.classifier["1"](x)).mean((2, 3))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gazekit.backbones.backbone import Layer, Net
+from gazekit.backbones.backbone import Halvings, Layer, Net
 
 __all__ = ["VGG16"]
 
@@ -17,9 +17,12 @@ STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512
 class VGG16(Net):
     """Layers "conv1_1" .. "conv5_3" (after ReLU), "pool1" .. "pool5", "fc6", "fc7" (after ReLU) and "logits".
 
-    Source: arXiv 1409.1556, configuration D. `features` is a plain `nn.Sequential`: a model that pools otherwise
-    exchanges its `nn.MaxPool2d`. Maps take any size from 32 pixels; "fc6" and later pool any map to 7 x 7 first.
+    Source: arXiv 1409.1556, configuration D. Maps take any size from 32 pixels; "fc6" and later pool any map to
+    7 x 7 first.
     """
+
+    halvings = (1, 2, 4, 8, 16)
+    max_pools = True
 
     def __init__(self):
         super().__init__()
@@ -46,10 +49,16 @@ class VGG16(Net):
             self.layers[f"pool{i}"] = Layer(stage[-1], 2**i)
         self.layers |= {"fc6": Layer(4096, None), "fc7": Layer(4096, None), "logits": Layer(1000, None)}
 
-    def walk(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
-        names, x = iter(self.layers), images
+    def halved(self, x: Tensor, stride: int) -> Tensor:
+        return F.max_pool2d(x, 2)
+
+    def walk(self, images: Tensor, halve: Halvings | None = None) -> Iterator[tuple[str, Tensor]]:
+        names, x, own, stride = iter(self.layers), images, halve or {}, 1
         for module in self.features:
-            x = module(x)
+            if isinstance(module, nn.MaxPool2d):
+                x, stride = own.get(stride, module)(x), 2 * stride
+            else:
+                x = module(x)
             if not isinstance(module, nn.Conv2d):
                 yield next(names), x
         x = F.adaptive_avg_pool2d(x, 7).flatten(1)

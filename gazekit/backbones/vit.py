@@ -208,7 +208,7 @@ class ViT(Net):
         height, width = (side // self.patch_px for side in size_px)
         return tokens[:, 1 + self.registers :].transpose(1, 2).unflatten(2, (height, width))
 
-    def walk(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
+    def walk(self, images: Tensor, halve: None = None) -> Iterator[tuple[str, Tensor]]:
         size_px = images.shape[-2:]
         x = self.embed(images)
         for i, block in enumerate(self.blocks):

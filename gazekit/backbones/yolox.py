@@ -112,7 +112,7 @@ class YOLOX(Net):
     def _two() -> nn.Sequential:
         return nn.Sequential(Separable(64, 64), Separable(64, 64))
 
-    def walk(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
+    def walk(self, images: Tensor, halve: None = None) -> Iterator[tuple[str, Tensor]]:
         dark, neck = self.backbone["backbone"], self.backbone
         corners = [images[..., row::2, column::2] for column in (0, 1) for row in (0, 1)]
         x = dark["dark2"](dark["stem"]["conv"](torch.cat(corners, 1)))

@@ -57,7 +57,7 @@ class YuNet(Net):
     def _per_level(width: int) -> nn.ModuleList:
         return nn.ModuleList(Unit(64, width, relu=False) for _ in STRIDES)
 
-    def walk(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
+    def walk(self, images: Tensor, halve: None = None) -> Iterator[tuple[str, Tensor]]:
         first = self.backbone["model0"]
         x = F.max_pool2d(first["conv2"](F.relu(first["conv1"](images))), 2)
         maps = []

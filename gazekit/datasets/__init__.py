@@ -1,7 +1,8 @@
 """Data sets. One file a set; each offers `INFO` and `load(root, on_bad_record, ...)`.
 
 `load("hsem_hybrid_search", root=...)` returns a `ScanpathDataset`, scenes and scanpaths over them;
-`load("gazefollow", root=...)` a `GazeDataset`, pictures of people who look somewhere. Data sets know no model.
+`load("gazefollow", root=...)` a `GazeDataset`, pictures of people who look somewhere. Sets of displays for people offer
+`write` too. Data sets know no model.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from gazekit.datasets.gaze_targets import GazeDataset
 from gazekit.datasets.records import DatasetInfo, OnBadRecord, ScanpathDataset
 from gazekit.errors import DataError
 
-__all__ = ["NAMES", "DataError", "DatasetInfo", "GazeDataset", "ScanpathDataset", "info", "load"]
+__all__ = ["NAMES", "DataError", "DatasetInfo", "GazeDataset", "ScanpathDataset", "info", "load", "write"]
 
 NAMES = (
     "synthetic_search",
@@ -28,6 +29,9 @@ NAMES = (
     "gazefollow",
     "video_attention_target",
     "childplay",
+    "search_asymmetry",
+    "search_classics",
+    "search_pictures",
 )
 
 
@@ -58,10 +62,33 @@ def load(
         DataError: a file or record is broken.
     """
     read = _module(name).load
-    known = [key for key in signature(read).parameters if key not in ("root", "on_bad_record")]
+    _known_options(name, read, options)
+    return read(root=root, on_bad_record=on_bad_record, **options)
+
+
+def write(name: str, root: str | Path, **options) -> Path:
+    """Write a generated set to a folder, for people to look at.
+
+    Args:
+        name: a set whose module has a `write`.
+        options: its further arguments, see there.
+    Returns:
+        The folder.
+    Raises:
+        ValueError: a set that cannot be written, or an unknown option. FileExistsError: the folder holds other files.
+    """
+    writer = getattr(_module(name), "write", None)
+    if writer is None:
+        able = ", ".join(other for other in NAMES if hasattr(_module(other), "write"))
+        raise ValueError(f"{name} is not a generated set that can be written, expected one of: {able}")
+    _known_options(name, writer, options)
+    return writer(root=root, **options)
+
+
+def _known_options(name: str, function, options: dict) -> None:
+    known = [key for key in signature(function).parameters if key not in ("root", "on_bad_record")]
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ValueError(
             f"{name} has no option {', '.join(unknown)}, expected one of: {', '.join(known) or 'none'}"
         )
-    return read(root=root, on_bad_record=on_bad_record, **options)

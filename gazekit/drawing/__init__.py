@@ -1,4 +1,4 @@
-"""All figures of a report, and saving them. See `scenes`, `scanpaths`, `scores` and `training`."""
+"""All figures of a report, and saving them. See `scenes`, `scanpaths`, `scores`, `search`, `found` and `training`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from gazekit.drawing.found import cumulative_performance_figure
 from gazekit.drawing.scanpaths import draw_scanpath, scanpath_figure
 from gazekit.drawing.scenes import draw_scene
 from gazekit.drawing.scores import behaviour_figure, scores_figure
+from gazekit.drawing.search import asymmetry_bars_figure, search_times_figure
 from gazekit.drawing.training import training_figure
 from gazekit.files import written_whole
 
 __all__ = [
+    "asymmetry_bars_figure",
     "behaviour_figure",
+    "cumulative_performance_figure",
     "draw_scanpath",
     "draw_scene",
     "save",
     "scanpath_figure",
     "scores_figure",
+    "search_times_figure",
     "training_figure",
 ]
 

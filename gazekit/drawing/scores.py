@@ -21,7 +21,7 @@ from gazekit.drawing.placement import text_width_pt
 from gazekit.metrics.functional import PARTS
 from gazekit.metrics.info import INFO
 
-__all__ = ["behaviour_figure", "new_grid", "scores_figure", "title_in", "title_of"]
+__all__ = ["behaviour_figure", "new_grid", "scores_figure", "styles_of", "title_in", "title_of"]
 
 TEXT_PT = 8.0
 GREY = "#666666"
@@ -73,7 +73,8 @@ def _is_people(name: str) -> bool:
     return not _PEOPLE.isdisjoint(re.split("[^a-z]+", name.lower()))
 
 
-def _styles(names: Sequence[str]) -> dict[str, _Style]:
+def styles_of(names: Sequence[str]) -> dict[str, _Style]:
+    """Colour and marker of each row, by its name and its place among the models."""
     styles, models = {}, 0
     for name in names:
         styles[name] = _Style(_COLOURS[models % len(_COLOURS)], _MARKERS[models % len(_MARKERS)])
@@ -196,7 +197,7 @@ def _draw_metric(ax: Axes, rows: Mapping, metric: str, title: str, remark: str, 
         ax.axhline(y, color="#dddddd", linewidth=0.6, zorder=0)
     if limits[0] < 0 < limits[1]:
         ax.axvline(0, color="#888888", linewidth=0.8, linestyle=(0, (2, 2)), zorder=0.5)
-    for y, (entry, style) in enumerate(zip(entries, _styles(list(rows)).values(), strict=True)):
+    for y, (entry, style) in enumerate(zip(entries, styles_of(list(rows)).values(), strict=True)):
         _draw_entry(ax, y, entry, style)
     space = 4 + (TEXT_PT + 3) * bool(remark)
     ax.set_title(title, fontsize=TEXT_PT + 1, fontweight="bold", loc="left", pad=space)

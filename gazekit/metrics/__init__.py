@@ -72,6 +72,8 @@ if TYPE_CHECKING:
         TargetFoundCurve,
         TFPAUCMean,
     )
+    from gazekit.metrics.search_asymmetry import SearchAsymmetry, SearchSlopes, SlopeCorrelation
+    from gazekit.metrics.search_conditions import FoundRate, MeanFixations, SearchModelComparison
     from gazekit.metrics.search_slopes import AsymmetryIndex, SearchSlope
     from gazekit.metrics.sequence_score import SequenceScore
     from gazekit.metrics.strings import (
@@ -125,6 +127,7 @@ __all__ = [
     "EventTiming",
     "ExplainableVariance",
     "Eyenalysis",
+    "FoundRate",
     "Frechet",
     "GazeAngle",
     "GazeFollowAUC",
@@ -144,6 +147,7 @@ __all__ = [
     "MannanSquaredDistance",
     "MapInformationGain",
     "MeanDistance",
+    "MeanFixations",
     "MetricInfo",
     "MinDistance",
     "MultiMatch",
@@ -159,13 +163,17 @@ __all__ = [
     "ScanMatch",
     "ScanpathRatio",
     "Score",
+    "SearchAsymmetry",
     "SearchBehaviour",
+    "SearchModelComparison",
     "SearchSlope",
+    "SearchSlopes",
     "SemanticEditDistance",
     "SemanticSequenceScore",
     "SequenceScore",
     "ShuffledAUC",
     "ShuffledAUCMatlab",
+    "SlopeCorrelation",
     "TFPAUCMean",
     "TargetFoundCurve",
     "TimeDelayEmbedding",
@@ -195,6 +203,8 @@ _NAMES_OF = {
     "scanpath": "CrossRecurrence Euclidean Eyenalysis Hausdorff MannanSimilarity MannanSquaredDistance "
     "ScaledTimeDelayEmbedding TimeDelayEmbedding",
     "search": "TFPAUC ProbabilityMismatch ScanpathRatio TargetFoundCurve TFPAUCMean",
+    "search_asymmetry": "SearchAsymmetry SearchSlopes SlopeCorrelation",
+    "search_conditions": "FoundRate MeanFixations SearchModelComparison",
     "search_slopes": "AsymmetryIndex SearchSlope",
     "sequence_score": "SequenceScore",
     "strings": "ClusterEditDistance ClusterSequenceScore GridEditDistance GridSequenceScore ScanMatch "

@@ -38,6 +38,7 @@ def bootstrap_interval(
     n_resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
+    strata: Tensor | None = None,
 ) -> Interval:
     """Percentile bootstrap interval of sum(numerator) / sum(denominator), drawing images.
 
@@ -48,12 +49,14 @@ def bootstrap_interval(
     Args:
         numerator: [I, K] sums of K quantities over each of I images; may be infinite.
         denominator: [I, K] what they are divided by, at least 0; 0 where an image has nothing to say.
-        statistic: maps ratios [R, K] to [R], row by row, and NaN to NaN; by default each column is a value.
+        statistic: maps ratios [R, K] to [R] or [R, ...], row by row, and NaN to NaN; by default each column is a value.
         n_resamples: number of draws of I images.
         level: confidence level, between 0 and 1.
         seed: equal seeds give equal intervals.
+        strata: [I] integers; images are drawn among those of the same stratum (set size, condition), as many as it
+            has, so that no resample lacks one. None: among all.
     Returns:
-        value, low and high, float64 [K], or [] with a statistic. NaN for columns of total denominator 0.
+        value, low and high, float64 [K], or [] or [...] with a statistic. NaN for columns of total denominator 0.
     Raises:
         TypeError: values are not real numbers.
         ValueError: shapes differ, a NaN, a negative or infinite denominator; level or n_resamples out of
@@ -72,7 +75,7 @@ def bootstrap_interval(
     few = ((denominator > 0).sum(0) < 2) | ~numerator.isfinite().all(0)
     finite = torch.where(few, 0, numerator)  # 0 draws x an infinite sum would be NaN in the product
     draws = []
-    for counts in _draws(len(numerator), n_resamples, seed):
+    for counts in _draws(len(numerator), n_resamples, seed, strata=strata):
         counts = counts.to(numerator.device)
         ratios = (counts @ finite) / (counts @ denominator)
         draws.append(statistic(torch.where(few, torch.nan, ratios)))
@@ -86,6 +89,7 @@ def bootstrap_statistic(
     level: float = 0.95,
     seed: int = 0,
     bytes_per_draw: int = 0,
+    strata: Tensor | None = None,
 ) -> Interval:
     """Percentile bootstrap interval of a statistic that is no ratio of sums, drawing units (stimuli, images).
 
@@ -95,6 +99,7 @@ def bootstrap_statistic(
         units: number of units. There is no interval (NaN) for fewer than two.
         n_resamples: as `bootstrap_interval`; so are `level` and `seed`.
         bytes_per_draw: working memory that `statistic` needs per draw; R is chosen to keep it below 32 MiB.
+        strata: as `bootstrap_interval`.
     Returns:
         value (of each unit once), low and high, [...].
     Raises:
@@ -104,7 +109,7 @@ def bootstrap_statistic(
     value = statistic(torch.ones(1, units, dtype=torch.float64))[0]
     if units < 2:
         return Interval(value, torch.full_like(value, torch.nan), torch.full_like(value, torch.nan))
-    draws = [statistic(counts) for counts in _draws(units, n_resamples, seed, bytes_per_draw)]
+    draws = [statistic(counts) for counts in _draws(units, n_resamples, seed, bytes_per_draw, strata)]
     return interval_of_draws(value, torch.cat(draws), level)
 
 
@@ -137,21 +142,39 @@ def _checked(numerator: ArrayLike, denominator: ArrayLike) -> tuple[Tensor, Tens
     return numerator, denominator
 
 
-def _draws(images: int, n_resamples: int, seed: int, bytes_per_draw: int = 0) -> Iterator[Tensor]:
+def _draws(
+    images: int, n_resamples: int, seed: int, bytes_per_draw: int = 0, strata: Tensor | None = None
+) -> Iterator[Tensor]:
     """How often each image was drawn, [R, I] float64, the R of all parts adding to `n_resamples`."""
     generator = torch.Generator().manual_seed(seed)
+    draw = _among_all if strata is None or not images else _within(strata.cpu())
     # indices and counts, 8 bytes each
     rows = max(1, _CHUNK_BYTES // max(16 * max(images, 1), bytes_per_draw))
     for start in range(0, n_resamples, rows):
         shape = (min(rows, n_resamples - start), images)
-        drawn = (
-            torch.randint(images, shape, generator=generator)
-            if images
-            else torch.zeros(shape, dtype=torch.long)
-        )
         yield torch.zeros(shape, dtype=torch.float64).scatter_add_(
-            1, drawn, torch.ones(1, 1).double().expand(shape)
+            1, draw(shape, generator), torch.ones(1, 1).double().expand(shape)
         )
+
+
+def _among_all(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """[R, I] images drawn, with replacement."""
+    images = shape[1]
+    return torch.randint(images, shape, generator=generator) if images else torch.zeros(shape).long()
+
+
+def _within(strata: Tensor) -> Callable[[tuple[int, int], torch.Generator], Tensor]:
+    """Draws for each image one of its stratum."""
+    order = strata.argsort(stable=True)
+    _, size = strata[order].unique_consecutive(return_counts=True)
+    first = (size.cumsum(0) - size).repeat_interleave(size)
+    size = size.repeat_interleave(size)
+
+    def draw(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+        place = torch.rand(shape, generator=generator, dtype=torch.float64) * size
+        return order[first + place.long().clamp(max=size - 1)]
+
+    return draw
 
 
 def _percentiles(draws: Tensor, tail: float) -> tuple[Tensor, Tensor]:

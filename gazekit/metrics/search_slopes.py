@@ -7,23 +7,27 @@ from torch import Tensor
 
 from gazekit.metrics.bootstrap import bootstrap_interval
 from gazekit.metrics.functional.arguments import ArrayLike, binary, reals
+from gazekit.metrics.functional.search_asymmetry import mean_costs, slopes_of_means
 from gazekit.metrics.functional.search_slopes import asymmetry_index, search_slope
 from gazekit.metrics.grouped_metric import GroupedMetric
 from gazekit.metrics.score import Score
 
-__all__ = ["AsymmetryIndex", "SearchSlope"]
+__all__ = ["AsymmetryIndex", "SearchSlope", "SlopeMetric", "strata_of"]
 
 
 class SlopeMetric(GroupedMetric):
     """Mean cost at each set size of each condition, of which subclasses compute a value.
 
     Trials whose cost is NaN or infinite (target not found) are left out and counted in `undefined`.
+
+    Args:
+        tables: further tables of rows that a subclass keeps, name to number of columns.
     """
 
     parts: tuple[str, ...] = ()
 
-    def __init__(self) -> None:
-        super().__init__("trials", trials=3)
+    def __init__(self, **tables: int) -> None:
+        super().__init__("trials", trials=3, **tables)
 
     def add_trials(
         self, set_size: ArrayLike, cost: ArrayLike, condition: Tensor, group: ArrayLike | None
@@ -38,12 +42,21 @@ class SlopeMetric(GroupedMetric):
             raise ValueError(f"set_size must be finite, got {set_size.tolist()}")
         self.add_grouped(torch.stack([condition.to(cost), set_size, cost], 1), group)
 
+    def compute(self) -> Tensor:
+        """[K] the values of the parts, or [] without parts; NaN where undefined."""
+        values = self._value(*self._means())
+        return values if self.parts else values[..., 0]
+
     def interval(
         self, n_resamples: int = 2000, level: float = 0.95, seed: int = 0
     ) -> Score | dict[str, Score]:
-        """The value with its percentile bootstrap interval; `n` and `undefined` count trials.
+        """The value with its percentile bootstrap interval, or one for each of the `parts`.
 
-        The bootstrap draws whole groups, or single trials if there are no groups.
+        The bootstrap draws whole groups, or single trials if there are no groups. Those that belong to one set
+        size of one condition (displays) are drawn among those of it, as the design says how many there are; those
+        with trials in several (subjects) are drawn among all.
+
+        `n` and `undefined` count trials, where a class does not say otherwise.
 
         Call it on all processes. There is no interval (NaN) where a set size has trials of fewer
         than two groups (fewer than two trials). See `bootstrap_interval`.
@@ -52,20 +65,17 @@ class SlopeMetric(GroupedMetric):
             place, index, cost = self._trials()
             unit, units = self.units()
             finite = self.rows("trials")[:, 2].isfinite()
-            counts = len(cost), int(self.undefined)
-        cell = unit[finite] * len(place) + index
-        total, number = (
-            cost.new_zeros(units * len(place)).index_add_(0, cell, x).unflatten(0, (units, len(place)))
-            for x in (cost, torch.ones_like(cost))
-        )
-
-        def score(part: int) -> Score:
-            def drawn(means: Tensor) -> Tensor:
-                return self._value(place, means)[..., part]
-
-            return Score.of(bootstrap_interval(total, number, drawn, n_resamples, level, seed), *counts)
-
-        scores = [score(part) for part in range(max(1, len(self.parts)))]
+            strata = strata_of(self.rows("trials")[:, :2], unit, units)
+            cell = unit[finite] * len(place) + index
+            total, number = (
+                cost.new_zeros(units * len(place)).index_add_(0, cell, x).unflatten(0, (units, len(place)))
+                for x in (cost, torch.ones_like(cost))
+            )
+            drawn = bootstrap_interval(
+                total, number, lambda means: self._value(place, means), n_resamples, level, seed, strata
+            )
+            counts = self._counts(drawn.value)
+        scores = [Score.of(bounds, *count) for *bounds, count in zip(*drawn, counts, strict=True)]
         return dict(zip(self.parts, scores, strict=True)) if self.parts else scores[0]
 
     @property
@@ -73,13 +83,15 @@ class SlopeMetric(GroupedMetric):
         """[] number of trials of this process (of all inside `sync_context`) without a finite cost."""
         return (~self.rows("trials")[:, 2].isfinite()).sum()
 
+    def _counts(self, value: Tensor) -> list[tuple[int, int]]:
+        """What `n` and `undefined` of each of the K values count."""
+        undefined = int(self.undefined)
+        return [(self.count - undefined, undefined)] * len(value)
+
     def _means(self) -> tuple[Tensor, Tensor]:
         """[S, 2] the different conditions and set sizes, and the mean cost [S] at them."""
-        place, index, cost = self._trials()
-        total, count = (
-            cost.new_zeros(len(place)).index_add_(0, index, x) for x in (cost, torch.ones_like(cost))
-        )
-        return place, total / count
+        trials = self.rows("trials")
+        return mean_costs(trials[trials[:, 2].isfinite()])
 
     def _trials(self) -> tuple[Tensor, Tensor, Tensor]:
         """[S, 2] different conditions and set sizes; of which of them each trial is [I], and its cost [I]."""
@@ -91,6 +103,26 @@ class SlopeMetric(GroupedMetric):
     def _value(self, place: Tensor, means: Tensor) -> Tensor:
         """[..., K] from the mean costs [..., S]; K = 1 without parts."""
         raise NotImplementedError
+
+
+def strata_of(place: Tensor, unit: Tensor, units: int) -> Tensor | None:
+    """[units] among which units each is drawn: those of its place alone, or all that have several places.
+
+    Args:
+        place: [I, ...] where in the design each trial is (condition, set size).
+        unit: [I] the unit, of 0 ... units - 1, that it belongs to.
+    Returns:
+        None where all units have several places.
+    """
+    if not len(place):
+        return None
+    _, cell = place.unique(dim=0, return_inverse=True)
+    low, high = (
+        cell.new_zeros(units).scatter_reduce_(0, unit, cell, reduce, include_self=False)
+        for reduce in ("amin", "amax")
+    )
+    alone = low == high
+    return torch.where(alone, low, -1) if alone.any() else None
 
 
 class SearchSlope(SlopeMetric):
@@ -116,10 +148,6 @@ class SearchSlope(SlopeMetric):
         """
         set_size = reals("set_size", set_size, None)
         self.add_trials(set_size, cost, torch.zeros_like(set_size), group)
-
-    def compute(self) -> Tensor:
-        """[2] slope and intercept; NaN with fewer than two set sizes."""
-        return self._value(*self._means())
 
     def _value(self, place: Tensor, means: Tensor) -> Tensor:
         return search_slope(place[:, 1], means)
@@ -151,11 +179,6 @@ class AsymmetryIndex(SlopeMetric):
         """
         self.add_trials(set_size, cost, binary("is_hard", is_hard), group)
 
-    def compute(self) -> Tensor:
-        """[] the index; NaN where a condition has fewer than two set sizes."""
-        return self._value(*self._means())[..., 0]
-
     def _value(self, place: Tensor, means: Tensor) -> Tensor:
-        hard = place[:, 0] > 0
-        slopes = [search_slope(place[side, 1], means[..., side])[..., 0] for side in (hard, ~hard)]
-        return asymmetry_index(*slopes)[..., None]
+        easy, hard = slopes_of_means(place, means, 2).unbind(-1)
+        return asymmetry_index(hard, easy)[..., None]

@@ -1,4 +1,5 @@
-"""`data`: list data sets, check whether a copy is complete, and download one, or the weights of a backbone."""
+"""`data`: list data sets, check whether a copy is complete, download one, or the weights of a backbone, or write a
+generated one to disk."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from gazekit import backbones
-from gazekit.datasets import NAMES, info
+from gazekit.datasets import NAMES, info, write
 from gazekit.datasets.check import check
 from gazekit.datasets.fetch import fetch
 
@@ -19,6 +20,7 @@ EPILOG = """examples:
   python -m gazekit data fetch dinov2_small                  # weights, into data/backbones/dinov2_small
   python -m gazekit data check hsem_hybrid_search --root DIR
   python -m gazekit data check scanpaths.json
+  python -m gazekit data write search_asymmetry --root DIR --displays 30 --seed 1 --target both    # for people
 """
 
 
@@ -36,6 +38,14 @@ def main(rest: list[str]) -> int:
     fetched = actions.add_parser("fetch", help="download what is openly downloadable, with checksums")
     fetched.add_argument("name", choices=(*NAMES, *backbones.NAMES), help="a data set or a backbone")
     fetched.add_argument("--root", type=Path, help="target folder (default data/NAME or data/backbones/NAME)")
+    written = actions.add_parser(
+        "write", help="write a generated set of displays to disk, pictures and facts"
+    )
+    written.add_argument("name", help="a data set")
+    written.add_argument("--root", type=Path, help="an empty or a new folder (default data/NAME)")
+    written.add_argument("--displays", type=int, help="per condition and set size (default 30)")
+    written.add_argument("--seed", type=int, help="of the displays (default 0)")
+    written.add_argument("--target", choices=("present", "absent", "both"), help="(default present)")
     options = parser.parse_args(rest)
     if options.action == "list":
         width = max(map(len, NAMES))
@@ -46,6 +56,12 @@ def main(rest: list[str]) -> int:
         return 0
     if options.action == "fetch" and options.name in backbones.NAMES:
         backbones.fetch_weights(options.name, options.root)
+        return 0
+    if options.action == "write":
+        chosen = {key: getattr(options, key) for key in ("displays", "seed", "target")}
+        given = {key: value for key, value in chosen.items() if value is not None}
+        folder = write(options.name, options.root or Path("data") / options.name, **given)
+        print(f"written to {folder}")
         return 0
     root = options.root or (Path("data") / options.name if options.name in NAMES else None)
     if options.action == "fetch":

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import cases_agreement
+import cases_conditions
 import cases_encoding
 import cases_gaze
 import cases_objects
@@ -31,6 +32,7 @@ CASES = (
     | cases_scanpath.CASES
     | cases_objects.CASES
     | cases_search.CASES
+    | cases_conditions.CASES
     | cases_gaze.CASES
     | cases_regions.CASES
     | cases_agreement.CASES

@@ -81,6 +81,8 @@ from gazekit.metrics.functional.scanpath_strings import (
     semantic_edit_distance,
     semantic_sequence_score,
 )
+from gazekit.metrics.functional.search_asymmetry import search_asymmetry, search_slopes, slope_correlation
+from gazekit.metrics.functional.search_conditions import found_rate, mean_fixations, search_model_comparison
 from gazekit.metrics.functional.search_slopes import asymmetry_index, search_slope
 from gazekit.metrics.functional.segmentation import class_dice, class_iou, dice, iou, macro_dice, macro_iou
 from gazekit.metrics.functional.sequence_score import sequence_score
@@ -155,6 +157,7 @@ __all__ = [
     "fit_clusters",
     "fixation_density",
     "fixations_of_other_images",
+    "found_rate",
     "frechet_px",
     "gaze_angle_deg",
     "gazefollow_auc",
@@ -180,6 +183,7 @@ __all__ = [
     "map_information_gain_bits",
     "match_events",
     "mean_distance_norm",
+    "mean_fixations",
     "min_distance_norm",
     "multimatch",
     "multimatch_alignment",
@@ -200,13 +204,17 @@ __all__ = [
     "scaled_time_delay_embedding",
     "scanmatch",
     "scanpath_ratio",
+    "search_asymmetry",
+    "search_model_comparison",
     "search_slope",
+    "search_slopes",
     "semantic_edit_distance",
     "semantic_sequence_score",
     "sequence_score",
     "shuffled_auc",
     "similarity",
     "simplify_scanpaths",
+    "slope_correlation",
     "steps_to_target",
     "target_found_curve",
     "tfp_auc",

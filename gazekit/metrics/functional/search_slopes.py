@@ -58,7 +58,7 @@ def search_slope(set_size: ArrayLike, cost: ArrayLike) -> Tensor:
     return torch.where(fitted[..., None], line, torch.nan)
 
 
-def asymmetry_index(slope_hard: ArrayLike, slope_easy: ArrayLike) -> Tensor:
+def asymmetry_index(slope_hard: ArrayLike, slope_easy: ArrayLike, min_slope: float = 0.0) -> Tensor:
     """Asymmetry of two searches whose target and distractors are exchanged.
 
         A = (h - e) / (h + e),  h = max(0, slope_hard),  e = max(0, slope_easy)
@@ -70,15 +70,19 @@ def asymmetry_index(slope_hard: ArrayLike, slope_easy: ArrayLike) -> Tensor:
     Args:
         slope_hard: [...] slope of the condition in which people's is larger, of people or of a model.
         slope_easy: [...] that of the other. They broadcast.
+        min_slope: a searcher near the ceiling (one fixation in every display) has slopes of almost 0, whose index is
+            -1, 0 or 1 by accident: undefined where neither slope reaches this. 0: always defined, as published.
     Returns:
-        [...] from -1 to 1; NaN where a slope is NaN.
+        [...] from -1 to 1; NaN where a slope is NaN, or neither reaches `min_slope`.
     Raises:
-        TypeError: not real numbers. ValueError: shapes that don't broadcast.
+        TypeError: not real numbers. ValueError: shapes that don't broadcast; a negative `min_slope`.
 
     Example:
         >>> asymmetry_index(96.0, 45.0)  # cross and non-cross, ms per item
         tensor(0.3617, dtype=torch.float64)
     """
+    if not min_slope >= 0:
+        raise ValueError(f"min_slope must be at least 0, got {min_slope}")
     hard, easy = (
         reals(name, slope).clamp(min=0)
         for name, slope in (("slope_hard", slope_hard), ("slope_easy", slope_easy))
@@ -90,4 +94,5 @@ def asymmetry_index(slope_hard: ArrayLike, slope_easy: ArrayLike) -> Tensor:
             f"slope_hard and slope_easy must broadcast, got {list(hard.shape)} and {list(easy.shape)}"
         ) from error
     flat = total == 0
-    return torch.where(flat, 0.0, (hard - easy) / torch.where(flat, 1.0, total))
+    index = torch.where(flat, 0.0, (hard - easy) / torch.where(flat, 1.0, total))
+    return torch.where(torch.maximum(hard, easy) < min_slope, torch.nan, index)
