@@ -39,7 +39,7 @@ def ideal(
     keep: int = 192,
     seen: int = 16,
     rivals: int = 4,
-    stride: int = 2,
+    stride: int = 3,
 ) -> Tensor:
     """Logarithm of the probability of being correct after the next fixation f: sum_c p(c) P(correct | c, f).
 
@@ -54,7 +54,7 @@ def ideal(
     nearest, whose `rivals` most dangerous ones, those of the smallest (V_j^2 - 2 ln p_j) / (2 V_j), have a factor; only
     every `stride`-th row and column of fixations is computed and the others interpolated; a fixation that sees none of
     the kept cells (V < 0.05) leaves the best guess as it is; 16 points, not 50. Along people's scanpaths on HSEM the
-    result ranks fixations as the full one does (r = 0.97) in 9 ms.
+    result ranks fixations as the full one does (r = 0.96) in about 3 ms.
 
     Args:
         log_posterior: [R, C].
@@ -91,7 +91,7 @@ def _correct(log_p: Tensor, v: Tensor, seen: int, rivals: int) -> Tensor:
     """[F] probability of being correct: K cells with log-probabilities [K], seen with detectability [F, K]."""
     informed = (v > UNSEEN).any(-1)
     found = log_p.max().exp().repeat(len(v))
-    v, near = v[informed].clamp(min=1e-4).topk(seen, -1)  # [F, S]
+    v, near = v[informed].clamp(min=1e-4).topk(seen, -1, sorted=False)  # [F, S]
     p = log_p[near]
     rest = log_p.expand(len(v), -1).scatter(1, near, -torch.inf).amax(-1)  # [F]
     # places of the target among the seen: more probable than the best unseen rival from w = start on
@@ -101,16 +101,20 @@ def _correct(log_p: Tensor, v: Tensor, seen: int, rivals: int) -> Tensor:
     product = torch.exp(-(w**2) / 2) / math.sqrt(2 * math.pi)
     unseen = rest.exp()  # the best unseen place of the target
     margin = (v**2 - 2 * p) / (2 * v)
-    for j in margin.topk(rivals, -1, largest=False).indices.T:  # [F] the next most dangerous rival
-        p_j, v_j = (value.gather(1, j[:, None]) for value in (p, v))
-        own = torch.arange(seen, device=v.device) == j[:, None]
-        factor = _phi((x + (v_j**2 - 2 * p_j)[..., None]) / (2 * v_j)[..., None])
-        product *= torch.where(own[..., None], 1.0, factor)
-        unseen = unseen * _phi((2 * (rest[:, None] - p_j) + v_j**2) / (2 * v_j))[:, 0]
+    for j in margin.topk(rivals, -1, largest=False).indices.T[
+        ..., None
+    ]:  # [F, 1] the next most dangerous rival
+        p_j, v_j = p.gather(1, j), v.gather(1, j)
+        offset, slope = v_j**2 - 2 * p_j, math.sqrt(0.5) / (2 * v_j)
+        j = j[..., None].expand(-1, -1, POINTS)
+        own = product.gather(1, j)  # the target is no rival of itself
+        product *= _phi((x + offset[..., None]) * slope[..., None])
+        product.scatter_(1, j, own)
+        unseen = unseen * _phi((2 * rest[:, None] + offset) * slope)[:, 0]
     found[informed] = (p.exp() * torch.trapezoid(product, w)).sum(-1) + unseen
     return found
 
 
 def _phi(z: Tensor) -> Tensor:
-    """The normal distribution function."""
-    return torch.erf(z * math.sqrt(0.5)).add_(1).mul_(0.5)
+    """The normal distribution function of z sqrt(2)."""
+    return torch.erf(z).add_(1).mul_(0.5)
