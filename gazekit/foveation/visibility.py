@@ -41,8 +41,8 @@ class GaussianVisibility:
             torch.exp(-((axis[:, None] - axis).double() ** 2) / (2 * sigma**2))
             for axis, sigma in zip(grid.axes_px, sigma_px, strict=True)
         ]
-        self.lowest = float(along[0].min() * along[1].min()) if len(grid) > 1 else 0.0
         self.along_x, self.along_y = (table.float() for table in along)
+        self.lowest = (self.along_x.min() * self.along_y.min()).item() if len(grid) > 1 else 0.0
 
     @staticmethod
     @lru_cache(maxsize=16)

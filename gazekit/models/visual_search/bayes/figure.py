@@ -51,7 +51,7 @@ def beliefs_figure(searcher: Searcher, data: ScanpathData) -> Figure:
             ax = figure.add_axes((left / total_width, 1 - (top + height) / total_height, width / total_width,
                                   height / total_height))  # fmt: skip
             draw_scene(ax, scene)
-            picture = (value / value.max()).view(shape).cpu()
+            picture = (value / value.max()).view(shape).numpy(force=True)
             ax.imshow(
                 picture,
                 extent=(0, reach[0], reach[1], 0),

@@ -100,8 +100,9 @@ class Searcher(CellPredictor):
         log = state.memory.log_softmax(-1)
         if self.knows_target or log.shape[2] == 1:
             return log[:, :, 0]
-        entropy = -(log.exp() * log).sum(-1).masked_fill(~state.display.memory_mask[:, None], torch.inf)
-        chosen = entropy.argmin(-1)[..., None, None].expand(-1, -1, 1, log.shape[-1])
+        order = (log.exp() * log).sum(-1)  # minus the entropy
+        order = order.masked_fill(~state.display.memory_mask[:, None], -torch.inf)
+        chosen = order.argmax(-1)[..., None, None].expand(-1, -1, 1, log.shape[-1])
         return log.gather(2, chosen)[:, :, 0]
 
     def decision(self, log_posterior: Tensor, state: WalkState) -> Tensor:
