@@ -62,6 +62,13 @@ def _vitgaze(device: str) -> list[Case]:
     return cases(device)
 
 
+def _search(device: str) -> list[Case]:
+    """visual search: eccentric pooling against a pooling per ring, whole searches against one fixation at a time"""
+    from gazekit.bench.search import cases
+
+    return cases(device)
+
+
 def _kernels(device: str) -> list[Case]:
     """all operators of gazekit.kernels at several sizes; individually as kernels.ROOM"""
     return [case for room in ROOMS for case in _room(room, device)]
@@ -80,6 +87,7 @@ BENCHES: dict[str, Callable[[str], list[Case]]] = {
     "recordings": _recordings,
     "impn": _impn,
     "vitgaze": _vitgaze,
+    "search": _search,
     "annotate": _annotate,
     "features": _features,
     "kernels": _kernels,

@@ -21,6 +21,7 @@ NAMES = (
     "synthetic_search",
     "sti_amazon_books",
     "hsem_hybrid_search",
+    "interiors_search",
     "eyecrowd",
     "osie",
     "coco_search18",

@@ -65,7 +65,7 @@ def _row(
     predictor.eval()
     for metric in own.values():
         metric.reset()
-    for batch in data.batches(data.split, predictor.facts):
+    for batch in data.batches(data.split, predictor.facts) if own else ():  # a comparison asks for itself
         with torch.no_grad():
             said = predictor.predict(move_data_to_device(batch, device), generator, settings.samples)
         given = arguments_of(batch) | said

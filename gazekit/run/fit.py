@@ -75,7 +75,7 @@ def prepared(cfg: DictConfig) -> tuple[Data, System]:
     data: Data = make(cfg.data, Data, "data", _trust(cfg))
     data.prepare_data()
     data.setup()
-    for part in ("train", "val", data.split):
+    for part in ("train", "val", data.split) if cfg.get("trainer") else (data.split,):
         if part not in data.parts or not len(data.parts[part]):
             raise ValueError(f"data have no items in the part {part!r}, parts: {', '.join(data.parts)}")
     system = build(recipe_of(cfg, data), _trust(cfg))

@@ -1,5 +1,6 @@
-"""Visual search: which place is looked at next until the target is found."""
+"""Visual search: eccNET and its relatives on displays and pictures, Bayesian searchers of scenes, beside people."""
 
+from gazekit.models.visual_search.baselines import Chance, Template
 from gazekit.models.visual_search.bayes import (
     CentreBias,
     RandomSearch,
@@ -7,5 +8,19 @@ from gazekit.models.visual_search.bayes import (
     SearcherSystem,
     WinnerTakeAll,
 )
+from gazekit.models.visual_search.comparison import SearchComparison
+from gazekit.models.visual_search.eccnet import EccNetRow
+from gazekit.models.visual_search.system import EccNet
 
-__all__ = ["CentreBias", "RandomSearch", "Searcher", "SearcherSystem", "WinnerTakeAll"]
+__all__ = [
+    "CentreBias",
+    "Chance",
+    "EccNet",
+    "EccNetRow",
+    "RandomSearch",
+    "SearchComparison",
+    "Searcher",
+    "SearcherSystem",
+    "Template",
+    "WinnerTakeAll",
+]

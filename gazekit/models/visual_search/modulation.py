@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import cv2
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,7 +19,7 @@ from gazekit.models.visual_search.trunk import Trunk
 __all__ = ["Sharpening", "combined", "correlated", "sharpened", "target_kernels", "to_pixels"]
 
 Sharpening = tuple[tuple[int, float], tuple[int, float]]
-"""Size and sigma (places) of the narrow and of the wide Gaussian; sigma 0 is 0.3 ((size - 1) / 2 - 1) + 0.8."""
+"""Size and sigma (places) of the narrow and of the wide Gaussian; sigma 0 is OpenCV's choice for the size."""
 ROUNDS = 3
 
 
@@ -92,9 +93,7 @@ def sharpened(maps: Tensor, sharpening: Sharpening) -> Tensor:
 
 def _blurred(x: Tensor, size: int, sigma: float) -> Tensor:
     """[B, 1, h, w] mirrored at the border, as OpenCV does; repeated where a map is narrower than the kernel."""
-    sigma = sigma or 0.3 * ((size - 1) / 2 - 1) + 0.8
-    weight = torch.exp(-((torch.arange(size) - (size - 1) / 2) ** 2) / (2 * sigma**2)).to(x)
-    weight = weight / weight.sum()
+    weight = torch.from_numpy(cv2.getGaussianKernel(size, sigma)[:, 0]).to(x)
     half = size // 2
     mode = "reflect" if min(x.shape[-2:]) > half else "replicate"
     x = F.pad(x, (half,) * 4, mode=mode)

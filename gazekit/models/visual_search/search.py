@@ -19,7 +19,7 @@ ORACLE_PX = 10
 RT_MS = (252.359, 376.271)
 """Slope and intercept of reaction time on the number of saccades (Gupta et al., released code)."""
 
-Priority = Callable[[Tensor, Tensor, tuple[Tensor, Tensor] | None], Tensor]
+Priority = Callable[[Tensor, Tensor, tuple[Tensor, Tensor]], Tensor]
 """Rows [R], their fixations [R, 2] in pixels, and rows with the boxes [R, 4] that were painted over since the last
 call, to maps [R, H, W]."""
 
@@ -74,7 +74,8 @@ def search_cells(
     centre = torch.tensor([size_px[1] / 2, size_px[0] / 2])
     xy, looked = [centre.expand(many, 2)], []
     steps = torch.full((many,), torch.nan)
-    rows, erased = torch.arange(many), None
+    rows = torch.arange(many)
+    erased = rows[:0], cell_boxes_px[:0, 0]
     for step in range(1, min(cells, budget or cells) + 1):
         if not len(rows):
             break
@@ -123,6 +124,7 @@ def search_pictures(
     xy = [torch.tensor([width / 2, height / 2]).expand(many, 2)]
     steps = torch.full((many,), torch.nan)
     rows = torch.arange(many)
+    nothing = rows[:0], torch.zeros(0, 4, dtype=torch.long)
     for step in range(budget + 1):
         point = xy[-1][rows]
         hit = _near(point, target_box_px[rows], ior_px)
@@ -138,7 +140,7 @@ def search_pictures(
         )
         free[rows] &= ~within
         open_ = free[rows].flatten(1)
-        best = priority(rows, point, None).flatten(1).masked_fill(~open_, -torch.inf).argmax(1)
+        best = priority(rows, point, nothing).flatten(1).masked_fill(~open_, -torch.inf).argmax(1)
         following = torch.stack([best % width, best // width], 1) + 0.5
         following[~open_.any(1)] = torch.nan  # nothing is left to look at
         xy.append(torch.full((many, 2), torch.nan).index_copy(0, rows, following))

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gazekit.backbones import Backbone
+from gazekit.backbones.backbone import Halvings
 from gazekit.kernels.foveate import eccentric_avg_pool2d, eccentric_windows
 from gazekit.models.visual_search.plan import plan_of
 from gazekit.models.visual_search.probe import maps_of, reach_of
@@ -174,7 +175,7 @@ class Trunk:
             found[sum(isinstance(k, int) for k in found)] = x
             return x[..., :4, :4]
 
-        halve = self._plain_below() | {self.first: keep}
+        halve = self.plain_below() | {self.first: keep}
         wanted = [n for n, s in self.layer_strides.items() if s == self.first]
         for name, x in self.net.walk(images, halve):
             if name in wanted:
@@ -183,7 +184,8 @@ class Trunk:
                 break
         return found
 
-    def _plain_below(self) -> dict:
+    def plain_below(self) -> Halvings:
+        """What takes the place of the halvings below the first eccentric one: average pooling where they pool."""
         pools = self.eccentric and self.net.max_pools  # strides of convolutions are left alone
         return {
             s: partial(F.avg_pool2d, kernel_size=2) for s in self.net.halvings if s < self.first and pools
@@ -270,11 +272,10 @@ class Trunk:
                 found[name] = _resized(
                     x, constants[name][0], (plan.layer - valid[s]) // s, self.reach.layer[name]
                 )
-        return [
-            self._pooled(found[n], self.layer_strides[n]) for n in self.layers
-        ], base - plan.layer - offset
+        return [self.pooled(found[n], self.layer_strides[n]) for n in self.layers], base - plan.layer - offset
 
-    def _pooled(self, x: Tensor, stride: int) -> Tensor:
+    def pooled(self, x: Tensor, stride: int) -> Tensor:
+        """A map at `stride` of its own, brought to that of the trunk by plain poolings."""
         factor = self.stride // stride
         pool = F.max_pool2d if self.net.max_pools and not self.eccentric else F.avg_pool2d
         return pool(x, factor) if factor > 1 else x
@@ -323,7 +324,7 @@ class Trunk:
                 found.setdefault(s, []).append(_middle(x))
                 return F.avg_pool2d(x, 2)  # of equal values
 
-            halve = self._plain_below() | {s: partial(keep, s=s) for s in self.strides}
+            halve = self.plain_below() | {s: partial(keep, s=s) for s in self.strides}
             for name, x in maps_of(self.net, _filled(background, 1, (768, 768)), self.layers, halve):
                 found[name] = [_middle(x)]
             self._constants[key] = found

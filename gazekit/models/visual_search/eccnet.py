@@ -1,4 +1,4 @@
-"""eccNET and its relatives as rows of a report: settings, and displays in, reaction times out."""
+"""eccNET and its relatives: settings, and displays in, reaction times out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from gazekit.backbones import Backbone, load_backbone
-from gazekit.base import Predictor
 from gazekit.datasets.search_tasks import TASKS
 from gazekit.models.visual_search.modulation import (
     Sharpening,
@@ -21,10 +20,11 @@ from gazekit.models.visual_search.modulation import (
     target_kernels,
     to_pixels,
 )
-from gazekit.models.visual_search.search import Found, rt_ms, search_cells
+from gazekit.models.visual_search.search import Priority
+from gazekit.models.visual_search.search_row import SearchRow, one_background
 from gazekit.models.visual_search.trunk import Early, Trunk
 
-__all__ = ["LAYERS", "EccNet", "displays_said", "searched"]
+__all__ = ["LAYERS", "EccNetRow"]
 
 LAYERS = {
     "vgg16": ("conv3_3", "conv4_3", "conv5_3"),
@@ -37,8 +37,12 @@ LAYERS = {
 """The last maps at strides 4, 8 and 16: those that the source takes of VGG16, and their counterparts."""
 
 
-class EccNet(Predictor):
-    """eccNET: search guided by the target's features in a net whose resolution falls off with eccentricity.
+NATURAL: Sharpening = ((3, 0.0), (5, 1.0))
+"""Of natural scenes, as published."""
+
+
+class EccNetRow(SearchRow):
+    """Search guided by the target's features in a frozen net; its resolution may fall off with eccentricity.
 
     Source: Gupta et al. 2021 (NeurIPS). Of a display only what differs from its background is computed; see `trunk`,
     `modulation` and `search` for how this works and where it deviates.
@@ -47,12 +51,14 @@ class EccNet(Predictor):
         facts: of `SearchData`.
         backbone: name of a net with poolings or strides, see `LAYERS`.
         weights: of the backbone: a file, a folder, None for data/backbones/NAME, or "random".
-        layers: maps that are compared, from fine to coarse; None takes the three of `LAYERS`.
+        layers: maps that are compared, from fine to coarse; None takes the three of `LAYERS`, "coarsest" the last.
         stride: of the map of priorities, 32 as published or 16, which is finer.
         eccentric: windows grow with eccentricity; False leaves the net's own poolings (of IVSN: and one layer).
         weighting: "peak" or "equal", see `modulation.combined`.
-        sharpening: two Gaussians (size, sigma); None takes the published ones of each task; () does not sharpen.
+        sharpening: two Gaussians (size, sigma); None takes the published ones of each task and of
+            natural scenes; () does not sharpen.
         px_per_dva: of the displays.
+        search: budget and inhibition of return, see `SearchRow`.
     """
 
     def __init__(
@@ -60,21 +66,23 @@ class EccNet(Predictor):
         facts: Mapping[str, Any] | None = None,
         backbone: str = "vgg16",
         weights: str | Path | None = None,
-        layers: Sequence[str] | None = None,
+        layers: Sequence[str] | Literal["coarsest"] | None = None,
         stride: int = 32,
         eccentric: bool = True,
         weighting: Literal["peak", "equal"] = "peak",
         sharpening: Sharpening | tuple[()] | None = None,
         px_per_dva: float = 30,
+        **search: Any,
     ) -> None:
-        super().__init__(facts)
-        if layers is None and backbone not in LAYERS:
+        super().__init__(facts, **search)
+        if layers in (None, "coarsest") and backbone not in LAYERS:
             raise ValueError(
                 f"model.layers must be given for {backbone}; known are those of {', '.join(LAYERS)}"
             )
         if stride not in (16, 32):
             raise ValueError(f"model.stride must be 16 or 32, got {stride}")
-        self.name, self.weights, self.layers = backbone, weights, tuple(layers or LAYERS[backbone])
+        layers = LAYERS[backbone][-1:] if layers == "coarsest" else layers or LAYERS[backbone]
+        self.name, self.weights, self.layers = backbone, weights, tuple(layers)
         self.stride, self.eccentric, self.weighting = stride, eccentric, weighting
         self.sharpening, self.px_per_dva = sharpening, px_per_dva
 
@@ -86,26 +94,18 @@ class EccNet(Predictor):
         """The net with its weights; subclasses that have one of their own return that."""
         return load_backbone(self.name, self.weights)
 
-    @torch.no_grad()
-    def predict(
-        self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1
-    ) -> dict[str, Any]:
-        return displays_said(batch, self.search(batch))
-
-    def search(self, batch: Mapping[str, Any]) -> Found:
-        """Search the displays of a batch of `SearchData`."""
+    def guide(self, batch: Mapping[str, Any], generator: torch.Generator) -> Priority:
         background = one_background(batch)
         early = self.trunk.early(batch["picture"], background)
         targets, which = _different(batch["target_picture"])
         kernels = target_kernels(self.trunk, targets, background)
         sharpening = self.sharpening_of(batch)
 
-        def priority(rows: Tensor, xy_px: Tensor, painted: tuple[Tensor, Tensor] | None) -> Tensor:
-            if painted is not None:
-                self.trunk.erase(early, *painted)
+        def priority(rows: Tensor, xy_px: Tensor, painted: tuple[Tensor, Tensor]) -> Tensor:
+            self.trunk.erase(early, *painted)
             return self.priority(early, rows, xy_px, kernels, which[rows], sharpening, targets.shape[1:3])
 
-        return searched(priority, batch)
+        return priority
 
     def priority(
         self,
@@ -127,37 +127,9 @@ class EccNet(Predictor):
     def sharpening_of(self, batch: Mapping[str, Any]) -> Sharpening | tuple[()]:
         if self.sharpening is not None:
             return self.sharpening
+        if "task" not in batch:
+            return NATURAL
         return TASKS[self.facts["tasks"][int(batch["task"][0])]].sharpening
-
-
-def one_background(batch: Mapping[str, Any]) -> Tensor:
-    """[3] uint8.
-
-    Raises:
-        ValueError: displays with different backgrounds in one batch.
-    """
-    background = batch["background"]
-    if not (background == background[:1]).all():
-        raise ValueError("the displays of a batch must have one background")
-    return background[0]
-
-
-def searched(priority: Any, batch: Mapping[str, Any]) -> Found:
-    """`search_cells` on the displays of a batch; a search without success counts as the largest set size."""
-    largest = batch["set_size"].max().expand(len(batch["set_size"]))
-    size = tuple(batch["picture"].shape[1:3])
-    return search_cells(priority, size, batch["cell_boxes_px"], batch["target_cell"], largest)
-
-
-def displays_said(batch: Mapping[str, Any], found: Found) -> dict[str, Any]:
-    """What a searcher says about displays, by the names that metrics ask for."""
-    return {
-        "fixations": found.saccades,
-        "found": found.found,
-        "cost": rt_ms(found.saccades),
-        "visited_cells": found.cells,
-        "xy_px": found.xy_px,
-    }
 
 
 def _different(targets: Tensor) -> tuple[Tensor, Tensor]:

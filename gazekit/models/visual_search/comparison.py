@@ -1,0 +1,220 @@
+"""One table of searchers and people: reaction times, slopes, asymmetries, and how alike they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric.utilities import move_data_to_device
+from torch import Tensor
+
+from gazekit.base import Data, Predictor
+from gazekit.base.scores import Scores, Settings
+from gazekit.datasets.search_people import People
+from gazekit.datasets.search_tasks import ASYMMETRY, TASKS, task_of
+from gazekit.metrics import (
+    FoundRate,
+    MeanFixations,
+    Score,
+    SearchAsymmetry,
+    SearchModelComparison,
+    SearchSlopes,
+    SlopeCorrelation,
+)
+from gazekit.models.visual_search import published
+from gazekit.models.visual_search.search import rt_ms
+
+__all__ = ["ECCNET", "PEOPLE", "SearchComparison"]
+
+Trials = dict[str, Tensor]
+PEOPLE, ECCNET = "people", "eccNET, published"
+ARGUMENTS = ("task", "condition", "is_hard", "set_size", "human_slope_ms", "group")
+
+
+class SearchComparison:
+    """Searchers beside people and published models, on `SearchData`.
+
+    Columns: `asymmetry.TASK` and its mean; `asymmetry_gated.TASK`, undefined where neither slope of the task reaches
+    `min_slope`, because near one fixation the index jumps between -1, 0 and 1; `slope.CONDITION` (ms per item);
+    `slope_correlation` with people's slopes over conditions; `p.TASK` of the hypothesis that both conditions have one
+    line; `fixations.CONDITION` and `found.CONDITION`; `rt_ms.CONDITION at N`. Intervals draw displays; those of people
+    draw participants, and published means have none.
+
+    Args:
+        min_slope: ms per item.
+    """
+
+    def __init__(self, min_slope: float = 20.0) -> None:
+        self.min_slope = min_slope
+
+    def scores(
+        self,
+        rows: Mapping[str, Predictor],
+        data: Data,
+        settings: Settings,
+        progress: Callable[[str, float], None],
+    ) -> Scores:
+        facts = data.facts()
+        result = Scores({}, higher_is_better={})
+        done, total = 0, len(rows) * len(data.parts[data.split])
+        for name, row in rows.items():
+
+            def told(n: int, name: str = name) -> None:
+                nonlocal done
+                done += n
+                progress(name, done / total)
+
+            result.table[name] = self._columns(_trials(row, data, settings, told), facts, settings)
+        result.table |= self._known(data, facts, settings)
+        result.about = {
+            PEOPLE: f"Reaction times of people: {data.people().source}.",
+            ECCNET: "Gupta et al. 2021, from the mean fixations of their release (VGG16, stride 32).",
+            **{row: "Gupta et al. 2021, their release." for row in published.ASYMMETRY},
+        }
+        columns = {column for row in result.table.values() for column in row}
+        result.higher_is_better = {c: True if c == "slope_correlation" else None for c in columns}
+        result.reasons = self._reasons(result)
+        result.notes = _notes(data)
+        return result
+
+    def _columns(self, trials: Trials, facts: Mapping[str, Any], settings: Settings) -> dict[str, Score]:
+        pairs = [t for t in facts["tasks"] if len(TASKS[t].conditions) == 2]
+        paired = torch.isin(
+            trials["task"], torch.tensor([facts["tasks"].index(t) for t in pairs], dtype=torch.long)
+        )
+        two = {k: v[paired] for k, v in trials.items()}
+        place = {facts["tasks"].index(t): k for k, t in enumerate(pairs)}
+        two["task"] = torch.tensor([place[t] for t in two["task"].tolist()], dtype=torch.long)
+        cells = sorted(
+            {(c, n) for c, n in zip(trials["condition"].tolist(), trials["set_size"].tolist(), strict=True)}
+        )
+        metrics: dict[str, tuple[Any, Trials]] = {
+            "slope": (SearchSlopes(facts["conditions"]), trials),
+            "slope_correlation": (SlopeCorrelation(facts["conditions"]), trials),
+        }
+        if pairs:
+            metrics["asymmetry"] = SearchAsymmetry(pairs), two
+            metrics["asymmetry_gated"] = SearchAsymmetry(pairs, self.min_slope), two
+            metrics["p"] = SearchModelComparison(pairs), two
+        if "fixations" in trials:
+            metrics["fixations"] = MeanFixations(facts["conditions"]), trials
+            metrics["found"] = FoundRate(facts["conditions"]), trials
+        names = [f"{facts['conditions'][c]} at {n}" for c, n in cells]
+        at = torch.tensor(
+            [
+                cells.index(c)
+                for c in zip(trials["condition"].tolist(), trials["set_size"].tolist(), strict=True)
+            ]
+        )
+        metrics["rt_ms"] = MeanFixations(names), trials | {"condition": at, "fixations": trials["cost"]}
+        found: dict[str, Score] = {}
+        for column, (metric, given) in metrics.items():
+            metric.update(**metric._filter_kwargs(**given))
+            value = metric.interval(settings.resamples, seed=settings.seed)
+            parts = {"": value} if isinstance(value, Score) else value
+            if "group" not in trials:  # means, of which nothing can be drawn
+                parts = {part: s._replace(low=torch.nan, high=torch.nan) for part, s in parts.items()}
+            found |= {f"{column}.{part}" if part else column: score for part, score in parts.items()}
+        return found
+
+    def _known(self, data: Data, facts: Mapping[str, Any], settings: Settings) -> dict[str, dict[str, Score]]:
+        """Rows of people and of published models."""
+        rows = {}
+        people = _people_trials(data.people(), facts, data.target_present)
+        if len(people["cost"]):
+            rows[PEOPLE] = self._columns(people, facts, settings)
+        if not data.target_present:
+            return rows
+        stored = _published_trials(facts)
+        if len(stored["cost"]):
+            rows[ECCNET] = self._columns(stored, facts, settings)
+        for row, values in published.ASYMMETRY.items():
+            known = {t: v for t, v in zip(ASYMMETRY, values, strict=True) if t in facts["tasks"]}
+            if known:
+                rows[row] = {f"asymmetry.{t}": _only(v) for t, v in known.items()}
+            if len(known) == len(ASYMMETRY):
+                rows[row]["asymmetry.mean"] = _only(float(np.mean(values)))
+        return rows
+
+    def _reasons(self, result: Scores) -> dict[tuple[str, str], str]:
+        why = {}
+        for row, found in result.table.items():
+            for column, score in found.items():
+                if not np.isfinite(score.value):
+                    gated = column.startswith("asymmetry_gated")
+                    why[row, column] = (
+                        f"neither slope reaches {self.min_slope:g} ms per item"
+                        if gated
+                        else "no display with a target that was found, or a single set size"
+                    )
+        return why
+
+
+def _trials(row: Predictor, data: Data, settings: Settings, told: Callable[[int], None]) -> Trials:
+    """What a searcher did, display by display."""
+    generator, kept = torch.Generator().manual_seed(settings.seed), []
+    row.eval()
+    for batch in data.batches(data.split):
+        with torch.no_grad():
+            said = row.predict(batch, generator, settings.samples)
+        given = move_data_to_device(
+            {k: (batch | said)[k] for k in (*ARGUMENTS, "cost", "fixations", "found")}, "cpu"
+        )
+        kept.append(given)
+        told(len(batch["group"]))
+    return {k: torch.cat([part[k] for part in kept]) for k in kept[0]}
+
+
+def _people_trials(people: People, facts: Mapping[str, Any], target_present: bool) -> Trials:
+    """Reaction times as trials; participants are the groups that intervals draw."""
+    names = facts["conditions"]
+    chosen = np.isin(people.condition, names) & (people.target_present == target_present)
+    condition = [names.index(c) for c in people.condition[chosen]]
+    trials = _numbered(condition, people.set_size[chosen], people.rt_ms[chosen], facts)
+    if people.participant is not None:
+        who = np.unique(people.participant[chosen], return_inverse=True)[1]
+        trials["group"] = torch.as_tensor(who, dtype=torch.long)
+    return trials
+
+
+def _published_trials(facts: Mapping[str, Any]) -> Trials:
+    rows = [
+        (facts["conditions"].index(name), n, float(rt_ms(torch.tensor(f))), f)
+        for name, values in published.FIXATIONS.items()
+        if name in facts["conditions"]
+        for n, f in zip(task_of(name).set_sizes, values, strict=True)
+    ]
+    condition, size, cost, fixations = zip(*rows, strict=True) if rows else ((), (), (), ())
+    trials = _numbered(list(condition), np.array(size), np.array(cost), facts)
+    many = len(condition)
+    return trials | {"fixations": torch.tensor(fixations), "found": torch.ones(many, dtype=torch.bool)}
+
+
+def _numbered(
+    condition: list[int], set_size: np.ndarray, cost: np.ndarray, facts: Mapping[str, Any]
+) -> Trials:
+    index = torch.tensor(condition, dtype=torch.long)
+    return {
+        "condition": index,
+        "task": torch.tensor(facts["condition_task"], dtype=torch.long)[index],
+        "is_hard": torch.tensor(facts["condition_hard"])[index],
+        "human_slope_ms": torch.tensor(facts["condition_human_slope_ms"], dtype=torch.float64)[index],
+        "set_size": torch.as_tensor(set_size.astype(int)),
+        "cost": torch.as_tensor(cost.astype(float)),
+    }
+
+
+def _only(value: float) -> Score:
+    return Score(value, torch.nan, torch.nan, 1, 0)
+
+
+def _notes(data: Data) -> list[str]:
+    notes = [
+        "asymmetry: (hard - easy) / (hard + easy) of the slopes; hard is what is so for people, above 0 is as people",
+        "a model's reaction time is 252.359 ms per fixation + 376.271 ms (Gupta et al. 2021), the same in all tasks",
+    ]
+    if not data.target_present:
+        notes.append("without a target no searcher stops by itself: fixations and times are undefined")
+    return notes
