@@ -83,10 +83,19 @@ class Grid:
         return row * self.columns + column
 
     def distance_px(self, boxes_px: Tensor) -> Tensor:
-        """[..., N, 4] boxes to [..., N, C] distances of the cells' centres from them, 0 inside."""
-        centres = self.centres_px.to(boxes_px)
-        low, high = boxes_px[..., None, :2] - centres, centres - boxes_px[..., None, 2:]
-        return torch.maximum(low, high).clamp(min=0).norm(dim=-1)
+        """[..., 4] boxes to [..., C] distances of the cells' centres from them, 0 inside."""
+        x, y = (axis.to(boxes_px) for axis in self.axes_px)
+        left, top, right, bottom = boxes_px[..., None].unbind(-2)
+        across = torch.maximum(left - x, x - right).clamp(min=0) ** 2
+        down = torch.maximum(top - y, y - bottom).clamp(min=0) ** 2
+        return (down[..., :, None] + across[..., None, :]).flatten(-2).sqrt_()
+
+    def within(self, boxes_px: Tensor) -> Tensor:
+        """[..., 4] boxes to [..., C]: whether a cell's centre is in the box, which is half-open."""
+        x, y = (axis.to(boxes_px) for axis in self.axes_px)
+        left, top, right, bottom = boxes_px[..., None].unbind(-2)
+        across, down = (x >= left) & (x < right), (y >= top) & (y < bottom)
+        return (down[..., :, None] & across[..., None, :]).flatten(-2)
 
     def touched(self, boxes_px: Tensor) -> Tensor:
         """[..., 4] boxes to [..., C]: whether a cell shares area with the box."""

@@ -23,7 +23,7 @@ PANEL_IN = 2.3
 
 @torch.no_grad()
 def beliefs_figure(searcher: Searcher, data: ScanpathData) -> Figure:
-    """Columns are moments of one person's scanpath, of about the median length.
+    """Columns are moments of one person's scanpath, a rather long one.
 
     Rows: the periphery's visibility, the posterior of the object looked for, and the probability of the next fixation,
     all relative to their maximum, with the fixations so far and a ring where the person looked next.
@@ -42,12 +42,12 @@ def beliefs_figure(searcher: Searcher, data: ScanpathData) -> Figure:
             shape = (state.display.grid.rows, state.display.grid.columns)
     width, height = PANEL_IN, PANEL_IN * scene.size_px[1] / scene.size_px[0]
     columns = max(len(maps), 1)
-    figure = Figure(figsize=(columns * (width + 0.1) + 0.45, 3 * (height + 0.1) + 0.65), facecolor="white")
+    figure = Figure(figsize=(columns * (width + 0.1) + 0.45, 3 * (height + 0.1) + 0.75), facecolor="white")
     total_width, total_height = figure.get_size_inches()
     reach = shape[1] * searcher.cell_px, shape[0] * searcher.cell_px
     for column, (step, values) in enumerate(maps.items()):
         for row, value in enumerate(values):
-            left, top = 0.4 + column * (width + 0.1), 0.55 + row * (height + 0.1)
+            left, top = 0.4 + column * (width + 0.1), 0.65 + row * (height + 0.1)
             ax = figure.add_axes((left / total_width, 1 - (top + height) / total_height, width / total_width,
                                   height / total_height))  # fmt: skip
             draw_scene(ax, scene)
@@ -66,18 +66,17 @@ def beliefs_figure(searcher: Searcher, data: ScanpathData) -> Figure:
             if step < length:
                 ax.plot(*trial.scanpath.xy_px[step], "o", ms=13, mfc="none", mec="#ff7f0e", mew=2, zorder=6)
             if row == 0:
-                ax.set_title(f"after {step} fixations", fontsize=9)
+                ax.set_title(f"after fixation {step}", fontsize=9)
             if column == 0:
                 ax.set_ylabel(("visibility", "posterior", "next fixation")[row], fontsize=9)
-    figure.suptitle(
-        f"{data.dataset.name}, {scene.name}, person {trial.scanpath.observer}", fontsize=10, y=0.99
-    )
+    title = f"{data.dataset.name}, scene {scene.name}\nperson: {trial.scanpath.observer or 'unnamed'}"
+    figure.text(0.1 / total_width, 1 - 0.05 / total_height, title, fontsize=8, ha="left", va="top")
     return figure
 
 
 def _example(data: ScanpathData) -> int:
-    """A trial of the reported part with at least two fixations and a length near the median; else the longest."""
+    """A trial of the reported part whose length is near the third quartile, with two fixations if possible."""
     index = data.parts[data.split]
     lengths = np.array([len(data.dataset.trials[i].objects) for i in index])
-    wanted = max(2, float(np.median(lengths)))
+    wanted = max(2, float(np.quantile(lengths, 0.75)))
     return int(index[np.argmin(np.abs(lengths - wanted) + 1e3 * (lengths < 2))])

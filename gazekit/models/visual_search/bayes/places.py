@@ -62,7 +62,7 @@ class Places(nn.Module):
     def _bins(self, scenes: SceneBatch, grid: Grid) -> Tensor:
         """[B, C] bin of the distance of each cell's centre from the nearest object's."""
         spacing = scenes.spacing_px.prod(-1).sqrt()
-        away = (scenes.centres_px[:, :, None] - grid.centres_px.to(scenes.boxes_px)).norm(dim=-1)
+        away = grid.distance_px(scenes.centres_px.repeat(1, 1, 2))
         away = away.masked_fill(~scenes.object_mask[..., None], torch.inf)
         away = away.amin(1) if away.shape[1] else away.new_full((len(scenes), len(grid)), torch.inf)
         return (away / spacing[:, None] / BIN).clamp(max=BINS - 1).long()

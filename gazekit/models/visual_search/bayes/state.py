@@ -92,10 +92,10 @@ def owners(scenes: SceneBatch, grid: Grid) -> Tensor:
     n = scenes.boxes_px.shape[1]
     if not n:
         return scenes.target.new_zeros(len(scenes), len(grid))
-    points = grid.centres_px.to(scenes.boxes_px)
-    distance = (scenes.centres_px[:, :, None] - points).norm(dim=-1)  # [B, N, C]
-    distance = distance.masked_fill(~scenes.object_mask[..., None], torch.inf)
-    boxes = scenes.boxes_px[:, :, None]
-    inside = ((points >= boxes[..., :2]) & (points < boxes[..., 2:])).all(-1) & scenes.object_mask[..., None]
-    held = distance.masked_fill(~inside, torch.inf).argmin(1)
-    return torch.where(inside.any(1), held, distance.argmin(1))
+    shown = scenes.object_mask[..., None]
+    distance = grid.distance_px(scenes.centres_px.repeat(1, 1, 2)).masked_fill_(
+        ~shown, torch.inf
+    )  # [B, N, C]
+    inside = grid.within(scenes.boxes_px) & shown
+    held = distance.masked_fill(~inside, torch.inf).min(1)
+    return torch.where(held.values.isfinite(), held.indices, distance.argmin(1))
