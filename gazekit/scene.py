@@ -115,6 +115,8 @@ class SceneBatch(_Movable):
         target: [S] object index, -1 without one.
         category: [S, N] index in the model's vocabulary, 0 = unknown or none.
         crops: [S, N, 3, h, w] float in [0, 1], or None.
+        memory: [S, M] category of each object that is looked for, the target's first: 0 = unknown or none,
+            -1 = padding. M > 1 where several are memorised (`memory_categories` in the attributes of a scene).
     """
 
     boxes_px: Tensor
@@ -124,6 +126,7 @@ class SceneBatch(_Movable):
     target: Tensor
     category: Tensor
     crops: Tensor | None = None
+    memory: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.boxes_px)
@@ -181,7 +184,17 @@ class SceneBatch(_Movable):
             target=torch.tensor([-1 if s.target is None else s.target for s in scenes]),
             category=Ragged.from_list(category, torch.long).values,
             crops=crops,
+            memory=_memory(scenes, index),
         )
+
+
+def _memory(scenes: Sequence[Scene], index: dict[str, int]) -> Tensor | None:
+    """[S, M] categories looked for; None where every scene has one target at most."""
+    if not any("memory_categories" in s.attributes for s in scenes):
+        return None
+    names = [s.attributes.get("memory_categories", [""]) for s in scenes]
+    sets = Ragged.from_list([[index.get(name, 0) for name in of_scene] for of_scene in names], torch.long)
+    return sets.values.masked_fill(~sets.mask, -1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ FLOORS = (
     {"kernels"},
     {"metrics"},
     {"base"},
-    {"drawing", "backbones", "scanpath_files"},
+    {"drawing", "backbones", "foveation", "scanpath_files"},
     {"features", "scanpaths", "recordings"},
     {"datasets"},
     {"models"},

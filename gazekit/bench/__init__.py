@@ -69,6 +69,13 @@ def _search(device: str) -> list[Case]:
     return cases(device)
 
 
+def _search_scenes(device: str) -> list[Case]:
+    """Bayesian searchers of scenes: maps of people's next fixations and whole searches, against one trial at a time"""
+    from gazekit.bench.search_scenes import cases
+
+    return cases(device)
+
+
 def _kernels(device: str) -> list[Case]:
     """all operators of gazekit.kernels at several sizes; individually as kernels.ROOM"""
     return [case for room in ROOMS for case in _room(room, device)]
@@ -88,6 +95,7 @@ BENCHES: dict[str, Callable[[str], list[Case]]] = {
     "impn": _impn,
     "vitgaze": _vitgaze,
     "search": _search,
+    "search_scenes": _search_scenes,
     "annotate": _annotate,
     "features": _features,
     "kernels": _kernels,

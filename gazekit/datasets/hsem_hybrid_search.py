@@ -53,8 +53,9 @@ INFO = DatasetInfo(
 def load(root: str | Path | None = None, on_bad_record: OnBadRecord = "raise") -> ScanpathDataset:
     """Read the target-present displays and the scanpaths of all observers.
 
-    Scene attributes: `memory_set` (item names), `memory_set_size`, `target_name`. Categories are the item
-    names without numbers; of "stm_<background>_<n>_<object>_<n>_<n>.png" the object.
+    Scene attributes: `memory_set` (item names), `memory_categories` (theirs, the target's first), `memory_set_size`,
+    `target_name`. Categories are the item names without numbers; of "stm_<background>_<n>_<object>_<n>_<n>.png" the
+    object.
 
     The record's `target_found` is not kept. "The last fixation's object is the target" agrees with it in 95 %
     of the trials; the rest are almost all fixations that are nearest to the target but outside its box.
@@ -105,7 +106,14 @@ def _scene(record: dict) -> Scene:
         boxes_px=boxes,
         target=index,
         categories=tuple(_category(name) for name in names),
-        attributes={"memory_set": list(memory), "memory_set_size": len(memory), "target_name": target},
+        attributes={
+            "memory_set": list(memory),
+            "memory_categories": [
+                _category(name) for name in sorted(memory, key=lambda name: name != target)
+            ],
+            "memory_set_size": len(memory),
+            "target_name": target,
+        },
     )
 
 

@@ -62,6 +62,7 @@ def test_hand_made_display(tmp_path):
     assert scene.categories[14:] == ("potted plant", "kite")
     assert scene.attributes == {
         "memory_set": ["bird5.png", "bird1.png"],
+        "memory_categories": ["bird", "bird"],
         "memory_set_size": 2,
         "target_name": "bird5.png",
     }
