@@ -1,4 +1,4 @@
-"""Visual search: eccNET and its relatives on displays and pictures, nets on a diet, and Bayesian searchers of scenes."""
+"""Visual search: eccNET and its relatives on displays and pictures, nets on a diet, Bayesian searchers of scenes."""
 
 from gazekit.models.visual_search.baselines import Chance, Template
 from gazekit.models.visual_search.bayes import (
