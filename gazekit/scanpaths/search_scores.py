@@ -148,7 +148,7 @@ def prediction_scores(log_prob: Tensor, log_centre: Tensor, cells: Tensor, mask:
         auc = below + equal / 2
         prob = log.exp()
         above = (own.exp() - prob.mean(1)).clamp(min=0)
-        spread = prob.std(1, correction=0)
+        spread = (prob - prob.mean(1, keepdim=True)).square().mean(1).sqrt()  # std() warns without a row
         nss = torch.where(spread > 1e-9 * prob.mean(1), above / spread, 0.0)
         bits, centre_bits = ((x.exp() + _EPS).log2() for x in (own, centre))
         uniform = math.log2(1 / log.shape[1] + _EPS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -132,7 +133,7 @@ class CellPredictor(ObjectPredictor):
             state,
             memory=self.update(state, cell, generator),
             past=torch.cat([cell[..., None], state.past[..., :-1]], -1),
-            visits=state.visits * torch.exp(torch.tensor(-1 / FADING)) + seen,
+            visits=state.visits * math.exp(-1 / FADING) + seen,
             here=here,
             step=state.step + 1,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,7 +70,7 @@ class Searcher(CellPredictor):
         if memory is not None and memory <= 0:
             raise ValueError(f"memory must be a positive number of fixations or null, got {memory}")
         self.rule, self.periphery, self.filtered, self.knows_target = rule, periphery, filtered, knows_target
-        self.kept = 1.0 if memory is None else float(torch.exp(torch.tensor(-1 / memory)))
+        self.kept = 1.0 if memory is None else math.exp(-1 / memory)
         self.steps = steps
         self.draws = readout == "people"
         self.readout = READOUTS[readout]()
