@@ -34,7 +34,8 @@ def write_report(
     Args:
         name: row of the system.
         metrics: column to metric or comparison, see `score`.
-        headline: columns of the main table; None takes the first six.
+        headline: columns of the main table; those that no row has are left out. None, or if none is left, takes the
+            first six.
         notes: sentences for the reader.
         training: curves of the training and the step of the weights that are scored.
     Raises:
@@ -47,7 +48,8 @@ def write_report(
         rows[row] = predictor
     scores = score(rows, data, metrics, settings)
     about = data.about()
-    columns = headline or [c for c in scores.table[name]][:6]
+    known = {column for row in scores.table.values() for column in row}
+    columns = [c for c in headline or () if c in known] or list(scores.table[name])[:6]
     title = f"{name} on {about['name']}, part {data.split}"
     notes = [*notes, *system.notes(), *about.pop("notes", [])]
     figures = dict(system.figures(data, scores.table))

@@ -77,7 +77,13 @@ def test_rows_are_the_system_its_baselines_and_what_the_data_know(tmp_path, caps
 
 
 @pytest.mark.parametrize(
-    ("headline", "shown"), [(None, ["error", "spread", "spread.double"]), (["spread"], ["spread"])]
+    ("headline", "shown"),
+    [
+        (None, ["error", "spread", "spread.double"]),
+        (["spread"], ["spread"]),
+        (["unheard of", "spread"], ["spread"]),
+        (["unheard of"], ["error", "spread", "spread.double"]),
+    ],
 )
 def test_the_main_table_has_the_columns_that_were_asked_for(tmp_path, headline, shown):
     _, record, text = written(tmp_path, headline=headline)
