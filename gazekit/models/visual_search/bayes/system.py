@@ -9,7 +9,9 @@ import pandas as pd
 from torch import Tensor
 
 from gazekit.base import Data, System
+from gazekit.base.scores import Settings
 from gazekit.models.visual_search.bayes.searcher import Searcher, log_likelihood
+from gazekit.scanpaths.search_scenes import SearchSceneComparison
 from gazekit.scene import Scene, TrialBatch
 
 if TYPE_CHECKING:
@@ -44,7 +46,16 @@ class SearcherSystem(Searcher, System):
         return {"scanpaths.csv": pd.DataFrame(rows, columns=["image", "sample", "fixation", "object"])}
 
     def figures(self, data: Data, table: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
-        """One person's scanpath with what can be seen, what the searcher believes, and where it expects the eye."""
+        """One person's scanpath with what can be seen, what the searcher believes, and where it expects the eye; and
+        the share of targets that people and all rows have found by each saccade, if the report scores that."""
+        from gazekit.drawing import cumulative_performance_figure
         from gazekit.models.visual_search.bayes.figure import beliefs_figure
 
-        return {"beliefs": beliefs_figure(self, data)}
+        drawn = {"beliefs": beliefs_figure(self, data)}
+        for scored in (self.recipe or {}).get("metrics", {}).get("scores", {}).values():
+            if scored["_target_"].rpartition(".")[2] == SearchSceneComparison.__name__:
+                settings = {key: value for key, value in scored.items() if key != "_target_"}
+                rows = {self.recipe["name"]: self} | dict(self.baselines)
+                curves = SearchSceneComparison(**settings).curves(rows, data, Settings(resamples=500))
+                drawn["found"] = cumulative_performance_figure({data.about()["name"]: curves})
+        return drawn
