@@ -15,6 +15,8 @@ from gazekit.drawing.scores import TEXT_PT, new_grid, styles_of
 __all__ = ["cumulative_performance_figure", "same_length"]
 
 _LINE_IN = 0.15
+BANDS = 4
+"""Rows of a panel up to which each has a band."""
 
 
 def cumulative_performance_figure(
@@ -24,7 +26,7 @@ def cumulative_performance_figure(
 
     Args:
         panels: title -> searcher -> "found" (shares from 0 to 1, for saccade 0, 1, 2, ...), and "low" and "high" if
-            there is an interval, which is a band. Rows of people are black, as in all figures.
+            there is an interval, which is a band (of people only, if there are more than four rows). Rows of people are black, as in all figures.
         step: what is counted along the x axis.
     Returns:
         A figure with three panels a row and one legend below them.
@@ -47,12 +49,14 @@ def cumulative_performance_figure(
             steps = np.arange(len(found["found"]))
             style = styles[name]
             people = style.colour == "black"
-            if "low" in found and "high" in found:
+            # many bands on one another hide all of them
+            if "low" in found and "high" in found and (people or len(rows) <= BANDS):
                 ax.fill_between(
                     steps, found["low"], found["high"], color=style.colour, alpha=0.15, linewidth=0
                 )
             ax.plot(
-                steps, found["found"], color=style.colour, marker=style.marker, markersize=3.5, markevery=_every(steps),
+                steps, found["found"], _dash(names, styles, name), color=style.colour, marker=style.marker, markersize=3.5,
+                markevery=_every(steps),
                 linewidth=2 if people else 1.3, zorder=3 if people else 2, gid=name,
             )  # fmt: skip
         ax.set(ylim=(0, 1.02), yticks=(0, 0.25, 0.5, 0.75, 1))
@@ -64,13 +68,22 @@ def cumulative_performance_figure(
         if i % 3 == 0:
             ax.set_ylabel("share of targets found", fontsize=TEXT_PT)
     handles = [
-        Line2D([], [], color=s.colour, marker=s.marker, markersize=4, label=n) for n, s in styles.items()
+        Line2D(
+            [], [], color=s.colour, marker=s.marker, markersize=4, label=n, linestyle=_dash(names, styles, n)
+        )
+        for n, s in styles.items()
     ]
     figure.legend(
         handles=handles, loc="lower left", bbox_to_anchor=(left / figure.get_figwidth(), 0), ncols=columns,
         fontsize=TEXT_PT, frameon=False, borderaxespad=0.2, borderpad=0, labelspacing=0.2, columnspacing=1,
     )  # fmt: skip
     return figure
+
+
+def _dash(names: Sequence[str], styles: Mapping[str, object], name: str) -> str:
+    """Dashed where an earlier row has the same colour and marker."""
+    earlier = names[: names.index(name)]
+    return "--" if any(styles[n] == styles[name] for n in earlier) else "-"
 
 
 def _every(steps: np.ndarray) -> int:
