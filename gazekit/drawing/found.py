@@ -26,7 +26,8 @@ def cumulative_performance_figure(
 
     Args:
         panels: title -> searcher -> "found" (shares from 0 to 1, for saccade 0, 1, 2, ...), and "low" and "high" if
-            there is an interval, which is a band (of people only, if there are more than four rows). Rows of people are black, as in all figures.
+            there is an interval, which is a band (of people only, if there are more than four rows). Rows of people
+            are black, as in all figures.
         step: what is counted along the x axis.
     Returns:
         A figure with three panels a row and one legend below them.
@@ -55,8 +56,8 @@ def cumulative_performance_figure(
                     steps, found["low"], found["high"], color=style.colour, alpha=0.15, linewidth=0
                 )
             ax.plot(
-                steps, found["found"], _dash(names, styles, name), color=style.colour, marker=style.marker, markersize=3.5,
-                markevery=_every(steps),
+                steps, found["found"], _dash(names, styles, name), color=style.colour, marker=style.marker,
+                markersize=3.5, markevery=_every(steps),
                 linewidth=2 if people else 1.3, zorder=3 if people else 2, gid=name,
             )  # fmt: skip
         ax.set(ylim=(0, 1.02), yticks=(0, 0.25, 0.5, 0.75, 1))
