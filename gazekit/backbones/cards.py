@@ -117,7 +117,7 @@ def _converted(source: str, file: str, sha256: str, **card: Any) -> Card:
         source=source,
         licence=APACHE,
         weights=({file: Download("", sha256)},),
-        how_to_get=f"nobody offers {file} for download: it was converted from {source}. Pass its path as weights=...",
+        how_to_get=f"nobody offers {file} for download: it was converted from {source}. Give its path as weights",
         **card,
     )
 

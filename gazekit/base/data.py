@@ -81,10 +81,12 @@ class Data(LightningDataModule):
         Args:
             facts: of the model that reads the batches, where they differ from those of the data (its vocabulary).
         """
-        index = self.parts[part].tolist()
-        for start in range(0, len(index), self.batch_size):
-            chosen = index[start : start + self.batch_size]
+        for chosen in self.groups(self.parts[part].tolist()):
             yield self.batch(chosen) if facts is None else self.batch_for(chosen, facts)
+
+    def groups(self, index: Sequence[int]) -> list[list[int]]:
+        """These items as batches. Default: `batch_size` at a time; data whose items do not all go together say more."""
+        return [list(index[at : at + self.batch_size]) for at in range(0, len(index), self.batch_size)]
 
     def training_batch(self, step: int, rank: int = 0, processes: int = 1) -> Any:
         """The batch of one training step: a function of the seed, the step and the process only.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,10 @@ class AlikeData(Data):
         """What the items of a batch share; batches come in its order."""
         raise NotImplementedError(f"{type(self).__name__} must define batch_key(index)")
 
-    def groups(self, part: str) -> list[list[int]]:
-        """Indices of the batches of a part."""
+    def groups(self, index: Sequence[int]) -> list[list[int]]:
+        """See `Data.groups`; in the order of `batch_key`."""
         alike: dict[tuple, list[int]] = {}
-        for i in self.parts[part].tolist():
+        for i in index:
             alike.setdefault(self.batch_key(i), []).append(i)
         step = self.batch_size
         return [
@@ -32,22 +32,19 @@ class AlikeData(Data):
             for start in range(0, len(alike[key]), step)
         ]
 
-    def batches(self, part: str, facts: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-        """See `Data.batches`; in the order of `batch_key`."""
-        for chosen in self.groups(part):
-            yield self.batch(chosen) if facts is None else self.batch_for(chosen, facts)
-
     def training_batch(self, step: int, rank: int = 0, processes: int = 1) -> dict[str, Any]:
         """See `Data.training_batch`; the same batches in another order in each epoch."""
-        groups = self.groups("train")
+        groups = self.groups(self.parts["train"].tolist())
         epoch, place = divmod(step, self.steps_per_epoch(processes))
         order = np.random.default_rng([self.seed, epoch]).permutation(len(groups))
         return self.batch(groups[order[(place * processes + rank) % len(groups)]])
 
     def steps_per_epoch(self, processes: int = 1) -> int:
-        return max(1, -(-len(self.groups("train")) // processes))
+        return max(1, -(-len(self.groups(self.parts["train"].tolist())) // processes))
 
     def val_dataloader(self) -> DataLoader:
         """Each batch in exactly one process."""
         rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        return DataLoader(self.groups("val")[rank::processes], batch_size=None, collate_fn=self.batch)
+        return DataLoader(
+            self.groups(self.parts["val"].tolist())[rank::processes], batch_size=None, collate_fn=self.batch
+        )

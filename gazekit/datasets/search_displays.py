@@ -129,6 +129,6 @@ def design(tasks: Sequence[str], displays: int, parts: Sequence[str] = tuple(PAR
 def check_tasks(tasks: Sequence[str]) -> None:
     """Raises a ValueError for an unknown task, one that occurs twice, or none."""
     if not tasks or len(set(tasks)) < len(tasks) or not set(tasks) <= set(TASKS):
-        raise ValueError(
-            f"data.tasks must be different ones of {', '.join(TASKS)}, got {', '.join(tasks) or 'none'}"
-        )
+        unknown = [task for task in tasks if task not in TASKS]
+        what = f"unknown task {unknown[0]!r}" if unknown else f"got {', '.join(tasks) or 'none'}"
+        raise ValueError(f"data.tasks: {what}, expected different ones of: {', '.join(TASKS)}")

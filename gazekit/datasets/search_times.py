@@ -58,6 +58,9 @@ class _Trial(NamedTuple):
     target_present: bool
 
 
+_DECIMAL = re.compile(r"^\s*(-?\d+),(\d+)\s*$")
+
+
 def read_times(path: str | Path, min_rt_ms: float = 200.0, max_rt_ms: float = 8000.0) -> People:
     """Correct trials with a reaction time inside the limits; the others are counted in `notes`.
 
@@ -122,6 +125,8 @@ def _rows(path: Path) -> tuple[dict[str, int], list[tuple[int, list[str]]]]:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         lines = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
         lines = lines[:1] + [(number, row) for number, row in lines if row != lines[0][1]]
+        if separator == ";":  # as spreadsheets write it where decimals have a comma
+            lines = [(number, [_DECIMAL.sub(r"\1.\2", cell) for cell in row]) for number, row in lines]
     except csv.Error as error:
         raise DataError(f"{path}: not a readable CSV file ({error})") from error
     if not lines:

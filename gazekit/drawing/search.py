@@ -33,7 +33,7 @@ _LINE_IN = 0.15
 
 def search_times_figure(
     rows: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]],
-    tasks: Mapping[str, tuple[str, str]],
+    tasks: Mapping[str, tuple[str, ...]],
     labels: Mapping[str, str] | None = None,
 ) -> Figure:
     """Mean time against set size: a row per searcher, a column per task, two lines in each panel.
@@ -44,7 +44,7 @@ def search_times_figure(
     Args:
         rows: searcher (people first) -> condition -> "set_size" and "time_ms" (means), and, if known, "low" and "high"
             (bounds of 95 % intervals; NaN where there is none). Conditions that a searcher lacks are "not measured".
-        tasks: title of a column -> names of its hard and its easy condition.
+        tasks: title of a column -> names of its hard and its easy condition, or of its only one.
         labels: condition -> words for the reader; by default the name without underscores.
     Returns:
         A figure with text of 8 points; six tasks are about 7.5 inches wide.
@@ -110,7 +110,8 @@ def asymmetry_bars_figure(
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
         ax.axvline(0, color="#444444", linewidth=0.8)
-        ax.set_title(name, fontsize=TEXT_PT + 1, fontweight="bold", loc="left", pad=4)
+        title = textwrap.shorten(name, 26, placeholder=" ...")
+        ax.set_title(title, fontsize=TEXT_PT + 1, fontweight="bold", loc="left", pad=4)
         for place, task in zip(places, tasks, strict=True):
             _draw_bar(ax, place, found.get(task), people.get(task) if i else None, task == "mean")
         offset = dict(xycoords=("data", "axes fraction"), textcoords="offset points", va="top", color=GREY)
@@ -122,7 +123,7 @@ def asymmetry_bars_figure(
 def _head(title: str, pair: tuple[str, str], labels: Mapping[str, str]) -> list[tuple[str, str, bool]]:
     """Lines of text above a column: words, colour, and whether a line is drawn before them."""
     lines = [(line, "black", False) for line in textwrap.wrap(title, 17)]
-    for condition, colour in zip(pair, (HARD, EASY), strict=True):
+    for condition, colour in zip(pair, (HARD, EASY), strict=False):  # a classical task has one
         words = textwrap.wrap(labels.get(condition, condition.replace("_", " ")), 15)
         lines += [(line, colour, k == 0) for k, line in enumerate(words)]
     return lines
@@ -178,7 +179,7 @@ def _draw_times(
 ) -> None:
     sizes: set[float] = set()
     along = 0.0
-    for condition, colour in zip(pair, (HARD, EASY), strict=True):
+    for condition, colour in zip(pair, (HARD, EASY), strict=False):
         if condition not in conditions:
             continue
         of = conditions[condition]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from gazekit.report.files import write_files
 from gazekit.report.score import score
 
 __all__ = ["write_report"]
+
+log = logging.getLogger(__name__)
 
 
 def write_report(
@@ -52,7 +55,12 @@ def write_report(
     columns = [c for c in headline or () if c in known] or list(scores.table[name])[:6]
     title = f"{name} on {about['name']}, part {data.split}"
     notes = [*notes, *system.notes(), *about.pop("notes", [])]
-    figures = dict(system.figures(data, scores.table))
+    figures = {}
+    try:
+        figures |= system.figures(data, scores.table)
+    except Exception as error:  # hours of work must not be lost to a drawing
+        log.exception("the figures of %s could not be drawn", name)
+        notes.append(f"the figures of {name} could not be drawn: {type(error).__name__}: {error}")
     if training[0]:
         figures["training"] = training_figure(*training)
     facts: dict[str, Any] = {"data": about, "seed": settings.seed, "samples": settings.samples}

@@ -75,8 +75,7 @@ def _batches(cfg: DictConfig, system: System, reads: dict[str, Any]) -> Iterator
         return
     data: Data = data_for(cfg, system)
     index = data.distinct(data.split)
-    for start in range(0, len(index), data.batch_size):
-        chosen = index[start : start + data.batch_size]
+    for chosen in data.groups(index):
         yield data.items(chosen), data.batch_for(chosen, system.facts)
 
 

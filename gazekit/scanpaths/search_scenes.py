@@ -86,7 +86,11 @@ class SearchSceneComparison:
         found = SceneRows(self.options, data, settings)
         result = Scores({}, about=dict(_ABOUT), notes=[_NOTE])
         models = {name: row for name, row in rows.items() if hasattr(row, "positions_px")}
-        objects = [name for name, row in models.items() if isinstance(row, ObjectPredictor)]
+        objects = [
+            name
+            for name, row in models.items()
+            if isinstance(row, ObjectPredictor) and not hasattr(row, "next_fixation_maps")
+        ]
         if objects and all(len(scene) == 1 for scene in data.dataset.scenes):
             result.notes.append(
                 f"the target is the only object: rows over objects ({', '.join(objects)}) say nothing"

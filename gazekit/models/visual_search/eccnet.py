@@ -86,6 +86,13 @@ class EccNetRow(SearchRow):
         self.stride, self.eccentric, self.weighting = stride, eccentric, weighting
         self.sharpening, self.px_per_dva = sharpening, px_per_dva
 
+    @property
+    def about(self) -> str:
+        how = "eccentric pooling" if self.eccentric else "the net's own pooling"
+        return (
+            f"Search by the features of {self.name} ({', '.join(self.layers)}), stride {self.stride}, {how}."
+        )
+
     @cached_property
     def trunk(self) -> Trunk:
         return Trunk(self.load(), self.layers, self.stride, self.eccentric, self.px_per_dva)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -108,18 +109,20 @@ def _panels(searcher: System, chosen: list[tuple[Any, Any]], columns: int, width
     columns = min(columns, len(chosen))
     rows = math.ceil(len(chosen) / columns)
     figure = Figure(
-        figsize=(columns * width_in, rows * (width_in + 0.25)), facecolor="white", layout="constrained"
+        figsize=(columns * width_in, rows * (width_in + 0.45)), facecolor="white", layout="constrained"
     )
     for place, (name, batch) in enumerate(chosen, 1):
         said = searcher.predict(batch, torch.Generator().manual_seed(0))
         ax = figure.add_subplot(rows, columns, place)
         ax.imshow(batch["picture"][0].numpy())
         ax.set_axis_off()
-        n = f"{float(said['fixations'][0]):.0f}" if said["found"][0] else "not found"
-        ax.set_title(f"{name}: {n}", fontsize=7, pad=2)
+        saccades = int(said["fixations"][0]) if said["found"][0] else 0
+        n = f"{saccades} saccade{'s' * (saccades != 1)}" if said["found"][0] else "not found"
+        ax.set_title(f"{textwrap.fill(name, 22)}\n{n}", fontsize=7, pad=2)
         path = said["xy_px"][0]
         path = path[path.isfinite().all(1)]
         ax.plot(path[:, 0], path[:, 1], color="#e69f00", linewidth=1, marker="o", markersize=2.5)
+        ax.plot(*path[0], color="white", marker="+", markersize=6, markeredgewidth=1.2)  # the given start
         box = _target_box(batch)
         if box is not None:
             x0, y0, x1, y1 = box

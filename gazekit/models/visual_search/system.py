@@ -33,16 +33,19 @@ class EccNet(EccNetRow, System):
         )
 
     def notes(self) -> list[str]:
-        how = "with eccentric pooling" if self.eccentric else "with the net's own pooling"
-        return [
-            f"{self.name}, {', '.join(self.layers)}, stride {self.stride}, {how}; the same settings in all tasks"
-        ]
+        notes = [f"{self.about} The same settings in all tasks"]
+        if "tasks" not in self.facts:
+            reach = self.ior_px / 2
+            notes.append(
+                f"a target is recognised from within {reach:g} px of its box; fixation 1 is given, the centre"
+            )
+        return notes
 
     def records(self, items: list[str], said: Mapping[str, Any]) -> dict[str, Any]:
         """`searches.csv`, a line per display or picture, and `scanpaths.csv`, a line per fixation."""
         searches = {"name": items, "found": said["found"].tolist(), "fixations": said["fixations"].tolist()}
         if "cost" in said:
-            searches["rt_ms"] = said["cost"].tolist()
+            searches["rt_ms"] = said["cost"].double().round(decimals=1).tolist()
         paths = [path[path.isfinite().all(1)].tolist() for path in said["xy_px"]]
         rows = [(name, k, *xy) for name, path in zip(items, paths, strict=True) for k, xy in enumerate(path)]
         columns = ["name", "fixation", "x_px", "y_px"]  # 0 is the given start

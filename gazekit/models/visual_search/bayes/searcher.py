@@ -75,6 +75,11 @@ class Searcher(CellPredictor):
         self.draws = readout == "people"
         self.readout = READOUTS[readout]()
 
+    @property
+    def about(self) -> str:
+        memory = "perfect memory" if self.kept == 1 else f"memory of {-1 / math.log(self.kept):.3g} fixations"
+        return f"A Bayesian searcher on a grid of cells: rule {self.rule}, periphery {self.periphery:g}, {memory}."
+
     def fit(self, data: Data) -> None:
         """The densities in closed form, then the readout by a short training on the training part."""
         super().fit(data)
