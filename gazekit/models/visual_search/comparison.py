@@ -39,8 +39,8 @@ class SearchComparison:
     Columns: `asymmetry.TASK` and its mean; `asymmetry_gated.TASK`, undefined where neither slope of the task reaches
     `min_slope`, because near one fixation the index jumps between -1, 0 and 1; `slope.CONDITION` (ms per item);
     `slope_correlation` with people's slopes over conditions; `p.TASK` of the hypothesis that both conditions have one
-    line; `fixations.CONDITION` and `found.CONDITION`; `rt_ms.CONDITION at N`. Intervals draw displays; those of people
-    draw participants, and published means have none.
+    line, for rows of single trials; `fixations.CONDITION` and `found.CONDITION`; `rt_ms.CONDITION at N`. Intervals draw
+    displays; those of people draw participants, and published means have none.
 
     Args:
         min_slope: ms per item.
@@ -97,7 +97,8 @@ class SearchComparison:
         if pairs:
             metrics["asymmetry"] = SearchAsymmetry(pairs), two
             metrics["asymmetry_gated"] = SearchAsymmetry(pairs, self.min_slope), two
-            metrics["p"] = SearchModelComparison(pairs), two
+            if "group" in trials:  # means have no residuals of trials
+                metrics["p"] = SearchModelComparison(pairs), two
         if "fixations" in trials:
             metrics["fixations"] = MeanFixations(facts["conditions"]), trials
             metrics["found"] = FoundRate(facts["conditions"]), trials
@@ -143,13 +144,17 @@ class SearchComparison:
         for row, found in result.table.items():
             for column, score in found.items():
                 if not np.isfinite(score.value):
-                    gated = column.startswith("asymmetry_gated")
-                    why[row, column] = (
-                        f"neither slope reaches {self.min_slope:g} ms per item"
-                        if gated
-                        else "no display with a target that was found, or a single set size"
-                    )
+                    why[row, column] = self._reason(column, found)
         return why
+
+    def _reason(self, column: str, found: Mapping[str, Score]) -> str:
+        metric, _, part = column.partition(".")
+        if metric == "asymmetry_gated" and np.isfinite(found[f"asymmetry.{part}"].value):
+            return f"neither slope reaches {self.min_slope:g} ms per item"
+        if metric == "slope_correlation":
+            return "fewer than three conditions with slopes of both, or slopes that are all equal"
+        lacks = "no display with a target that was found, or a single set size"
+        return f"{lacks}, or no noise around one line" if metric == "p" else lacks
 
 
 def _trials(row: Predictor, data: Data, settings: Settings, told: Callable[[int], None]) -> Trials:

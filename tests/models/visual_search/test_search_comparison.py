@@ -36,6 +36,7 @@ def test_known_rows_have_the_published_indices(known: Scores, row: str, expected
         assert found[f"asymmetry.{task}"].value == pytest.approx(value, abs=5e-4), task
     assert found["asymmetry.mean"].value == pytest.approx({"people": 0.564}.get(row, 0.513), abs=5e-4)
     assert all(np.isnan(score.low) and np.isnan(score.high) for score in found.values())
+    assert not any(column.startswith("p.") for column in found)  # which needs single trials
 
 
 def test_the_slopes_of_published_fixations(known: Scores) -> None:
@@ -77,6 +78,8 @@ def test_without_targets_nothing_is_made_up() -> None:
     found = scores_of(SearchData(tasks=["lighting"], displays=1, target_present=False), {"chance": Chance()})
     assert np.isnan(found.table["chance"]["slope.lighting_vertical"].value)
     assert found.table["chance"]["found.lighting_vertical"].value == 0
+    assert found.reasons["chance", "asymmetry_gated.lighting"].startswith("no display with a target")
+    assert found.reasons["chance", "slope_correlation"].startswith("fewer than three conditions")
     assert "people" not in found.table
     assert any("no searcher stops by itself" in note for note in found.notes)
 
