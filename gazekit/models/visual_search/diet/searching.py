@@ -75,11 +75,11 @@ class UntrainedDiet(Grown):
 
 
 class _Row(EccNetRow):
-    """A copy of a net as it is now, since a backbone freezes its net."""
+    """A copy of a net as it is now, since a backbone freezes its net; on the CPU, where searches run."""
 
     def __init__(self, kind: str, net: nn.Module, tasks: Sequence[str], stride: int) -> None:
         super().__init__({"tasks": list(tasks)}, kind, layers=NETS[kind].layers, stride=stride)
-        self._backbone = Backbone(kind, deepcopy(net), NETS[kind].preprocessing)
+        self._backbone = Backbone(kind, deepcopy(net).cpu(), NETS[kind].preprocessing)
 
     def load(self) -> Backbone:
         return self._backbone
