@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -14,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
 from rich.progress import Progress
 
-from gazekit.base import Data, System
+from gazekit.base import Data, Predictor, System
 from gazekit.base.scores import Table
 from gazekit.run.checkpoint import build, load_checkpoint, read_checkpoint, recipe_of, save_checkpoint
 from gazekit.run.recipe import make, targets_in, trusted
@@ -77,16 +78,22 @@ def prepared(cfg: DictConfig) -> tuple[Data, System]:
     data: Data = make(cfg.data, Data, "data", _trust(cfg))
     data.prepare_data()
     data.setup()
-    for part in ("train", "val", data.split) if cfg.get("trainer") else (data.split,):
-        if part not in data.parts or not len(data.parts[part]):
-            raise ValueError(f"data have no items in the part {part!r}, parts: {', '.join(data.parts)}")
+    _check_parts(data, ("train", "val", data.split) if cfg.get("trainer") else (data.split,))
     system = build(recipe_of(cfg, data), _trust(cfg))
+    if any(type(p).fit is not Predictor.fit for p in (system, *system.baselines.values())):
+        _check_parts(data, ("train", "val"))
     if cfg.name in system.baselines or cfg.name in data.references():
         raise ValueError(f"name={cfg.name} is the name of another row of the report: choose another name")
     system.seed = data.seed = cfg.seed
     if cfg.get("optimizer"):
         system.optimizer, system.scheduler = instantiate(cfg.optimizer), instantiate(cfg.scheduler)
     return data, system
+
+
+def _check_parts(data: Data, needed: Iterable[str]) -> None:
+    for part in needed:
+        if part not in data.parts or not len(data.parts[part]):
+            raise ValueError(f"data have no items in the part {part!r}, parts: {', '.join(data.parts)}")
 
 
 def _trust(cfg: DictConfig) -> list[str]:
