@@ -37,9 +37,3 @@ def test_lit_spheres_are_searched_as_people_search_them(shared_data: Path, tmp_p
         assert (tmp_path / "run" / "figures" / f"{figure}.png").is_file()
     gazekit("predict", "ckpt=run/last.ckpt", "run_dir=said", cwd=tmp_path)
     assert (tmp_path / "said" / "scanpaths.csv").read_text().startswith("name,fixation,x_px,y_px")
-
-
-def test_searchers_that_learn_ask_for_what_they_learn_from(tmp_path: Path) -> None:
-    done = gazekit("evaluate", "+experiment=search_scenes", "data.split=all", cwd=tmp_path, check=False)
-    assert done.returncode == 2
-    assert "no items in the part 'train'" in done.stderr
