@@ -104,6 +104,21 @@ def test_intervals_of_own_people_draw_participants(tmp_path: Path) -> None:
     assert score.value == pytest.approx(20 / 30, abs=0.1)
 
 
+def test_slow_participants_with_other_numbers_of_trials_are_no_slope(tmp_path: Path) -> None:
+    path = tmp_path / "times.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["participant", "condition", "set_size", "rt_ms"])
+        for who, (start, trials) in enumerate(((500, {1: 2, 12: 2}), (1200, {1: 9, 12: 2}))):
+            for n, many in trials.items():
+                writer.writerows([who, "lighting_vertical", n, start + 5 * n + k] for k in range(many))
+    data = SearchData(displays=1, times=path)
+    score = scores_of(data).table["people"]["slope.lighting_vertical"]
+    assert score.value == pytest.approx(data.facts()["condition_human_slope_ms"][0])
+    assert score.value == pytest.approx(5, abs=1)
+    assert score.n == 4  # participants at set sizes
+
+
 def test_found_and_fixations_agree_with_what_the_searcher_said() -> None:
     data = SearchData(tasks=["t_l"], displays=2, batch_size=5)
     found = scores_of(data, {"chance": Chance()}).table["chance"]
