@@ -48,7 +48,10 @@ def fit(cfg: DictConfig, folder: Path) -> Table:
         _fit_baselines(system, data, bool((cfg.get("trainer") or {}).get("fast_dev_run")))
     if not cfg.get("trainer"):
         save_checkpoint(system, folder / "last.ckpt")
-        return report_on(cfg, folder, system.eval(), data, _trust(cfg), ["the system was not trained"])
+        note = (
+            "the system was fitted, not trained further" if _learns(system) else "the system was not trained"
+        )
+        return report_on(cfg, folder, system.eval(), data, _trust(cfg), [note])
     trainer = _trainer(cfg, folder, data)
     system.train()
     trainer.fit(system, data, ckpt_path=cfg.ckpt, weights_only=True)
@@ -80,7 +83,7 @@ def prepared(cfg: DictConfig) -> tuple[Data, System]:
     data.setup()
     _check_parts(data, ("train", "val", data.split) if cfg.get("trainer") else (data.split,))
     system = build(recipe_of(cfg, data), _trust(cfg))
-    if any(type(p).fit is not Predictor.fit for p in (system, *system.baselines.values())):
+    if any(map(_learns, (system, *system.baselines.values()))):
         _check_parts(data, ("train", "val"))
     if cfg.name in system.baselines or cfg.name in data.references():
         raise ValueError(f"name={cfg.name} is the name of another row of the report: choose another name")
@@ -88,6 +91,11 @@ def prepared(cfg: DictConfig) -> tuple[Data, System]:
     if cfg.get("optimizer"):
         system.optimizer, system.scheduler = instantiate(cfg.optimizer), instantiate(cfg.scheduler)
     return data, system
+
+
+def _learns(predictor: Predictor) -> bool:
+    """Whether its `fit` needs data."""
+    return type(predictor).fit is not Predictor.fit
 
 
 def _check_parts(data: Data, needed: Iterable[str]) -> None:
