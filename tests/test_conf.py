@@ -191,6 +191,13 @@ def test_experiments_build_what_they_name(experiment):
     assert not cfg.get("optimizer") or system.optimizer(system.parameters()).param_groups
 
 
+def test_searchers_that_learn_ask_for_what_they_learn_from(config_module):
+    untrained = ["trainer=none", "data.split=all", *SMALL["data/synthetic_search"]]
+    cfg = compose("fit", ["+experiment=search_scenes", "run_dir=unused", *untrained])
+    with pytest.raises(ValueError, match="no items in the part 'train'"):
+        prepared(cfg)
+
+
 def test_without_an_experiment_the_choice_is_asked_for(tmp_path, monkeypatch):
     done = run_here("fit", "run_dir=run", cwd=tmp_path, check=False)
     assert done.returncode == 2

@@ -16,8 +16,8 @@ A batch holds displays of one task, of any of its conditions and set sizes:
     human_slope_ms [B]           people's slope in this condition, NaN = unknown
     group [B]                    int64, different for each display
 
-Displays of a folder may differ in size; a batch holds displays of one size. Parts "train", "val" and "test" are
-unrelated displays, each a complete design.
+Displays of a folder may differ in size and background; a batch holds displays of one. Parts "train", "val" and "test"
+are unrelated displays, each a complete design.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class SearchData(AlikeData):
                 fact["set_size"],
                 k,
                 "test",
-                (*fact["size_px"], *fact["target_size_px"], len(fact["cell_boxes_px"])),
+                (*fact["size_px"], *fact["target_size_px"], len(fact["cell_boxes_px"]), *fact["background"]),
             )
             for k, fact in enumerate(facts)
             if fact["task"] in self.tasks and present[k] == self.target_present
@@ -212,7 +212,7 @@ class SearchData(AlikeData):
 
     def batch_key(self, index: int) -> tuple:
         place = self._places[index]
-        return self.tasks.index(place.task), place.sizes
+        return self.tasks.index(place.task), place.look
 
     def items(self, index: Sequence[int]) -> list[str]:
         """The names of these displays."""

@@ -106,7 +106,7 @@ class Place(NamedTuple):
     set_size: int
     index: int
     part: str
-    sizes: tuple[int, ...] = ()  # those of a folder may differ
+    look: tuple[int, ...] = ()  # sizes and background, which may differ in a folder
 
     @property
     def task(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -14,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
 from rich.progress import Progress
 
-from gazekit.base import Data, System
+from gazekit.base import Data, Predictor, System
 from gazekit.base.scores import Table
 from gazekit.run.checkpoint import build, load_checkpoint, read_checkpoint, recipe_of, save_checkpoint
 from gazekit.run.recipe import make, targets_in, trusted
@@ -47,7 +48,10 @@ def fit(cfg: DictConfig, folder: Path) -> Table:
         _fit_baselines(system, data, bool((cfg.get("trainer") or {}).get("fast_dev_run")))
     if not cfg.get("trainer"):
         save_checkpoint(system, folder / "last.ckpt")
-        return report_on(cfg, folder, system.eval(), data, _trust(cfg), ["the system was not trained"])
+        note = (
+            "the system was fitted, not trained further" if _learns(system) else "the system was not trained"
+        )
+        return report_on(cfg, folder, system.eval(), data, _trust(cfg), [note])
     trainer = _trainer(cfg, folder, data)
     system.train()
     trainer.fit(system, data, ckpt_path=cfg.ckpt, weights_only=True)
@@ -77,16 +81,27 @@ def prepared(cfg: DictConfig) -> tuple[Data, System]:
     data: Data = make(cfg.data, Data, "data", _trust(cfg))
     data.prepare_data()
     data.setup()
-    for part in ("train", "val", data.split) if cfg.get("trainer") else (data.split,):
-        if part not in data.parts or not len(data.parts[part]):
-            raise ValueError(f"data have no items in the part {part!r}, parts: {', '.join(data.parts)}")
+    _check_parts(data, ("train", "val", data.split) if cfg.get("trainer") else (data.split,))
     system = build(recipe_of(cfg, data), _trust(cfg))
+    if any(map(_learns, (system, *system.baselines.values()))):
+        _check_parts(data, ("train", "val"))
     if cfg.name in system.baselines or cfg.name in data.references():
         raise ValueError(f"name={cfg.name} is the name of another row of the report: choose another name")
     system.seed = data.seed = cfg.seed
     if cfg.get("optimizer"):
         system.optimizer, system.scheduler = instantiate(cfg.optimizer), instantiate(cfg.scheduler)
     return data, system
+
+
+def _learns(predictor: Predictor) -> bool:
+    """Whether its `fit` needs data."""
+    return type(predictor).fit is not Predictor.fit
+
+
+def _check_parts(data: Data, needed: Iterable[str]) -> None:
+    for part in needed:
+        if part not in data.parts or not len(data.parts[part]):
+            raise ValueError(f"data have no items in the part {part!r}, parts: {', '.join(data.parts)}")
 
 
 def _trust(cfg: DictConfig) -> list[str]:

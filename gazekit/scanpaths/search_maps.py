@@ -136,13 +136,20 @@ def gold_standard(grid: Grid, paths: Scanpaths, profiles: Mapping[int, tuple[Ten
     others, likelihood = [], []
     for profile in profiles.values():
         maps = grid.maps(paths, profile)
-        maps = maps.sum(0) - maps
-        others.append(maps)
-        share = (maps.gather(1, cells) / maps.sum(1, keepdim=True)).clamp(min=1e-12)
-        likelihood.append(torch.where(scored, share.log(), 0.0).sum(1))
-    each = torch.stack(likelihood)  # [widths, B]
-    best = (each.nansum(1, keepdim=True) - each.nan_to_num()).argmax(0)
+        others.append(maps.sum(0) - maps)
+        likelihood.append(_without_both(maps, cells, scored))
+    best = torch.stack(likelihood).argmax(0)
     return _log(torch.stack(others)[best, torch.arange(len(paths))])
+
+
+def _without_both(maps: Tensor, cells: Tensor, scored: Tensor) -> Tensor:
+    """[B] log-likelihood of all others' fixations [B, T], each person's from the maps of all but that one and this."""
+    at, mass = maps[:, cells], maps.sum(1)  # [B, B, T]: the map of one at the fixations of another
+    one = torch.arange(len(maps))
+    left = at.sum(0) - at - at[one, one]
+    share = left / (mass.sum() - mass[:, None] - mass)[..., None]
+    counts = scored & (one[:, None] != one)[..., None] & ~share.isnan()
+    return torch.where(counts, share.clamp(min=1e-12).log(), 0.0).sum((1, 2))
 
 
 class ObjectSpread:

@@ -125,8 +125,9 @@ def likeness(a: Scanpaths, a_image: Tensor, b: Scanpaths | None, b_image: Tensor
 def prediction_scores(log_prob: Tensor, log_centre: Tensor, cells: Tensor, mask: Tensor) -> Tensor:
     """[B, 4] of `PREDICTION`, each the mean over the fixations of a scanpath but the first.
 
-    AUC of the fixated cell against all; its NSS, where a negative one counts as 0, *as published*, so that chance is
-    above 0; log2 of the probability beyond that of the centre bias (IG), and of the uniform density (LL).
+    AUC of the fixated cell against all; its NSS, where a negative one and that of a map without differences count as 0,
+    *as published*, so that chance is above 0; log2 of the probability beyond that of the centre bias (IG), and of the
+    uniform density (LL).
 
     Args:
         log_prob: [B, T, cells] natural log-probabilities for each fixation, or [B, 1, cells] for all of a scanpath.

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -86,6 +87,15 @@ def test_other_files_are_not_overwritten(folder, displays, tmp_path):
         write_displays(tmp_path / "twice", [draw_display("cross", 4), draw_display("cross", 4, seed=9)])
     with pytest.raises(ValueError, match="no displays to write"):
         write_displays(tmp_path / "none", [])
+
+
+def test_displays_on_other_backgrounds_come_in_other_batches(tmp_path):
+    one, two = (draw_display("cross", n) for n in (3, 6))
+    two = replace(two, background=(200, 200, 200))
+    data = SearchData(folder=write_displays(tmp_path / "mixed", [one, two]))
+    data.setup()
+    backgrounds = [batch["background"].tolist() for batch in data.batches("test")]
+    assert sorted(backgrounds) == [[[200] * 3], [[255] * 3]]
 
 
 def test_models_search_the_pictures_of_a_folder(folder, displays):

@@ -18,7 +18,7 @@ from gazekit.metrics.functional import multimatch
 from gazekit.scanpath import Scanpath, Scanpaths
 from gazekit.scanpaths import search_scores
 from gazekit.scanpaths.baselines import Uniform
-from gazekit.scanpaths.search_maps import CentreBias, Grid, ObjectSpread, gold_standard
+from gazekit.scanpaths.search_maps import SIGMAS_PX, CentreBias, Grid, ObjectSpread, gold_standard
 from gazekit.scanpaths.search_rows import SceneRows, SceneSettings
 from gazekit.scanpaths.search_scenes import SearchSceneComparison
 from gazekit.scene import Scene, SceneBatch, Trial
@@ -68,6 +68,16 @@ class TestMaps:
             expected = 0.99 * kde / kde.sum() + 0.01 / kde.size
             np.testing.assert_allclose(found[k].exp(), expected, rtol=0.05)  # to 1 px
         assert gold_standard(GRID, Scanpaths.of(people[:1]), {30: GRID.profiles(30)}).isnan().all()
+
+    def test_gold_standard_of_a_person_knows_nothing_of_that_persons_fixations(self) -> None:
+        draw = torch.Generator().manual_seed(0)
+        people = [torch.rand(6, 2, generator=draw) * torch.tensor(GRID.size_px) for _ in range(5)]
+        profiles = {sigma: GRID.profiles(sigma) for sigma in SIGMAS_PX}
+        one, two = (
+            gold_standard(GRID, Scanpaths.of([own, *people[1:]]), profiles)[0]
+            for own in (people[0], 5 + people[0] / 10)
+        )  # not even by the width of the Gaussians
+        torch.testing.assert_close(one, two)
 
     def test_centre_bias_leaves_the_image_out(self) -> None:
         left, right = [[[0.0, 0], [40, 120], [50, 110]]], [[[0.0, 0], [280, 120], [290, 110]]]

@@ -39,8 +39,8 @@ class SearchComparison:
     Columns: `asymmetry.TASK` and its mean; `asymmetry_gated.TASK`, undefined where neither slope of the task reaches
     `min_slope`, because near one fixation the index jumps between -1, 0 and 1; `slope.CONDITION` (ms per item);
     `slope_correlation` with people's slopes over conditions; `p.TASK` of the hypothesis that both conditions have one
-    line; `fixations.CONDITION` and `found.CONDITION`; `rt_ms.CONDITION at N`. Intervals draw displays; those of people
-    draw participants, and published means have none.
+    line, for rows of displays or participants; `fixations.CONDITION` and `found.CONDITION`; `rt_ms.CONDITION at N`.
+    Intervals draw displays; those of people draw participants, and published means have none.
 
     Args:
         min_slope: ms per item.
@@ -104,7 +104,8 @@ class SearchComparison:
         if pairs:
             metrics["asymmetry"] = SearchAsymmetry(pairs), two
             metrics["asymmetry_gated"] = SearchAsymmetry(pairs, self.min_slope), two
-            metrics["p"] = SearchModelComparison(pairs), two
+            if "group" in trials:  # means have no residuals of trials
+                metrics["p"] = SearchModelComparison(pairs), two
         if "fixations" in trials:
             metrics["fixations"] = MeanFixations(facts["conditions"]), trials
             metrics["found"] = FoundRate(facts["conditions"]), trials
@@ -150,14 +151,17 @@ class SearchComparison:
         for row, found in result.table.items():
             for column, score in found.items():
                 if not np.isfinite(score.value):
-                    slopes = [s.value for c, s in found.items() if c.startswith("slope.")]
-                    gated = column.startswith("asymmetry_gated") and np.isfinite(slopes).any()
-                    why[row, column] = (
-                        f"neither slope reaches {self.min_slope:g} ms per item"
-                        if gated
-                        else "no display with a target that was found, or a single set size"
-                    )
+                    why[row, column] = self._reason(column, found)
         return why
+
+    def _reason(self, column: str, found: Mapping[str, Score]) -> str:
+        metric, _, part = column.partition(".")
+        if metric == "asymmetry_gated" and np.isfinite(found[f"asymmetry.{part}"].value):
+            return f"neither slope reaches {self.min_slope:g} ms per item"
+        if metric == "slope_correlation":
+            return "fewer than three conditions with slopes of both, or slopes that are all equal"
+        lacks = "no display with a target that was found, or a single set size"
+        return f"{lacks}, or no noise around one line" if metric == "p" else lacks
 
 
 def _trials(row: Predictor, data: Data, settings: Settings, told: Callable[[int], None]) -> Trials:
@@ -176,15 +180,22 @@ def _trials(row: Predictor, data: Data, settings: Settings, told: Callable[[int]
 
 
 def _people_trials(people: People, facts: Mapping[str, Any], target_present: bool) -> Trials:
-    """Reaction times as trials; participants are the groups that intervals draw."""
+    """Reaction times as trials, one for each participant at each set size: their mean, as in people's slopes.
+
+    Participants are the groups that intervals draw. Pooled trials would make one who answers slowly and has more of
+    them at some set sizes look like a slope.
+    """
     names = facts["conditions"]
     chosen = np.isin(people.condition, names) & (people.target_present == target_present)
-    condition = [names.index(c) for c in people.condition[chosen]]
-    trials = _numbered(condition, people.set_size[chosen], people.rt_ms[chosen], facts)
-    if people.participant is not None:
-        who = np.unique(people.participant[chosen], return_inverse=True)[1]
-        trials["group"] = torch.as_tensor(who, dtype=torch.long)
-    return trials
+    condition = np.array([names.index(c) for c in people.condition[chosen]], int)
+    set_size, rt_ms = people.set_size[chosen], people.rt_ms[chosen]
+    if people.participant is None:
+        return _numbered(condition.tolist(), set_size, rt_ms, facts)
+    who = np.unique(people.participant[chosen], return_inverse=True)[1]
+    cells, index = np.unique(np.stack([who, condition, set_size], 1), axis=0, return_inverse=True)
+    rt_ms = np.bincount(index.ravel(), rt_ms) / np.bincount(index.ravel())
+    who, condition, set_size = cells.T
+    return _numbered(condition.tolist(), set_size, rt_ms, facts) | {"group": torch.as_tensor(who)}
 
 
 def _published_trials(facts: Mapping[str, Any]) -> Trials:

@@ -81,6 +81,10 @@ class EccNetRow(SearchRow):
             )
         if stride not in (16, 32):
             raise ValueError(f"model.stride must be 16 or 32, got {stride}")
+        if weighting not in ("peak", "equal"):
+            raise ValueError(f"model.weighting must be peak or equal, got {weighting!r}")
+        if any(size % 2 == 0 for size, _ in sharpening or ()):
+            raise ValueError(f"the sizes of model.sharpening must be odd, got {sharpening}")
         layers = LAYERS[backbone][-1:] if layers == "coarsest" else layers or LAYERS[backbone]
         self.name, self.weights, self.layers = backbone, weights, tuple(layers)
         self.stride, self.eccentric, self.weighting = stride, eccentric, weighting

@@ -72,12 +72,12 @@ def combined(maps: Sequence[Tensor], weights: Literal["peak", "equal"]) -> Tenso
     Args:
         maps: [B, h, w] each.
         weights: "peak" weighs a map by its largest value before scaling, "equal" all alike (natural scenes); they sum
-            to 1.
+            to 1. A peak below 0, of layers that have negative values, has no weight.
     """
     stack = torch.stack(list(maps), 1)
     low, peak = stack.amin((2, 3), keepdim=True), stack.amax((2, 3), keepdim=True)
     scaled = (stack - low) / torch.where(peak > low, peak - low, 1.0)
-    share = peak if weights == "peak" else torch.ones_like(peak)
+    share = peak.clamp_min(0) if weights == "peak" else torch.ones_like(peak)
     share = share / share.sum(1, keepdim=True).clamp_min(torch.finfo(share.dtype).tiny)
     return (share * scaled).sum(1)
 

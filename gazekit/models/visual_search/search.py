@@ -152,9 +152,9 @@ def search_pictures(
 
 
 def _near(point: Tensor, box: Tensor, side_px: float = ORACLE_PX) -> Tensor:
-    """[R] whether the square around a point touches a box; never a box of NaN."""
+    """[R] whether a point lies in a box, half-open, that is wider by half the square's side; never in a box of NaN."""
     low, high = box[:, :2].to(point), box[:, 2:].to(point)
-    return ((point + side_px / 2 > low) & (point - side_px / 2 < high)).all(1)
+    return ((point + side_px / 2 >= low) & (point - side_px / 2 < high)).all(1)
 
 
 def _cell_of_pixel(cell_boxes_px: Tensor, size_px: tuple[int, int]) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
+from lightning_fabric.utilities import move_data_to_device
 from torch import Tensor
 
 from gazekit.base import Predictor
@@ -22,7 +23,8 @@ class SearchRow(Predictor):
 
     Args:
         facts: of the data.
-        budget: saccades; None is one to each cell of a display, 65 in a picture.
+        budget: saccades; None is one to each cell of a display, 65 in a picture. A display in which it was used up
+            counts as many as the largest set size of its task, a picture as many as the budget.
         ior_px: side of the square, or diameter of the disc, that is not looked at again in a picture, and from
             whose centre a target in it is recognised.
         ior_shape: "square" or "disc".
@@ -54,7 +56,10 @@ class SearchRow(Predictor):
 
         Displays: also the reaction time `cost` (ms) and `visited_cells`. Pictures: also `paths`, the scanpaths as
         metrics take them, and `boxes_xyxy_px`, from within which the target is recognised.
+
+        A search runs on the CPU, wherever the batch is, and so is what it returns.
         """
+        batch = move_data_to_device(batch, "cpu")
         height, width = batch["picture"].shape[1:3]
         high, wide = batch["target_picture"].shape[1:3]
         if high > height or wide > width:
@@ -63,9 +68,9 @@ class SearchRow(Predictor):
             )
         priority = self.guide(batch, generator)
         if "cell_boxes_px" in batch:
-            largest = batch["set_size"].max().expand(len(batch["set_size"]))
+            spent = torch.full_like(batch["set_size"], self._spent(batch))
             found = search_cells(
-                priority, (height, width), batch["cell_boxes_px"], batch["target_cell"], largest, self.budget
+                priority, (height, width), batch["cell_boxes_px"], batch["target_cell"], spent, self.budget
             )
             return _said(found) | {"cost": rt_ms(found.saccades), "visited_cells": found.cells}
         box = batch["target_box_px"].double()
@@ -74,6 +79,14 @@ class SearchRow(Predictor):
         reach = torch.tensor([-1.0, -1, 1, 1], dtype=box.dtype) * self.ior_px / 2
         paths = [path[path.isfinite().all(1)] for path in found.xy_px]
         return _said(found) | {"paths": paths, "boxes_xyxy_px": box + reach}
+
+    def _spent(self, batch: Mapping[str, Any]) -> int:
+        """Saccades that are noted where the budget was used up: the largest set size of the task (Gupta et al.)."""
+        if self.budget is None:
+            return batch["cell_boxes_px"].shape[1]  # never noted, as each cell is looked at
+        if "set_sizes" not in self.facts:
+            raise ValueError("a searcher of displays with a budget needs the facts of its `SearchData`")
+        return max(self.facts["set_sizes"][self.facts["tasks"][int(batch["task"][0])]])
 
 
 def _said(found: Found) -> dict[str, Tensor]:

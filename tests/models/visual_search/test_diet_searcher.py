@@ -120,6 +120,17 @@ def test_it_searches_by_its_own_weights_and_can_go_on_learning(data):
     assert not torch.equal(system.predict(batch, torch.Generator())["xy_px"], first["xy_px"])
 
 
+def test_it_searches_real_pictures_too(data):
+    picture = torch.randint(0, 255, (1, 70, 90, 3), generator=torch.Generator().manual_seed(0)).byte()
+    batch = {
+        "picture": picture,
+        "target_picture": picture[:, 20:40, 50:70],
+        "target_box_px": torch.tensor([[50.0, 20, 70, 40]]),
+        "background": torch.full((1, 3), 127, dtype=torch.uint8),
+    }
+    assert DietSearcher(data.facts(), widths=WIDTHS).eval().predict(batch, torch.Generator())["found"].all()
+
+
 def test_displays_of_other_tasks_are_refused(data):
     system = DietSearcher(data.facts(), widths=WIDTHS, tasks=["curvature"])
     with pytest.raises(ValueError, match="are not those of"):

@@ -35,6 +35,12 @@ def test_maps_are_weighted_by_their_peaks() -> None:
     torch.testing.assert_close(combined(maps, "equal"), torch.tensor([[[0.5, 0.5]]]))
 
 
+def test_a_map_without_positive_evidence_has_no_weight() -> None:
+    maps = [torch.tensor([[[0.0, 4.0]]]), torch.tensor([[[-2.0, -5.0]]])]
+    assert combined(maps, "peak").tolist() == [[[0.0, 1.0]]]
+    assert combined(maps[1:], "peak").tolist() == [[[0.0, 0.0]]]
+
+
 def test_maps_without_any_difference_say_nothing() -> None:
     flat = torch.zeros(1, 2, 2)
     assert combined([flat, flat], "peak").tolist() == flat.tolist()

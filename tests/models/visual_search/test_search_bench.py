@@ -14,8 +14,9 @@ def test_all_cases_do_the_same_work() -> None:
         torch.testing.assert_close(case.run(), case.run_reference(), atol=1e-5, rtol=1e-5)
     ours = made[2].run()
     assert len(ours["fixations"]) == made[2].items == 2
-    assert made[2].run_reference().found.all()
-    assert set(made[2].facts(ours, made[2].run_reference())) == {
+    reference = made[2].run_reference()
+    assert reference.found.all()
+    assert set(made[2].facts(ours, reference)) == {
         "fixations_per_display",
         "fixations_of_reference",
     }

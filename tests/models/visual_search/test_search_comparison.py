@@ -36,6 +36,7 @@ def test_known_rows_have_the_published_indices(known: Scores, row: str, expected
         assert found[f"asymmetry.{task}"].value == pytest.approx(value, abs=5e-4), task
     assert found["asymmetry.mean"].value == pytest.approx({"people": 0.564}.get(row, 0.513), abs=5e-4)
     assert all(np.isnan(score.low) and np.isnan(score.high) for score in found.values())
+    assert not any(column.startswith("p.") for column in found)  # which needs single trials
 
 
 def test_the_slopes_of_published_fixations(known: Scores) -> None:
@@ -77,6 +78,8 @@ def test_without_targets_nothing_is_made_up() -> None:
     found = scores_of(SearchData(tasks=["lighting"], displays=1, target_present=False), {"chance": Chance()})
     assert np.isnan(found.table["chance"]["slope.lighting_vertical"].value)
     assert found.table["chance"]["found.lighting_vertical"].value == 0
+    assert found.reasons["chance", "asymmetry_gated.lighting"].startswith("no display with a target")
+    assert found.reasons["chance", "slope_correlation"].startswith("fewer than three conditions")
     assert "people" not in found.table
     assert any("no searcher stops by itself" in note for note in found.notes)
 
@@ -99,6 +102,21 @@ def test_intervals_of_own_people_draw_participants(tmp_path: Path) -> None:
     score = scores_of(data).table["people"]["asymmetry.lighting"]
     assert score.low < score.value < score.high
     assert score.value == pytest.approx(20 / 30, abs=0.1)
+
+
+def test_slow_participants_with_other_numbers_of_trials_are_no_slope(tmp_path: Path) -> None:
+    path = tmp_path / "times.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["participant", "condition", "set_size", "rt_ms"])
+        for who, (start, trials) in enumerate(((500, {1: 2, 12: 2}), (1200, {1: 9, 12: 2}))):
+            for n, many in trials.items():
+                writer.writerows([who, "lighting_vertical", n, start + 5 * n + k] for k in range(many))
+    data = SearchData(displays=1, times=path)
+    score = scores_of(data).table["people"]["slope.lighting_vertical"]
+    assert score.value == pytest.approx(data.facts()["condition_human_slope_ms"][0])
+    assert score.value == pytest.approx(5, abs=1)
+    assert score.n == 4  # participants at set sizes
 
 
 def test_found_and_fixations_agree_with_what_the_searcher_said() -> None:

@@ -99,6 +99,35 @@ def test_a_target_at_the_start_takes_no_saccade() -> None:
     assert found.saccades.tolist() == [0]
 
 
+def test_a_target_in_a_picture_is_recognised_where_its_widened_box_begins() -> None:
+    box = torch.tensor([[62.5, 30, 70, 50], [62.6, 30, 70, 50], [30.0, 30, 37.5, 50]], dtype=torch.float64)
+    found = search_pictures(lambda rows, *_: torch.zeros(len(rows), 80, 100), (80, 100), box, 1, 25)
+    assert (found.saccades == 0).tolist() == [
+        True,
+        False,
+        False,
+    ]  # the eye starts at 50, and the box is half-open
+
+
+@pytest.mark.parametrize("batch_size", (1, 3, 6))
+def test_a_spent_budget_counts_the_same_whatever_is_in_the_batch(batch_size: int) -> None:
+    data = SearchData(tasks=["curvature"], displays=1, batch_size=batch_size)
+    data.setup()
+    for batch in data.batches("test"):
+        said = Template(data.facts(), budget=1).predict(batch, torch.Generator())
+        assert (said["fixations"][~said["found"]] == 32).all()
+    with pytest.raises(ValueError, match="needs the facts"):
+        Template(budget=1).predict(batch, torch.Generator())
+
+
+@pytest.mark.gpu
+def test_a_batch_on_another_device_is_searched_too(squeeze: EccNetRow) -> None:
+    batch = lighting().batch([3])
+    moved = {name: value.to("cuda") for name, value in batch.items()}
+    here, there = (squeeze.predict(one, torch.Generator()) for one in (batch, moved))
+    assert here["fixations"].tolist() == there["fixations"].tolist()
+
+
 def test_reaction_time_is_linear_in_saccades() -> None:
     torch.testing.assert_close(rt_ms(torch.tensor([1.0, 3.0])), torch.tensor([628.63, 1133.348]))
 
@@ -187,6 +216,8 @@ def test_pictures_of_any_shape_and_targets_that_do_not_fit(squeeze: EccNetRow) -
         ({"backbone": "vit_tiny"}, "layers must be given for vit_tiny"),
         ({"ior_shape": "star"}, "square or disc"),
         ({"budget": 0}, "at least 1 saccade"),
+        ({"weighting": "peaks"}, "weighting must be peak or equal"),
+        ({"sharpening": ((4, 1.0), (5, 3.0))}, "sizes of model.sharpening must be odd"),
     ),
 )
 def test_settings_that_cannot_be(settings: dict, message: str) -> None:

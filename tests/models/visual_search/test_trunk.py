@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gazekit.backbones import load_backbone
 from gazekit.datasets.search_data import SearchData
+from gazekit.kernels.foveate import eccentric_windows
 from gazekit.models.visual_search.eccnet import LAYERS, EccNetRow
 from gazekit.models.visual_search.probe import reach_of
 from gazekit.models.visual_search.reference import search_one, whole_canvas
@@ -92,6 +93,22 @@ def test_reach_is_that_of_the_receptive_fields() -> None:
 @pytest.mark.parametrize(("side", "canvas"), ((339, 832), (198, 544), (615, 1376)))
 def test_the_canvas_is_the_published_one_rounded_up(side: int, canvas: int) -> None:
     assert trunk_of("mobilenet_v2", True, 32).canvas_px(side, side) == canvas >= 2 * (side + 64)
+
+
+def test_windows_are_asked_for_with_the_published_constants(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def noted(*args: float) -> Tensor:
+        asked.append(args)
+        return eccentric_windows(*args)
+
+    monkeypatch.setattr("gazekit.models.visual_search.trunk.eccentric_windows", noted)
+    stream = Trunk(
+        load_backbone("mobilenet_v2", "random"), ["expand4", "expand7", "expand14", "block17"], 32, True
+    )
+    picture, background = picture_of(69, 69), torch.full((3,), 40, dtype=torch.uint8)
+    stream.at(stream.early(picture, background), torch.tensor([0]), torch.tensor([[34.5, 34.5]]))
+    assert asked == [(72, 72, 8, 0.07), (36, 36, 4, 0.16), (18, 18, 2, 0.32)]
 
 
 @pytest.mark.parametrize(

@@ -59,15 +59,18 @@ class Grown(Predictor):
         Raises:
             ValueError: displays that are not those of `tasks`.
         """
-        task, side_px = int(batch["task"][0]), batch["picture"].shape[1]
+        if "task" in batch:
+            self._check_task(int(batch["task"][0]), batch["picture"].shape[1])
+        if not self._rows:
+            self._rows = [_Row(self.kind, self.net, self.tasks, self.stride)]
+        return self._rows[0].predict(batch, generator, samples)
+
+    def _check_task(self, task: int, side_px: int) -> None:
         if task >= len(self.tasks) or TASKS[self.tasks[task]].size_px != side_px:
             raise ValueError(
                 f"displays of task {task} with {side_px} px are not those of model.tasks={', '.join(self.tasks)}: "
                 "judge the model on the search data that it was made for, or train it with their model.tasks"
             )
-        if not self._rows:
-            self._rows = [_Row(self.kind, self.net, self.tasks, self.stride)]
-        return self._rows[0].predict(batch, generator, samples)
 
 
 class UntrainedDiet(Grown):
@@ -75,11 +78,11 @@ class UntrainedDiet(Grown):
 
 
 class _Row(EccNetRow):
-    """A copy of a net as it is now, since a backbone freezes its net."""
+    """A copy of a net as it is now, since a backbone freezes its net; on the CPU, where searches run."""
 
     def __init__(self, kind: str, net: nn.Module, tasks: Sequence[str], stride: int) -> None:
         super().__init__({"tasks": list(tasks)}, kind, layers=NETS[kind].layers, stride=stride)
-        self._backbone = Backbone(kind, deepcopy(net), NETS[kind].preprocessing)
+        self._backbone = Backbone(kind, deepcopy(net).cpu(), NETS[kind].preprocessing)
 
     def load(self) -> Backbone:
         return self._backbone
