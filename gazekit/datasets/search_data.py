@@ -64,7 +64,7 @@ class SearchData(AlikeData):
         times: str | Path | None = None,
         min_rt_ms: float = 200.0,
         max_rt_ms: float = 8000.0,
-        batch_size: int = 16,
+        batch_size: int = 4,
         split: str = "test",
         display_seed: int = 0,
     ) -> None:

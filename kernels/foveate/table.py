@@ -107,32 +107,29 @@ def _channels_last(image: Tensor, window: Tensor) -> Tensor:
         image[..., : window.shape[1], : window.shape[2]], memory_format=torch.channels_last
     )
     corners = None
+    table = np.zeros((height + 1, width + 1, image.shape[1]))  # one for all pictures: new memory takes time
     for b, picture in enumerate(image.permute(0, 2, 3, 1)):
         if corners is None or len(window) > 1:
             corners = _corners(window[b : b + 1], height, width)
-        table = _vector_table(picture)
-        table = table.flatten(0, 1)
+        _fill_vector_table(table, picture)
+        sums = torch.from_numpy(table).flatten(0, 1)
         (a, d), (b_, c) = corners.plus, corners.minus
-        total = table.index_select(0, d).add_(table.index_select(0, a))
-        total.sub_(table.index_select(0, b_)).sub_(table.index_select(0, c)).mul_(corners.share[:, None])
+        total = sums.index_select(0, d).add_(sums.index_select(0, a))
+        total.sub_(sums.index_select(0, b_)).sub_(sums.index_select(0, c)).mul_(corners.share[:, None])
         out[b] = total.view(*window.shape[1:], -1).permute(2, 0, 1)
     return out
 
 
-def _vector_table(picture: Tensor) -> Tensor:
-    """[H, W, C] to [H + 1, W + 1, C] double, row and column 0 being 0.
+def _fill_vector_table(table: np.ndarray, picture: Tensor) -> None:
+    """Sums of [H, W, C] into [H + 1, W + 1, C] double, whose row and column 0 stay 0.
 
     Many small sums: NumPy's start at once, while torch's wait for all threads each time.
     """
-    height, width, channels = picture.shape
-    table = np.empty((height + 1, width + 1, channels))
-    table[0], table[:, 0] = 0, 0
     table[1:, 1:] = picture.detach().float().numpy()
     for above, row in pairwise(table[1:]):
         row += above
-    for column in range(2, width + 1):
+    for column in range(2, table.shape[1]):
         table[:, column] += table[:, column - 1]
-    return torch.from_numpy(table)
 
 
 def _parts(window: Tensor, shape: torch.Size) -> Iterator[tuple[list[slice], _Corners]]:
