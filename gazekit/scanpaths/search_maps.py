@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from gazekit.foveation import Grid
 from gazekit.scanpath import Scanpaths
 from gazekit.scene import SceneBatch
 
-__all__ = ["SIGMAS_PX", "CentreBias", "Grid", "ObjectSpread", "gold_standard", "offsets_of"]
+__all__ = ["SIGMAS_PX", "CentreBias", "MapGrid", "ObjectSpread", "gold_standard", "offsets_of"]
 
 SIGMAS_PX = (15, 20, 25, 30, 40, 50, 60, 70)
 """Among which the width of the Gaussians is chosen, by the likelihood of fixations that were left out."""
@@ -25,29 +25,13 @@ _UNIFORM_SHARE = 0.01
 _BIN_PX = 8.0
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Cells of a picture, row by row.
-
-    Args:
-        size_px: (width, height) of the picture.
-        cell_px: side of a cell; those at the right and lower edge may be smaller.
-    """
-
-    size_px: tuple[float, float]
-    cell_px: float
+class MapGrid(Grid):
+    """The cells of maps: their edges, which fixations count, and densities on them."""
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
-        width, height = (math.ceil(side / self.cell_px) for side in self.size_px)
-        return height, width
-
-    def cell_of(self, xy_px: Tensor) -> Tensor:
-        """[...] number of the cell in which each position [..., 2] lies; positions off the picture are clipped."""
-        rows, columns = self.shape
-        place = (xy_px / self.cell_px).long()
-        return place[..., 1].clamp(0, rows - 1) * columns + place[..., 0].clamp(0, columns - 1)
+        return self.rows, self.columns
 
     def edges(self) -> tuple[Tensor, Tensor]:
         """[columns + 1] and [rows + 1] of the cells, in pixels."""
@@ -90,7 +74,7 @@ class CentreBias:
         image: [B] the image that each is on.
     """
 
-    def __init__(self, grid: Grid, paths: Scanpaths, image: Tensor) -> None:
+    def __init__(self, grid: MapGrid, paths: Scanpaths, image: Tensor) -> None:
         self.images, row = image.unique(return_inverse=True)
         counts = self._counts(grid, paths, row)
         cells, scored = grid.cell_of(paths.xy_px), grid.scored(paths)
@@ -108,7 +92,7 @@ class CentreBias:
         left = self.of_image.sum(0) - self.of_image[self.images == image].sum(0)
         return _log(left)
 
-    def _counts(self, grid: Grid, paths: Scanpaths, row: Tensor) -> Tensor:
+    def _counts(self, grid: MapGrid, paths: Scanpaths, row: Tensor) -> Tensor:
         """[images, bins along y, bins along x] numbers of fixations, in bins of 8 px."""
         columns, rows = (math.ceil(side / _BIN_PX) for side in grid.size_px)
         scored = grid.scored(paths)
@@ -118,7 +102,7 @@ class CentreBias:
         return counts.view(len(self.images), rows, columns)
 
 
-def gold_standard(grid: Grid, paths: Scanpaths, profiles: Mapping[int, tuple[Tensor, Tensor]]) -> Tensor:
+def gold_standard(grid: MapGrid, paths: Scanpaths, profiles: Mapping[int, tuple[Tensor, Tensor]]) -> Tensor:
     """[B, cells] natural log-probabilities for each of B people on one image, from the fixations of the other people.
 
     Source: Ruarte et al. 2024, after Kümmerer and Bethge 2021 (arXiv:2102.12239). The width of the Gaussians is chosen
@@ -162,7 +146,7 @@ class ObjectSpread:
         offsets_px: [M, 2] positions of fixations minus the centre of their object.
     """
 
-    def __init__(self, grid: Grid, offsets_px: Tensor) -> None:
+    def __init__(self, grid: MapGrid, offsets_px: Tensor) -> None:
         self.grid = grid
         reach = [math.ceil(side / _BIN_PX) for side in grid.size_px]
         self.edges = [(torch.arange(2 * n + 1) - n).double() * _BIN_PX for n in reach]

@@ -22,7 +22,14 @@ from gazekit.scanpath import Scanpaths
 from gazekit.scanpaths import search_scores
 from gazekit.scanpaths.positions import model_scanpaths
 from gazekit.scanpaths.predictor import ObjectPredictor
-from gazekit.scanpaths.search_maps import SIGMAS_PX, CentreBias, Grid, ObjectSpread, gold_standard, offsets_of
+from gazekit.scanpaths.search_maps import (
+    SIGMAS_PX,
+    CentreBias,
+    MapGrid,
+    ObjectSpread,
+    gold_standard,
+    offsets_of,
+)
 from gazekit.scanpaths.search_scores import PREDICTION, searched
 from gazekit.scene import TrialBatch
 
@@ -64,7 +71,7 @@ class SceneRows:
             [data.dataset.trials[i].scene for i in self.index], return_inverse=True
         )
         self.size_px = _size([data.dataset.scenes[s] for s in self.scenes], data.dataset.name)
-        self.grid = Grid(self.size_px, options.cell_px)
+        self.grid = MapGrid(self.size_px, options.cell_px)
         self.people = self._people(torch.as_tensor(image))
         self.train = data.parts.get("train", data.parts["all"]).tolist()
         self.groups = self._groups()
@@ -76,7 +83,7 @@ class SceneRows:
     def gold_row(self) -> dict[str, Score]:
         profiles = {sigma: self.grid.profiles(sigma) for sigma in SIGMAS_PX}
 
-        def maps(rows: Tensor, grid: Grid) -> Tensor:
+        def maps(rows: Tensor, grid: MapGrid) -> Tensor:
             return gold_standard(grid, self.people.paths[rows], profiles)[:, None]
 
         return self._prediction(maps)
@@ -85,7 +92,7 @@ class SceneRows:
         return self._prediction(lambda rows, grid: self._centre_bias(grid)[self.people.image[rows]][:, None])
 
     def uniform_row(self) -> dict[str, Score]:
-        def maps(rows: Tensor, grid: Grid) -> Tensor:
+        def maps(rows: Tensor, grid: MapGrid) -> Tensor:
             cells = math.prod(grid.shape)
             return torch.full((len(rows), 1, cells), -math.log(cells), dtype=torch.float64)
 
@@ -148,7 +155,7 @@ class SceneRows:
             )
         }
 
-    def _prediction(self, maps: Callable[[Tensor, Grid], Tensor]) -> dict[str, Score]:
+    def _prediction(self, maps: Callable[[Tensor, MapGrid], Tensor]) -> dict[str, Score]:
         """Scores of predictions [B, T or 1, cells] for the people of one image."""
         grid = self.grid
         scores = self.people.boxes_px.new_full((len(self.index), len(PREDICTION)), torch.nan)
@@ -158,7 +165,7 @@ class SceneRows:
         return self._prediction_columns(scores)
 
     def _model_prediction(self, row: Predictor) -> dict[str, Score]:
-        grid = Grid(self.size_px, getattr(row, "cell_px", self.options.cell_px))
+        grid = MapGrid(self.size_px, getattr(row, "cell_px", self.options.cell_px))
         spread = None if hasattr(row, "next_fixation_maps") else ObjectSpread(grid, self._offsets())
         scores = self.people.boxes_px.new_full((len(self.index), len(PREDICTION)), torch.nan)
         start = 0
@@ -170,7 +177,7 @@ class SceneRows:
             start += len(batch)
         return self._prediction_columns(scores)
 
-    def _scored(self, maps: Tensor, rows: Tensor, grid: Grid) -> Tensor:
+    def _scored(self, maps: Tensor, rows: Tensor, grid: MapGrid) -> Tensor:
         paths = self.people.paths[rows]
         steps = paths.mask.shape[1] if maps.shape[1] == 1 else maps.shape[1]
         cells, mask = grid.cell_of(paths.xy_px)[:, :steps], paths.mask[:, :steps]
@@ -195,7 +202,7 @@ class SceneRows:
             self._people_likeness = search_scores.likeness(*found, None, None, len(self.scenes), self.size_px)
         return self._people_likeness
 
-    def _centre_bias(self, grid: Grid) -> Tensor:
+    def _centre_bias(self, grid: MapGrid) -> Tensor:
         """[images, cells]; made once for each size of cells."""
         if grid.cell_px not in self._centre:
             trials = [self.data.dataset.trials[i] for i in self.train]
@@ -264,7 +271,7 @@ def _size(scenes: Sequence, name: str) -> tuple[float, float]:
     return sizes[0]
 
 
-def _maps_of(row: Any, batch: TrialBatch, grid: Grid) -> Tensor:
+def _maps_of(row: Any, batch: TrialBatch, grid: MapGrid) -> Tensor:
     maps = row.next_fixation_maps(batch).cpu()
     expected = (*batch.mask.shape, *grid.shape)
     if maps.shape != expected:

@@ -18,13 +18,13 @@ from gazekit.metrics.functional import multimatch
 from gazekit.scanpath import Scanpath, Scanpaths
 from gazekit.scanpaths import search_scores
 from gazekit.scanpaths.baselines import Uniform
-from gazekit.scanpaths.search_maps import SIGMAS_PX, CentreBias, Grid, ObjectSpread, gold_standard
+from gazekit.scanpaths.search_maps import SIGMAS_PX, CentreBias, MapGrid, ObjectSpread, gold_standard
 from gazekit.scanpaths.search_rows import SceneRows, SceneSettings
 from gazekit.scanpaths.search_scenes import SearchSceneComparison
 from gazekit.scene import Scene, SceneBatch, Trial
 
 NAN, INF = math.nan, math.inf
-GRID = Grid((320, 240), 32)
+GRID = MapGrid((320, 240), 32)
 TEST_SUBJECTS = "S103 S107 S108 S111 S116 et_244108 et_533569 et_576470 et_664304_2 et_862513".split()
 
 
@@ -42,7 +42,7 @@ class TestMaps:
             79,
             79,
         ]
-        x, y = Grid((100, 70), 32).edges()
+        x, y = MapGrid((100, 70), 32).edges()
         assert x.tolist() == [0, 32, 64, 96, 100] and y.tolist() == [0, 32, 64, 70]
         path = Scanpaths.of(
             [[[1.0, 1], [100.5, 70.5], [319, 50]]]
@@ -57,7 +57,7 @@ class TestMaps:
     def test_gold_standard_is_the_density_of_the_others(self) -> None:
         people = paths_in((320, 240), 3)
         found = gold_standard(
-            Grid((320, 240), 4), Scanpaths.of(people), {30: Grid((320, 240), 4).profiles(30)}
+            MapGrid((320, 240), 4), Scanpaths.of(people), {30: MapGrid((320, 240), 4).profiles(30)}
         )
         x, y = np.meshgrid(np.arange(2, 320, 4), np.arange(2, 240, 4))
         for k in range(3):
