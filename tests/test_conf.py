@@ -43,6 +43,7 @@ SMALL = {
     "metrics/search_pictures": [
         "metrics=search_asymmetry",
         "metrics.resamples=20",
+        "~metrics.baselines.no_eccentricity",
         "~metrics.baselines.squeezenet",
     ],
     "data/search_diet": ["data.pictures=40", "data.scored=8", "data.batch_size=8"],
