@@ -23,6 +23,18 @@ __all__ = ["pictures_figure", "search_figures"]
 WIDTH_IN = 1.35
 """Of a display in the figure of examples."""
 PICTURES = 6
+LABELS = {
+    "lighting_vertical": "lit from above",
+    "lighting_horizontal": "lit from the side",
+    "t_in_ls": "T in Ls",
+    "l_in_ts": "L in Ts",
+    "non_cross": "non-cross",
+    "homogeneous_0": "upright target",
+    "homogeneous_20": "tilted target",
+    "heterogeneous_0": "upright target",
+    "heterogeneous_20": "tilted target",
+}
+"""Conditions in short words."""
 
 Table = Mapping[str, Mapping[str, Any]]
 
@@ -42,7 +54,7 @@ def search_figures(searcher: System, data: Data, table: Table) -> dict[str, Figu
     ):
         if chosen:
             shown = {row.replace("_", " "): times[row] for row in chosen}
-            figures[figure] = search_times_figure(shown, _pairs(facts["tasks"]))
+            figures[figure] = search_times_figure(shown, _pairs(facts["tasks"]), LABELS)
     if indices:
         figures["asymmetries"] = asymmetry_bars_figure(indices, {t: TASKS[t].title for t in facts["tasks"]})
     return figures
@@ -122,7 +134,7 @@ def _panels(searcher: System, chosen: list[tuple[Any, Any]], columns: int, width
         path = said["xy_px"][0]
         path = path[path.isfinite().all(1)]
         ax.plot(path[:, 0], path[:, 1], color="#e69f00", linewidth=1, marker="o", markersize=2.5)
-        ax.plot(*path[0], color="white", marker="+", markersize=6, markeredgewidth=1.2)  # the given start
+        ax.plot(*path[0], color="#cc79a7", marker="+", markersize=6, markeredgewidth=1.2)  # the given start
         box = _target_box(batch)
         if box is not None:
             x0, y0, x1, y1 = box
