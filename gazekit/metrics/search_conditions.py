@@ -179,15 +179,15 @@ class MeanFixations(_ConditionMeans):
 
     higher_is_better = None
 
-    def update(self, condition: ArrayLike, fixations: ArrayLike, group: ArrayLike | None = None) -> None:
+    def update(self, condition: ArrayLike, saccades: ArrayLike, group: ArrayLike | None = None) -> None:
         """Add B trials.
 
         Args:
             condition: [B] integers, places in the list of conditions.
-            fixations: [B] saccades up to and including the one into the target; NaN where it was not found.
+            saccades: [B] number of saccades up to and including the one into the target; NaN where it was not found.
             group: [B] integer ids of the displays (or subjects) that the trials belong to.
         """
-        self.add_trials(condition, values("fixations", fixations), group)
+        self.add_trials(condition, values("saccades", saccades), group)
 
 
 class FoundRate(_ConditionMeans):

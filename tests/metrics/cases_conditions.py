@@ -40,7 +40,7 @@ def batch(seed: int) -> Batch:
         "is_hard": condition % 2 == 0,
         "set_size": set_size,
         "cost": cost,
-        "fixations": cost,
+        "saccades": cost,
         "found": cost.isfinite(),
         "human_slope_ms": torch.tensor(HUMAN)[condition],
     }
@@ -97,7 +97,7 @@ CASES: dict[str, Case] = {
         lambda b: torch.tensor(stats.pearsonr(slopes(b), HUMAN).statistic),
     ),
     "search_model_comparison": Case(partial(SearchModelComparison, TASKS), batch, p_values),
-    "mean_fixations": Case(partial(MeanFixations, CONDITIONS), batch, partial(means, "fixations")),
+    "mean_fixations": Case(partial(MeanFixations, CONDITIONS), batch, partial(means, "saccades")),
     "found_rate": Case(
         partial(FoundRate, CONDITIONS), batch, partial(means, "found"), may_be_undefined=False
     ),

@@ -107,7 +107,10 @@ class SearchComparison:
             if "group" in trials:  # means have no residuals of trials
                 metrics["p"] = SearchModelComparison(pairs), two
         if "fixations" in trials:
-            metrics["fixations"] = MeanFixations(facts["conditions"]), trials
+            metrics["fixations"] = (
+                MeanFixations(facts["conditions"]),
+                trials | {"saccades": trials["fixations"]},
+            )
             metrics["found"] = FoundRate(facts["conditions"]), trials
         names = [f"{facts['conditions'][c]} at {n}" for c, n in cells]
         at = torch.tensor(
@@ -116,7 +119,7 @@ class SearchComparison:
                 for c in zip(trials["condition"].tolist(), trials["set_size"].tolist(), strict=True)
             ]
         )
-        metrics["rt_ms"] = MeanFixations(names), trials | {"condition": at, "fixations": trials["cost"]}
+        metrics["rt_ms"] = MeanFixations(names), trials | {"condition": at, "saccades": trials["cost"]}
         found: dict[str, Score] = {}
         for column, (metric, given) in metrics.items():
             metric.update(**metric._filter_kwargs(**given))
