@@ -236,7 +236,7 @@ def test_functions_equal_the_classes(name: str) -> None:
         "search_model_comparison": lambda: torch.stack(
             [F.search_model_comparison(*rest)[1] for rest in zip(*one.values(), strict=True)]
         ),
-        "mean_fixations": lambda: F.mean_fixations(b["fixations"], c, 4),
+        "mean_fixations": lambda: F.mean_fixations(b["saccades"], c, 4),
         "found_rate": lambda: F.found_rate(b["found"], c, 4),
     }[name]()
     torch.testing.assert_close(found, case.expected([b]), rtol=1e-9, atol=1e-12)
