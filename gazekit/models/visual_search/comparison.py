@@ -25,6 +25,7 @@ from gazekit.metrics import (
 )
 from gazekit.models.visual_search import published
 from gazekit.models.visual_search.search import rt_ms
+from gazekit.models.visual_search.search_row import SearchRow
 
 __all__ = ["ECCNET", "PEOPLE", "SearchComparison"]
 
@@ -58,6 +59,7 @@ class SearchComparison:
     ) -> Scores:
         facts = data.facts()
         result = Scores({}, higher_is_better={})
+        rows = _ready(rows, result.notes)
         done, total = 0, len(rows) * len(data.parts[data.split])
         for name, row in rows.items():
 
@@ -66,13 +68,7 @@ class SearchComparison:
                 done += n
                 progress(name, done / total)
 
-            try:
-                trials = _trials(row, data, settings, told)
-            except FileNotFoundError as error:
-                if not result.table or getattr(row, "weights", "") is not None:
-                    raise
-                result.notes.append(f"{name} is left out: {error}")  # its weights were not asked for by name
-                continue
+            trials = _trials(row, data, settings, told)
             result.table[name] = self._columns(trials, facts, settings)
         result.table |= self._known(data, facts, settings)
         result.about = {
@@ -165,6 +161,22 @@ class SearchComparison:
             return "fewer than three conditions with slopes of both, or slopes that are all equal"
         lacks = "no display with a target that was found, or a single set size"
         return f"{lacks}, or no noise around one line" if metric == "p" else lacks
+
+
+def _ready(rows: Mapping[str, Predictor], notes: list[str]) -> dict[str, Predictor]:
+    """The rows whose nets are at hand. Only a further row whose weights were not asked for by name may be left out."""
+    kept: dict[str, Predictor] = {}
+    for name, row in rows.items():
+        try:
+            if isinstance(row, SearchRow):
+                row.ready()
+        except FileNotFoundError as error:
+            if not kept or getattr(row, "weights", "") is not None:
+                raise
+            notes.append(f"{name} is left out: {' '.join(str(error).split())}")
+            continue
+        kept[name] = row
+    return kept
 
 
 def _trials(row: Predictor, data: Data, settings: Settings, told: Callable[[int], None]) -> Trials:

@@ -101,13 +101,8 @@ class EccNetRow(SearchRow):
     def trunk(self) -> Trunk:
         return Trunk(self.load(), self.layers, self.stride, self.eccentric, self.px_per_dva)
 
-    def fit(self, data: Any) -> None:
-        """Nothing is learned; the net is loaded, so that what is wrong with its weights is told before any search."""
-        try:
-            _ = self.trunk
-        except FileNotFoundError:
-            if self.weights is not None:  # else a row may be left out, see `SearchComparison`
-                raise
+    def ready(self) -> None:
+        _ = self.trunk
 
     def load(self) -> Backbone:
         """The net with its weights; subclasses that have one of their own return that."""

@@ -44,6 +44,13 @@ class SearchRow(Predictor):
             raise ValueError(f"budget must be at least 1 saccade, got {budget}")
         self.budget, self.ior_px, self.ior_shape = budget, ior_px, ior_shape
 
+    def ready(self) -> None:
+        """Load what a search needs, so that what is wrong with it is told before any search. Default: nothing.
+
+        Raises:
+            FileNotFoundError, DataError: weights that are absent or broken.
+        """
+
     def guide(self, batch: Mapping[str, Any], generator: torch.Generator) -> Priority:
         """What tells where to look next in the displays or pictures of a batch."""
         raise NotImplementedError(f"{type(self).__name__} must define guide(batch, generator)")

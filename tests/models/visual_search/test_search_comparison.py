@@ -13,7 +13,7 @@ from gazekit.base import Predictor
 from gazekit.base.scores import Scores, Settings
 from gazekit.datasets.search_data import SearchData
 from gazekit.datasets.search_tasks import ASYMMETRY
-from gazekit.models.visual_search import Chance, SearchComparison
+from gazekit.models.visual_search import Chance, EccNetRow, SearchComparison
 
 PEOPLE = (0.809, 0.701, 0.362, 0.404, 0.611, 0.500)
 ECCNET = (1.0, 1.0, 0.495, 0.789, -1.0, 0.791)
@@ -127,3 +127,31 @@ def test_found_and_fixations_agree_with_what_the_searcher_said() -> None:
     condition, n = (torch.cat([one[key] for one in said]) for key in ("condition", "fixations"))
     for k, name in enumerate(data.conditions):
         assert found[f"fixations.{name}"].value == pytest.approx(float(n[condition == k].mean()))
+
+
+class Never(Chance):
+    """A row that must not be asked to search."""
+
+    def guide(self, batch, generator):
+        raise AssertionError("searched before all rows were ready")
+
+
+def test_weights_that_do_not_exist_are_told_before_any_search(tmp_path: Path) -> None:
+    data = SearchData(tasks=["lighting"], displays=1)
+    typo = EccNetRow({}, "squeezenet1_0", tmp_path / "typo.safetensors")
+    with pytest.raises(FileNotFoundError, match=r"typo\.safetensors"):
+        scores_of(data, {"first": Never(), "squeezenet": typo})
+
+
+def test_a_further_row_without_weights_of_its_own_is_left_out_with_a_note(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where there is no data/backbones
+    data = SearchData(tasks=["lighting"], displays=1)
+    found = scores_of(data, {"chance": Chance(), "squeezenet": EccNetRow({}, "squeezenet1_0")})
+    assert "squeezenet" not in found.table
+    note = next(note for note in found.notes if note.startswith("squeezenet is left out"))
+    assert "gazekit data fetch squeezenet1_0" in note
+    assert "\n" not in note
+    with pytest.raises(FileNotFoundError):
+        scores_of(data, {"eccnet": EccNetRow({}, "squeezenet1_0")})  # not what the report is about

@@ -223,12 +223,3 @@ def test_pictures_of_any_shape_and_targets_that_do_not_fit(squeeze: EccNetRow) -
 def test_settings_that_cannot_be(settings: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EccNetRow({}, **settings)
-
-
-def test_weights_that_do_not_exist_are_told_before_any_search() -> None:
-    row = EccNetRow(lighting().facts(), "squeezenet1_0", "nowhere.safetensors", stride=16)
-    with pytest.raises(FileNotFoundError, match=r"no weights of squeezenet1_0 at nowhere\.safetensors"):
-        row.fit(lighting())
-    EccNetRow(lighting().facts(), "squeezenet1_0", stride=16).fit(
-        lighting()
-    )  # not asked for by name: left out later
