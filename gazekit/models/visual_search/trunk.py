@@ -8,6 +8,7 @@ background goes on. The picture lies on it at multiples of the first halving's s
 from __future__ import annotations
 
 from functools import partial
+from itertools import count
 
 import torch
 from torch import Tensor
@@ -76,7 +77,7 @@ class Trunk(Lower):
             extent=extent,
         )
         found = {}
-        calls = {s: iter(range(9)) for s in self.strides}
+        calls = {s: count() for s in self.strides}  # a block with a shortcut halves two maps
         valid: dict[int, int] = {}  # stride of the maps to the margin in which they are exact
 
         def halve(x: Tensor, s: int) -> Tensor:
@@ -170,7 +171,7 @@ def _middle(x: Tensor) -> Tensor:
     return x[0, :, x.shape[2] // 2, x.shape[3] // 2].clone()
 
 
-def _resized(x: Tensor, constant: Tensor | None, grow: int, spoilt: int = 0) -> Tensor:
+def _resized(x: Tensor, constant: Tensor, grow: int, spoilt: int = 0) -> Tensor:
     """Add `grow` places on each side, or take them away; `spoilt` outer ones are replaced by the background too."""
     cut = max(spoilt, -grow)
     x = x[..., cut : x.shape[2] - cut, cut : x.shape[3] - cut]
