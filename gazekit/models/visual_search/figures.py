@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 
 from gazekit.base import Data, System
-from gazekit.datasets.search_tasks import TASKS
+from gazekit.datasets.search_tasks import TASKS, task_of
 from gazekit.drawing.search import asymmetry_bars_figure, search_times_figure
 from gazekit.models.visual_search.comparison import ECCNET, PEOPLE
 
@@ -105,8 +105,12 @@ def _examples_figure(searcher: System, data: Data) -> Figure:
             if size > largest.get(condition, -1):
                 largest[condition], first[condition] = size, int(batch["group"][k])
     conditions = data.facts()["conditions"]
-    chosen = [(conditions[c].replace("_", " "), data.batch([i])) for c, i in sorted(first.items())]
+    chosen = [(_described(conditions[c]), data.batch([i])) for c, i in sorted(first.items())]
     return _panels(searcher, chosen, 6, WIDTH_IN)
+
+
+def _described(condition: str) -> str:
+    return f"{task_of(condition).title}: {LABELS.get(condition, condition.replace('_', ' '))}"
 
 
 def pictures_figure(searcher: System, data: Data) -> Figure:

@@ -69,7 +69,8 @@ def beliefs_figure(searcher: Searcher, data: ScanpathData) -> Figure:
                 ax.set_title(f"after fixation {step}", fontsize=9)
             if column == 0:
                 ax.set_ylabel(("visibility", "posterior", "next fixation")[row], fontsize=9)
-    title = f"{data.dataset.name}, scene {scene.name}\nperson: {trial.scanpath.observer or 'unnamed'}"
+    person = f"person: {trial.scanpath.observer or 'unnamed'}; orange circle: the next fixation, +: the start"
+    title = f"{data.dataset.name}, scene {scene.name}\n{person}"
     figure.text(0.1 / total_width, 1 - 0.05 / total_height, title, fontsize=8, ha="left", va="top")
     return figure
 
