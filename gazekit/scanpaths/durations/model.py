@@ -27,7 +27,7 @@ UNKNOWN_SHARE = 0.2
 """Of the training scanpaths that are shown without their person, so that the net learns the population, too."""
 FARTHEST = 5.0
 """Standard deviations at which inputs are cut: a picture unlike those of training must not carry the net away."""
-DROPOUT, RATE, DECAY, BATCH = 0.1, 3e-3, 1e-3, 256
+RATE, DECAY, BATCH = 3e-3, 1e-3, 256
 
 
 class DurationModel(Durations):
@@ -72,10 +72,8 @@ class DurationModel(Durations):
         self.net = nn.Sequential(
             nn.Linear(columns + (PERSON_WIDTH if observers else 0), width),
             nn.GELU(),
-            nn.Dropout(DROPOUT),
             nn.Linear(width, width),
             nn.GELU(),
-            nn.Dropout(DROPOUT),
             nn.Linear(width, 3 * components),
         )
 

@@ -30,8 +30,8 @@ class Timed(Rows):
         censored: [..., T] bool, True where the fixation went on for `duration_ms` at least, because the recording
             ended; None: nowhere.
     Raises:
-        ValueError: shapes that do not fit, or a duration that is infinite, zero or negative: no fixation lasts 0 ms, and
-            densities of durations have no value there.
+        ValueError: shapes that do not fit, or a duration that is infinite, zero or negative: no fixation lasts 0 ms,
+            and densities of durations have no value there.
     """
 
     xy_px: Tensor
