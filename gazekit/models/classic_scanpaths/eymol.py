@@ -7,7 +7,8 @@ fixations, where it rests.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ SIDE = 224  # work px along the longer side
 CELL = 2  # work px: masses are summed in cells of 2 x 2
 FPS = 25  # frames per s; all dynamics are in work px and frames
 STRENGTH, DRAG = 0.2, 1.5  # alpha of all features together, lambda
+BLOCK = 4  # cells: the maximum in the window is that of mass times that of what is free in blocks of 4 x 4
 BORDER = 5.0  # work px from the picture's edge that the eye keeps
 RETURN_EVERY = 8  # frames between two updates of the inhibition of return: 3 a second
 RETURN_KEEPS = 0.9
@@ -48,7 +50,7 @@ class GEymol(Viewer):
 
     Source: dariozanca/G-Eymol, read for its equations. Deviations: Runge-Kutta steps where theirs are those of an
     adaptive solver with tolerances of .1; Gabor responses keep their sign and are not rounded to bytes; masses are summed
-    in cells of 2 x 2 px, and the window and its maximum are those at the beginning of a frame; discs of inhibition may
+    in cells of 2 x 2 px; the window and its maximum, found in blocks of 8 px, are those at the beginning of a frame; discs of inhibition may
     touch the border; the eye that reaches the border loses its velocity towards it.
 
     Args:
@@ -60,7 +62,7 @@ class GEymol(Viewer):
 
     reasons = {"log_prob": "a deterministic trajectory from a random start has no density on the grid"}
 
-    def __init__(self, facts: Mapping[str, Any] | None = None, steps: int = 4, longest_s: float = 10.0) -> None:
+    def __init__(self, facts: Mapping[str, Any] | None = None, steps: int = 2, longest_s: float = 10.0) -> None:
         super().__init__(facts)
         if steps < 1 or not longest_s > 0:
             raise ValueError(f"steps must be at least 1, longest_s positive, got {steps} and {longest_s}")
@@ -72,8 +74,17 @@ class GEymol(Viewer):
         scale = cell * mass.shape[3] / float(scenes.size_px[0, 0])  # work px per px
         limits = torch.tensor([mass.shape[3], mass.shape[2]]) * cell
         state = _start(scenes.start_xy_px * scale, limits, n, generator)
-        path = trajectory(mass, state, cell, round(self.longest_s * FPS), self.steps)
-        return resting(path / scale, 1000 / FPS, REACH_PX, SHORTEST_MS, fixations, scenes.size_px[0])
+        path = []
+        for position in trajectory(mass, state, cell, self.steps):
+            path.append(position / scale)
+            if len(path) % FPS == 0 or len(path) >= self.longest_s * FPS:  # once a second: is that enough?
+                found = resting(torch.stack(path, 2), 1000 / FPS, REACH_PX, SHORTEST_MS, fixations + 1)
+                if found.mask.all() or len(path) >= self.longest_s * FPS:
+                    break
+        size = scenes.size_px[0].to(found.xy_px)
+        xy = found.xy_px.clamp(min=0).minimum(size * (1 - 1e-6))
+        keep = slice(0, fixations)  # the last one may have been cut off
+        return Scanpaths(xy[:, :, keep], found.mask[..., keep], found.duration_ms[..., keep])
 
 
 def masses(pictures: Tensor) -> tuple[Tensor, float]:
@@ -98,35 +109,33 @@ def masses(pictures: Tensor) -> tuple[Tensor, float]:
     return F.avg_pool2d(contrast, CELL) * CELL**2, float(CELL)
 
 
-def trajectory(mass: Tensor, state: Tensor, cell: float, frames: int, steps: int) -> Tensor:
-    """Where gaze is at the end of each frame.
+def trajectory(mass: Tensor, state: Tensor, cell: float, steps: int) -> Iterator[Tensor]:
+    """Where gaze is at the end of one frame after the other, without end.
 
     Args:
         mass: [S, 8, h, w] of cells.
         state: [S, n, 4] position and velocity at the beginning, work px and px per frame.
         cell: side of a cell in work px.
         steps: Runge-Kutta steps per frame.
-    Returns:
-        [S, n, frames, 2] work px.
+    Yields:
+        [S, n, 2] work px.
     """
     y, x = ((torch.arange(side).to(mass) + 0.5) * cell for side in mass.shape[2:])
     high = torch.tensor([len(x), len(y)]).to(mass) * cell
     border = torch.minimum(torch.full_like(high, BORDER), high / 2)
     inhibition = mass.new_zeros(*state.shape[:2], len(y), len(x))
-    path = []
-    for frame in range(frames):
+    for frame in count(1):
         pull = _pull(mass, inhibition, state[..., :2], x, y)
         for _ in range(steps):
             state = _runge_kutta(pull, state, x, y, 1 / steps)
             inside = state[..., :2].clamp(border, high - border)
             hit = inside != state[..., :2]
             state = torch.cat([inside, state[..., 2:].masked_fill(hit, 0.0)], -1)
-        path.append(state[..., :2])
-        if (frame + 1) % RETURN_EVERY == 0:
+        yield state[..., :2]
+        if frame % RETURN_EVERY == 0:
             away = _distances(state[..., :2], x, y).sqrt()
             disc = _edge(away) / _edge(torch.zeros(()).to(away))
             inhibition = (RETURN_KEEPS * inhibition + disc).clamp(max=1)
-    return torch.stack(path, 2)
 
 
 def acceleration(pull: Tensor, state: Tensor, x: Tensor, y: Tensor) -> Tensor:
@@ -149,12 +158,10 @@ def _pull(mass: Tensor, inhibition: Tensor, xy: Tensor, x: Tensor, y: Tensor) ->
     half = _window(x, y) / 2
     near = ((y - xy[..., 1:2]).abs() <= half)[..., :, None] & ((x - xy[..., :1]).abs() <= half)[..., None, :]
     free = (1 - inhibition) * near
-    total = torch.zeros_like(free)
-    cell = float(y[0]) * 2
-    for feature in mass.unbind(1):  # one at a time, to keep the memory small
-        left = feature[:, None] * free
-        total += left / (left.amax((2, 3), keepdim=True) / cell**2).clamp(min=1e-12)
-    return STRENGTH / mass.shape[1] * total
+    most = [F.max_pool2d(one, BLOCK, ceil_mode=True).flatten(2) for one in (mass, free)]  # [S, 8, K], [S, n, K]
+    top = torch.stack([(feature[:, None] * most[1]).amax(-1) for feature in most[0].unbind(1)], -1)  # [S, n, 8]
+    share = STRENGTH / mass.shape[1] * (2 * float(y[0])) ** 2 / top.clamp(min=1e-9)
+    return (share @ mass.flatten(2)).view(free.shape) * free
 
 
 def _window(x: Tensor, y: Tensor) -> int:

@@ -10,9 +10,7 @@ from gazekit.scanpath import Scanpaths
 __all__ = ["resting"]
 
 
-def resting(
-    path: Tensor, interval_ms: float, reach_px: float, shortest_ms: float, fixations: int, size_px: Tensor
-) -> Scanpaths:
+def resting(path: Tensor, interval_ms: float, reach_px: float, shortest_ms: float, fixations: int) -> Scanpaths:
     """Where and how long gaze rests.
 
     A fixation is a run of samples that stay within `reach_px` of the run's first one, and which lasts `shortest_ms` or
@@ -22,7 +20,6 @@ def resting(
     Args:
         path: [S, n, F, 2] px, without gaps.
         fixations: how many to return.
-        size_px: [2] width and height of the picture, which the positions stay inside of.
     Returns:
         [S, n, fixations], padded where a trajectory has fewer.
     """
@@ -45,5 +42,4 @@ def resting(
         if bool((count >= fixations).all()):
             break
     mask = torch.arange(fixations, device=path.device) < count[:, None]
-    xy = xy.clamp(min=0).minimum(size_px.to(xy) * (1 - 1e-6)) * mask[..., None]
     return Scanpaths(xy.unflatten(0, shape), mask.unflatten(0, shape), duration.unflatten(0, shape))

@@ -26,19 +26,19 @@ __all__ = ["PARAMETERS", "SceneWalk", "choice", "relaxed", "window"]
 PARAMETERS = {
     "omega_attention": 10.0,  # per s
     "omega_inhibition": 1.0,  # per s
-    "sigma_attention": 0.15,  # of the picture's longer side, like all lengths
-    "sigma_inhibition": 0.08,
-    "sigma_start": 0.3,  # of the attention around the starting point
-    "lambda": 1.0,
-    "gamma": 1.0,
-    "inhibition": 0.3,  # C_F
+    "sigma_attention": 0.3,  # of the picture's longer side, like all lengths
+    "sigma_inhibition": 0.25,
+    "sigma_start": 0.15,  # of the attention around the starting point
+    "lambda": 0.8,
+    "gamma": 0.4,
+    "inhibition": 0.15,  # C_F
     "zeta": 0.05,
-    "sigma_shift": 0.15,  # of the post-saccadic window
+    "sigma_shift": 0.05,  # of the post-saccadic window
     "shift": 0.05,  # by how much it lies ahead of the fixation
     "salience": 1.0,  # exponents of the saliency map and of the centre bias in the density
-    "centre": 0.5,
+    "centre": 0.7,
 }
-"""Where the fit starts; all are positive."""
+"""Where the fit starts (near what it finds for OSIE); all are positive."""
 POST_S, PRE_S = 0.1, 0.05  # phases at the beginning and the end of a fixation
 TINY = 1e-12
 FLOOR = 0.01  # of a saliency map, whose zeros may be fixated all the same
@@ -81,7 +81,7 @@ class SceneWalk(CellPredictor):
         saliency: Kind = "attention_center",
         weights: str | None = None,
         shifts: bool = True,
-        steps: int = 200,
+        steps: int = 80,
         across: int = 40,
     ) -> None:
         super().__init__(facts, across)
@@ -199,9 +199,12 @@ def window(xy: Tensor, sigma_px: Tensor | float, grid: Grid, weight: Tensor) -> 
     Returns:
         [B, n, C].
     """
-    centres = grid.centres_px.to(xy)
-    log = -((xy[..., None, :] - centres) ** 2).sum(-1) / (2 * sigma_px**2)
-    return (log + weight.clamp(min=TINY).log()).softmax(-1)
+    sides = []
+    for k, axis in enumerate(grid.axes_px):
+        log = -((xy[..., k, None] - axis.to(xy)) ** 2) / (2 * sigma_px**2)
+        sides.append((log - log.amax(-1, keepdim=True)).exp())  # the largest is 1, however far away the point is
+    found = (sides[1][..., :, None] * sides[0][..., None, :]).flatten(-2) * weight
+    return found / found.sum(-1, keepdim=True).clamp(min=1e-30)
 
 
 def relaxed(start: Tensor, target: Tensor, omega: Tensor | float, time_s: Tensor | float) -> Tensor:
