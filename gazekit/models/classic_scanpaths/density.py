@@ -52,7 +52,9 @@ class CentreDensity(nn.Module):
 
     def log_cells(self, grid: Grid) -> Tensor:
         """[C] natural log-probabilities of the cells of a grid."""
-        return (cell_means(self.density[None], grid)[0] * cell_areas(grid).to(self.density)).log().log_softmax(0)
+        return (
+            (cell_means(self.density[None], grid)[0] * cell_areas(grid).to(self.density)).log().log_softmax(0)
+        )
 
 
 def _counts(data: Data, part: str) -> Tensor:

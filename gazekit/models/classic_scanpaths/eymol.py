@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gazekit.models.classic_scanpaths.resting import resting
+from gazekit.models.classic_scanpaths.saliency import pictures_of
 from gazekit.scanpath import Scanpaths
 from gazekit.scanpaths.viewer import Viewer
 from gazekit.scene import SceneBatch
@@ -39,19 +40,19 @@ class GEymol(Viewer):
 
         x'' = sum_i alpha_i sum_p D(p - x) mu_i(p) - lambda x',   D(d) = (m + 1) d / (|d|^2 + m)
 
-    in frames (25 per s) and px of the picture scaled to 224 px, m = n // 10 for a window of n x n px around gaze (n odd,
-    the longer side). mu_i is the gradient's length of feature i (R, G, B, intensity, four Gabors), times 1 minus the
-    inhibition of return, divided by its maximum in the window; alpha_i = .2 / 8, lambda = 1.5. Every 8 frames inhibition
-    becomes min(1, .9 I + g), g a blurred disc around gaze. The start is up to .17 of the shorter side from where the eye
-    is, with a velocity of .6 to 1.4 per axis. Fixations are rests of the trajectory, see `resting`; so it has durations.
-    It has no likelihood: its only randomness is in the start.
+    in frames (25 per s) and px of the picture scaled to 224 px, m = n // 10 for a window of n x n px around gaze (n
+    odd, the longer side). mu_i is the gradient's length of feature i (R, G, B, intensity, four Gabors), times 1 minus
+    the inhibition of return, divided by its maximum in the window; alpha_i = .2 / 8, lambda = 1.5. Every 8 frames
+    inhibition becomes min(1, .9 I + g), g a blurred disc around gaze. The start is up to .17 of the shorter side from
+    where the eye is, with a velocity of .6 to 1.4 per axis. Fixations are rests of the trajectory, see `resting`; so
+    it has durations. It has no likelihood: its only randomness is in the start.
 
     Scanpaths can be shorter than asked for: the eye may come to rest for good, as on a uniform picture.
 
     Source: dariozanca/G-Eymol, read for its equations. Deviations: Runge-Kutta steps where theirs are those of an
-    adaptive solver with tolerances of .1; Gabor responses keep their sign and are not rounded to bytes; masses are summed
-    in cells of 2 x 2 px; the window and its maximum, found in blocks of 8 px, are those at the beginning of a frame; discs of inhibition may
-    touch the border; the eye that reaches the border loses its velocity towards it.
+    adaptive solver with tolerances of .1; Gabor responses keep their sign and are not rounded to bytes; masses are
+    summed in cells of 2 x 2 px; the window and its maximum, found in blocks of 8 px, are those at the beginning of a
+    frame; discs of inhibition may touch the border; the eye that reaches the border loses its velocity towards it.
 
     Args:
         steps: of the integration per frame.
@@ -60,9 +61,13 @@ class GEymol(Viewer):
         ValueError: no step, or no time.
     """
 
-    reasons = {"log_prob": "a deterministic trajectory from a random start has no density on the grid"}
+    reasons: Mapping[str, str] = {
+        "log_prob": "a deterministic trajectory from a random start has no density on the grid"
+    }
 
-    def __init__(self, facts: Mapping[str, Any] | None = None, steps: int = 2, longest_s: float = 10.0) -> None:
+    def __init__(
+        self, facts: Mapping[str, Any] | None = None, steps: int = 2, longest_s: float = 10.0
+    ) -> None:
         super().__init__(facts)
         if steps < 1 or not longest_s > 0:
             raise ValueError(f"steps must be at least 1, longest_s positive, got {steps} and {longest_s}")
@@ -70,7 +75,7 @@ class GEymol(Viewer):
 
     @torch.no_grad()
     def view(self, scenes: SceneBatch, n: int, fixations: int, generator: torch.Generator) -> Scanpaths:
-        mass, cell = masses(scenes.pictures)
+        mass, cell = masses(pictures_of(scenes))
         scale = cell * mass.shape[3] / float(scenes.size_px[0, 0])  # work px per px
         limits = torch.tensor([mass.shape[3], mass.shape[2]]) * cell
         state = _start(scenes.start_xy_px * scale, limits, n, generator)
@@ -158,8 +163,12 @@ def _pull(mass: Tensor, inhibition: Tensor, xy: Tensor, x: Tensor, y: Tensor) ->
     half = _window(x, y) / 2
     near = ((y - xy[..., 1:2]).abs() <= half)[..., :, None] & ((x - xy[..., :1]).abs() <= half)[..., None, :]
     free = (1 - inhibition) * near
-    most = [F.max_pool2d(one, BLOCK, ceil_mode=True).flatten(2) for one in (mass, free)]  # [S, 8, K], [S, n, K]
-    top = torch.stack([(feature[:, None] * most[1]).amax(-1) for feature in most[0].unbind(1)], -1)  # [S, n, 8]
+    most = [
+        F.max_pool2d(one, BLOCK, ceil_mode=True).flatten(2) for one in (mass, free)
+    ]  # [S, 8, K], [S, n, K]
+    top = torch.stack(
+        [(feature[:, None] * most[1]).amax(-1) for feature in most[0].unbind(1)], -1
+    )  # [S, n, 8]
     share = STRENGTH / mass.shape[1] * (2 * float(y[0])) ** 2 / top.clamp(min=1e-9)
     return (share @ mass.flatten(2)).view(free.shape) * free
 

@@ -28,6 +28,7 @@ def maximise(model: nn.Module, data: Data, steps: int, seed: int = 0) -> None:
     if steps < 1 or not batches:
         return
     draw = np.random.default_rng(seed)
+    model.requires_grad_(True)
     optimizer = torch.optim.Adam(model.parameters(), RATE)
     scheduler = one_cycle(optimizer, steps)
     order: list[int] = []
@@ -40,3 +41,4 @@ def maximise(model: nn.Module, data: Data, steps: int, seed: int = 0) -> None:
             loss.backward()
             optimizer.step()
             scheduler.step()
+    model.requires_grad_(False)

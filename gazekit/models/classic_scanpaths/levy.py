@@ -48,7 +48,9 @@ class ConstrainedLevy(Viewer):
         ValueError: no candidate, or a temperature that is not positive.
     """
 
-    reasons = {"log_prob": "the best of 50 candidates after refusals has no closed likelihood"}
+    reasons: Mapping[str, str] = {
+        "log_prob": "the best of 50 candidates after refusals has no closed likelihood"
+    }
 
     def __init__(
         self,

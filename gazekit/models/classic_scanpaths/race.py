@@ -29,9 +29,9 @@ class ScanDDM(Viewer):
     """Cells race for the next fixation: drift diffusion, driven by saliency, nearness and cardinal directions.
 
     While the eye rests in cell a, the evidence of cell c grows by dE = nu_c dt + sqrt(noise dt) N(0, 1). The first cell
-    whose evidence is `threshold` above that of all others is fixated next; the time this took, plus `non_decision_s`, is
-    how long a was fixated. For nu see `drifts`. It has no closed likelihood: a race of 300 correlated margins has none,
-    and it is not estimated here.
+    whose evidence is `threshold` above that of all others is fixated next; the time this took, plus `non_decision_s`,
+    is how long a was fixated. For nu see `drifts`. It has no closed likelihood: a race of 300 correlated margins has
+    none, and it is not estimated here.
 
     Source: phuselab/scanDDM, read for its equations. Deviations: there the map is that of a zero-shot segmentation for
     a text, here any saliency map; positions are uniform in a cell, where theirs lie N(20, 10) px off its corner; a cell
@@ -47,7 +47,7 @@ class ScanDDM(Viewer):
         longest_s: a race that is open by then is won by the leader.
     """
 
-    reasons = {"log_prob": "a race has no closed likelihood"}
+    reasons: Mapping[str, str] = {"log_prob": "a race has no closed likelihood"}
 
     def __init__(
         self,
@@ -93,8 +93,8 @@ def drifts(salient: Tensor, cell: Tensor, grid: Grid, width: float, drift: float
         nu_c = drift v_c / max v / (1 + log2(1 + S_a)),   v_c = S_c q(c - a) (cos(4 phi) + 1) / 2
 
     with q(d) = (1 + d_x^2 / k_x + d_y^2 / k_y)^(-3/2) the Cauchy density of the displacement in cells, its k larger by
-    the aspect ratio along the longer side, and phi the saccade's direction (1 for the fixated cell itself). Values up to
-    0.001 are -inf: these cells do not race.
+    the aspect ratio along the longer side, and phi the saccade's direction (1 for the fixated cell itself). Values up
+    to 0.001 are -inf: these cells do not race.
 
     Args:
         salient: [S, C] in [0, 1]; if it is 0 everywhere, all cells count alike.
@@ -123,8 +123,9 @@ def race(
 ) -> tuple[Tensor, Tensor]:
     """Who first leads all others by the threshold, and when.
 
-    Euler steps of 4 ms of dE = drift dt + sqrt(noise dt) N(0, 1) from 0. The lead is over the best of the others, or over
-    0 where all of them are below: a lone racer is a plain diffusion to one bound, whose mean time is threshold / drift.
+    Euler steps of 4 ms of dE = drift dt + sqrt(noise dt) N(0, 1) from 0. The lead is over the best of the others, or
+    over 0 where all of them are below: a lone racer is a plain diffusion to one bound, whose mean time is threshold /
+    drift.
 
     Args:
         drift: [..., C] per s; -inf does not take part.

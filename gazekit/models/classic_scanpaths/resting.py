@@ -10,12 +10,14 @@ from gazekit.scanpath import Scanpaths
 __all__ = ["resting"]
 
 
-def resting(path: Tensor, interval_ms: float, reach_px: float, shortest_ms: float, fixations: int) -> Scanpaths:
+def resting(
+    path: Tensor, interval_ms: float, reach_px: float, shortest_ms: float, fixations: int
+) -> Scanpaths:
     """Where and how long gaze rests.
 
     A fixation is a run of samples that stay within `reach_px` of the run's first one, and which lasts `shortest_ms` or
-    more; it is at their mean, and lasts as many intervals as it has samples. The sample that leaves begins the next run.
-    (`gazekit.recordings.detectors.IDT` takes one recording in degrees; this takes trajectories of models, in px.)
+    more; it is at their mean, and lasts as many intervals as it has samples. The sample that leaves begins the next
+    run. (`gazekit.recordings.detectors.IDT` takes one recording in degrees; this takes trajectories of models, in px.)
 
     Args:
         path: [S, n, F, 2] px, without gaps.
@@ -31,7 +33,11 @@ def resting(path: Tensor, interval_ms: float, reach_px: float, shortest_ms: floa
     xy, duration = flat.new_zeros(len(flat), fixations, 2), flat.new_zeros(len(flat), fixations)
     for frame in range(frames + 1):
         now = flat[:, min(frame, frames - 1)]
-        leaves = (now - anchor).norm(dim=-1) > reach_px if frame < frames else torch.ones_like(rows, dtype=torch.bool)
+        leaves = (
+            (now - anchor).norm(dim=-1) > reach_px
+            if frame < frames
+            else torch.ones_like(rows, dtype=torch.bool)
+        )
         kept = leaves & (length * interval_ms >= shortest_ms) & (count < fixations)
         xy[rows[kept], count[kept]] = total[kept] / length[kept, None]
         duration[rows[kept], count[kept]] = length[kept] * interval_ms

@@ -1,6 +1,6 @@
-"""Maps of what stands out in a picture, which the models of this room share: a network's, Itti and Koch's, or the centre.
+"""Maps of what stands out in a picture, shared by the models of this room: a network's, Itti and Koch's, or the centre.
 
-A map is computed once per picture: all models that ask for the same kind share one `Saliency`, which keeps the last ones.
+A map is computed once per picture: all models that ask for one kind share a `Saliency`, which keeps the last maps.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gazekit.foveation import Grid
 from gazekit.models.classic_scanpaths.itti_koch import itti_koch
 from gazekit.scene import SceneBatch
 
-__all__ = ["Kind", "Saliency", "cell_areas", "cell_means", "centre_map"]
+__all__ = ["Kind", "Saliency", "cell_areas", "cell_means", "centre_map", "pictures_of"]
 
 Kind = Literal["attention_center", "itti_koch", "centre"]
 
@@ -74,20 +74,16 @@ class Saliency:
         Raises:
             ValueError: scenes without pictures.
         """
-        if scenes.pictures is None:
-            raise ValueError(
-                "scanpath models over pictures need SceneBatch.pictures, which these scenes do not carry; take data "
-                "with pictures, such as data=osie_viewing"
-            )
-        keys = [_digest(picture) for picture in scenes.pictures]
+        pictures = pictures_of(scenes)
+        keys = [_digest(picture) for picture in pictures]
         new = [k for k, key in enumerate(keys) if key not in self._kept]
-        made = dict(zip((keys[k] for k in new), self._compute(scenes.pictures[new]) if new else (), strict=True))
+        made = dict(zip((keys[k] for k in new), self._compute(pictures[new]) if new else (), strict=True))
         found = torch.stack([made[key] if key in made else self._kept[key] for key in keys])
         for key, value in made.items():
             if len(self._kept) >= _KEPT:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[key] = value
-        return found.to(scenes.pictures.device)
+        return found.to(pictures.device)
 
     def on_cells(self, scenes: SceneBatch, grid: Grid) -> Tensor:
         """[S, C] means of the maps in the cells of a grid."""
@@ -102,6 +98,20 @@ class Saliency:
             self.fit()
             maps = torch.cat([self._net(self._net.preprocess(p[None]))["saliency"][:, 0] for p in pictures])
         return _scaled(_reduced(maps.float().cpu(), tuple(pictures.shape[1:3])))
+
+
+def pictures_of(scenes: SceneBatch) -> Tensor:
+    """uint8 RGB [S, H, W, 3].
+
+    Raises:
+        ValueError: scenes without pictures.
+    """
+    if scenes.pictures is None:
+        raise ValueError(
+            "scanpath models over pictures need SceneBatch.pictures, which these scenes do not carry; take data with "
+            "pictures, such as data=osie_viewing"
+        )
+    return scenes.pictures
 
 
 def _digest(picture: Tensor) -> bytes:

@@ -1,4 +1,4 @@
-"""SceneWalk: attention and inhibition that follow the eye with different delays (Engbert et al. 2015; Schwetlick et al. 2020).
+"""SceneWalk: attention and inhibition that follow the eye (Engbert et al. 2015; Schwetlick et al. 2020).
 
 Pure functions for the maps, then the model: what it sees -> `SceneWalk.update` per fixation -> `SceneWalk.log_map`.
 `fitting.py` maximises its likelihood.
@@ -52,7 +52,8 @@ class SceneWalk(CellPredictor):
 
         A(t) = G_A + exp(-omega_A t) (A(0) - G_A),   G_A ~ density * Gaussian(x, sigma_A), sum 1;   I likewise with
         G_I ~ Gaussian(x, sigma_I), at omega_I.
-        u = A^lambda / sum - C_F I^gamma / sum,  negative values 0, divided by its sum;   p = (1 - zeta) u + zeta uniform
+        u = A^lambda / sum - C_F I^gamma / sum,   negative values 0, divided by its sum,
+        p = (1 - zeta) u + zeta uniform
 
     is the probability of the cell of the next fixation, t the duration of the present one. With `shifts` a fixation
     begins with a phase (.1 s) in which attention is drawn ahead of it along the saccade, by `shift` with its own width,
@@ -87,7 +88,9 @@ class SceneWalk(CellPredictor):
         super().__init__(facts, across)
         self.saliency, self.shifts, self.steps = Saliency.of(saliency, weights), shifts, steps
         self.centre = CentreDensity()
-        self.raw = nn.ParameterDict({name: nn.Parameter(_raw(name, value)) for name, value in PARAMETERS.items()})
+        self.raw = nn.ParameterDict(
+            {name: nn.Parameter(_raw(name, value), requires_grad=False) for name, value in PARAMETERS.items()}
+        )  # the fit alone asks for gradients
         self.register_buffer("duration_ms", torch.full((QUANTILES,), 250.0))  # quantiles
 
     def value(self, name: str) -> Tensor:
@@ -98,9 +101,13 @@ class SceneWalk(CellPredictor):
         """Give parameters values of one's own.
 
         Raises:
-            KeyError: an unknown name. ValueError: a value that is not positive, or zeta not below 1.
+            ValueError: an unknown name, a value that is not positive, or zeta not below 1.
         """
         for name, value in values.items():
+            if name not in PARAMETERS:
+                raise ValueError(
+                    f"SceneWalk has no parameter {name!r}, expected some of {', '.join(PARAMETERS)}"
+                )
             if not (value > 0 and (name != "zeta" or value < 1)):
                 raise ValueError(f"{name} must be positive (zeta below 1), got {value}")
             self.raw[name].data.copy_(_raw(name, value))
@@ -136,7 +143,9 @@ class SceneWalk(CellPredictor):
             "inhibition": torch.full_like(start, TINY).expand(-1, n, -1),
         }
 
-    def update(self, state: WalkState, fixated: Fixated, generator: torch.Generator | None) -> dict[str, Tensor]:
+    def update(
+        self, state: WalkState, fixated: Fixated, generator: torch.Generator | None
+    ) -> dict[str, Tensor]:
         display, memory = state.display, state.memory
         density, attention, inhibition = memory["density"], memory["attention"], memory["inhibition"]
         omega_a, omega_i = self.value("omega_attention"), self.value("omega_inhibition")
@@ -147,7 +156,9 @@ class SceneWalk(CellPredictor):
         if self.shifts and state.step:
             before = state.past_xy_px[..., 0, :]
             attention = relaxed(attention, here, omega_a, PRE_S)
-            inhibition = relaxed(inhibition, self._window(before, "sigma_inhibition", display), omega_i, PRE_S)
+            inhibition = relaxed(
+                inhibition, self._window(before, "sigma_inhibition", display), omega_i, PRE_S
+            )
             ahead = self._ahead(before, fixated.xy_px, display)
             shifted = self._window(ahead, "sigma_shift", display, density)
             attention = relaxed(attention, shifted, omega_a, rest_s.clamp(max=POST_S))
@@ -202,7 +213,9 @@ def window(xy: Tensor, sigma_px: Tensor | float, grid: Grid, weight: Tensor) -> 
     sides = []
     for k, axis in enumerate(grid.axes_px):
         log = -((xy[..., k, None] - axis.to(xy)) ** 2) / (2 * sigma_px**2)
-        sides.append((log - log.amax(-1, keepdim=True)).exp())  # the largest is 1, however far away the point is
+        sides.append(
+            (log - log.amax(-1, keepdim=True)).exp()
+        )  # the largest is 1, however far away the point is
     found = (sides[1][..., :, None] * sides[0][..., None, :]).flatten(-2) * weight
     return found / found.sum(-1, keepdim=True).clamp(min=1e-30)
 
@@ -213,9 +226,13 @@ def relaxed(start: Tensor, target: Tensor, omega: Tensor | float, time_s: Tensor
 
 
 def choice(
-    attention: Tensor, inhibition: Tensor, exponent: Tensor | float, gamma: Tensor | float, strength: Tensor | float
+    attention: Tensor,
+    inhibition: Tensor,
+    exponent: Tensor | float,
+    gamma: Tensor | float,
+    strength: Tensor | float,
 ) -> Tensor:
-    """[..., C] probabilities from maps [..., C]: powers with sum 1, subtracted, cut at 0; uniform where nothing is left."""
+    """[..., C] probabilities from two maps: powers with sum 1, subtracted, cut at 0; uniform where nothing is left."""
     attracted = (exponent * attention.clamp(min=TINY).log()).softmax(-1)
     repelled = (gamma * inhibition.clamp(min=TINY).log()).softmax(-1)
     u = (attracted - strength * repelled).clamp(min=0)

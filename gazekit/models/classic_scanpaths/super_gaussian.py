@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gazekit.models.classic_scanpaths.saliency import pictures_of
 from gazekit.scanpath import Scanpaths
 from gazekit.scanpaths.viewer import Viewer
 from gazekit.scene import SceneBatch
@@ -27,17 +27,17 @@ class SuperGaussian(Viewer):
     Colour patches of 8 x 8 (of the picture scaled to 128 px, every 2 px) are whitened in 32 principal dimensions. The
     direction w of largest kurtosis, E[(w z)^4] - 3, is found by the fixed point w <- E[z (w z)^3] - 3 w from a random
     start, orthogonal to the directions before (Gram-Schmidt); the next fixation is on the patch with the largest |w z|.
-    After 32 fixations the directions begin again. Scanpaths of one picture differ by their starts. It has no likelihood:
-    it takes maxima. It has no durations.
+    After 32 fixations the directions begin again. Scanpaths of one picture differ by their starts. It has no
+    likelihood: it takes maxima. It has no durations.
 
     Source: Sun, Yao, Ji and colleagues, super-Gaussian component analysis, from memory and unverified; sizes are ours.
     """
 
-    reasons = {"log_prob": "the patch with the largest response is certain"}
+    reasons: Mapping[str, str] = {"log_prob": "the patch with the largest response is certain"}
 
     @torch.no_grad()
     def view(self, scenes: SceneBatch, n: int, fixations: int, generator: torch.Generator) -> Scanpaths:
-        z, places = whitened_patches(scenes.pictures)  # [S, P, D], [P, 2]
+        z, places = whitened_patches(pictures_of(scenes))  # [S, P, D], [P, 2]
         start = torch.randn(len(z), n, fixations, z.shape[2], generator=generator).to(z)
         ties = torch.rand(len(z), n, fixations, generator=generator).to(z)
         found: list[Tensor] = []

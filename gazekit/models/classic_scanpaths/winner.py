@@ -28,8 +28,8 @@ class WinnerTakeAll(CellPredictor):
     picture's shorter side; with `recovery_s`, h decays by exp(-t / recovery_s) while the eye rests, else it stays. Once
     all is inhibited it begins again.
 
-    The winner is certain, so a likelihood needs a leak: 95 % s_t / sum s_t + 5 % uniform. That is ours: the model itself
-    only takes maxima. Equal maxima are drawn from, so that a uniform map gives random places, not a corner.
+    The winner is certain, so a likelihood needs a leak: 95 % s_t / sum s_t + 5 % uniform. That is ours: the model
+    itself only takes maxima. Equal maxima are drawn from, so that a uniform map gives random places, not a corner.
 
     Source: from memory. The disc's size and the time constants (.5 to .9 s) are those that the literature reports.
 
@@ -89,7 +89,9 @@ class WinnerTakeAll(CellPredictor):
         return torch.multinomial(best, 1, generator=generator).view(left.shape[:2]).to(left.device)
 
 
-def inhibited(inhibition: Tensor, cell: Tensor, grid: Grid, radius: float, decay: Tensor | float = 1.0) -> Tensor:
+def inhibited(
+    inhibition: Tensor, cell: Tensor, grid: Grid, radius: float, decay: Tensor | float = 1.0
+) -> Tensor:
     """Inhibition of return after one more fixation.
 
     Args:

@@ -26,7 +26,9 @@ def test_jumps_are_cauchy_of_the_published_scale_in_all_directions():
     assert stats.kstest(angle.numpy(), stats.uniform(-1, 2).cdf).statistic < 0.012
 
 
-@pytest.mark.parametrize("gain, probability", [(5.0, 1.0), (0.0, 1.0), (-25.0, math.exp(-1)), (-50.0, math.exp(-2))])
+@pytest.mark.parametrize(
+    "gain, probability", [(5.0, 1.0), (0.0, 1.0), (-25.0, math.exp(-1)), (-50.0, math.exp(-2))]
+)
 def test_metropolis(gain, probability):
     taken = accepted(torch.full((40000,), gain), 25.0, draw()).float().mean().item()
     assert taken == pytest.approx(probability, abs=0.01)

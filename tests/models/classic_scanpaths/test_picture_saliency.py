@@ -46,7 +46,7 @@ def test_one_clear_error():
         Saliency("deep")
     from dataclasses import replace
 
-    with pytest.raises(ValueError, match="need SceneBatch.pictures"):
+    with pytest.raises(ValueError, match="need SceneBatch"):
         Saliency("centre")(replace(noise(), pictures=None))
 
 
@@ -58,7 +58,9 @@ def test_a_wrong_path_of_weights_is_told_by_fit(tmp_path):
 def test_the_centre_is_symmetric():
     found = centre_map((30, 41))
     assert torch.allclose(found, found.flip(0)) and torch.allclose(found, found.flip(1))
-    assert found[15, 0] == pytest.approx(np.exp(-2 * (1 - 1 / 41) ** 2) * np.exp(-(((0.5 / 30) / 0.25) ** 2) / 2))
+    assert found[15, 0] == pytest.approx(
+        np.exp(-2 * (1 - 1 / 41) ** 2) * np.exp(-(((0.5 / 30) / 0.25) ** 2) / 2)
+    )
 
 
 @settings(max_examples=30, deadline=None)

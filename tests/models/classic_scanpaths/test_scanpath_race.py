@@ -17,7 +17,7 @@ def draw(seed=0):
 
 @pytest.mark.parametrize("drift", [2.0, 4.0, 8.0])
 def test_one_racer_is_a_diffusion_to_one_bound(drift):
-    """Inverse Gaussian: mean a / v, shape a^2 / noise; Euler steps act as a bound that is .5826 sqrt(noise dt) higher."""
+    """Inverse Gaussian, mean a / v, shape a^2 / noise; Euler steps raise the bound by .5826 sqrt(noise dt)."""
     noise_, n = 1.0, 4000
     _, time = race(torch.full((n, 1), drift), noise_, 1.0, 20.0, draw())
     bound = 1 + 0.5826 * math.sqrt(noise_ * STEP_S)
