@@ -18,14 +18,14 @@ def maximise(model: nn.Module, data: Data, steps: int, seed: int = 0) -> None:
     """Raise the mean log-probability of the fixations of the training part.
 
     Each step takes one batch of whole scanpaths; the batches are read once and drawn in a new order every epoch.
-    Without a training fixation, or with 0 steps, nothing happens.
+    Without a training fixation nothing happens.
 
     Args:
         model: a `CellPredictor` with parameters.
         steps: of Adam, whose rate rises and falls once.
     """
     batches = [batch for batch in data.batches("train") if batch.mask.any()]
-    if steps < 1 or not batches:
+    if not batches:
         return
     draw = np.random.default_rng(seed)
     model.requires_grad_(True)

@@ -113,7 +113,7 @@ class SceneWalk(CellPredictor):
             self.raw[name].data.copy_(_raw(name, value))
 
     def fit(self, data: Data) -> None:
-        """The centre bias and durations in closed form, then all parameters by likelihood."""
+        """The centre bias and durations in closed form, then all parameters by likelihood, from `PARAMETERS` on."""
         self.saliency.fit(data)
         self.centre.fit(data)
         known = [b.duration_ms[b.mask] for b in data.batches("train") if b.duration_ms is not None]
@@ -122,7 +122,9 @@ class SceneWalk(CellPredictor):
         if len(seen):
             at = torch.linspace(0, 1, QUANTILES, dtype=torch.float64)
             self.duration_ms.copy_(seen.quantile(at))
-        maximise(self, data, self.steps)
+        if self.steps:
+            self.set(**PARAMETERS)  # not from what other data gave: they may hold the pictures of a test part
+            maximise(self, data, self.steps)
 
     def look(self, scenes: SceneBatch, grid: Grid) -> Mapping[str, Any]:
         salient = self.saliency.on_cells(scenes, grid).clamp(min=FLOOR).log()
