@@ -129,8 +129,9 @@ def trajectory(mass: Tensor, state: Tensor, cell: float, steps: int) -> Iterator
     high = torch.tensor([len(x), len(y)]).to(mass) * cell
     border = torch.minimum(torch.full_like(high, BORDER), high / 2)
     inhibition = mass.new_zeros(*state.shape[:2], len(y), len(x))
+    most = _most(mass), _most(1 - inhibition)
     for frame in count(1):
-        pull = _pull(mass, inhibition, state[..., :2], x, y)
+        pull = _pull(mass, inhibition, state[..., :2], x, y, most)
         for _ in range(steps):
             state = _runge_kutta(pull, state, x, y, 1 / steps)
             inside = state[..., :2].clamp(border, high - border)
@@ -138,9 +139,11 @@ def trajectory(mass: Tensor, state: Tensor, cell: float, steps: int) -> Iterator
             state = torch.cat([inside, state[..., 2:].masked_fill(hit, 0.0)], -1)
         yield state[..., :2]
         if frame % RETURN_EVERY == 0:
-            away = _distances(state[..., :2], x, y).sqrt()
+            dx, dy = x - state[..., :1], y - state[..., 1:2]
+            away = ((dy**2)[..., :, None] + (dx**2)[..., None, :]).sqrt()
             disc = _edge(away) / _edge(torch.zeros(()).to(away))
             inhibition = (RETURN_KEEPS * inhibition + disc).clamp(max=1)
+            most = most[0], _most(1 - inhibition)
 
 
 def acceleration(pull: Tensor, state: Tensor, x: Tensor, y: Tensor) -> Tensor:
@@ -152,35 +155,42 @@ def acceleration(pull: Tensor, state: Tensor, x: Tensor, y: Tensor) -> Tensor:
         x, y: [w], [h] centres of the cells.
     """
     softening = _window(x, y) // 10
-    weight = pull / (_distances(state[..., :2], x, y) + softening)
     dx, dy = x - state[..., :1], y - state[..., 1:2]
-    force = torch.stack([(weight.sum(2) * dx).sum(-1), (weight.sum(3) * dy).sum(-1)], -1)
+    weight = pull / ((dy**2 + softening)[..., :, None] + (dx**2)[..., None, :])
+    of_rows = weight @ torch.stack([dx, torch.ones_like(dx)], -1)  # [S, n, h, 2]: pull along x, and in all
+    force = torch.stack([of_rows[..., 0].sum(-1), (of_rows[..., 1] * dy).sum(-1)], -1)
     return (softening + 1) * force - DRAG * state[..., 2:]
 
 
-def _pull(mass: Tensor, inhibition: Tensor, xy: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """[S, n, h, w] masses in the window around gaze, each feature divided by its maximum there."""
-    half = _window(x, y) / 2
-    near = ((y - xy[..., 1:2]).abs() <= half)[..., :, None] & ((x - xy[..., :1]).abs() <= half)[..., None, :]
-    free = (1 - inhibition) * near
-    most = [
-        F.max_pool2d(one, BLOCK, ceil_mode=True).flatten(2) for one in (mass, free)
-    ]  # [S, 8, K], [S, n, K]
-    top = torch.stack(
-        [(feature[:, None] * most[1]).amax(-1) for feature in most[0].unbind(1)], -1
-    )  # [S, n, 8]
-    share = STRENGTH / mass.shape[1] * (2 * float(y[0])) ** 2 / top.clamp(min=1e-9)
+def _pull(
+    mass: Tensor, inhibition: Tensor, xy: Tensor, x: Tensor, y: Tensor, most: tuple[Tensor, Tensor]
+) -> Tensor:
+    """[S, n, h, w] masses in the window around gaze, each feature divided by its maximum there.
+
+    Args:
+        most: largest masses [S, 8, h', w'] and largest 1 - inhibition [S, n, h', w'] in blocks of 4 x 4 cells.
+    """
+    cell, half = 2 * float(y[0]), _window(x, y) / 2
+    free = (1 - inhibition) * _near(xy, x, y, half)
+    blocks = [(torch.arange(side).to(mass) + 0.5) * BLOCK * cell for side in most[0].shape[:-3:-1]]
+    free_blocks = (most[1] * _near(xy, *blocks, half + BLOCK * cell / 2)).flatten(2)
+    top = torch.stack([(one[:, None] * free_blocks).amax(-1) for one in most[0].flatten(2).unbind(1)], -1)
+    share = STRENGTH / mass.shape[1] * cell**2 / top.clamp(min=1e-9)  # [S, n, 8]
     return (share @ mass.flatten(2)).view(free.shape) * free
+
+
+def _near(xy: Tensor, x: Tensor, y: Tensor, half: float) -> Tensor:
+    """[S, n, h, w] whether places are in the square around gaze."""
+    return ((y - xy[..., 1:2]).abs() <= half)[..., :, None] & ((x - xy[..., :1]).abs() <= half)[..., None, :]
+
+
+def _most(maps: Tensor) -> Tensor:
+    return F.max_pool2d(maps, BLOCK, ceil_mode=True)
 
 
 def _window(x: Tensor, y: Tensor) -> int:
     """Side n of the window in work px: the longer side of the picture, made odd."""
     return int(max(len(x), len(y)) * float(y[0]) * 2) // 2 * 2 + 1
-
-
-def _distances(xy: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """[S, n, h, w] squared."""
-    return ((y - xy[..., 1:2]) ** 2)[..., :, None] + ((x - xy[..., :1]) ** 2)[..., None, :]
 
 
 def _edge(away: Tensor) -> Tensor:
