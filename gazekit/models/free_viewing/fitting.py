@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from gazekit.base import Data
 from gazekit.foveation import Grid
-from gazekit.models.free_viewing.net import History, NextFixation
+from gazekit.models.free_viewing.features import FrozenFeatures
+from gazekit.models.free_viewing.net import History, NextFixation, histories
 from gazekit.scanpaths.picture_density import FixationCounts
+from gazekit.scene import SceneBatch
 from gazekit.schedule import one_cycle
 
-if TYPE_CHECKING:
-    from gazekit.models.free_viewing.system import FreeViewing
+
+class Fitted(Protocol):
+    """What a `FreeViewing` has."""
+
+    features: FrozenFeatures
+    reductions: nn.ModuleDict
+    members: nn.ModuleList
+    centre: Tensor
+    centre_rows: Tensor
+    steps: int
+    learning_rate: float
+    weight_decay: float
+
+    def grid_of(self, scenes: SceneBatch) -> Grid: ...
+
+    def reduced(self, pictures: Tensor, grid: Grid) -> Tensor: ...
+
+    def centre_on(self, grid: Grid) -> Tensor: ...
+
 
 __all__ = ["fit_free_viewing"]
 
@@ -30,9 +49,7 @@ CHUNK = 512  # fixations at once, where no gradient is needed
 class _Part:
     """Pictures of one part of the data and the fixations on them: features [P, channels, C], histories, cells [F]."""
 
-    def __init__(self, system: FreeViewing, data: Data, part: str, grid: Grid | None) -> None:
-        from gazekit.models.free_viewing.system import histories
-
+    def __init__(self, system: Fitted, data: Data, part: str, grid: Grid | None) -> None:
         pictures, rows, cells, seen, self.grid = [], [], [], {}, grid
         for batch in data.batches(part):
             self.grid = self.grid or system.grid_of(batch.scenes)
@@ -76,7 +93,7 @@ def _flipped(maps: Tensor, columns: int) -> Tensor:
     return maps.unflatten(-1, (-1, columns)).flip(-1).flatten(-2)
 
 
-def fit_free_viewing(system: FreeViewing, data: Data) -> None:
+def fit_free_viewing(system: Fitted, data: Data) -> None:
     """Maximise the likelihood of people's fixations; the weights of the best validation are kept.
 
     First the readout with the centre bias, then all parameters together; each step sees a quarter of the fixations on 8
@@ -101,7 +118,7 @@ def fit_free_viewing(system: FreeViewing, data: Data) -> None:
                 _fit_member(system, member, (train, mirrored), val, centre, generator)
 
 
-def _fit_centre(system: FreeViewing, train: _Part) -> None:
+def _fit_centre(system: Fitted, train: _Part) -> None:
     counts = FixationCounts(
         train.cell,
         train.history.row,
@@ -114,7 +131,7 @@ def _fit_centre(system: FreeViewing, train: _Part) -> None:
     system.centre_rows.fill_(train.grid.rows)
 
 
-def _reduce(system: FreeViewing, train: _Part, val: _Part) -> None:
+def _reduce(system: Fitted, train: _Part, val: _Part) -> None:
     """Fit the components and set the features of both parts."""
     maps = system.features(torch.stack(train.pictures), train.grid)
     for name, reduction in system.reductions.items():
@@ -133,7 +150,7 @@ def _restart(member: NextFixation, seed: int) -> None:
 
 
 def _fit_member(
-    system: FreeViewing,
+    system: Fitted,
     member: NextFixation,
     parts: tuple[_Part, _Part],
     val: _Part,

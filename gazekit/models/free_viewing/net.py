@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from gazekit.foveation import Grid
 from gazekit.models.free_viewing.tables import ANGULAR, RADIAL, TURNS, Displacements
 from gazekit.scanpaths.walk import LAGS, Rows
+from gazekit.scene import TrialBatch
 
-__all__ = ["STEPS", "History", "NextFixation", "Seen"]
+__all__ = ["STEPS", "History", "NextFixation", "Seen", "histories"]
 
 STEPS = 5
 """Fixations 0 to 3 have weights of their own; all later ones share the last."""
@@ -135,6 +136,20 @@ class NextFixation(nn.Module):
         cells = seen.content.shape[-1]
         here = seen.content.transpose(1, 2).flatten(0, 1).index_select(0, history.row * cells + now)
         return torch.bmm(here[:, None], seen.content.index_select(0, history.row))[:, 0]
+
+
+def histories(batch: TrialBatch, grid: Grid) -> tuple[History, Tensor]:
+    """Of all F fixations of a batch, in the order of `mask`: what came before each, and its cell [F]."""
+    cells = grid.cell_of(batch.xy_px)
+    start = grid.cell_of(batch.scenes.start_xy_px)[batch.scene_of_trial]
+    none = torch.full_like(start, -1)
+    padded = torch.cat([none[:, None].expand(-1, LAGS - 1), start[:, None], cells], 1)  # [B, LAGS + T]
+    steps = cells.shape[1]
+    past = torch.stack([padded[:, LAGS - 1 - lag : LAGS - 1 - lag + steps] for lag in range(LAGS)], -1)
+    row = batch.scene_of_trial[:, None].expand_as(cells)
+    step = torch.arange(steps, device=cells.device).expand_as(cells)
+    mask = batch.mask
+    return History(row[mask], past[mask], step[mask]), cells[mask]
 
 
 def _blur(n: int, width: Tensor) -> Tensor:

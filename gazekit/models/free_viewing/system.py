@@ -12,7 +12,7 @@ from gazekit.base import Data
 from gazekit.foveation import Grid
 from gazekit.models.free_viewing.features import FrozenFeatures
 from gazekit.models.free_viewing.fitting import fit_free_viewing
-from gazekit.models.free_viewing.net import History, NextFixation, Seen
+from gazekit.models.free_viewing.net import History, NextFixation, Seen, histories
 from gazekit.models.free_viewing.reduction import Reduction
 from gazekit.models.viewer_system import ViewerSystem
 from gazekit.scanpaths.cells import CellPredictor
@@ -131,17 +131,3 @@ class FreeViewing(CellPredictor, ViewerSystem):
         """Mean negative log-probability of people's fixations, in nats per fixation."""
         count = batch.mask.sum().clamp(min=1)
         return {"loss": -self.fixation_log_prob(batch)[batch.mask].sum() / count}
-
-
-def histories(batch: TrialBatch, grid: Grid) -> tuple[History, Tensor]:
-    """Of all F fixations of a batch, in the order of `mask`: what came before each, and its cell [F]."""
-    cells = grid.cell_of(batch.xy_px)
-    start = grid.cell_of(batch.scenes.start_xy_px)[batch.scene_of_trial]
-    none = torch.full_like(start, -1)
-    padded = torch.cat([none[:, None].expand(-1, LAGS - 1), start[:, None], cells], 1)  # [B, LAGS + T]
-    steps = cells.shape[1]
-    past = torch.stack([padded[:, LAGS - 1 - lag : LAGS - 1 - lag + steps] for lag in range(LAGS)], -1)
-    row = batch.scene_of_trial[:, None].expand_as(cells)
-    step = torch.arange(steps, device=cells.device).expand_as(cells)
-    mask = batch.mask
-    return History(row[mask], past[mask], step[mask]), cells[mask]
