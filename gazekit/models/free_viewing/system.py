@@ -25,8 +25,9 @@ __all__ = ["FreeViewing"]
 class FreeViewing(CellPredictor, ViewerSystem):
     """Readout of frozen features x centre bias x history of four fixations, with an exact likelihood.
 
-    `fit` trains it in minutes, so that `evaluate` needs no training: `members` nets from different first weights,
-    whose probabilities are averaged. Training by gradient descent on whole batches can follow. See `NextFixation`.
+    `fit` trains it in minutes, so that `evaluate` needs no training: `members` nets, each stopped by its own share of
+    the training pictures, whose probabilities are averaged. Training by gradient descent on whole batches can follow.
+    See `NextFixation`.
 
     Args:
         facts: of `ViewingData`.
@@ -34,7 +35,7 @@ class FreeViewing(CellPredictor, ViewerSystem):
         members: nets that are averaged.
         components: channels that are kept of each net, see `Reduction`.
         hidden, dropout: see `NextFixation`.
-        steps: of the fit of a member; so are learning rate and weight decay of its readout.
+        steps: of the fit of a member; weight_decay: of its readout.
         across: cells along the longer side of a picture.
     """
 
@@ -43,18 +44,17 @@ class FreeViewing(CellPredictor, ViewerSystem):
         facts: Mapping[str, Any] | None = None,
         nets: Mapping[str, Mapping[str, Any]] | None = None,
         longest_px: int = 640,
-        members: int = 3,
+        members: int = 4,
         components: int = 64,
         hidden: int = 24,
         dropout: float = 0.5,
         steps: int = 160,
-        learning_rate: float = 0.01,
         weight_decay: float = 5.0,
         across: int = 40,
     ) -> None:
         super().__init__(facts, across)
         self.features = FrozenFeatures(nets or {}, longest_px)
-        self.steps, self.learning_rate, self.weight_decay = steps, learning_rate, weight_decay
+        self.steps, self.weight_decay = steps, weight_decay
         channels = self.features.channels()
         self.reductions = nn.ModuleDict({name: Reduction(n, components) for name, n in channels.items()})
         self.members = nn.ModuleList(
