@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from gazekit.kernels.dispatch import check_tensors
 
-__all__ = ["gaussian_levels"]
+__all__ = ["double", "gaussian_levels", "halve"]
 
 
 def gaussian_levels(image: Tensor, levels: int = 5) -> Tensor:
@@ -34,13 +34,23 @@ def gaussian_levels(image: Tensor, levels: int = 5) -> Tensor:
         raise ValueError(f"levels must be 0 or more, got {levels}")
     pyramid = [image[:, None]]
     for _ in range(levels):
-        pyramid.append(_halved(_halved(pyramid[-1], -2), -1))
+        pyramid.append(halve(pyramid[-1]))
     stack = pyramid.pop()
     while pyramid:
         finer = pyramid.pop()
         rows, columns = finer.shape[-2:]
-        stack = torch.cat((finer, _doubled(_doubled(stack, -1, columns), -2, rows)), dim=1)
+        stack = torch.cat((finer, double(stack, rows, columns)), dim=1)
     return stack
+
+
+def halve(image: Tensor) -> Tensor:
+    """Smooth and keep every second pixel, the first included: [..., C, H, W] to [..., C, (H + 1) // 2, (W + 1) // 2]."""
+    return _halved(_halved(image, -2), -1)
+
+
+def double(image: Tensor, height: int, width: int) -> Tensor:
+    """Up to a picture of which `image` [..., C, (height + 1) // 2, (width + 1) // 2] is the half, smoothed."""
+    return _doubled(_doubled(image, -1, width), -2, height)
 
 
 def _halved(x: Tensor, dim: int) -> Tensor:
