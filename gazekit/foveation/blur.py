@@ -88,9 +88,16 @@ class FoveatedBlur(Transform):
         self.sigma_px = tuple(sigmas)
 
     def render(self, images: Tensor, points: Tensor) -> Tensor:
-        level = sigma_level(self.sigmas(points, *images.shape[-2:]))
         levels = max(1, math.ceil(float(sigma_level(torch.tensor(max(self.sigma_px))))))
-        return blend_levels(gaussian_levels(images, levels), level)
+        seen = [
+            blend_levels(
+                gaussian_levels(image[None], levels), sigma_level(self.sigmas(steps, *image.shape[-2:]))[None]
+            )
+            for image, steps in zip(
+                images, points, strict=True
+            )  # one after the other: levels take much memory
+        ]
+        return torch.cat(seen) if seen else images.new_empty(0, points.shape[1], *images.shape[1:])
 
     def sigmas(self, points: Tensor, height: int, width: int) -> Tensor:
         """[..., height, width] deviation at every pixel, px."""
@@ -132,4 +139,8 @@ class GeislerPerry(Transform):
         self.px_per_dva, self.memory = px_per_dva, memory
 
     def render(self, images: Tensor, points: Tensor) -> Tensor:
-        return foveate(images, points, self.px_per_dva, memory=self.memory)
+        seen = [
+            foveate(image[None], steps[None], self.px_per_dva, memory=self.memory)
+            for image, steps in zip(images, points, strict=True)
+        ]
+        return torch.cat(seen) if seen else images.new_empty(0, points.shape[1], *images.shape[1:])

@@ -23,7 +23,8 @@ FLAT = 0.5  # t of the mother window: width of its ramps
 
 def mother_window(x: Tensor, ramp: float = FLAT) -> Tensor:
     """f(x): 1 about 0, cosine ramps of width t centred at -1/2 and 1/2, and 0 beyond; shifts by 1 sum to 1."""
-    return torch.cos((math.pi / 2) * ((x.abs() - (1 - ramp) / 2) / ramp).clamp(0, 1)) ** 2
+    down = ((x.abs() - (1 - ramp) / 2) / ramp).clamp(0, 1)
+    return torch.cos((math.pi / 2) * down) ** 2 * (down < 1)  # exactly 0 outside
 
 
 @dataclass(frozen=True)
