@@ -1,10 +1,12 @@
 """A generated world of scenes whose class shows in two ways: where its large regions lie, and of what texture all is.
 
-Each class has one layout (`FILLED` of the 3 x 3 places of a picture hold a region that is lighter, or darker, than the
-ground) and one texture (noise of one orientation and spatial frequency, over ground and regions alike). Layouts of two
-classes differ in at least `APART` places, so that either cue names the class by itself, also where a region is missing
-or one too many. What is no cue is random: polarity, colours, contrasts, shifts, sizes, a weak noise without orientation.
-The layout survives a strong blur; the texture is the same everywhere in the picture.
+Each class has one layout (`FILLED` of the 3 x 3 places of a picture hold a region that is lighter, or darker, than
+the ground) and one texture (noise without orientation that has power in some of the octaves `BANDS`, over ground and
+regions alike). Layouts of two classes differ in at least `APART` places, so that either cue names the class by
+itself, also where a region is missing or one too many. What is no cue is random: polarity, colours, contrasts,
+shifts, sizes, a weak noise of all frequencies. The layout survives a strong blur. The texture is the same everywhere
+in the picture, and is one that the statistics of foveated texture (the variance of each octave) can keep; they keep
+no orientation.
 
 Lengths are shares of the side of the picture, frequencies are cycles per picture. So is a class the same at any size.
 """
@@ -19,12 +21,11 @@ __all__ = ["MAX_CLASSES", "Items", "draw_pictures", "layouts_of", "sample_items"
 
 PLACES = 3  # along a side
 FILLED, APART = 4, 4  # of 9 places; in how many two classes differ at least
-FREQUENCIES, ORIENTATIONS = (6.0, 9.5, 15.0), 4
-MAX_CLASSES = len(FREQUENCIES) * ORIENTATIONS
-BANDWIDTH, TURN_WIDTH_DEG = 0.25, 15.0  # sd of the spectrum of a texture: in log frequency, in orientation
-FREQUENCY_SD, TURN_SD_DEG = 0.08, 7.0  # between pictures of a class
+BANDS, BANDWIDTH = (5.0, 9.0, 16.0, 28.0), 0.2  # centres, and sd in log frequency
+MAX_CLASSES = 2 ** len(BANDS) - 2  # some octave has power, and not all have
+FREQUENCY_SD, POWER_SD = 0.05, 0.2  # in log, between pictures of a class
 SHIFT_SD, ALL_SHIFT_SD = 0.04, 0.05  # of each region, and of all together
-MISSING, SPURIOUS = 0.25, 0.4  # chances that one region is missing, that there is one too many
+MISSING, SPURIOUS = 0.3, 0.5  # chances that one region is missing, that there is one too many
 EDGE = 0.12  # softness of the contours of regions, as a share of their radius
 
 
@@ -36,7 +37,8 @@ class Items:
         layout, texture: [B] the class of either cue; equal but for pictures that set them against each other.
         weight: [B, 9] 1 where a region is, else 0.
         xy, radius: [B, 9, 2] centre, and half width and half height, of the region that each place would have.
-        turn_deg, frequency: [B] of the texture.
+        amplitude: [B, 4] of each octave of the texture.
+        stretch: [B] by which all frequencies of the texture are multiplied.
         ground, contrast: [B, 3] mean colour, and how much regions differ from it, of 1.
         texture_contrast, noise_contrast: [B] sd, of 1.
         seed: of the noise.
@@ -47,8 +49,8 @@ class Items:
     weight: np.ndarray
     xy: np.ndarray
     radius: np.ndarray
-    turn_deg: np.ndarray
-    frequency: np.ndarray
+    amplitude: np.ndarray
+    stretch: np.ndarray
     ground: np.ndarray
     contrast: np.ndarray
     texture_contrast: np.ndarray
@@ -64,7 +66,7 @@ def layouts_of(world_seed: int, classes: int) -> np.ndarray:
     """
     if not 2 <= classes <= MAX_CLASSES:
         raise ValueError(f"data.classes must be between 2 and {MAX_CLASSES}, got {classes}")
-    numbers = np.arange(2 ** PLACES**2)
+    numbers = np.arange(2**PLACES**2)
     patterns = (numbers[:, None] >> np.arange(PLACES**2) & 1).astype(bool)
     patterns = patterns[patterns.sum(1) == FILLED]
     draw = np.random.default_rng([world_seed, 0])
@@ -99,15 +101,19 @@ def sample_items(world_seed: int, seed: int, layout: np.ndarray, texture: np.nda
         weight=weight,
         xy=centres + shift,
         radius=draw.uniform(0.1, 0.17, (many, places, 2)),
-        turn_deg=texture % ORIENTATIONS * (180 / ORIENTATIONS) + draw.normal(0, TURN_SD_DEG, many),
-        frequency=np.array(FREQUENCIES)[texture // ORIENTATIONS]
-        * np.exp(draw.normal(0, FREQUENCY_SD, many)),
+        amplitude=_octaves(texture) * np.exp(draw.normal(0, POWER_SD, (many, len(BANDS)))),
+        stretch=np.exp(draw.normal(0, FREQUENCY_SD, many)),
         ground=ground,
         contrast=polarity * draw.uniform(0.12, 0.35, (many, 1)) + draw.normal(0, 0.03, (many, 3)),
-        texture_contrast=draw.uniform(0.02, 0.06, many),
-        noise_contrast=draw.uniform(0.03, 0.1, many),
+        texture_contrast=draw.uniform(0.045, 0.11, many),
+        noise_contrast=draw.uniform(0.02, 0.06, many),
         seed=int(draw.integers(2**31)),
     )
+
+
+def _octaves(texture: np.ndarray) -> np.ndarray:
+    """[B, 4] 1 where an octave has power, else 0."""
+    return (texture[:, None] + 1) >> np.arange(len(BANDS)) & 1
 
 
 def _with_errors(draw: np.random.Generator, filled: np.ndarray) -> np.ndarray:
@@ -127,9 +133,7 @@ def draw_pictures(items: Items, side_px: int) -> np.ndarray:
     white = np.random.default_rng(items.seed).normal(0, 1, (2, len(items.layout), side_px, side_px))
     texture = _filtered(white[0], _texture_spectrum(items, side_px))
     noise = _filtered(white[1], _noise_spectrum(side_px))
-    rough = (
-        items.texture_contrast[:, None, None] * texture + items.noise_contrast[:, None, None] * noise
-    )
+    rough = items.texture_contrast[:, None, None] * texture + items.noise_contrast[:, None, None] * noise
     picture = items.ground[:, None, None] + field + rough[..., None]
     return np.round(picture.clip(0, 1) * 255).astype(np.uint8)
 
@@ -146,23 +150,24 @@ def _regions(items: Items, side_px: int) -> np.ndarray:
     return covered
 
 
-def _plane(side_px: int) -> tuple[np.ndarray, np.ndarray]:
-    """Radius (cycles per picture) and orientation (degrees) of the terms of a real Fourier transform."""
-    down, right = np.fft.fftfreq(side_px, 1 / side_px)[:, None], np.fft.rfftfreq(side_px, 1 / side_px)
-    return np.hypot(down, right), np.rad2deg(np.arctan2(down, right))
+def _radius(side_px: int) -> np.ndarray:
+    """Frequencies (cycles per picture) of the terms of a real Fourier transform."""
+    return np.hypot(np.fft.fftfreq(side_px, 1 / side_px)[:, None], np.fft.rfftfreq(side_px, 1 / side_px))
 
 
 def _texture_spectrum(items: Items, side_px: int) -> np.ndarray:
-    """[B, S, S // 2 + 1] amplitudes around the frequency and the orientation of each picture."""
-    radius, turn = _plane(side_px)
-    octaves = np.log(np.maximum(radius, 1e-3) / items.frequency[:, None, None])
-    apart = (turn - items.turn_deg[:, None, None] + 90) % 180 - 90
-    return np.exp(-(octaves**2) / (4 * BANDWIDTH**2) - apart**2 / (4 * TURN_WIDTH_DEG**2))
+    """[B, S, S // 2 + 1] amplitudes. Octaves have equal power, whatever the number of their terms."""
+    radius = np.log(np.maximum(_radius(side_px), 1e-3) / items.stretch[:, None, None])
+    total = np.zeros_like(radius)
+    for k, centre in enumerate(BANDS):
+        ring = np.exp(-((radius - np.log(centre)) ** 2) / (4 * BANDWIDTH**2)) / centre
+        total += items.amplitude[:, k, None, None] * ring
+    return total
 
 
 def _noise_spectrum(side_px: int) -> np.ndarray:
     """Amplitudes of noise whose power falls with the square of the frequency, as in photographs."""
-    radius = _plane(side_px)[0]
+    radius = _radius(side_px)
     return np.where(radius > 0, 1 / np.maximum(radius, 1), 0)
 
 

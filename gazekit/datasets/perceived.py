@@ -1,7 +1,8 @@
 """Pictures as four perceptual systems see them, for nets that learn behind each of them.
 
-A perceptual system is a fixed transform of the picture, then a net (Deza and Konkle 2020, arXiv 2006.07991). All four look at
-the middle of the picture; the two blurs lose as much of it as the texture does, measured by SSIM on validation pictures.
+A perceptual system is a fixed transform of the picture, then a net (Deza and Konkle 2020, arXiv 2006.07991). All
+four look at the middle of the picture; the two blurs lose as much of it as the texture does, measured by SSIM on
+validation pictures.
 
 A batch is a dict: `views` uint8 [B, 4, S, S, 3] in the order of `SYSTEMS`, `label` [B] int64 index among the classes,
 `group` [B] int64, different for each picture; in training also `run` [B] int64, see `Perceived.training_batch`.
@@ -64,7 +65,12 @@ class Perceived(Data):
             raise ValueError(f"data.split must be train, val or test, got {split!r}")
         if side_px < 32 or side_px % 16:
             raise ValueError(f"data.side_px must be a multiple of 16 of at least 32, got {side_px}")
-        for name, number in (("span_dva", span_dva), ("scaling", scaling), ("matched", matched), ("runs", runs)):
+        for name, number in (
+            ("span_dva", span_dva),
+            ("scaling", scaling),
+            ("matched", matched),
+            ("runs", runs),
+        ):
             if not number > 0:
                 raise ValueError(f"data.{name} must be above 0, got {number}")
         self.side_px, self.px_per_dva, self.scaling = side_px, side_px / span_dva, scaling
@@ -93,7 +99,9 @@ class Perceived(Data):
         if known.get("side_px", self.side_px) != self.side_px:
             raise ValueError(f"the model sees pictures of {known['side_px']} px: set data.side_px to that")
         self._facts = {"classes": self.classes, "systems": list(SYSTEMS), "side_px": self.side_px}
-        self._facts |= {k: known[k] for k in ("sigma_px", "ring_sigma_px", "ssim") if k in known} or self._match()
+        self._facts |= {
+            k: known[k] for k in ("sigma_px", "ring_sigma_px", "ssim") if k in known
+        } or self._match()
         self._store = Store(
             self.cache,
             (len(self.labels), len(SYSTEMS), self.side_px, self.side_px, 3),
@@ -109,7 +117,8 @@ class Perceived(Data):
     def about(self) -> dict[str, Any]:
         rings = ", ".join(f"{s:.2f}" for s in self._facts["ring_sigma_px"])
         note = (
-            f"blurs are matched to the texture at SSIM {self._facts['ssim']:.3f}: uniform {self._facts['sigma_px']:.2f} px, "
+            f"blurs are matched to the texture at SSIM {self._facts['ssim']:.3f}: uniform "
+            f"{self._facts['sigma_px']:.2f} px, "
             f"foveated {rings} px from the innermost ring outwards"
         )
         return super().about() | {"name": "perceived pictures", "notes": [note]}
@@ -188,5 +197,3 @@ def _views(pictures: np.ndarray, index: np.ndarray, data: Perceived) -> np.ndarr
     foveated = FoveatedBlur(data.px_per_dva, data.scaling, facts["ring_sigma_px"])(reference)
     seen = torch.stack([reference, texture, uniform, foveated], 1)
     return (seen.clamp(0, 1) * 255).round().to(torch.uint8).movedim(2, -1).numpy()
-
-

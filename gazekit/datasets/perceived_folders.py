@@ -2,8 +2,8 @@
 
     ROOT/CLASS/*.jpg    for each class, say 5,000 of each of 20 classes of Places (http://places2.csail.mit.edu)
 
-The first files of a class, in the order of the numbers in their names, are for training, the next for validation, the last
-for the test: published are 4,500, 250 and 250.
+The first files of a class, in the order of the numbers in their names, are for training, the next for validation,
+the last for the test: published are 4,500, 250 and 250.
 """
 
 from __future__ import annotations
@@ -31,10 +31,9 @@ class PerceivedFolders(Perceived):
     `side_px`, not at twice that and then made smaller.
 
     Args:
-        root: folder of the class folders.
-        classes: their names, in the order of the labels; None for all folders by name.
-        counts: files of each class for "train", "val" and "test".
-        side_px, ...: see `Perceived`. 100,000 pictures of 256 px take 79 GB in `cache`, as far as they were asked for.
+        root: folder of the class folders. classes: their names, in the order of the labels; None for all folders by
+        name. counts: files of each class for "train", "val" and "test". side_px, ...: see `Perceived`. 100,000
+        pictures of 256 px take 79 GB in `cache`, as far as they were asked for.
     Raises:
         ValueError: counts that are not three positive numbers.
     """
@@ -73,7 +72,9 @@ class PerceivedFolders(Perceived):
         folders = [path.name for path in sorted(self.root.iterdir()) if path.is_dir()]
         self.classes = list(folders if self.asked is None else self.asked)
         if absent := sorted(set(self.classes) - set(folders)):
-            raise DataError(f"{self.root} has no folder of {', '.join(absent)}: expected CLASS/*.jpg of data.classes")
+            raise DataError(
+                f"{self.root} has no folder of {', '.join(absent)}: expected CLASS/*.jpg of data.classes"
+            )
         if len(self.classes) < 2:
             raise DataError(f"{self.root} must have folders of two classes or more, has {len(folders)}")
         files = [self._files(name) for name in self.classes]

@@ -36,7 +36,7 @@ class PerceivedScenes(Perceived):
     def __init__(
         self,
         classes: int = 12,
-        pictures: int = 3000,
+        pictures: int = 2400,
         scored: int = 480,
         cue: str = "both",
         side_px: int = 64,
@@ -56,7 +56,9 @@ class PerceivedScenes(Perceived):
             raise ValueError(f"data.cue must be one of {', '.join(CUES)}, got {cue!r}")
         for name, number in (("pictures", pictures), ("scored", scored)):
             if number < classes:
-                raise ValueError(f"data.{name} must be at least the number of classes, {classes}, got {number}")
+                raise ValueError(
+                    f"data.{name} must be at least the number of classes, {classes}, got {number}"
+                )
         self.classes = [f"scene {k + 1}" for k in range(classes)]
         self.cue, self.world_seed = cue, world_seed
         self.counts = {"train": pictures, "val": scored, "test": scored}

@@ -60,7 +60,8 @@ def _check(folder: Path, settings: Mapping[str, Any]) -> None:
             unfinished.write_text(text)
     elif file.read_text() != text:
         raise DataError(
-            f"{folder} keeps pictures of other data or settings (see {file}): delete it or set data.cache to another folder"
+            f"{folder} keeps pictures of other data or settings (see {file}): delete it or set data.cache to "
+            "another folder"
         )
 
 
