@@ -91,13 +91,19 @@ class Perceived(Data):
         Data on which a model is evaluated take the blurs that it was trained with.
 
         Raises:
-            ValueError: the model was trained on pictures of another size, or the texture cannot be matched.
+            ValueError: the model was trained on pictures of another size or other classes, or the texture cannot be
+                matched.
         """
         if self._facts:
             return
         known = self.trained_with or {}
         if known.get("side_px", self.side_px) != self.side_px:
             raise ValueError(f"the model sees pictures of {known['side_px']} px: set data.side_px to that")
+        if list(known.get("classes", self.classes)) != list(self.classes):
+            raise ValueError(
+                f"the model names other classes ({', '.join(known['classes'])}) than the data have "
+                f"({', '.join(self.classes)})"
+            )
         self._facts = {"classes": self.classes, "systems": list(SYSTEMS), "side_px": self.side_px}
         self._facts |= {
             k: known[k] for k in ("sigma_px", "ring_sigma_px", "ssim") if k in known
