@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -75,11 +76,11 @@ class PerceptualSystems(System):
 
     def _each(self, batch: Mapping[str, Any]) -> Iterator[tuple[int, int, Tensor, Tensor]]:
         """Run, system, logits and labels of what each net is shown of a batch."""
-        views = batch["views"].movedim(-1, 2).float()  # [B, 4, 3, S, S]
+        views = batch["views"].movedim(-1, 2)  # [B, 4, 3, S, S]
         for run in range(self.runs):
             own = batch["run"] == run if "run" in batch else slice(None)
             for system in range(len(self.systems)):
-                yield run, system, self.logits(run, system, views[own, system]), batch["label"][own]
+                yield run, system, self.logits(run, system, views[own, system].float()), batch["label"][own]
 
     def loss(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Cross-entropy, summed over all nets.
@@ -93,7 +94,7 @@ class PerceptualSystems(System):
         return {"loss": torch.stack(terms).sum()}
 
     def validate(self, batch: Mapping[str, Any]) -> None:
-        hits = torch.zeros(self.runs, len(self.systems))
+        hits = self.course.new_zeros(self.runs, len(self.systems))
         for run, system, logits, label in self._each(batch):
             hits[run, system] = (logits.argmax(1) == label).float().mean()
         many = {"batch_size": len(batch["label"]), "sync_dist": True}
@@ -112,8 +113,7 @@ class PerceptualSystems(System):
     def watch(self, data: Data) -> Tensor:
         """[runs, 4, M] the short battery on validation pictures, spread over classes."""
         self.eval()
-        index = data.parts["val"]
-        index = index[: self.watched_pictures] if self.watched_pictures < len(index) else index
+        index = _in_turn(data.parts["val"], data.labels)[: self.watched_pictures]
         found = summary(Battery(self, data, index, QUICK).measure())
         self.train()
         return found
@@ -141,3 +141,12 @@ class PerceptualSystems(System):
     def figures(self, data: Data, table: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
         """All curves of the battery, confusions, and pictures as the systems see them."""
         return battery_figures(self, data)
+
+
+def _in_turn(index: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """These items, one of each class after the other, so that the first ones are of all classes."""
+    rank = np.zeros(len(index), int)
+    for label in np.unique(labels[index]):
+        own = labels[index] == label
+        rank[own] = np.arange(own.sum())
+    return index[np.argsort(rank, kind="stable")]

@@ -16,6 +16,7 @@ from gazekit.models.perceptual_systems.battery import QUICK, SUMMARY, Battery, s
 from gazekit.models.perceptual_systems.claims import CLAIMS, judge
 from gazekit.models.perceptual_systems.intervals import over_runs
 from gazekit.models.perceptual_systems.net import grown
+from gazekit.models.perceptual_systems.system import _in_turn
 from gazekit.report.merge import over_runs as merged
 from gazekit.schedule import stepped
 
@@ -151,6 +152,11 @@ def test_what_is_learnt_is_watched_at_shares_of_the_training(data):
         assert torch.equal(system.course.isnan(), first.isnan())
     finally:
         type(system).global_step = kept
+
+
+def test_watched_pictures_are_of_all_classes():
+    labels = np.array([9, 9, 0, 0, 0, 1, 1, 2, 2])
+    assert _in_turn(np.arange(2, 9), labels).tolist() == [2, 5, 7, 3, 6, 8, 4]
 
 
 def test_intervals_are_those_of_merged_runs():
