@@ -117,6 +117,7 @@ class SceneBatch(_Movable):
         crops: [S, N, 3, h, w] float in [0, 1], or None.
         memory: [S, M] category of each object that is looked for, the target's first: 0 = unknown or none,
             -1 = padding. M > 1 where several are memorised (`memory_categories` in the attributes of a scene).
+        pictures: [S, H, W, 3] uint8 RGB, or None: only data of pictures carry them.
     """
 
     boxes_px: Tensor
@@ -127,6 +128,7 @@ class SceneBatch(_Movable):
     category: Tensor
     crops: Tensor | None = None
     memory: Tensor | None = None
+    pictures: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.boxes_px)
@@ -209,6 +211,8 @@ class TrialBatch(_Movable):
         xy_px: [B, T, 2] fixation positions; padding is 0.
         trial: [B] index of the trial in its data set.
         group: [B] number of the picture of each trial, which bootstrap intervals draw; 0 where nobody says.
+        duration_ms: [B, T] NaN where unknown; padding is 0. None: no scanpath has durations.
+        observer: [B] number of the person in a list of observers, -1 for one who is not in it, or None.
     """
 
     scenes: SceneBatch
@@ -218,6 +222,8 @@ class TrialBatch(_Movable):
     xy_px: Tensor
     trial: Tensor
     group: Tensor
+    duration_ms: Tensor | None = None
+    observer: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.objects)
@@ -229,8 +235,14 @@ class TrialBatch(_Movable):
         trials: Sequence[Trial],
         index: Sequence[int],
         categories: Sequence[str] = (),
+        observers: Sequence[str] | None = None,
     ) -> TrialBatch:
-        """Batch `trials`; each scene they use is encoded once. `index` names the trials in their data set."""
+        """Batch `trials`; each scene they use is encoded once. `index` names the trials in their data set.
+
+        Args:
+            categories: vocabulary, see `SceneBatch.from_scenes`.
+            observers: names whose places become `observer`; None leaves it out.
+        """
         used = sorted({t.scene for t in trials})
         row = {scene: i for i, scene in enumerate(used)}
         objects = Ragged.from_list([t.objects for t in trials], torch.long)
@@ -242,4 +254,22 @@ class TrialBatch(_Movable):
             xy_px=Ragged.from_list([t.scanpath.xy_px for t in trials], torch.float32).values,
             trial=torch.as_tensor(index),
             group=torch.zeros(len(trials), dtype=torch.long),
+            duration_ms=_durations(trials),
+            observer=_observers(trials, observers),
         )
+
+
+def _durations(trials: Sequence[Trial]) -> Tensor | None:
+    """[B, T] ms; None where no trial has any."""
+    paths = [t.scanpath for t in trials]
+    if all(path.duration_ms is None for path in paths):
+        return None
+    known = [np.full(len(p), np.nan) if p.duration_ms is None else p.duration_ms for p in paths]
+    return Ragged.from_list(known, torch.float32).values
+
+
+def _observers(trials: Sequence[Trial], names: Sequence[str] | None) -> Tensor | None:
+    if names is None:
+        return None
+    place = {name: k for k, name in enumerate(names)}
+    return torch.tensor([place.get(t.scanpath.observer, -1) for t in trials])

@@ -24,6 +24,7 @@ NAMES = (
     "interiors_search",
     "eyecrowd",
     "osie",
+    "scene_saliency_sun500",
     "coco_search18",
     "scenes_json",
     "recordings",

@@ -13,7 +13,16 @@ from gazekit.datasets.records import DatasetBuilder
 from gazekit.errors import DataError
 from gazekit.scanpath import Scanpath
 
-__all__ = ["add_mat_scanpaths", "as_list", "clip_boxes", "grid_boxes", "join_xy", "read_json", "read_mat"]
+__all__ = [
+    "add_mat_scanpaths",
+    "as_list",
+    "clip_boxes",
+    "grid_boxes",
+    "join_xy",
+    "read_json",
+    "read_mat",
+    "read_mat_cells",
+]
 
 
 def read_json(path: Path, kind: type) -> Any:
@@ -51,6 +60,25 @@ def read_mat(path: Path, variable: str) -> list[dict[str, Any]]:
     Raises:
         DataError: not a MATLAB file, cut off, or `variable` is absent or not a struct array.
     """
+    records = as_list(_variable(path, variable))
+    if not all(isinstance(record, dict) for record in records):
+        raise DataError(f"{path}: expected {variable!r} to be a struct array")
+    return records
+
+
+def read_mat_cells(path: Path, variable: str) -> list[list[Any]]:
+    """A cell array [rows, columns] of a MATLAB file (before version 7.3) as a list of rows.
+
+    Raises:
+        DataError: not a MATLAB file, cut off, or `variable` is absent or not a cell array of two dimensions.
+    """
+    cells = _variable(path, variable)
+    if not isinstance(cells, np.ndarray) or cells.dtype != object or cells.ndim != 2:
+        raise DataError(f"{path}: expected {variable!r} to be a cell array of rows and columns")
+    return cells.tolist()
+
+
+def _variable(path: Path, variable: str) -> Any:
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
@@ -71,10 +99,7 @@ def read_mat(path: Path, variable: str) -> list[dict[str, Any]]:
     names = sorted(name for name in content if not name.startswith("__"))
     if variable not in content:
         raise DataError(f"{path}: expected a variable {variable!r}, found {', '.join(names) or 'none'}")
-    records = as_list(content[variable])
-    if not all(isinstance(record, dict) for record in records):
-        raise DataError(f"{path}: expected {variable!r} to be a struct array")
-    return records
+    return content[variable]
 
 
 def as_list(value: Any) -> list:

@@ -83,9 +83,7 @@ class ScanpathData(Data):
     def use(self, dataset: ScanpathDataset) -> None:
         """Take a data set that is loaded already: split it and settle the vocabulary."""
         self.dataset = dataset
-        how = (self.split_by, self.fractions, self.split_seed, self._assigned())
-        everything = {"all": np.arange(len(dataset.trials))}
-        self.parts = everything if self.split == "all" else split_trials(dataset, *how)
+        self.parts = self._parts(dataset)
         if len(self.parts[self.split]) == 0:
             raise ValueError(
                 f"{dataset.name}: the {self.split} part has no scanpath; data.split=all takes all"
@@ -93,6 +91,11 @@ class ScanpathData(Data):
         self.categories = tuple((self.trained_with or {}).get("categories", self._vocabulary()))
         pictures = [str(s.attributes.get("image", s.name)) for s in dataset.scenes]
         self._image = torch.as_tensor(np.unique(pictures, return_inverse=True)[1])
+
+    def _parts(self, dataset: ScanpathDataset) -> dict[str, np.ndarray]:
+        if self.split == "all":
+            return {"all": np.arange(len(dataset.trials))}
+        return split_trials(dataset, self.split_by, self.fractions, self.split_seed, self._assigned())
 
     def _assigned(self) -> Mapping[str, Sequence[str]] | None:
         """What the evaluated model was trained and chosen with, if that was this data set."""
@@ -215,5 +218,10 @@ def mirror(batch: TrialBatch, chosen: torch.Tensor) -> TrialBatch:
             scenes,
             boxes_px=torch.where(chosen[:, None, None], flipped, scenes.boxes_px),
             start_xy_px=torch.stack([start_x, scenes.start_xy_px[:, 1]], -1),
+            pictures=_flipped(scenes.pictures, chosen),
         ),
     )
+
+
+def _flipped(pictures: torch.Tensor | None, chosen: torch.Tensor) -> torch.Tensor | None:
+    return None if pictures is None else torch.where(chosen[:, None, None, None], pictures.flip(2), pictures)

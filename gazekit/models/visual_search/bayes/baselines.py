@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gazekit.models.visual_search.bayes.cells import CellPredictor
 from gazekit.models.visual_search.bayes.state import Display, WalkState
+from gazekit.scanpaths.walk import Fixated
 
 __all__ = ["CentreBias", "RandomSearch", "WinnerTakeAll"]
 
@@ -55,10 +56,10 @@ class WinnerTakeAll(CellPredictor):
         """[B, n, C] 1 where nothing is inhibited."""
         return torch.ones_like(display.log_prior)[:, None].repeat(1, n, 1)
 
-    def update(self, state: WalkState, cell: Tensor, generator: torch.Generator | None) -> Tensor:
+    def update(self, state: WalkState, fixated: Fixated, generator: torch.Generator | None) -> Tensor:
         grid = state.display.grid
         centres = grid.centres_px.to(state.visits)
-        away = (centres[cell][..., None, :] - centres).norm(dim=-1)
+        away = (centres[fixated.cell][..., None, :] - centres).norm(dim=-1)
         free = state.memory * (away > self.radius * min(grid.size_px))
         spent = (free == 0).all(-1, keepdim=True)
         return torch.where(spent, 1.0, free)

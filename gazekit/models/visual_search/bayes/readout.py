@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from gazekit.foveation import Grid
-from gazekit.models.visual_search.bayes.state import LAGS, WalkState
+from gazekit.models.visual_search.bayes.state import WalkState
+from gazekit.scanpaths.walk import LAGS
 
 __all__ = ["READOUTS", "LengthReadout", "PeopleReadout", "RawReadout"]
 

@@ -15,6 +15,7 @@ from gazekit.models.visual_search.bayes.cells import FOVEA, CellPredictor, visib
 from gazekit.models.visual_search.bayes.fitting import fit_readout
 from gazekit.models.visual_search.bayes.readout import READOUTS
 from gazekit.models.visual_search.bayes.state import Display, WalkState
+from gazekit.scanpaths.walk import Fixated
 from gazekit.scene import TrialBatch
 
 __all__ = ["Searcher"]
@@ -90,10 +91,10 @@ class Searcher(CellPredictor):
         m = display.similarity.shape[1]
         return display.log_prior[:, None, None].repeat(1, n, m, 1)
 
-    def update(self, state: WalkState, cell: Tensor, generator: torch.Generator | None) -> Tensor:
+    def update(self, state: WalkState, fixated: Fixated, generator: torch.Generator | None) -> Tensor:
         display = state.display
         seen = visibility(display.grid)
-        fovea, periphery = (seen.seen_from(cell, exponent) for exponent in (FOVEA, self.periphery))
+        fovea, periphery = (seen.seen_from(fixated.cell, exponent) for exponent in (FOVEA, self.periphery))
         noise = 0.0
         if generator is not None:
             noise = torch.randn(state.memory.shape, generator=generator).to(state.memory)
