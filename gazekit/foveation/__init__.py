@@ -3,6 +3,8 @@
 from gazekit.foveation.blur import FoveatedBlur, GeislerPerry, UniformBlur
 from gazekit.foveation.grid import Grid
 from gazekit.foveation.match import FeatureSimilarity, match_blur, match_foveated_blur, similarity
+from gazekit.foveation.perry_geisler import PerryGeisler
+from gazekit.foveation.sampling import LogPolar, RetinaWarp
 from gazekit.foveation.texture import FoveatedTexture, Reference
 from gazekit.foveation.visibility import GaussianVisibility
 
@@ -13,7 +15,10 @@ __all__ = [
     "GaussianVisibility",
     "GeislerPerry",
     "Grid",
+    "LogPolar",
+    "PerryGeisler",
     "Reference",
+    "RetinaWarp",
     "UniformBlur",
     "match_blur",
     "match_foveated_blur",

@@ -61,9 +61,9 @@ def _along(images: Tensor, taps: Tensor, dim: int) -> Tensor:
 class FoveatedBlur(Transform):
     """A Gaussian that widens from ring to ring of the windows of `FoveatedTexture`.
 
-    The deviation at a pixel is the mean of those of its rings, with the weights g_n of the windows; the fovea has 0. It is
-    made of the two nearest octaves of a Gaussian pyramid, mixed so that the variance is right; the mixture is a little more
-    peaked than a Gaussian.
+    The deviation at a pixel is the mean of those of its rings, with the weights g_n of the windows; the fovea has 0.
+    It is made of the two nearest octaves of a Gaussian pyramid, mixed so that the variance is right; the mixture is a
+    little more peaked than a Gaussian.
 
     Args:
         px_per_dva: pixels of the picture per degree.

@@ -1,7 +1,7 @@
 """Blurs that lose as much as another transform does.
 
-Source: Deza and Konkle 2020 (arXiv 2006.07991), rate-distortion matching: D(f) is the mean over pictures of the similarity
-of f(I) to Reference(I), and the blurs are as strong as makes theirs equal to that of foveated texture.
+Source: Deza and Konkle 2020 (arXiv 2006.07991), rate-distortion matching: D(f) is the mean over pictures of the
+similarity of f(I) to Reference(I), and the blurs are as strong as makes theirs equal to that of foveated texture.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def similarity(reference: Tensor, pictures: Tensor, metric: Metric = "ssim") -> 
 
     Args:
         reference, pictures: [B, C, H, W] in [0, 1].
-        metric: "ssim" (Wang et al. 2004, Gaussian window of 11 px with sigma 1.5; pictures of 11 px or more) or "ms_ssim"
-            (Wang, Simoncelli and Bovik 2003, five scales; more than 160 px), both of torchmetrics; or a function of
-            both that returns [B, H, W] or [B], such as `FeatureSimilarity`.
+        metric: "ssim" (Wang et al. 2004, Gaussian window of 11 px with sigma 1.5; pictures of 11 px or more) or
+            "ms_ssim" (Wang, Simoncelli and Bovik 2003, five scales; more than 160 px), both of torchmetrics; or a
+            function of both that returns [B, H, W] or [B], such as `FeatureSimilarity`.
     Returns:
         [B, H, W] where the metric has a value for each pixel; else [B].
     Raises:
@@ -56,8 +56,8 @@ def similarity(reference: Tensor, pictures: Tensor, metric: Metric = "ssim") -> 
 
 
 class FeatureSimilarity:
-    """1 - LPIPS-like distance: features scaled to unit length over channels, squared differences summed over channels and
-    averaged over layers, at each pixel.
+    """1 - LPIPS-like distance: squared differences of features of unit length over channels, averaged over layers, at
+    each pixel.
 
     Source: Zhang et al. 2018 (CVPR, "The unreasonable effectiveness of deep features"), without its learned weights of
     channels.

@@ -15,10 +15,10 @@ __all__ = ["Transform", "to_points"]
 class Transform(nn.Module, ABC):
     """A picture as seen from a fixation: `transform(images, fixation_xy_px)`.
 
-    What comes in goes out. Floating pictures [B, C, H, W], values from 0 to 1, stay floating and differentiable. Pictures
-    of bytes, [H, W] or [H, W, C] or several [B, H, W, C] (arrays or tensors, C = 1, 3 or 4), come back as rounded bytes of
-    the same form, so that a transform is one step of a data loader; a fourth channel is opacity and is kept as it is.
-    T fixations of a picture add a dimension T before the picture's own.
+    What comes in goes out. Floating pictures [B, C, H, W], values from 0 to 1, stay floating and differentiable.
+    Pictures of bytes, [H, W] or [H, W, C] or several [B, H, W, C] (arrays or tensors, C = 1, 3 or 4), come back as
+    rounded bytes of the same form, so that a transform is one step of a data loader; a fourth channel is opacity and
+    is kept as it is. T fixations of a picture add a dimension T before the picture's own.
 
     Pixel (0, 0) covers [0, 1) x [0, 1). A fixation may lie outside the picture.
 

@@ -7,7 +7,7 @@ the other. Both are sums over bags of rows (torch's `embedding_bag`), an order o
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,7 +15,10 @@ from torch.nn import functional as F
 
 from gazekit.foveation.windows import Windows
 
-__all__ = ["pool", "spread"]
+__all__ = ["Moments", "covariances", "moments", "pool", "spread"]
+
+
+TINY = 1e-20  # less than the mass of any region that counts
 
 
 def pool(values: Tensor, windows: Windows) -> Tensor:
@@ -26,6 +29,54 @@ def pool(values: Tensor, windows: Windows) -> Tensor:
 def spread(table: Tensor, windows: Windows) -> Tensor:
     """sum_r w_r(p) y(r): [R, K] to [P, K]."""
     return _Spread.apply(table, windows.write, windows)
+
+
+class Moments(NamedTuple):
+    """Statistics of the points of each region.
+
+    Args:
+        mass: [R, 1] sum of the weights, or number of points.
+        mean: [R, C].
+        variance: [R, C] n / (n - 1) times the mean squared deviation, with n the mass or, if that is less, 2; [R, C,
+            C] for covariances.
+    """
+
+    mass: Tensor
+    mean: Tensor
+    variance: Tensor
+
+    def recoloured(self, matrix: Tensor) -> Moments:
+        """Covariances to the variances [R, C] of `values @ matrix.T`."""
+        variance = torch.einsum("ci,rij,cj->rc", matrix, self.variance, matrix)
+        return Moments(self.mass, self.mean @ matrix.T, variance.clamp_min(0))
+
+
+def moments(values: Tensor, windows: Windows, mass: Tensor | None = None) -> Moments:
+    """Of values [P, C] in each region; of a region without points, zeros."""
+    centre = values.detach().mean(0)  # less rounding in the variance
+    centred = values - centre
+    if mass is None:
+        mass = pool(torch.ones_like(values[:, :1]), windows)
+    sums = pool(torch.cat((centred, centred**2), 1), windows) / mass.clamp_min(TINY)
+    mean, square = sums.tensor_split(2, 1)
+    variance = (square - mean**2).clamp_min(0) * _unbiased(mass)
+    return Moments(mass, mean + centre, variance)
+
+
+def covariances(values: Tensor, windows: Windows) -> Moments:
+    """Of values [P, C] about 0, with all covariances."""
+    count = values.shape[1]
+    products = (values[:, :, None] * values[:, None]).flatten(1)
+    mass = pool(torch.ones_like(values[:, :1]), windows)
+    mean, square = (pool(torch.cat((values, products), 1), windows) / mass.clamp_min(TINY)).split(
+        (count, count**2), 1
+    )
+    covariance = square.unflatten(1, (count, count)) - mean[:, :, None] * mean[:, None]
+    return Moments(mass, mean, covariance * _unbiased(mass)[..., None])
+
+
+def _unbiased(mass: Tensor) -> Tensor:
+    return mass / (mass.clamp_min(2) - 1)
 
 
 class _Pool(torch.autograd.Function):

@@ -5,7 +5,9 @@ Source: Burt and Adelson 1983 (IEEE Trans. Commun. 31, 532).
 
 from __future__ import annotations
 
-import torch
+from dataclasses import dataclass
+from typing import ClassVar
+
 from torch import Tensor
 
 from gazekit.kernels.foveate import double, halve
@@ -13,6 +15,7 @@ from gazekit.kernels.foveate import double, halve
 __all__ = ["LaplacianPyramid"]
 
 
+@dataclass(frozen=True)
 class LaplacianPyramid:
     """Bands of octaves, each with its own number of pixels, and what is left below them.
 
@@ -20,37 +23,42 @@ class LaplacianPyramid:
 
     Args:
         levels: bands above the rest; fewer for a picture whose rest would be a single pixel before.
+    Raises:
+        ValueError: a negative number of levels.
     """
 
-    shift = 0.5
-    """Of the points of a band, see `windows_at`."""
+    levels: int = 5
 
-    def __init__(self, levels: int = 5):
-        if levels < 0:
-            raise ValueError(f"levels must be 0 or more, got {levels}")
-        self.levels = levels
+    linear: ClassVar[bool] = True
+    """Whether the bands of a sum are the sums of bands."""
+
+    def __post_init__(self) -> None:
+        if self.levels < 0:
+            raise ValueError(f"levels must be 0 or more, got {self.levels}")
 
     def analyse(self, images: Tensor) -> list[Tensor]:
         """[B, C, H, W] to bands [B, C, ceil(H / 2^l), ceil(W / 2^l)], fine to coarse."""
         bands = []
-        for _ in range(self.levels):
-            if max(images.shape[-2:]) < 2:
-                break
+        for _ in self.shapes(*images.shape[-2:])[1:]:
             coarse = halve(images)
             bands.append(images - double(coarse, *images.shape[-2:]))
             images = coarse
         return [*bands, images]
 
-    def synthesise(self, bands: list[Tensor]) -> Tensor:
-        """The picture of bands."""
+    def synthesise(self, bands: list[Tensor], height: int, width: int) -> Tensor:
+        """The picture of bands, height x width."""
         image = bands[-1]
         for band in reversed(bands[:-1]):
             image = band + double(image, *band.shape[-2:])
         return image
 
-    def strides(self, bands: list[Tensor]) -> list[int]:
-        """Pixels of the picture between neighbours of each band."""
-        return [2**level for level in range(len(bands))]
+    def shapes(self, height: int, width: int) -> list[tuple[int, int]]:
+        """(h, w) of the bands of a picture."""
+        found = [(height, width)]
+        while len(found) <= self.levels and max(found[-1]) > 1:
+            found.append(tuple((side + 1) // 2 for side in found[-1]))
+        return found
 
-    def __repr__(self) -> str:
-        return f"LaplacianPyramid(levels={self.levels})"
+    def places(self, band: int) -> tuple[int, float]:
+        """Stride and shift of the points of a band, see `windows.windows_at`."""
+        return 2**band, 0.5

@@ -9,18 +9,16 @@ as a map per window.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Layout", "Windows", "mother_window"]
+__all__ = ["Layout", "Windows", "mother_window", "windows_at"]
 
 MASK = 0.001  # a pixel is a member of a hard window above this weight
 FLAT = 0.5  # t of the mother window: width of its ramps
-CACHE_BYTES = 2**28
 
 
 def mother_window(x: Tensor, ramp: float = FLAT) -> Tensor:
@@ -109,7 +107,7 @@ class Windows:
     def nbytes(self) -> int:
         """Memory of all tensors."""
         held = {id(x): x.nbytes for x in (self.index, self.write, self.pool, self.order, self.starts)}
-        return sum(held.values())
+        return sum(held.values())  # `write` and `pool` may be one
 
 
 def windows_at(
@@ -123,61 +121,30 @@ def windows_at(
         hard: members are points with a weight above 0.001, of equal weight, and the region with the highest number
             writes; else the weights themselves, which are differentiable in the fixation.
     """
-    if point.requires_grad and not hard:
-        return _windows(layout, point, size, stride, shift, hard)
-    key = (layout, *point.tolist(), size, stride, shift, hard, point.dtype, point.device)
-    if key not in _CACHE:
-        _remember(key, _windows(layout, point.detach(), size, stride, shift, hard))
-    _CACHE.move_to_end(key)
-    return _CACHE[key]
-
-
-_CACHE: OrderedDict[tuple, Windows] = OrderedDict()
-
-
-def _remember(key: tuple, windows: Windows) -> None:
-    """Keep at most `CACHE_BYTES`, and the last one in any case."""
-    _CACHE[key] = windows
-    while len(_CACHE) > 1 and sum(kept.nbytes for kept in _CACHE.values()) > CACHE_BYTES:
-        _CACHE.popitem(last=False)
-
-
-def _windows(
-    layout: Layout, point: Tensor, size: tuple[int, int], stride: int, shift: float, hard: bool
-) -> Windows:
     dx, dy = (
-        (torch.arange(-(-side // stride), dtype=point.dtype, device=point.device) * stride + shift - middle)
+        torch.arange(-(-side // stride), dtype=point.dtype, device=point.device) * stride + shift - middle
         for side, middle in zip(size[::-1], point, strict=True)
     )
-    square = (dx**2 + dy[:, None] ** 2).flatten()
-    inner, outer_weight = layout.ring_of(square)
-    dx, dy = (d.flatten() for d in torch.broadcast_tensors(dx, dy[:, None]))
-    fixated = square == 0  # where the angle has no gradient
-    turn = torch.atan2(dy, torch.where(fixated, 1.0, dx)) / (2 * math.pi) * layout.directions
+    square = dx**2 + dy[:, None] ** 2
+    inner, outer_weight = (x.flatten() for x in layout.ring_of(square))
+    right = torch.where(square == 0, 1.0, dx)  # the angle has no gradient where the fixation is
+    turn = torch.atan2(dy[:, None], right).flatten() * (layout.directions / (2 * math.pi))
     first = turn.detach().floor()
-    second_weight = mother_window(turn - first - 1)
-    in_fovea = inner < 0
-    weight = torch.stack(
-        (
-            (1 - outer_weight) * torch.where(in_fovea, 1.0, 1 - second_weight),
-            (1 - outer_weight) * torch.where(in_fovea, 0.0, second_weight),
-            outer_weight * (1 - second_weight),
-            outer_weight * second_weight,
-        ),
-        -1,
-    )
-    ring = inner.int()
-    directions = torch.stack((first, first + 1), -1).int() % layout.directions
-    index = torch.stack((ring, ring + 1), -1)[..., None] * layout.directions + 1 + directions[:, None]
-    index[:, 0][in_fovea] = 0
-    index = index.flatten(1)
+    second_weight = torch.where(inner < 0, 0.0, mother_window(turn - first - 1))
+    inner_weight = 1 - outer_weight
+    in_inner, in_outer = inner_weight * second_weight, outer_weight * mother_window(turn - first - 1)
+    weight = torch.stack((inner_weight - in_inner, in_inner, outer_weight - in_outer, in_outer), -1)
+    region = (inner * layout.directions + 1).int()
+    directions = [(first + k).int() % layout.directions for k in (0, 1)]
+    low = [torch.where(inner < 0, 0, region + m) for m in directions]
+    index = torch.stack((*low, *(region + layout.directions + m for m in directions)), -1)
     regions = 1 + layout.directions * (layout.rings(*size, point) + 1)
-    if hard:
-        member = weight > MASK
-        top = torch.where(member, index, -1).argmax(-1, keepdim=True)
-        write = torch.zeros_like(weight).scatter_(-1, top, 1.0)
-        return _sorted(index, write, member.to(weight.dtype), regions)
-    return _sorted(index, weight, weight, regions)
+    if not hard:
+        return _sorted(index, weight, weight, regions)
+    member = weight > MASK
+    top = torch.where(member, index, -1).argmax(-1, keepdim=True)
+    write = torch.zeros_like(weight).scatter_(-1, top, 1.0)
+    return _sorted(index, write, member.to(weight.dtype), regions)
 
 
 def _sorted(index: Tensor, write: Tensor, pool: Tensor, regions: int) -> Windows:

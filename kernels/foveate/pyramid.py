@@ -44,7 +44,7 @@ def gaussian_levels(image: Tensor, levels: int = 5) -> Tensor:
 
 
 def halve(image: Tensor) -> Tensor:
-    """Smooth and keep every second pixel, the first included: [..., C, H, W] to [..., C, (H + 1) // 2, (W + 1) // 2]."""
+    """Smooth and keep every second pixel, from the first: [..., C, H, W] to [..., C, (H + 1) // 2, (W + 1) // 2]."""
     return _halved(_halved(image, -2), -1)
 
 
