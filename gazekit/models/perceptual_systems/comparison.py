@@ -20,6 +20,7 @@ from gazekit.models.perceptual_systems.system import PerceptualSystems
 
 __all__ = ["EmergentProperties"]
 
+FLOOR = 0.05
 NEVER_WINS = "at no window (square) size does the class in the middle overtake the one around it"
 
 
@@ -83,6 +84,12 @@ class EmergentProperties:
     def _verdicts(self, system: PerceptualSystems, measured: Measured) -> list[str]:
         last = summary(measured)
         notes = [f"{claim.text}. {judge(claim, last, self.margin)}" for claim in CLAIMS]
+        chance = 1 / len(system.facts["classes"])
+        for k, measure in enumerate(SUMMARY[:-1]):
+            if (last[..., k].mean(0) < chance + FLOOR).all():
+                notes.append(
+                    f"{measure}: all systems are within {FLOOR} of chance, so that differences say next to nothing"
+                )
         course = system.course.cpu()
         for k, share in enumerate(system.watched):
             if course[k].isfinite().any():

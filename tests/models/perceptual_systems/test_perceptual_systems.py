@@ -212,6 +212,7 @@ def test_the_table_has_systems_differences_and_verdicts(data):
     assert difference == pytest.approx(a - b)
     assert np.shape(found.details["occlusion"]) == (2, 4, 4, 17)
     assert sum("CONFIRMED" in n or "CONTRADICTED" in n or "UNDECIDED" in n for n in found.notes) == 4
+    assert any(n.startswith("high_pass: all systems are within") for n in found.notes)  # untrained nets
     figures = system.figures(data, found.table)
     assert set(figures) == {"views", "battery", "confusions"}
     with pytest.raises(ValueError, match="one model of perceptual systems"):
