@@ -6,6 +6,7 @@ from gazekit.models.classic_scanpaths.levy import ConstrainedLevy
 from gazekit.models.classic_scanpaths.race import ScanDDM
 from gazekit.models.classic_scanpaths.scene_walk import SceneWalk
 from gazekit.models.classic_scanpaths.super_gaussian import SuperGaussian
+from gazekit.models.classic_scanpaths.system import SceneWalkSystem
 from gazekit.models.classic_scanpaths.winner import WinnerTakeAll
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "RandomGaze",
     "ScanDDM",
     "SceneWalk",
+    "SceneWalkSystem",
     "SuperGaussian",
     "WinnerTakeAll",
 ]

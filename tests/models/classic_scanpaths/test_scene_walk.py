@@ -8,7 +8,7 @@ import torch
 from classic_toys import People, noise, trials, walkers
 
 from gazekit.foveation import Grid
-from gazekit.models.classic_scanpaths import CentreBias, SceneWalk
+from gazekit.models.classic_scanpaths import CentreBias, SceneWalk, SceneWalkSystem
 from gazekit.models.classic_scanpaths.saliency import cell_areas
 from gazekit.models.classic_scanpaths.scene_walk import PARAMETERS, choice, relaxed, window
 
@@ -191,6 +191,24 @@ def test_errors():
         small().set(zeta=1.0)
     with pytest.raises(ValueError, match="no parameter 'omega'"):
         small().set(omega=1.0)
+
+
+def test_the_system_learns_on_after_its_fit():
+    batch = walkers(noise(2), 6, 5)
+    system = SceneWalkSystem(saliency="centre", steps=2, across=16)
+    system.fit(People([batch]))
+    optimizer, losses = torch.optim.Adam(system.parameters(), 0.05), []
+    for _ in range(6):
+        optimizer.zero_grad()
+        loss = system.loss(batch)["loss"]
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    copy = SceneWalkSystem(saliency="centre", steps=2, across=16)
+    copy.load_state_dict(system.state_dict())
+    with torch.no_grad():
+        assert torch.equal(copy.fixation_log_prob(batch), system.fixation_log_prob(batch))
 
 
 @pytest.mark.slow
