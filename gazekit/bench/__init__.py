@@ -76,6 +76,13 @@ def _search_scenes(device: str) -> list[Case]:
     return cases(device)
 
 
+def _neva(device: str) -> list[Case]:
+    """NeVA's scanpaths: batched, scanned and amortised, against one optimisation at a time"""
+    from gazekit.bench.neva import cases
+
+    return cases(device)
+
+
 def _kernels(device: str) -> list[Case]:
     """all operators of gazekit.kernels at several sizes; individually as kernels.ROOM"""
     return [case for room in ROOMS for case in _room(room, device)]
@@ -96,6 +103,7 @@ BENCHES: dict[str, Callable[[str], list[Case]]] = {
     "vitgaze": _vitgaze,
     "search": _search,
     "search_scenes": _search_scenes,
+    "neva": _neva,
     "annotate": _annotate,
     "features": _features,
     "kernels": _kernels,
