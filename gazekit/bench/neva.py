@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gazekit.backbones import load_backbone
 from gazekit.harness import Case
 from gazekit.models.neva.amortised import AmortisedNeva
-from gazekit.models.neva.amortised_net import describe
 from gazekit.models.neva.nets import TaskNet
-from gazekit.models.neva.optimise import Scene, draw_noise, optimise
+from gazekit.models.neva.optimise import draw_noise, optimise
 from gazekit.models.neva.reference import optimise_one
 from gazekit.models.neva.scan import Scan
 from gazekit.models.neva.settings import PRESETS, NevaSettings
@@ -48,6 +48,8 @@ def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
     settings, pictures = sizes.settings, sizes.pictures
     net = TaskNet(sizes.backbone, "random", size_px=settings.size_px)
     task = Classification(net)
+    usual = load_backbone(sizes.backbone, "random", ["logits"], (settings.size_px,) * 2, device)
+    plain = Classification(lambda seen: usual(seen)["logits"])
     draw = torch.Generator().manual_seed(0)
     images = torch.rand(pictures, 3, settings.size_px, settings.size_px, generator=draw).to(device)
     net.backbone.to(device)
@@ -55,7 +57,7 @@ def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
     noise = draw_noise(row, sizes.fixations, max(search.draws, settings.steps))
 
     def one() -> Tensor:
-        return optimise_one(images[:1], task, settings, noise[0, :1])[0]
+        return optimise_one(images[:1], plain, settings, noise[0, :1])[0]
 
     compared = {
         "unit": "fixation",
@@ -78,25 +80,18 @@ def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
             **compared,
         ),
     ]
-    return (
-        [*made, _amortised(images, task, settings, sizes, compared)] if net.name == "mobilenet_v2" else made
-    )
+    if net.name == "mobilenet_v2":
+        made.append(_amortised(images, sizes, compared))
+    return made
 
 
-def _amortised(
-    images: Tensor, task: Classification, settings: NevaSettings, sizes: Sizes, compared: dict
-) -> Case:
-    row = AmortisedNeva({}, weights="random")
-    row.net.to(images.device)
-    looking = torch.arange(len(images))
-
-    def look() -> Tensor:
-        scene = Scene(images, looking, task, settings)
-        return row.look(scene, describe(task.net, scene), sizes.fixations, torch.Generator().manual_seed(0))
-
+def _amortised(images: Tensor, sizes: Sizes, compared: dict) -> Case:
+    model = AmortisedNeva({}, weights="random")
+    row, draw = torch.arange(len(images)), torch.Generator()
+    _ = model.to(images.device).task_net.backbone.to(images.device)
     return Case(
         f"amortised, {len(images)} pictures x {sizes.fixations} fixations",
-        look,
+        lambda: model.look(images, row, sizes.fixations, draw.manual_seed(0)),
         items=len(images) * sizes.fixations,
         **compared,
     )

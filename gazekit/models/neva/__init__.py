@@ -2,5 +2,6 @@
 
 from gazekit.models.neva.amortised import AmortisedNeva
 from gazekit.models.neva.row import NevaRow
+from gazekit.models.neva.system import Neva
 
-__all__ = ["AmortisedNeva", "NevaRow"]
+__all__ = ["AmortisedNeva", "Neva", "NevaRow"]

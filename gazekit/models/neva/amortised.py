@@ -12,9 +12,10 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
 
+from gazekit.kernels.foveate import blur_residual
 from gazekit.models.neva.amortised_net import CELLS, AmortisedNet, Picture, describe
 from gazekit.models.neva.nets import TaskNet
-from gazekit.models.neva.optimise import Scene, draw_noise, optimise
+from gazekit.models.neva.optimise import draw_noise, optimise
 from gazekit.models.neva.row import square
 from gazekit.models.neva.scan import Scan
 from gazekit.models.neva.settings import PRESETS, NevaSettings
@@ -85,8 +86,7 @@ class AmortisedNeva(Viewer):
     def view(self, scenes: SceneBatch, n: int, fixations: int, generator: torch.Generator) -> Scanpaths:
         images = square(scenes, self.task_net)
         row = torch.arange(len(images)).repeat_interleave(n)
-        scene = Scene(images, row, Classification(self.task_net), self.settings)
-        xy = self.look(scene, describe(self.task_net, scene), fixations, generator)
+        xy = self.look(images, row, fixations, generator)
         size = scenes.size_px.to(xy)[row][:, None]
         shape = (len(images), n, fixations)
         return Scanpaths(
@@ -94,10 +94,11 @@ class AmortisedNeva(Viewer):
         )
 
     @torch.no_grad()
-    def look(self, scene: Scene, picture: Picture, fixations: int, generator: torch.Generator) -> Tensor:
-        """[B, T, 2] fixations on the square, for each row of a scene."""
+    def look(self, images: Tensor, row: Tensor, fixations: int, generator: torch.Generator) -> Tensor:
+        """[B, T, 2] fixations on the square, of rows [B] that look at prepared pictures [P, 3, S, S]."""
         cell_px = self.settings.size_px / CELLS
-        encoded = self.net.encode(picture)[scene.row]
+        residual = blur_residual(images, self.settings.sigma_px, self.settings.kernel_px)
+        encoded = self.net.encode(describe(self.task_net, images, residual))[row]
         place = (torch.arange(encoded.shape[-1]) + 0.5) * self.settings.size_px / encoded.shape[-1]
         memory, made = encoded.new_zeros(len(encoded), len(place), len(place)), []
         for _ in range(fixations):
@@ -137,8 +138,7 @@ def learn(
             max(search.draws, settings.steps),
         )
         found = optimise(part, row, task, settings, noise, search, keep_memory=True)
-        scene = Scene(part, row, task, settings)
-        known.append(describe(task_net, scene))
+        known.append(describe(task_net, part, blur_residual(part, settings.sigma_px, settings.kernel_px)))
         moments.append((F.adaptive_avg_pool2d(found.memory, 14), found.xy_px))
     picture = Picture(*(torch.cat(part) for part in zip(*known, strict=True)))
     memory, xy = (torch.cat(part).flatten(0, 1) for part in zip(*moments, strict=True))

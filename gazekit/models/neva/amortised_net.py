@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gazekit.models.neva.nets import TaskNet
-from gazekit.models.neva.optimise import Scene
 
 __all__ = ["CELLS", "AmortisedNet", "Picture", "describe"]
 
@@ -31,22 +30,19 @@ class Picture(NamedTuple):
 
 
 @torch.no_grad()
-def describe(net: TaskNet, scene: Scene) -> Picture:
-    """What `AmortisedNet` is told of the pictures of a scene; one pass of MobileNetV2 each."""
-    head, maps = None, []
-    for name, value in net.backbone.net.walk(scene.images.contiguous(memory_format=torch.channels_last)):
-        if name in ("block13", "block17"):
-            maps.append(value)
-        if name == "head":
-            head = value
-            break
+def describe(net: TaskNet, images: Tensor, residual: Tensor) -> Picture:
+    """What `AmortisedNet` is told of pictures [P, 3, S, S] and their blur residual: one pass of MobileNetV2."""
+    found = {}
+    for name, value in net.backbone.net.walk(images.contiguous(memory_format=torch.channels_last)):
+        if name in ("block13", "block17", "head", "logits"):
+            found[name] = value
     weight = net.backbone.net.classifier["1"].weight
-    own = weight[scene.targets] - weight.mean(0)
-    evidence = torch.einsum("pchw,pc->phw", head, own)[:, None]
-    lost = F.adaptive_avg_pool2d(scene.residual.abs().mean(1, keepdim=True), _SIDE)
-    return Picture(
-        torch.cat([_larger(value) for value in maps], 1), torch.cat([_larger(evidence), 10 * lost], 1)
-    )
+    own = weight[found["logits"].argmax(1)] - weight.mean(0)
+    evidence = torch.einsum("pchw,pc->phw", found["head"], own)[:, None]
+    lost = F.adaptive_avg_pool2d(residual.abs().mean(1, keepdim=True), _SIDE)
+    maps = torch.cat([_larger(found["block13"]), _larger(found["block17"])], 1)
+    # torch 2.13 crashes in the backward pass of a group norm over maps that are channels last
+    return Picture(maps.contiguous(), torch.cat([_larger(evidence), 10 * lost], 1).contiguous())
 
 
 class AmortisedNet(nn.Module):

@@ -1,5 +1,5 @@
-"""NeVA as it is usually run: one picture, one candidate position and one step at a time through the whole net. For tests
-and benches."""
+"""NeVA as it is usually run, for tests and benches: one picture, one candidate position, one step at a time through
+the whole net."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def optimise_one(image: Tensor, task: Task, settings: NevaSettings, noise: Tenso
     """The scanpath [T, 2] over one prepared picture [1, 3, S, S], and its losses [T]; noise [T, K, 2]."""
     side, eta = settings.size_px, settings.step_px
     blur, target = blur_residual(image, settings.sigma_px, settings.kernel_px), task.target(image)
-    memory, path, reached = torch.zeros(1, side, side), [], []
+    memory, path, reached = image.new_zeros(1, side, side), [], []
     for t in range(len(noise)):
-        now = torch.full((1, 2), side / 2)
+        now = image.new_full((1, 2), side / 2)
         kept, lowest = now, float("inf")
         for k in range(settings.steps):
             at = now.clone().requires_grad_()

@@ -2,9 +2,9 @@
 
 Early layers see little of a picture at a time, and within that little the blur hardly varies. So the maps of the
 stem for any fixation are, nearly, those of the picture under a few constant shares of blur, blended place by place
-(`SharedStem`, computed once per picture). Candidates spread over the picture are ranked by the last layers; the best few,
-and points around the best of all, by all layers after the early ones, which follow the true loss closely. No gradient
-is needed. The loss that is returned is that estimate; `losses` gives the true one.
+(`SharedStem`, computed once per picture). Candidates spread over the picture are ranked by the last layers; the best
+few, and points around the best of all, by all layers after the early ones, which follow the true loss closely. No
+gradient is needed. The loss that is returned is that estimate; `losses` gives the true one.
 """
 
 from __future__ import annotations

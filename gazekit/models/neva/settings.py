@@ -23,7 +23,8 @@ class NevaSettings:
             "uniform" draw from the picture.
         size_px: side of the square to which pictures are stretched.
         solver: "gradient" is the published procedure. "scan" minimises the same loss by another search, with a
-            stem that all candidates share, see `scan`. `steps`, `step_norm`, `restarts` and `reference_compat` then play no part.
+            stem that all candidates share, see `scan`. `steps`, `step_norm`, `restarts` and `reference_compat` then
+            play no part.
         reference_compat: keep, as the released code does, the position one step beyond the one whose loss was best.
     Raises:
         ValueError: a value without meaning.
