@@ -83,6 +83,13 @@ def _foveation(device: str) -> list[Case]:
     return cases(device)
 
 
+def _neva(device: str) -> list[Case]:
+    """NeVA's scanpaths: batched, scanned and amortised, against one optimisation at a time"""
+    from gazekit.bench.neva import cases
+
+    return cases(device)
+
+
 def _kernels(device: str) -> list[Case]:
     """all operators of gazekit.kernels at several sizes; individually as kernels.ROOM"""
     return [case for room in ROOMS for case in _room(room, device)]
@@ -104,6 +111,7 @@ BENCHES: dict[str, Callable[[str], list[Case]]] = {
     "search": _search,
     "search_scenes": _search_scenes,
     "foveation": _foveation,
+    "neva": _neva,
     "annotate": _annotate,
     "features": _features,
     "kernels": _kernels,
