@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gazekit.metrics.behaviour_delta import BehaviourDelta, SearchBehaviour
     from gazekit.metrics.bootstrap import Interval, bootstrap_interval
     from gazekit.metrics.conditional import ConditionalAUC, ConditionalInformationGain, ConditionalNSS
+    from gazekit.metrics.durations import DurationCalibration, DurationGain
     from gazekit.metrics.edit_distance import EditDistance
     from gazekit.metrics.encoding import (
         R2,
@@ -121,6 +122,8 @@ __all__ = [
     "Dice",
     "DirectionError",
     "DistanceToMean",
+    "DurationCalibration",
+    "DurationGain",
     "EditDistance",
     "Euclidean",
     "EventF1",
@@ -189,6 +192,7 @@ _NAMES_OF = {
     "behaviour_delta": "BehaviourDelta SearchBehaviour",
     "bootstrap": "Interval bootstrap_interval",
     "conditional": "ConditionalAUC ConditionalInformationGain ConditionalNSS",
+    "durations": "DurationCalibration DurationGain",
     "edit_distance": "EditDistance",
     "encoding": "R2 ExplainableVariance NoiseCeiling NormalisedCorrelation NormalisedR2 Pearson",
     "events": "EventF1 EventTiming",

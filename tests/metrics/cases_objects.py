@@ -10,6 +10,8 @@ from torch import Tensor
 
 from gazekit.metrics import (
     BehaviourDelta,
+    DurationCalibration,
+    DurationGain,
     EditDistance,
     InformationGain,
     InformationGainWithStop,
@@ -19,6 +21,8 @@ from gazekit.metrics import (
 from gazekit.metrics.functional import (
     behaviour,
     behaviour_delta,
+    duration_calibration,
+    duration_gain_nats,
     edit_distance,
     information_gain_bits,
     sequence_score,
@@ -106,6 +110,29 @@ def gain_over_fixations(batches: list[Batch], prefix: str = "") -> Tensor:
     return information_gain_bits(log_prob, log_baseline, mask & ~log_prob.isnan())
 
 
+def duration_batch(seed: int) -> Batch:
+    draw = torch.Generator().manual_seed(seed)
+    batch = {f"duration_{name}": values for name, values in log_prob_batch(seed).items()}
+    cdf = torch.rand(4, 6, generator=draw).square()
+    cdf[0, 0] = torch.nan
+    return {**batch, "duration_cdf": cdf}
+
+
+def durations_known(batches: list[Batch]) -> tuple[Batch, Tensor]:
+    everything = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
+    return everything, everything["duration_mask"] & ~everything["duration_cdf"].isnan()
+
+
+def gain_over_durations(batches: list[Batch]) -> Tensor:
+    batch, known = durations_known(batches)
+    return duration_gain_nats(batch["duration_log_prob"], batch["duration_log_chance"], known)
+
+
+def gap_of_durations(batches: list[Batch]) -> Tensor:
+    batch, known = durations_known(batches)
+    return duration_calibration(batch["duration_cdf"], known)
+
+
 CASES = {
     "sequence_score": Case(SequenceScore, trials_batch, lambda b: mean_over_trials(sequence_score, b)),
     "edit_distance": Case(EditDistance, trials_batch, lambda b: mean_over_trials(edit_distance, b), False),
@@ -115,4 +142,6 @@ CASES = {
     "information_gain_with_stop_bits": Case(
         InformationGainWithStop, outcome_batch, lambda b: gain_over_fixations(b, "outcome_")
     ),
+    "duration_gain_nats": Case(DurationGain, duration_batch, gain_over_durations),
+    "duration_calibration": Case(DurationCalibration, duration_batch, gap_of_durations),
 }

@@ -23,6 +23,7 @@ from gazekit.metrics.functional.detection import (
     detection_ap,
     detection_ap_per_class,
 )
+from gazekit.metrics.functional.durations import duration_calibration, duration_gain_nats
 from gazekit.metrics.functional.earth_movers import earth_movers_distance
 from gazekit.metrics.functional.edit_distance import edit_distance
 from gazekit.metrics.functional.encoding import normalised_correlation, normalised_r2, pearson, r2_score
@@ -147,6 +148,8 @@ __all__ = [
     "direction_of_yaw_pitch",
     "distance_to_mean_norm",
     "dtw_px",
+    "duration_calibration",
+    "duration_gain_nats",
     "earth_movers_distance",
     "edit_distance",
     "euclidean_px",
