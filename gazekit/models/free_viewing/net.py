@@ -123,7 +123,7 @@ class NextFixation(nn.Module):
         found = tables.around(torch.cat(functions), now)  # [K, F, C]
         first, last, by_priority, by_content = found[:4]
         total = last + by_priority * priority + (1 + by_content) * self._likeness(seen, history, now)
-        way, weight = tables.last_saccade(now, before.clamp(min=0))
+        way, weight = (x.to(priority) for x in tables.last_saccade(now, before.clamp(min=0)))
         way = (way * (before >= 0)[:, None]).T[..., None]
         x, y = tables.around(angular[3:], now)
         cosine = x * way[0] + y * way[1]  # of the turn; 0 without one of the two saccades

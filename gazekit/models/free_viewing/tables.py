@@ -44,9 +44,8 @@ class Displacements:
     @lru_cache(maxsize=8)
     def of(grid: Grid) -> Displacements:
         """Those of a grid, made when they are first asked for."""
-        y = torch.arange(-(grid.rows - 1), grid.rows)[:, None] * grid.cell_px
-        x = torch.arange(-(grid.columns - 1), grid.columns) * grid.cell_px
-        x, y = x.expand(len(y), -1).flatten(), y.expand(-1, x.shape[0]).flatten()
+        y, x = (torch.arange(-(n - 1), n, dtype=torch.float32) * grid.cell_px for n in (grid.rows, grid.columns))
+        x, y = x.repeat(len(y)), y.repeat_interleave(len(x))
         length = torch.hypot(x, y) / max(grid.size_px)
         angle, moved = torch.atan2(y, x), (length > 0).float()
         centres = torch.linspace(math.log(_NEAREST), math.log(_FURTHEST), RADIAL)
