@@ -128,7 +128,8 @@ class NextFixation(nn.Module):
         x, y = tables.around(angular[3:], now)
         cosine = x * way[0] + y * way[1]  # of the turn; 0 without one of the two saccades
         by_cosine, by_double = torch.einsum("qkfc,fk->qfc", found[4:].unflatten(0, (2, len(TURNS))), weight)
-        total = total + by_cosine * cosine + by_double * (2 * cosine**2 - (cosine != 0).to(cosine))
+        turned = (x.abs() + y.abs() > 0.5) & (before >= 0)[:, None] & (before != now)[:, None]
+        total = total + by_cosine * cosine + by_double * (2 * cosine**2 - 1) * turned
         return torch.where((history.step == 0)[:, None], first, total)
 
     def _likeness(self, seen: Seen, history: History, now: Tensor) -> Tensor:
