@@ -199,7 +199,8 @@ def source_display(image: np.ndarray, fixations: list[tuple[float, float]], p: f
         here = (r >= omega[i]) & (r <= omega[i - 1]) & (r < omega[0])
         with np.errstate(all="ignore"):  # in other layers
             b = (0.5 - transfer[i]) / (transfer[i - 1] - transfer[i])
-        out[here] = (b * layers[i - 1] + (1 - b) * layers[i])[here]
+        b, finer, coarser = (x[here] for x in (b, layers[i - 1], layers[i]))
+        out[here] = b * finer + (1 - b) * coarser
     return out
 
 
