@@ -119,7 +119,7 @@ def match_blur(reference: Tensor, target: Tensor, metric: Metric = "ssim", tol: 
         )
     from scipy.optimize import brentq
 
-    found = brentq(excess, 0.0, largest, xtol=1e-5, rtol=1e-6)
+    found = brentq(excess, 0.0, largest, xtol=1e-4, rtol=1e-4)
     if abs(missed := excess(found)) > tol:
         raise ValueError(f"similarity jumps by {missed:.2g} at {found:g} px, more than tol={tol:g}")
     return UniformBlur(found)

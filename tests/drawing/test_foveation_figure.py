@@ -55,7 +55,7 @@ def test_four_systems_on_photographs(shared_data, tmp_path):
     }
     rows = [{name: seen[name][i] for name in seen} for i in range(len(NAMES))]
     figure = foveation_figure(rows, points.tolist())
-    figure.savefig(out or tmp_path / "figure.png", dpi=130)
+    figure.savefig(out or tmp_path / "figure.png", dpi=100)
     assert len(figure.axes) == 16
     assert [ax.get_title() for ax in figure.axes[:4]] == list(systems)
     assert all(len(ax.lines) == 2 for ax in figure.axes)

@@ -197,8 +197,10 @@ def source_display(image: np.ndarray, fixations: list[tuple[float, float]], p: f
     out = layers[0].copy()
     for i in range(1, 6):
         here = (r >= omega[i]) & (r <= omega[i - 1]) & (r < omega[0])
-        b = (0.5 - transfer[i]) / (transfer[i - 1] - transfer[i])
-        out = np.where(here, b * layers[i - 1] + (1 - b) * layers[i], out)
+        with np.errstate(all="ignore"):  # in other layers
+            b = (0.5 - transfer[i]) / (transfer[i - 1] - transfer[i])
+        b, finer, coarser = (x[here] for x in (b, layers[i - 1], layers[i]))
+        out[here] = b * finer + (1 - b) * coarser
     return out
 
 

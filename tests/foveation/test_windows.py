@@ -50,7 +50,7 @@ def masks_of_the_source(scaling: float, first_ring: int) -> int:
     ("scaling", "first_ring", "published"), [(0.25, 6, 377), (0.5, 2, 126), (0.7, 0, 91)]
 )
 def test_published_numbers_of_regions(scaling, first_ring, published):
-    """Those that the equations give; how many inner rings the fovea swallows is not published."""
+    """Which numbers the equations allow: the first ring and the threshold of 0.35 are chosen to fit, see the page."""
     assert masks_of_the_source(scaling, first_ring) == published
 
 
