@@ -178,7 +178,7 @@ def test_parts_of_folders_follow_the_numbers_in_names(folder):
     squeezed = cv2.resize(picture, (32, 32), interpolation=cv2.INTER_AREA).astype(int)
     assert np.abs(batch["views"][1, 0].numpy().astype(int) - squeezed).max() <= 1
     turned = folders(folder, classes=["ocean", "bridge"])
-    turned.trained_with = data.facts()
+    turned.trained_with = {k: v for k, v in data.facts().items() if k != "classes"}
     turned.setup()
     assert turned.items(turned.parts["test"]) == ["ocean/11.png", "bridge/11.jpg"]
 
