@@ -51,9 +51,9 @@ class AmortisedNeva(Viewer):
         facts: Mapping[str, Any] | None = None,
         weights: str | Path | None = None,
         preset: str = "classification",
-        crops: int = 8,
-        fixations: int = 8,
-        steps: int = 1500,
+        crops: int = 3,
+        fixations: int = 6,
+        steps: int = 800,
         greedy: bool = False,
     ) -> None:
         super().__init__(facts)

@@ -111,7 +111,7 @@ class NevaRow(Viewer):
         keys = [(names[k], fixations, seed) for k, seed in zip(row.tolist(), seeds.tolist(), strict=True)]
         self._make([k for k, key in enumerate(keys) if key not in self._made], images, row, seeds, keys)
         side = self.settings.size_px
-        xy = torch.stack([self._made[key] for key in keys]) if keys else torch.zeros(0, fixations, 2)
+        xy = torch.stack([self._made[key] for key in keys])
         size = scenes.size_px.to(xy)[row][:, None]
         shape = (count, n, fixations)
         duration = None

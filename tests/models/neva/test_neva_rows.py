@@ -56,7 +56,6 @@ def test_a_seed_is_a_scanpath_and_is_remembered(monkeypatch):
     torch.testing.assert_close(row.view(scenes, 2, 2, _generator(4)).xy_px, first)
     monkeypatch.undo()
     torch.testing.assert_close(_row(rows=5).view(scenes, 2, 2, _generator(4)).xy_px, first, atol=1e-3, rtol=0)
-    assert row.view(scenes[:0], 2, 3, _generator()).xy_px.shape == (0, 2, 3, 2)
 
 
 def test_no_fixations_no_pictures_and_wrong_settings_are_one_error():
