@@ -89,6 +89,7 @@ class ScanpathData(Data):
                 f"{dataset.name}: the {self.split} part has no scanpath; data.split=all takes all"
             )
         self.categories = tuple((self.trained_with or {}).get("categories", self._vocabulary()))
+        self._people = sorted((self.trained_with or {}).get("observers", dataset.observers))
         pictures = [str(s.attributes.get("image", s.name)) for s in dataset.scenes]
         self._image = torch.as_tensor(np.unique(pictures, return_inverse=True)[1])
 
@@ -117,6 +118,7 @@ class ScanpathData(Data):
             "dataset": self.dataset_name,
             "categories": list(self.categories),
             "crop_size": list(scenes[0].crops.shape[1:3]) if crops else None,
+            "observers": list(self._people),
             "free_viewing": any(scenes[trials[i].scene].target is None for i in train),
             "max_fixations": max((len(trials[i].objects) for i in train), default=1),
             "split_by": self.split_by,
@@ -164,7 +166,7 @@ class ScanpathData(Data):
 
     def _batch(self, index: Sequence[int], categories: Sequence[str]) -> TrialBatch:
         trials = [self.dataset.trials[i] for i in index]
-        batch = TrialBatch.from_trials(self.dataset.scenes, trials, list(index), categories)
+        batch = TrialBatch.from_trials(self.dataset.scenes, trials, list(index), categories, self._people)
         return replace(batch, group=self._image[[trial.scene for trial in trials]])
 
     def batch_for(self, index: Sequence[int], facts: Mapping[str, Any]) -> TrialBatch:

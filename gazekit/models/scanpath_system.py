@@ -94,7 +94,7 @@ class ScanpathSystem(ObjectPredictor, System):
             yield [PictureScene(scene, picture)], batch
 
     def records(self, items: list[Scene | PictureScene], said: Mapping[str, Any]) -> dict[str, Any]:
-        """All scanpaths in one table, as `score --pred` reads it.
+        """All scanpaths in one table, as `score --pred` reads it, with durations if they are predicted.
 
         A picture that was read also gets its scanpaths as gazekit's JSON (`data check` reads it), and a drawing of the
         first three.
@@ -102,13 +102,12 @@ class ScanpathSystem(ObjectPredictor, System):
         name = (self.recipe or {}).get("name", "model")
         scenes = [item.scene if isinstance(item, PictureScene) else item for item in items]
         paths = [
-            [objects[mask] for objects, mask in zip(*of_scene, strict=True)]
-            for of_scene in zip(said["model_objects"].cpu(), said["model_mask"].cpu(), strict=True)
+            [_trial(scene, *its, f"{name} {k + 1}") for k, its in enumerate(zip(*of_scene, strict=True))]
+            for scene, *of_scene in zip(scenes, *_said_paths(said), strict=True)
         ]
         files: dict[str, Any] = {"scanpaths.csv": _table(scenes, paths)}
-        for item, its_paths in zip(items, paths, strict=True):
+        for item, trials in zip(items, paths, strict=True):
             if isinstance(item, PictureScene):
-                trials = [_trial(item.scene, path, f"{name} {k + 1}") for k, path in enumerate(its_paths)]
                 panels = {trial.scanpath.observer: trial.scanpath for trial in trials[:EXAMPLES]}
                 files[f"{item.path.stem}_scanpaths.json"] = partial(_save, item.scene, trials)
                 files[f"{item.path.stem}_scanpaths.png"] = scanpath_figure(
@@ -131,19 +130,29 @@ class ScanpathSystem(ObjectPredictor, System):
         return drawn | example_figures(dict(list(models.items())[:2]), data)
 
 
-def _trial(scene: Scene, objects: Tensor, observer: str) -> Trial:
-    centres = box_centres(scene.boxes_px)
-    return Trial(0, Scanpath(centres[objects.numpy()].reshape(-1, 2), observer=observer), objects.numpy())
+def _said_paths(said: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
+    """[B, n, T] objects, their mask, and their durations in ms: NaN unless they are predicted."""
+    objects, mask = said["model_objects"].cpu(), said["model_mask"].cpu()
+    unknown = torch.full(mask.shape, torch.nan)
+    return objects, mask, said.get("model_duration_ms", unknown).cpu()
 
 
-def _table(scenes: list[Scene], paths: list[list[Tensor]]) -> pd.DataFrame:
+def _trial(scene: Scene, objects: Tensor, mask: Tensor, duration_ms: Tensor, observer: str) -> Trial:
+    chosen, duration = objects[mask].numpy(), duration_ms[mask].numpy()
+    centres = box_centres(scene.boxes_px)[chosen].reshape(-1, 2)
+    known = len(duration) > 0 and not np.isnan(duration).any()
+    return Trial(0, Scanpath(centres, duration if known else None, observer), chosen)
+
+
+def _table(scenes: list[Scene], paths: list[list[Trial]]) -> pd.DataFrame:
     rows = [
-        (scene.name, sample + 1, *centre)
-        for scene, its_paths in zip(scenes, paths, strict=True)
-        for sample, path in enumerate(its_paths)
-        for centre in box_centres(scene.boxes_px)[path.numpy()]
+        (scene.name, sample + 1, *fixation)
+        for scene, trials in zip(scenes, paths, strict=True)
+        for sample, trial in enumerate(trials)
+        for fixation in trial.scanpath
     ]
-    return pd.DataFrame(rows, columns=["image", "sample", "x_px", "y_px"])
+    table = pd.DataFrame(rows, columns=["image", "sample", "x_px", "y_px", "duration_ms"])
+    return table.drop(columns="duration_ms") if table["duration_ms"].isna().all() else table
 
 
 def _save(scene: Scene, trials: list[Trial], path: Path) -> None:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 
 from gazekit.models.oat.appearance import CategoryAppearance, CropAppearance, NoAppearance
 from gazekit.models.oat.net import OATNet
 from gazekit.models.oat.onnx_form import NextObject, example
+from gazekit.models.oat.timing import CONTEXT, generated, observed
 from gazekit.models.scanpath_system import ScanpathSystem
+from gazekit.scanpaths.durations import DurationModel, timed_part
+
+if TYPE_CHECKING:
+    from gazekit.base import Data
+    from gazekit.scene import TrialBatch
 
 __all__ = ["OAT", "upgrade"]
 
@@ -27,17 +34,53 @@ class OAT(ScanpathSystem):
         facts: of `ScanpathData`.
         appearance: crop | category | none; "auto" takes the first that the data have.
         val_samples: see `ScanpathSystem`.
+        durations: whether it predicts how long fixations last, too (`gazekit.scanpaths.durations`). The durations are
+            fitted before the training, so that nothing else in it changes.
         net: further settings, see `OATNet`.
     Raises:
         ValueError: an appearance that the data do not have, or an unknown one.
     """
 
     def __init__(
-        self, facts: Mapping[str, Any], appearance: str = "auto", val_samples: int = 2, **net: Any
+        self,
+        facts: Mapping[str, Any],
+        appearance: str = "auto",
+        val_samples: int = 2,
+        durations: bool = False,
+        **net: Any,
     ) -> None:
         super().__init__(facts, val_samples)
         self.appearance = _available(appearance, facts)
         self.net = OATNet(_appearance(self.appearance, facts), **net)
+        self.durations: DurationModel | None = None
+        if durations:
+            people = len(facts.get("observers", ()))
+            self.durations = DurationModel(people, context=len(CONTEXT)).requires_grad_(False)
+
+    def fit(self, data: Data) -> None:
+        """Fits the durations, if there are to be any.
+
+        Raises:
+            ValueError: the data have no durations.
+        """
+        if self.durations is None:
+            return
+        train, val = (timed_part(data, part, observed) for part in ("train", "val"))
+        if not train.known.any():
+            name = self.facts.get("dataset", "the data set")
+            raise ValueError(f"model.durations=true, but {name} has no durations; set it to false")
+        self.durations.requires_grad_(True).fit(train, val)
+        self.durations.requires_grad_(False)  # the training is not about them
+
+    @torch.no_grad()
+    def predict(self, batch: TrialBatch, generator: torch.Generator, samples: int = 1) -> dict[str, Tensor]:
+        """As every scanpath model; with durations also their likelihood and `model_duration_ms` [B, n, T]."""
+        said = super().predict(batch, generator, samples)
+        if self.durations is None:
+            return said
+        made = generated(batch, said["model_objects"], said["model_mask"])
+        known = {} if batch.duration_ms is None else self.durations.arguments(observed(batch))
+        return said | known | {"model_duration_ms": self.durations.sample(made, generator)}
 
     def onnx_example(self) -> tuple[nn.Module, dict[str, Tensor]]:
         """The distribution of the next object after each fixation; an ONNX file has the example's sizes."""
@@ -45,6 +88,10 @@ class OAT(ScanpathSystem):
 
     def notes(self) -> list[str]:
         notes = [f"appearance of objects: {self.appearance}"]
+        if self.durations is not None:
+            notes.append(
+                "durations are predicted from the centres of the fixated objects, as generated scanpaths have"
+            )
         if self.net.landing and self.net.relation is not None:
             name = (self.recipe or {}).get("name", "the system")
             notes.append(

@@ -22,7 +22,7 @@ from gazekit.schedule import one_cycle
 
 __all__ = ["DurationModel"]
 
-PERSON_WIDTH = 6
+PERSON_WIDTH = 12
 UNKNOWN_SHARE = 0.2
 """Of the training scanpaths that are shown without their person, so that the net learns the population, too."""
 FARTHEST = 5.0
@@ -52,7 +52,7 @@ class DurationModel(Durations):
         context: int = 0,
         inputs: Sequence[str] = CAUSAL,
         components: int = 3,
-        width: int = 48,
+        width: int = 96,
     ) -> None:
         super().__init__()
         if components < 1:
