@@ -96,7 +96,8 @@ def people_of(dataset, index: Sequence[int]) -> People:
 def model_scanpaths(
     row: ObjectPredictor, data, index: Sequence[int], samples: int, seed: int
 ) -> ModelScanpaths:
-    """`samples` generated scanpaths of each scene of some trials, in pixels."""
+    """`samples` generated scanpaths of each scene of some trials, in pixels, with durations where the row has them."""
+    generate = getattr(row, "fixations_px", row.positions_px)
     of_scene = {data.dataset.trials[i].scene: i for i in reversed(index)}
     chosen = list(of_scene.values())
     generator = torch.Generator().manual_seed(seed)
@@ -104,7 +105,7 @@ def model_scanpaths(
     paths, scenes = [], []
     for together in data.groups(chosen):
         batch = data.batch_for(together, row.facts).to(device)
-        paths += [path.numpy() for path in row.positions_px(batch, generator, samples)]
+        paths += [path.numpy() for path in generate(batch, generator, samples)]
         for i in batch.trial.tolist():
             scenes += [data.dataset.trials[i].scene] * samples
     return ModelScanpaths(paths, np.array(scenes))

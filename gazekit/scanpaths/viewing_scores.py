@@ -18,6 +18,7 @@ from gazekit.foveation import Grid
 from gazekit.metrics import Score, bootstrap_interval
 from gazekit.metrics.ceiling import ModelScanpaths, human_ceiling
 from gazekit.metrics.info import INFO
+from gazekit.scanpath import Scanpaths
 from gazekit.scanpaths.picture_density import FixationCounts
 from gazekit.scanpaths.positions import ABOUT, model_scanpaths, people_of
 
@@ -228,10 +229,10 @@ def _log_density(row: Any, data: Any, index: list[int]) -> dict[int, Tensor]:
 
 
 def _joined(parts: list[ModelScanpaths]) -> ModelScanpaths:
-    paths = [path for part in parts for path in _list_of(part)]
+    paths = [path for part in parts for path in _list_of(part.scanpaths)]
     return ModelScanpaths(paths, np.concatenate([np.asarray(part.image) for part in parts]))
 
 
-def _list_of(part: ModelScanpaths) -> list[np.ndarray]:
-    scanpaths = part.scanpaths
-    return [xy[mask].numpy() for xy, mask in zip(scanpaths.xy_px, scanpaths.mask, strict=True)]
+def _list_of(paths: Scanpaths) -> list[np.ndarray]:
+    values = [paths.xy_px] if paths.duration_ms is None else [paths.xy_px, paths.duration_ms[..., None]]
+    return [path[mask].numpy() for path, mask in zip(torch.cat(values, -1), paths.mask, strict=True)]

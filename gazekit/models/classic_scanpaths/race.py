@@ -13,7 +13,7 @@ from gazekit.base import Data
 from gazekit.foveation import Grid
 from gazekit.models.classic_scanpaths.saliency import Kind, Saliency
 from gazekit.scanpath import Scanpaths
-from gazekit.scanpaths.cells import _within
+from gazekit.scanpaths.cells import within_cells
 from gazekit.scanpaths.viewer import Viewer
 from gazekit.scene import SceneBatch
 
@@ -82,7 +82,7 @@ class ScanDDM(Viewer):
             cells.append(cell)
             times.append(time_s + self.non_decision_s)
         at = torch.stack(cells[:-1], 2)
-        xy = _within(grid, at, generator).to(scenes.start_xy_px)
+        xy = within_cells(grid, at, generator).to(scenes.start_xy_px)
         duration_ms = 1000 * torch.stack(times[1:], 2)
         return Scanpaths(xy, torch.ones_like(at, dtype=torch.bool), duration_ms)
 
