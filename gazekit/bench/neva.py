@@ -69,13 +69,13 @@ def cases(device: str = "cpu", sizes: Sizes | None = None) -> list[Case]:
     made = [
         Case(
             f"gradient, {pictures} pictures x {few.shape[1]} fixations",
-            lambda: optimise(images, row, task, settings, few),
+            lambda: optimise(images, row, task, settings, few).xy_px,
             items=pictures * few.shape[1],
             **compared,
         ),
         Case(
             f"scan, {pictures} pictures x {sizes.fixations} fixations",
-            lambda: optimise(images, row, task, settings, noise, search),
+            lambda: optimise(images, row, task, settings, noise, search).xy_px,
             items=pictures * sizes.fixations,
             **compared,
         ),
