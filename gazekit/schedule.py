@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-__all__ = ["one_cycle", "warm_cosine"]
+__all__ = ["one_cycle", "stepped", "warm_cosine"]
 
 
 def one_cycle(optimizer: Optimizer, total_steps: int, warm_up: float = 0.3, start: float = 0.04) -> LambdaLR:
@@ -53,3 +54,15 @@ def warm_cosine(
         return end + (1 - end) * (1 + math.cos(math.pi * done)) / 2
 
     return LambdaLR(optimizer, factor)
+
+
+def stepped(
+    optimizer: Optimizer, total_steps: int, at: Sequence[float] = (0.25, 0.5), factor: float = 0.5
+) -> LambdaLR:
+    """Multiply the rate by a factor at some shares of the training.
+
+    Args:
+        total_steps: number of optimiser steps.
+        at: shares from 0 to 1.
+    """
+    return LambdaLR(optimizer, lambda step: factor ** sum(step >= share * total_steps for share in at))

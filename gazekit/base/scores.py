@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from gazekit.base.data import Data
 from gazekit.base.predictor import Predictor
@@ -54,6 +54,7 @@ class Scores:
         about: row name to one sentence on what it is.
         higher_is_better: column to direction; None where neither end is better.
         notes: sentences for the reader.
+        details: plain values that metrics.json keeps beside the table: curves, single runs.
     """
 
     table: Table
@@ -61,6 +62,7 @@ class Scores:
     about: dict[str, str] = field(default_factory=dict)
     higher_is_better: dict[str, bool | None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
 
     def add(self, other: Scores) -> None:
         """Take over rows and columns."""
@@ -70,3 +72,4 @@ class Scores:
         self.about |= {row: text for row, text in other.about.items() if row not in self.about}
         self.higher_is_better |= other.higher_is_better
         self.notes += other.notes
+        self.details |= other.details

@@ -76,6 +76,20 @@ def _search_scenes(device: str) -> list[Case]:
     return cases(device)
 
 
+def _foveation(device: str) -> list[Case]:
+    """foveated blur against an OpenCV pyramid with masks, foveated texture against a loop over its regions"""
+    from gazekit.bench.foveation import cases
+
+    return cases(device)
+
+
+def _neva(device: str) -> list[Case]:
+    """NeVA's scanpaths: batched, scanned and amortised, against one optimisation at a time"""
+    from gazekit.bench.neva import cases
+
+    return cases(device)
+
+
 def _kernels(device: str) -> list[Case]:
     """all operators of gazekit.kernels at several sizes; individually as kernels.ROOM"""
     return [case for room in ROOMS for case in _room(room, device)]
@@ -96,6 +110,8 @@ BENCHES: dict[str, Callable[[str], list[Case]]] = {
     "vitgaze": _vitgaze,
     "search": _search,
     "search_scenes": _search_scenes,
+    "foveation": _foveation,
+    "neva": _neva,
     "annotate": _annotate,
     "features": _features,
     "kernels": _kernels,

@@ -25,6 +25,7 @@ NAMES = (
     "eyecrowd",
     "osie",
     "scene_saliency_sun500",
+    "cap_mit1003",
     "coco_search18",
     "scenes_json",
     "recordings",

@@ -101,4 +101,4 @@ def _sizes(path: Path, count: int) -> np.ndarray:
 
 def _scanpath(record: np.ndarray, observer: str) -> Scanpath:
     values = np.asarray(record, float).reshape(-1, 4) if np.size(record) else np.zeros((0, 4))
-    return Scanpath(values[:, 1::-1], values[:, 3] * 1000, observer)
+    return Scanpath(values[:, [1, 0]], values[:, 3] * 1000, observer)

@@ -1,4 +1,4 @@
-"""All figures of a report, and saving them. See `scenes`, `scanpaths`, `scores`, `search`, `found` and `training`."""
+"""All figures of a report and of pages, and saving them; one module per subject."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from gazekit.drawing.found import cumulative_performance_figure
+from gazekit.drawing.foveation import foveation_figure
 from gazekit.drawing.scanpaths import draw_scanpath, scanpath_figure
 from gazekit.drawing.scenes import draw_scene
 from gazekit.drawing.scores import behaviour_figure, scores_figure
@@ -20,6 +21,7 @@ __all__ = [
     "cumulative_performance_figure",
     "draw_scanpath",
     "draw_scene",
+    "foveation_figure",
     "save",
     "scanpath_figure",
     "scores_figure",

@@ -46,6 +46,7 @@ def write_files(
         "higher_is_better": scores.higher_is_better,
         "reasons": {f"{row}/{column}": text for (row, column), text in scores.reasons.items()},
         "rows": {row: {c: s._asdict() for c, s in found.items()} for row, found in scores.table.items()},
+        **({"details": scores.details} if scores.details else {}),
     }
     with written_whole(folder / NUMBERS) as unfinished:
         unfinished.write_text(json.dumps(_without_nan(record), indent=1, allow_nan=False) + "\n")

@@ -16,7 +16,7 @@ from gazekit.scanpaths.viewer import Viewer
 from gazekit.scanpaths.walk import LAGS, Display, Fixated, WalkState, owners
 from gazekit.scene import SceneBatch, TrialBatch
 
-__all__ = ["CellModel", "CellPredictor"]
+__all__ = ["CellModel", "CellPredictor", "within_cells"]
 
 SMALLEST = 1e-12  # probability of an object that owns no cell
 
@@ -232,7 +232,7 @@ class CellPredictor(Viewer, CellModel):
         grid, paths, durations = state.display.grid, [], []
         for _ in range(fixations):
             cell = self.choose(state, generator)
-            xy = _within(grid, cell, generator).to(scenes.start_xy_px)
+            xy = within_cells(grid, cell, generator).to(scenes.start_xy_px)
             paths.append(xy)
             made = self.duration(state, xy, generator)
             duration = torch.full_like(xy[..., 0], torch.nan) if made is None else made
@@ -245,7 +245,7 @@ class CellPredictor(Viewer, CellModel):
         return Scanpaths(xy, mask, None if bool(duration.isnan().any()) else duration)
 
 
-def _within(grid: Grid, cell: Tensor, generator: torch.Generator) -> Tensor:
+def within_cells(grid: Grid, cell: Tensor, generator: torch.Generator) -> Tensor:
     """[..., 2] points, uniform in each cell; cells at the right and the lower edge end with the picture."""
     size = torch.tensor(grid.size_px, dtype=torch.float64)
     low = torch.stack([cell % grid.columns, cell // grid.columns], -1).cpu().double() * grid.cell_px

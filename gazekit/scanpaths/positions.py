@@ -17,9 +17,9 @@ from gazekit.metrics.info import INFO
 from gazekit.metrics.item_metric import ItemMetric
 from gazekit.scanpaths.predictor import ObjectPredictor
 
-__all__ = ["PositionComparison", "model_scanpaths", "people_of"]
+__all__ = ["ABOUT", "PositionComparison", "model_scanpaths", "people_of"]
 
-_ABOUT = {
+ABOUT = {
     "people, leave one out": "All other people on the scene. A model above it knows more than other people do.",
     "people, split half": "A random half of the people that the person is not in.",
     "other images": "People on other scenes: the centre bias, which a model must beat.",
@@ -75,7 +75,7 @@ class PositionComparison:
             for column, score in found.items()
             if score.undefined
         }
-        return Scores(ceiling.rows, reasons, dict(_ABOUT), better, [f"comparisons of positions: {facts}"])
+        return Scores(ceiling.rows, reasons, dict(ABOUT), better, [f"comparisons of positions: {facts}"])
 
 
 def people_of(dataset, index: Sequence[int]) -> People:
@@ -96,15 +96,16 @@ def people_of(dataset, index: Sequence[int]) -> People:
 def model_scanpaths(
     row: ObjectPredictor, data, index: Sequence[int], samples: int, seed: int
 ) -> ModelScanpaths:
-    """`samples` generated scanpaths of each scene of some trials, in pixels."""
+    """`samples` generated scanpaths of each scene of some trials, in pixels, with durations where the row has them."""
+    generate = getattr(row, "fixations_px", row.positions_px)
     of_scene = {data.dataset.trials[i].scene: i for i in reversed(index)}
     chosen = list(of_scene.values())
     generator = torch.Generator().manual_seed(seed)
     device = next((p.device for p in row.parameters()), "cpu")
     paths, scenes = [], []
-    for start in range(0, len(chosen), data.batch_size):
-        batch = data.batch_for(chosen[start : start + data.batch_size], row.facts).to(device)
-        paths += [path.numpy() for path in row.positions_px(batch, generator, samples)]
+    for together in data.groups(chosen):
+        batch = data.batch_for(together, row.facts).to(device)
+        paths += [path.numpy() for path in generate(batch, generator, samples)]
         for i in batch.trial.tolist():
             scenes += [data.dataset.trials[i].scene] * samples
     return ModelScanpaths(paths, np.array(scenes))

@@ -46,11 +46,18 @@ class Viewer(Predictor):
         mask = paths.mask & (torch.arange(longest) < lengths[..., None]).to(paths.mask.device)
         return Scanpaths(paths.xy_px, mask, paths.duration_ms)
 
+    def fixations_px(self, batch: TrialBatch, generator: torch.Generator, samples: int) -> list[Tensor]:
+        """`samples` generated scanpaths of each trial's picture, trial by trial: [T, 2] x_px, y_px, or, of models that
+        give durations, [T, 3] with duration_ms."""
+        paths = self.scanpaths(batch.scenes, samples, generator)[batch.scene_of_trial.to("cpu")].flatten()
+        values = paths.xy_px
+        if paths.duration_ms is not None:
+            values = torch.cat([values, paths.duration_ms[..., None].to(values)], -1)
+        return Ragged(values.double().cpu(), paths.mask.cpu()).to_list()
+
     def positions_px(self, batch: TrialBatch, generator: torch.Generator, samples: int) -> list[Tensor]:
-        """`samples` generated scanpaths of each trial's picture, [T, 2], trial by trial."""
-        paths = self.scanpaths(batch.scenes, samples, generator)[batch.scene_of_trial.to("cpu")]
-        flat = Ragged(paths.xy_px.flatten(0, 1).double().cpu(), paths.mask.flatten(0, 1).cpu())
-        return flat.to_list()
+        """The same, [T, 2] without durations."""
+        return [path[:, :2] for path in self.fixations_px(batch, generator, samples)]
 
     def predict(self, batch: TrialBatch, generator: torch.Generator, samples: int = 1) -> dict[str, Any]:
         """`scanpaths`: [B] lists of generated scanpaths for each trial, `Scanpaths` [n, T] each."""

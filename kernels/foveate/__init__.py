@@ -30,7 +30,7 @@ from gazekit.kernels.foveate.acuity import (
     levels_needed,
     transfer_level,
 )
-from gazekit.kernels.foveate.pyramid import check_image, gaussian_levels
+from gazekit.kernels.foveate.pyramid import check_image, double, gaussian_levels, halve
 from gazekit.kernels.foveate.reveal import blur_residual, gaussian_bump, reveal
 from gazekit.kernels.foveate.rings import Ring, eccentric_rings, eccentric_windows
 
@@ -40,6 +40,7 @@ __all__ = [
     "blend_levels",
     "blur_residual",
     "cutoff_cycles_per_dva",
+    "double",
     "eccentric_avg_pool2d",
     "eccentric_rings",
     "eccentric_windows",
@@ -47,6 +48,7 @@ __all__ = [
     "foveate",
     "gaussian_bump",
     "gaussian_levels",
+    "halve",
     "levels_needed",
     "reveal",
     "transfer_level",

@@ -12,14 +12,15 @@ from torch.nn import functional as F
 
 from gazekit.kernels.dispatch import check_tensors
 
-__all__ = ["gaussian_levels"]
+__all__ = ["double", "gaussian_levels", "halve"]
 
 
 def gaussian_levels(image: Tensor, levels: int = 5) -> Tensor:
     """Blur an image by octaves: level 0 is the image, level l keeps structure coarser than 2^l pixels.
 
     Level l is smoothed and halved l times, then doubled and smoothed l times. The doublings of all levels are
-    batched, so that a level costs about one pass over the image. It is linear and differentiable (autograd).
+    batched, so that a level costs about one pass over the image. It is linear and differentiable (autograd); in single
+    precision on a CPU, where no gradient is asked for, OpenCV makes the same levels faster.
 
     Args:
         image: [B, C, H, W] floating, any size from 1 x 1.
@@ -32,15 +33,46 @@ def gaussian_levels(image: Tensor, levels: int = 5) -> Tensor:
     check_image(image)
     if levels < 0:
         raise ValueError(f"levels must be 0 or more, got {levels}")
+    tracked = torch.is_grad_enabled() and image.requires_grad
+    if image.device.type == "cpu" and image.dtype == torch.float32 and image.numel() and not tracked:
+        return _opencv_levels(image, levels)
     pyramid = [image[:, None]]
     for _ in range(levels):
-        pyramid.append(_halved(_halved(pyramid[-1], -2), -1))
+        pyramid.append(halve(pyramid[-1]))
     stack = pyramid.pop()
     while pyramid:
         finer = pyramid.pop()
         rows, columns = finer.shape[-2:]
-        stack = torch.cat((finer, _doubled(_doubled(stack, -1, columns), -2, rows)), dim=1)
+        stack = torch.cat((finer, double(stack, rows, columns)), dim=1)
     return stack
+
+
+def _opencv_levels(image: Tensor, levels: int) -> Tensor:
+    """The same by OpenCV, plane by plane, several times faster on a CPU; without gradients."""
+    import cv2
+
+    stack = image.new_empty(len(image), levels + 1, *image.shape[1:])
+    stack[:, 0] = image
+    size = image.shape[:-3:-1]
+    for b, c in ((b, c) for b in range(image.shape[0]) for c in range(image.shape[1])):
+        pyramid = [stack[b, 0, c].numpy()]
+        for level in range(1, levels + 1):
+            pyramid.append(cv2.pyrDown(pyramid[-1]))
+            full = pyramid[-1]
+            for finer in reversed(pyramid[1:level]):
+                full = cv2.pyrUp(full, dstsize=finer.shape[::-1])
+            cv2.pyrUp(full, stack[b, level, c].numpy(), dstsize=size)
+    return stack
+
+
+def halve(image: Tensor) -> Tensor:
+    """Smooth and keep every second pixel, from the first: [..., C, H, W] to [..., C, (H + 1) // 2, (W + 1) // 2]."""
+    return _halved(_halved(image, -2), -1)
+
+
+def double(image: Tensor, height: int, width: int) -> Tensor:
+    """Up to a picture of which `image` [..., C, (height + 1) // 2, (width + 1) // 2] is the half, smoothed."""
+    return _doubled(_doubled(image, -1, width), -2, height)
 
 
 def _halved(x: Tensor, dim: int) -> Tensor:

@@ -1,0 +1,133 @@
+"""The learned model of free viewing: a row of the report, and a system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gazekit.base import Data
+from gazekit.foveation import Grid
+from gazekit.models.free_viewing.features import FrozenFeatures
+from gazekit.models.free_viewing.fitting import fit_free_viewing
+from gazekit.models.free_viewing.net import History, NextFixation, Seen, histories
+from gazekit.models.free_viewing.reduction import Reduction
+from gazekit.models.viewer_system import ViewerSystem
+from gazekit.scanpaths.cells import CellPredictor
+from gazekit.scanpaths.walk import LAGS, WalkState
+from gazekit.scene import SceneBatch, TrialBatch
+
+__all__ = ["FreeViewing"]
+
+
+class FreeViewing(CellPredictor, ViewerSystem):
+    """Readout of frozen features x centre bias x history of four fixations, with an exact likelihood.
+
+    `fit` trains it in minutes, so that `evaluate` needs no training: `members` nets, each stopped by its own share of
+    the training pictures, whose probabilities are averaged. Training by gradient descent on whole batches can follow.
+    See `NextFixation`.
+
+    Args:
+        facts: of `ViewingData`.
+        nets: see `FrozenFeatures`; so is longest_px.
+        members: nets that are averaged.
+        components: channels that are kept of each net, see `Reduction`.
+        hidden, dropout: see `NextFixation`.
+        steps: of the fit of a member; weight_decay: of its readout.
+        across: cells along the longer side of a picture.
+    """
+
+    def __init__(
+        self,
+        facts: Mapping[str, Any] | None = None,
+        nets: Mapping[str, Mapping[str, Any]] | None = None,
+        longest_px: int = 640,
+        members: int = 4,
+        components: int = 64,
+        hidden: int = 24,
+        dropout: float = 0.5,
+        steps: int = 160,
+        weight_decay: float = 5.0,
+        across: int = 40,
+    ) -> None:
+        super().__init__(facts, across)
+        self.features = FrozenFeatures(nets or {}, longest_px)
+        self.steps, self.weight_decay = steps, weight_decay
+        channels = self.features.channels()
+        self.reductions = nn.ModuleDict({name: Reduction(n, components) for name, n in channels.items()})
+        self.members = nn.ModuleList(
+            NextFixation(components * len(channels), hidden, dropout) for _ in range(members)
+        )
+        self.register_buffer(
+            "centre", torch.zeros(0)
+        )  # log-density of the training part's fixations, on `centre_rows`
+        self.register_buffer("centre_rows", torch.zeros((), dtype=torch.long))
+
+    def fit(self, data: Data) -> None:
+        """Centre bias and components in closed form, then the members by a short training on the training part."""
+        fit_free_viewing(self, data)
+
+    def reduced(self, pictures: Tensor, grid: Grid) -> Tensor:
+        """[P, channels, C] features of pictures uint8 [P, H, W, 3]."""
+        maps = self.features(pictures, grid)
+        device = self.centre_rows.device
+        return torch.cat([self.reductions[name](x.to(device)) for name, x in maps.items()], 1)
+
+    def centre_on(self, grid: Grid) -> Tensor:
+        """[C] log-density of the centre bias on a grid, stretched where pictures have another shape; else uniform."""
+        if not len(self.centre):
+            return torch.zeros(len(grid), device=self.centre.device)
+        known = self.centre.view(1, 1, int(self.centre_rows), -1)
+        found = nn.functional.interpolate(
+            known, (grid.rows, grid.columns), mode="bilinear", align_corners=False
+        )
+        return found.flatten().log_softmax(0)
+
+    # one step at a time
+
+    def look(self, scenes: SceneBatch, grid: Grid) -> Mapping[str, Any]:
+        features = self.reduced(scenes.pictures, grid)
+        return {str(k): member.see(features, grid) for k, member in enumerate(self.members)}
+
+    def log_map(self, state: WalkState) -> Tensor:
+        b, n = state.here.shape
+        history = self._history(state)
+        found = self._mixed(state.display.maps, history, state.display.grid)
+        return found.view(b, n, -1)
+
+    def _history(self, state: WalkState) -> History:
+        display = state.display
+        b, n = state.here.shape
+        cell = state.past.clone()
+        if state.step < LAGS:  # where the eye rested comes before the first fixation
+            cell[..., state.step] = display.grid.cell_of(display.start_xy_px)[:, None]
+        row = torch.arange(b, device=cell.device).repeat_interleave(n)
+        step = torch.full_like(row, state.step)
+        return History(row, cell.flatten(0, 1), step)
+
+    def _mixed(self, seen: Mapping[str, Seen], history: History, grid: Grid) -> Tensor:
+        """[F, C] logarithm of the members' mean probability."""
+        centre = self.centre_on(grid)
+        each = [member(seen[str(k)], history, centre, grid) for k, member in enumerate(self.members)]
+        return torch.stack(each).logsumexp(0) - torch.tensor(float(len(each))).log()
+
+    # all fixations at once
+
+    def fixation_log_prob(self, batch: TrialBatch) -> Tensor:
+        grid = self.grid_of(batch.scenes)
+        seen = self.look(batch.scenes, grid)
+        history, cell = histories(batch, grid)
+        parts = [
+            self._mixed(seen, history.select(rows), grid).gather(1, cell[rows, None])[:, 0]
+            for rows in torch.arange(len(cell), device=cell.device).split(512)
+        ]
+        found = torch.zeros_like(batch.xy_px[..., 0])
+        found[batch.mask] = torch.cat(parts) if parts else found[batch.mask]
+        return found
+
+    def loss(self, batch: TrialBatch) -> dict[str, Tensor]:
+        """Mean negative log-probability of people's fixations, in nats per fixation."""
+        count = batch.mask.sum().clamp(min=1)
+        return {"loss": -self.fixation_log_prob(batch)[batch.mask].sum() / count}
