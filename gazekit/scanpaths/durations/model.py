@@ -65,7 +65,7 @@ class DurationModel(Durations):
             tuple(inputs),
             components,
         )
-        nobody = torch.zeros(0, 2)
+        nobody = torch.zeros(0, 2, device="cpu")  # also where a checkpoint is compared on the meta device
         columns = duration_inputs(Timed.started(nobody, nobody), self.inputs).shape[-1] + context
         self.baseline = LogNormal()
         self.register_buffer("centre", torch.zeros(columns))

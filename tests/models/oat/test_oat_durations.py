@@ -68,6 +68,12 @@ def test_nothing_else_changes():
         assert torch.equal(values, timed[name]), name
 
 
+def test_it_can_be_compared_with_a_checkpoint_before_memory_is_taken():
+    with torch.device("meta"):
+        shapes = {k: v.shape for k, v in OAT(FACTS, **SMALL, durations=True).state_dict().items()}
+    assert shapes == {k: v.shape for k, v in made(durations=True).state_dict().items()}
+
+
 def test_durations_of_people_and_of_its_own():
     system = made(durations=True)
     system.fit(data())
