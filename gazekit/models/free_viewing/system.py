@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gazekit.base import Data
 from gazekit.foveation import Grid
 from gazekit.models.free_viewing.features import FrozenFeatures
-from gazekit.models.free_viewing.fitting import fit_free_viewing
+from gazekit.models.free_viewing.fitting import fit_free_viewing, stretched
 from gazekit.models.free_viewing.net import History, NextFixation, Seen, histories
 from gazekit.models.free_viewing.reduction import Reduction
 from gazekit.models.viewer_system import ViewerSystem
@@ -60,10 +60,7 @@ class FreeViewing(CellPredictor, ViewerSystem):
         self.members = nn.ModuleList(
             NextFixation(components * len(channels), hidden, dropout) for _ in range(members)
         )
-        self.register_buffer(
-            "centre", torch.zeros(0)
-        )  # log-density of the training part's fixations, on `centre_rows`
-        self.register_buffer("centre_rows", torch.zeros((), dtype=torch.long))
+        self.register_buffer("centre", torch.zeros(1, 1, across, across))  # log-density of training fixations
 
     def fit(self, data: Data) -> None:
         """Centre bias and components in closed form, then the members by a short training on the training part."""
@@ -72,18 +69,12 @@ class FreeViewing(CellPredictor, ViewerSystem):
     def reduced(self, pictures: Tensor, grid: Grid) -> Tensor:
         """[P, channels, C] features of pictures uint8 [P, H, W, 3]."""
         maps = self.features(pictures, grid)
-        device = self.centre_rows.device
+        device = self.centre.device
         return torch.cat([self.reductions[name](x.to(device)) for name, x in maps.items()], 1)
 
     def centre_on(self, grid: Grid) -> Tensor:
-        """[C] log-density of the centre bias on a grid, stretched where pictures have another shape; else uniform."""
-        if not len(self.centre):
-            return torch.zeros(len(grid), device=self.centre.device)
-        known = self.centre.view(1, 1, int(self.centre_rows), -1)
-        found = nn.functional.interpolate(
-            known, (grid.rows, grid.columns), mode="bilinear", align_corners=False
-        )
-        return found.flatten().log_softmax(0)
+        """[C] log-density of the centre bias on a grid; uniform before the fit."""
+        return stretched(self.centre, (grid.rows, grid.columns)).flatten().log_softmax(0)
 
     # one step at a time
 

@@ -82,12 +82,16 @@ def test_no_fixation_and_loss(fitted, tested):
     assert fitted.loss(none)["loss"] == 0 and (fitted.fixation_log_prob(none) == 0).all()
 
 
-def test_other_shapes_and_weights_in_a_checkpoint(fitted, data):
-    clone = FreeViewing(data.facts(), **SETTINGS)
-    clone.centre = torch.zeros_like(fitted.centre)
+def test_weights_fit_a_new_model(fitted, data, tested):
+    clone = FreeViewing(data.facts(), **SETTINGS).eval()
     clone.load_state_dict(fitted.state_dict())
-    wide = fitted.centre_on(fitted.grid_of(data.batch([0]).scenes))
-    torch.testing.assert_close(clone.centre_on(fitted.grid_of(data.batch([0]).scenes)), wide)
+    torch.testing.assert_close(clone.fixation_log_prob(tested), fitted.fixation_log_prob(tested))
+
+
+def test_the_centre_bias_is_that_of_the_training_pictures(fitted, data):
+    centre = fitted.centre_on(fitted.grid_of(data.batch([0]).scenes))
+    torch.testing.assert_close(centre.exp().sum(), torch.tensor(1.0))
+    assert centre.max() - centre.min() > 1
 
 
 def test_settings_that_cannot_work_are_told(data):
