@@ -89,7 +89,7 @@ class ScanpathData(Data):
                 f"{dataset.name}: the {self.split} part has no scanpath; data.split=all takes all"
             )
         self.categories = tuple((self.trained_with or {}).get("categories", self._vocabulary()))
-        self._people = sorted((self.trained_with or {}).get("observers", dataset.observers))
+        self._people = self._observers()
         pictures = [str(s.attributes.get("image", s.name)) for s in dataset.scenes]
         self._image = torch.as_tensor(np.unique(pictures, return_inverse=True)[1])
 
@@ -102,6 +102,15 @@ class ScanpathData(Data):
         """What the evaluated model was trained and chosen with, if that was this data set."""
         facts = self.trained_with or {}
         return facts.get("assigned") if facts.get("dataset") == self.dataset_name else None
+
+    def _observers(self) -> list[str]:
+        """Names of the people whom batches number: those of training, and nobody where that was on other data, whose
+        "1" or "anna" is somebody else.
+        """
+        facts = self.trained_with or {}
+        if facts.get("dataset", self.dataset_name) != self.dataset_name:
+            return []
+        return sorted(name for name in facts.get("observers", self.dataset.observers) if name)
 
     def _vocabulary(self) -> tuple[str, ...]:
         if self.dataset.categories is not None:

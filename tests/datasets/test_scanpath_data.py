@@ -189,6 +189,24 @@ def test_what_a_model_was_trained_with_stays_out_of_its_test_part(monkeypatch):
     assert tested == old | {f"new{i}" for i in range(4)}
 
 
+def test_people_are_numbered_as_in_training_and_strangers_are_nobody(monkeypatch):
+    def named(*names: str) -> ScanpathDataset:
+        dataset = toy_dataset()
+        trials = [
+            replace(t, scanpath=replace(t.scanpath, observer=names[i % len(names)]))
+            for i, t in enumerate(dataset.trials)
+        ]
+        return replace(dataset, trials=tuple(trials))
+
+    data = ready(monkeypatch, named("ben", "anna", ""))
+    assert data.facts()["observers"] == ["anna", "ben"]
+    assert data.batch([0, 1, 2]).observer.tolist() == [1, 0, -1]
+    later = ready(monkeypatch, named("carl", "ben"), data.facts())
+    assert later.batch([0, 1]).observer.tolist() == [-1, 1]
+    elsewhere = ready(monkeypatch, named("ben", "anna"), data.facts() | {"dataset": "other", "assigned": {}})
+    assert elsewhere.batch([0, 1]).observer.tolist() == [-1, -1]
+
+
 def test_parts_of_another_data_set_are_no_concern(monkeypatch, data):
     foreign = data.facts() | {"dataset": "other", "assigned": {"train": ["s0"], "val": ["s1"]}}
     again = ready(monkeypatch, trained_with=foreign)

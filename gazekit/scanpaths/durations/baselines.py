@@ -103,13 +103,13 @@ class PersonLogNormal(Durations):
 
 
 def people_of(timed: Timed, count: int) -> Tensor:
-    """[...] numbers of the observers, -1 where nobody is named.
+    """[...] numbers of the observers, -1 where nobody is named, or where none of `count` is told apart.
 
     Raises:
         ValueError: a number of nobody in training.
     """
     who = timed.observer
-    if who is None:
+    if who is None or not count:
         return torch.full(timed.mask.shape[:-1], -1, device=timed.mask.device)
     if who.numel() and (int(who.max()) >= count or int(who.min()) < -1):
         raise ValueError(

@@ -23,7 +23,7 @@ LAGS = 3
 
 
 def duration_inputs(timed: Timed, groups: Sequence[str]) -> Tensor:
-    """[..., T, F] the groups' inputs side by side; F = 0 without groups. Without meaning on padding.
+    """[..., T, F] a constant and the groups' inputs side by side. Without meaning on padding.
 
     Raises:
         ValueError: an unknown group.
@@ -31,8 +31,8 @@ def duration_inputs(timed: Timed, groups: Sequence[str]) -> Tensor:
     unknown = [name for name in groups if name not in GROUPS]
     if unknown:
         raise ValueError(f"inputs must be among {', '.join(GROUPS)}, got {', '.join(unknown)}")
-    none = timed.start_xy_px.new_zeros(*timed.mask.shape, 0)
-    return torch.cat([none, *(GROUPS[name](timed) for name in groups)], -1)
+    constant = timed.start_xy_px.new_ones(*timed.mask.shape, 1)
+    return torch.cat([constant, *(GROUPS[name](timed) for name in groups)], -1)
 
 
 def _order(timed: Timed) -> Tensor:

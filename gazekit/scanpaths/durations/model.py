@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,10 +24,12 @@ __all__ = ["DurationModel"]
 
 PERSON_WIDTH = 12
 UNKNOWN_SHARE = 0.2
-"""Of the training scanpaths that are shown without their person, so that the net learns the population, too."""
+"""Of the training fixations that are shown without their person, so that the net learns the population, too."""
 FARTHEST = 5.0
 """Standard deviations at which inputs are cut: a picture unlike those of training must not carry the net away."""
-RATE, DECAY, BATCH = 3e-3, 1e-3, 256
+RATE, DECAY = 6e-3, 1e-3
+BATCH, STEPS = 2048, 32
+"""Most fixations of a training step, and fewest steps of an epoch."""
 
 
 class DurationModel(Durations):
@@ -78,14 +80,8 @@ class DurationModel(Durations):
         )
 
     def law(self, timed: Timed) -> LogNormalMixture:
-        inputs = ((self._inputs(timed) - self.centre) / self.spread).clamp(-FARTHEST, FARTHEST)
-        if self.people is not None:
-            inputs = torch.cat([inputs, self._person(timed)], -1)
-        weight, place, width = self.net(inputs).split(self.components, -1)
-        location, scale = self.baseline.location, self.baseline.scale
-        return LogNormalMixture(
-            weight.log_softmax(-1), location + scale * place, scale * width.clamp(-5, 5).exp()
-        )
+        who = people_of(timed, self.observers)[..., None].expand(timed.mask.shape)
+        return self._mixture(self._inputs(timed), who)
 
     def fit(self, train: Timed, val: Timed | None = None, seed: int = 0, epochs: int = 20) -> None:
         """As `Durations.fit`; with `val`, the weights of the epoch that predicts it best are kept."""
@@ -119,11 +115,17 @@ class DurationModel(Durations):
             raise ValueError(f"this duration model needs a context of width {self.context}, got {width}")
         return torch.cat([found, timed.context], -1)
 
-    def _person(self, timed: Timed) -> Tensor:
-        """[..., T, PERSON_WIDTH]."""
-        who = people_of(timed, self.observers)[..., None]
-        vector = torch.where(who >= 0, self.people(who.clamp(min=0))[..., 0, :], 0.0)
-        return vector[..., None, :].expand(*timed.mask.shape, -1)
+    def _mixture(self, inputs: Tensor, who: Tensor) -> LogNormalMixture:
+        """Of fixations [...]: inputs [..., F] as they are, and numbers of people, -1 for nobody."""
+        inputs = ((inputs - self.centre) / self.spread).clamp(-FARTHEST, FARTHEST)
+        if self.people is not None:
+            vector = self.people(who.clamp(min=0))
+            inputs = torch.cat([inputs, torch.where(who[..., None] >= 0, vector, 0.0)], -1)
+        weight, place, width = self.net(inputs).split(self.components, -1)
+        location, scale = self.baseline.location, self.baseline.scale
+        return LogNormalMixture(
+            weight.log_softmax(-1), location + scale * place, scale * width.clamp(-5, 5).exp()
+        )
 
     def _reset(self) -> None:
         """First weights: the components side by side, whatever the inputs."""
@@ -138,35 +140,47 @@ class DurationModel(Durations):
             nn.init.normal_(self.people.weight, std=0.1)
 
     def _train(self, train: Timed, val: Timed | None, epochs: int) -> None:
-        rows = train.known.any(-1).nonzero()[:, 0]
-        steps = epochs * -(-len(rows) // BATCH)
+        rows, held = self._rows(train), None if val is None else self._rows(val)
         optimizer = torch.optim.AdamW(self.parameters(), lr=RATE, weight_decay=DECAY)
-        scheduler = one_cycle(optimizer, steps)
+        size = max(1, min(BATCH, len(rows.ms) // STEPS))
+        scheduler = one_cycle(optimizer, epochs * -(-len(rows.ms) // size))
         best, kept = torch.inf, None
         for _ in range(epochs):
-            self.train()
-            for chosen in rows[torch.randperm(len(rows))].split(BATCH):
+            for chosen in torch.randperm(len(rows.ms)).split(size):
+                part = _Rows(*(values[chosen] for values in rows))
+                unnamed = (torch.rand(len(chosen)) < UNKNOWN_SHARE).to(part.who.device)
                 optimizer.zero_grad()
-                self._loss(_some_unknown(train.select(chosen))).backward()
+                self._loss(part._replace(who=part.who.masked_fill(unnamed, -1))).backward()
                 nn.utils.clip_grad_norm_(self.parameters(), 1.0)
                 optimizer.step()
                 scheduler.step()
-            if val is not None and val.known.any():
-                self.eval()
-                with torch.no_grad():
-                    loss = float(self._loss(val))
-                if loss < best:
-                    best, kept = loss, deepcopy(self.state_dict())
+            if held is None or not len(held.ms):
+                continue
+            with torch.no_grad():
+                loss = float(self._loss(held))
+            if loss < best:
+                best, kept = loss, deepcopy(self.state_dict())
         if kept is not None:
             self.load_state_dict(kept)
 
-    def _loss(self, timed: Timed) -> Tensor:
-        return -self.log_prob(timed)[timed.known].mean()
+    def _rows(self, timed: Timed) -> _Rows:
+        """What training needs of all fixations whose duration is known: nothing is computed on padding."""
+        who = people_of(timed, self.observers)[..., None].expand(timed.mask.shape)
+        censored = torch.zeros_like(timed.mask) if timed.censored is None else timed.censored
+        return _Rows(*(x[timed.known] for x in (self._inputs(timed), who, timed.duration_ms, censored)))
+
+    def _loss(self, rows: _Rows) -> Tensor:
+        law = self._mixture(rows.inputs, rows.who)
+        log = law.log_prob(rows.ms)
+        if rows.censored.any():
+            log = torch.where(rows.censored, law.log_survival(rows.ms), log)
+        return -log.mean()
 
 
-def _some_unknown(timed: Timed) -> Timed:
-    """With some of the people unnamed."""
-    if timed.observer is None:
-        return timed
-    hidden = torch.rand(timed.observer.shape) < UNKNOWN_SHARE
-    return replace(timed, observer=timed.observer.masked_fill(hidden.to(timed.observer.device), -1))
+class _Rows(NamedTuple):
+    """M fixations: inputs [M, F], people [M], durations [M] in ms, and whether these are all of them [M]."""
+
+    inputs: Tensor
+    who: Tensor
+    ms: Tensor
+    censored: Tensor

@@ -16,6 +16,12 @@ SMALL = {"width": 24, "encoder_layers": 1, "decoder_layers": 1, "heads": 2, "hid
 FACTS = {"max_fixations": 5, "free_viewing": True, "observers": ["anna", "ben"], "dataset": "toy"}
 
 
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """Trainings of a few steps."""
+    monkeypatch.setattr("gazekit.scanpaths.durations.model.STEPS", 4)
+
+
 def made(**options) -> OAT:
     torch.manual_seed(0)
     return OAT(FACTS, **SMALL, **options).eval()
