@@ -74,6 +74,21 @@ def test_the_future_says_nothing_of_the_past(fitted, tested):
     )
 
 
+def test_durations_have_a_likelihood_and_are_drawn(fitted, data, tested):
+    log = fitted.duration_log_prob(tested)
+    assert log.shape == tested.mask.shape and log[tested.mask].isfinite().all()
+    paths = fitted.scanpaths(tested.scenes, 50, torch.Generator().manual_seed(0))
+    drawn = paths.duration_ms[paths.mask]
+    people = tested.duration_ms[tested.mask]
+    assert (drawn > 0).all() and abs(float(drawn.median() / people.median()) - 1) < 0.4
+    table = fitted.fixations_px(tested, torch.Generator().manual_seed(0), 1)
+    assert all(path.shape[1] == 3 for path in table)
+    silent = FreeViewing(data.facts(), **SETTINGS, durations=False).eval()
+    assert silent.scanpaths(tested.scenes, 1, torch.Generator()).duration_ms is None
+    with pytest.raises(ValueError, match="knows no durations"):
+        silent.duration_log_prob(tested)
+
+
 def test_no_fixation_and_loss(fitted, tested):
     loss = fitted.loss(tested)["loss"]
     torch.testing.assert_close(loss, -fitted.fixation_log_prob(tested)[tested.mask].mean())
