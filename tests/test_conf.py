@@ -136,7 +136,11 @@ def pytest_generate_tests(metafunc):
     root = Path(__file__).parent.parent
     for group in ("experiment", "model", "data", "trainer", "callbacks", "metrics", "optimizer"):
         if group in metafunc.fixturenames:
-            metafunc.parametrize(group, options(root, group))
+            slow = PICTURES if group == "experiment" else ()
+            names = [
+                pytest.param(n, marks=pytest.mark.slow) if n in slow else n for n in options(root, group)
+            ]
+            metafunc.parametrize(group, names)
 
 
 def small(experiment):
