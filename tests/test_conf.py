@@ -92,6 +92,34 @@ SMALL = {
 """Settings that make a choice of a group small; a group without an entry is small as it is."""
 
 
+PICTURES = {
+    "free_viewing": ["model.members=1", "model.steps=2", "model.longest_px=64"],
+    "neva": ["metrics.baselines.amortised_neva.crops=1", "metrics.baselines.amortised_neva.steps=2",
+             "metrics.baselines.amortised_neva.fixations=1"],
+}  # fmt: skip
+"""Experiments on real pictures with real nets, and what makes them small."""
+FOLDERS = {
+    "attention_center": "attention_center_saliency",
+    "mobilenet_v2": "mobilenet_v2_imagenet",
+    "vit_tiny": "vit_tiny_imagenet",
+    "yolox_nano": "yolox_nano_coco",
+    "yunet": "yunet_face",
+}
+
+
+@pytest.fixture
+def pictures(experiment, request, tmp_path):
+    """Overrides for experiments on pictures: two of them are tested, with real nets."""
+    if experiment not in PICTURES:
+        return []
+    data, weights = request.getfixturevalue("shared_data"), tmp_path / "weights"
+    weights.mkdir()
+    for name, folder in FOLDERS.items():
+        (weights / name).symlink_to(data / folder)
+    few = ["data.split=test", "data.folds=30", "metrics.samples=1", "metrics.resamples=20"]
+    return [f"data.root={data / 'osie'}", f"weights_root={weights}", *few, *PICTURES[experiment]]
+
+
 @pytest.fixture
 def config_module():
     with initialize_config_module("gazekit.conf", version_base="1.3"):
@@ -108,7 +136,11 @@ def pytest_generate_tests(metafunc):
     root = Path(__file__).parent.parent
     for group in ("experiment", "model", "data", "trainer", "callbacks", "metrics", "optimizer"):
         if group in metafunc.fixturenames:
-            metafunc.parametrize(group, options(root, group))
+            slow = PICTURES if group == "experiment" else ()
+            names = [
+                pytest.param(n, marks=pytest.mark.slow) if n in slow else n for n in options(root, group)
+            ]
+            metafunc.parametrize(group, names)
 
 
 def small(experiment):
@@ -123,8 +155,8 @@ def small(experiment):
     return [setting for name in sorted(names) for setting in SMALL.get(name, [])] + untrained
 
 
-def test_every_experiment_runs_through_every_verb(experiment, tmp_path, monkeypatch):
-    settings = small(experiment)
+def test_every_experiment_runs_through_every_verb(experiment, pictures, tmp_path, monkeypatch):
+    settings = [*small(experiment), *pictures]
     short = [] if "trainer=none" in settings else ["trainer.fast_dev_run=true"]
     run_here(
         "fit",
@@ -198,8 +230,8 @@ def test_optimizers_compose(optimizer, config_module):
     assert "scheduler" in cfg
 
 
-def test_experiments_build_what_they_name(experiment):
-    settings = small(experiment)
+def test_experiments_build_what_they_name(experiment, pictures):
+    settings = [*small(experiment), *pictures]
     with initialize_config_module("gazekit.conf", version_base="1.3"):
         cfg = compose("fit", [f"+experiment={experiment}", "run_dir=unused", *settings])
     data, system = prepared(cfg)

@@ -6,6 +6,7 @@ the centre bias, as a density of fixations without a history, then all of it tog
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -21,7 +22,7 @@ from gazekit.scanpaths.picture_density import FixationCounts
 from gazekit.scene import SceneBatch
 from gazekit.schedule import one_cycle
 
-__all__ = ["fit_free_viewing"]
+__all__ = ["fit_free_viewing", "stretched"]
 
 FIRST_STEPS = 120  # of the readout alone
 FIRST_PICTURES = 10  # of such a step
@@ -42,7 +43,6 @@ class Fitted(Protocol):
     reductions: nn.ModuleDict
     members: nn.ModuleList
     centre: Tensor
-    centre_rows: Tensor
     steps: int
     weight_decay: float
 
@@ -123,14 +123,19 @@ def _gathered(system: Fitted, data: Data) -> Pictures:
     cell = torch.cat(cells)
     history = History(*(torch.cat([getattr(h, name) for h in found]) for name in ("row", "cell", "step")))
     counts = FixationCounts(cell, history.row, history.row, len(pictures), grid.rows, len(grid))
-    system.centre = counts.centre_bias()[0].float()
-    system.centre_rows.fill_(grid.rows)
+    bias = counts.centre_bias()[0].float().view(1, 1, grid.rows, grid.columns)
+    system.centre.copy_(stretched(bias, system.centre.shape[2:]))
     maps = system.features(torch.stack(pictures), grid)
     reduced = []
     for name, reduction in system.reductions.items():
         reduction.fit(maps[name])
         reduced.append(reduction(maps.pop(name)))
     return Pictures(grid, torch.cat(reduced, 1), counts.by_picture().float(), history, cell)
+
+
+def stretched(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """[1, 1, H, W] maps at another size, as they are where it is the same."""
+    return nn.functional.interpolate(maps, tuple(size), mode="bilinear", align_corners=False)
 
 
 def _fit_member(

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from gazekit.base import Data
 from gazekit.foveation import Grid
 from gazekit.models.free_viewing.features import FrozenFeatures
-from gazekit.models.free_viewing.fitting import fit_free_viewing
+from gazekit.models.free_viewing.fitting import fit_free_viewing, stretched
 from gazekit.models.free_viewing.net import History, NextFixation, Seen, histories
 from gazekit.models.free_viewing.reduction import Reduction
 from gazekit.models.viewer_system import ViewerSystem
 from gazekit.scanpaths.cells import CellPredictor
-from gazekit.scanpaths.walk import LAGS, WalkState
+from gazekit.scanpaths.durations import DurationModel, Timed, timed_part
+from gazekit.scanpaths.walk import LAGS, Display, Fixated, WalkState
 from gazekit.scene import SceneBatch, TrialBatch
 
 __all__ = ["FreeViewing"]
@@ -37,6 +38,8 @@ class FreeViewing(CellPredictor, ViewerSystem):
         hidden, dropout: see `NextFixation`.
         steps: of the fit of a member; weight_decay: of its readout.
         across: cells along the longer side of a picture.
+        durations: whether it says how long fixations last, too (`gazekit.scanpaths.durations`); fitted where the
+            training part has durations. Positions do not depend on them.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class FreeViewing(CellPredictor, ViewerSystem):
         steps: int = 160,
         weight_decay: float = 5.0,
         across: int = 40,
+        durations: bool = True,
     ) -> None:
         super().__init__(facts, across)
         self.features = FrozenFeatures(nets or {}, longest_px)
@@ -60,36 +64,58 @@ class FreeViewing(CellPredictor, ViewerSystem):
         self.members = nn.ModuleList(
             NextFixation(components * len(channels), hidden, dropout) for _ in range(members)
         )
-        self.register_buffer(
-            "centre", torch.zeros(0)
-        )  # log-density of the training part's fixations, on `centre_rows`
-        self.register_buffer("centre_rows", torch.zeros((), dtype=torch.long))
+        self.register_buffer("centre", torch.zeros(1, 1, across, across))  # log-density of training fixations
+
+        people = len(self.facts.get("observers", ()))
+        self.durations = DurationModel(people).requires_grad_(False) if durations else None
 
     def fit(self, data: Data) -> None:
-        """Centre bias and components in closed form, then the members by a short training on the training part."""
+        """Centre bias and components in closed form, members and durations by short trainings.
+
+        Raises:
+            ValueError: see `fit_free_viewing`; durations are asked for and the training part has none.
+        """
         fit_free_viewing(self, data)
+        if self.durations is None:
+            return
+        train, val = (timed_part(data, part) for part in ("train", "val"))
+        if not train.known.any():
+            raise ValueError("model.durations=true, but the data have no durations; set it to false")
+        self.durations.requires_grad_(True).fit(train, val)
+        self.durations.requires_grad_(False)  # a further training is about positions
 
     def reduced(self, pictures: Tensor, grid: Grid) -> Tensor:
         """[P, channels, C] features of pictures uint8 [P, H, W, 3]."""
         maps = self.features(pictures, grid)
-        device = self.centre_rows.device
+        device = self.centre.device
         return torch.cat([self.reductions[name](x.to(device)) for name, x in maps.items()], 1)
 
     def centre_on(self, grid: Grid) -> Tensor:
-        """[C] log-density of the centre bias on a grid, stretched where pictures have another shape; else uniform."""
-        if not len(self.centre):
-            return torch.zeros(len(grid), device=self.centre.device)
-        known = self.centre.view(1, 1, int(self.centre_rows), -1)
-        found = nn.functional.interpolate(
-            known, (grid.rows, grid.columns), mode="bilinear", align_corners=False
-        )
-        return found.flatten().log_softmax(0)
+        """[C] log-density of the centre bias on a grid; uniform before the fit."""
+        return stretched(self.centre, (grid.rows, grid.columns)).flatten().log_softmax(0)
 
     # one step at a time
 
     def look(self, scenes: SceneBatch, grid: Grid) -> Mapping[str, Any]:
         features = self.reduced(scenes.pictures, grid)
         return {str(k): member.see(features, grid) for k, member in enumerate(self.members)}
+
+    def first(self, display: Display, n: int) -> Mapping[str, Any]:
+        """The durations so far."""
+        start = display.start_xy_px[:, None].expand(-1, n, -1)
+        return {"timed": Timed.started(torch.tensor(display.grid.size_px).to(start), start)}
+
+    def update(
+        self, state: WalkState, fixated: Fixated, generator: torch.Generator | None
+    ) -> Mapping[str, Any]:
+        if self.durations is None:
+            return state.memory
+        return {"timed": state.memory["timed"].then(fixated.xy_px, fixated.duration_ms)}
+
+    def duration(self, state: WalkState, xy_px: Tensor, generator: torch.Generator) -> Tensor | None:
+        if self.durations is None:
+            return None
+        return self.durations.draw(state.memory["timed"].then(xy_px), generator)
 
     def log_map(self, state: WalkState) -> Tensor:
         b, n = state.here.shape
@@ -126,6 +152,16 @@ class FreeViewing(CellPredictor, ViewerSystem):
         found = torch.zeros_like(batch.xy_px[..., 0])
         found[batch.mask] = torch.cat(parts) if parts else found[batch.mask]
         return found
+
+    def duration_log_prob(self, batch: TrialBatch) -> Tensor:
+        """[B, T] natural log-density per ms of each duration, of known people as theirs; NaN where unknown.
+
+        Raises:
+            ValueError: a model without durations.
+        """
+        if self.durations is None:
+            raise ValueError("this model knows no durations: model.durations is false")
+        return self.durations.log_prob(Timed.of(batch))
 
     def loss(self, batch: TrialBatch) -> dict[str, Tensor]:
         """Mean negative log-probability of people's fixations, in nats per fixation."""

@@ -44,7 +44,9 @@ class Displacements:
     @lru_cache(maxsize=8)
     def of(grid: Grid) -> Displacements:
         """Those of a grid, made when they are first asked for."""
-        y, x = (torch.arange(-(n - 1), n, dtype=torch.float32) * grid.cell_px for n in (grid.rows, grid.columns))
+        y, x = (
+            torch.arange(-(n - 1), n, dtype=torch.float32) * grid.cell_px for n in (grid.rows, grid.columns)
+        )
         x, y = x.repeat(len(y)), y.repeat_interleave(len(x))
         length = torch.hypot(x, y) / max(grid.size_px)
         angle, moved = torch.atan2(y, x), (length > 0).float()

@@ -74,6 +74,21 @@ def test_the_future_says_nothing_of_the_past(fitted, tested):
     )
 
 
+def test_durations_have_a_likelihood_and_are_drawn(fitted, data, tested):
+    log = fitted.duration_log_prob(tested)
+    assert log.shape == tested.mask.shape and log[tested.mask].isfinite().all()
+    paths = fitted.scanpaths(tested.scenes, 50, torch.Generator().manual_seed(0))
+    drawn = paths.duration_ms[paths.mask]
+    people = tested.duration_ms[tested.mask]
+    assert (drawn > 0).all() and abs(float(drawn.median() / people.median()) - 1) < 0.4
+    table = fitted.fixations_px(tested, torch.Generator().manual_seed(0), 1)
+    assert all(path.shape[1] == 3 for path in table)
+    silent = FreeViewing(data.facts(), **SETTINGS, durations=False).eval()
+    assert silent.scanpaths(tested.scenes, 1, torch.Generator()).duration_ms is None
+    with pytest.raises(ValueError, match="knows no durations"):
+        silent.duration_log_prob(tested)
+
+
 def test_no_fixation_and_loss(fitted, tested):
     loss = fitted.loss(tested)["loss"]
     torch.testing.assert_close(loss, -fitted.fixation_log_prob(tested)[tested.mask].mean())
@@ -82,12 +97,16 @@ def test_no_fixation_and_loss(fitted, tested):
     assert fitted.loss(none)["loss"] == 0 and (fitted.fixation_log_prob(none) == 0).all()
 
 
-def test_other_shapes_and_weights_in_a_checkpoint(fitted, data):
-    clone = FreeViewing(data.facts(), **SETTINGS)
-    clone.centre = torch.zeros_like(fitted.centre)
+def test_weights_fit_a_new_model(fitted, data, tested):
+    clone = FreeViewing(data.facts(), **SETTINGS).eval()
     clone.load_state_dict(fitted.state_dict())
-    wide = fitted.centre_on(fitted.grid_of(data.batch([0]).scenes))
-    torch.testing.assert_close(clone.centre_on(fitted.grid_of(data.batch([0]).scenes)), wide)
+    torch.testing.assert_close(clone.fixation_log_prob(tested), fitted.fixation_log_prob(tested))
+
+
+def test_the_centre_bias_is_that_of_the_training_pictures(fitted, data):
+    centre = fitted.centre_on(fitted.grid_of(data.batch([0]).scenes))
+    torch.testing.assert_close(centre.exp().sum(), torch.tensor(1.0))
+    assert centre.max() - centre.min() > 1
 
 
 def test_settings_that_cannot_work_are_told(data):
