@@ -109,12 +109,11 @@ class ViewingData(ScanpathData):
         return {part: np.flatnonzero(np.isin(scene, scenes)) for part, scenes in chosen.items()}
 
     def facts(self) -> dict[str, Any]:
-        """As of `ScanpathData`, with `length_counts` (training scanpaths of 0, 1, ... fixations) and `observers`."""
+        """As of `ScanpathData`, with `length_counts` (training scanpaths of 0, 1, ... fixations)."""
         lengths = [len(self.dataset.trials[i].objects) for i in self.parts["train"]]
         assigned = {part: sorted(self._names(part)) for part in ("train", "val")}
         return super().facts() | {
             "length_counts": np.bincount(lengths).tolist(),
-            "observers": sorted(self.dataset.observers),
             "assigned": assigned,
         }
 
@@ -145,13 +144,7 @@ class ViewingData(ScanpathData):
                 f"{self.dataset.name}: pictures of one batch have several sizes ({', '.join(map(str, set(sizes)))}); "
                 "data.batch_size=1 takes them one by one"
             )
-        people = sorted((self.trained_with or {}).get("observers", self.dataset.observers))
-        number = {name: k for k, name in enumerate(people)}
-        return replace(
-            batch,
-            scenes=replace(batch.scenes, pictures=torch.stack(pictures)),
-            observer=torch.tensor([number.get(t.scanpath.observer, -1) for t in trials]),
-        )
+        return replace(batch, scenes=replace(batch.scenes, pictures=torch.stack(pictures)))
 
 
 @lru_cache(maxsize=_KEPT_PICTURES)
