@@ -76,6 +76,17 @@ class Grid:
         x, y = self.axes_px
         return torch.stack([x.repeat(self.rows), y.repeat_interleave(self.columns)], -1)
 
+    @cached_property
+    def areas_px(self) -> Tensor:
+        """[C] areas of the cells in square pixels, float64; cells at the right and the lower edge may be smaller."""
+        width, height = (
+            (torch.arange(1, n + 1, dtype=torch.float64) * self.cell_px)
+            .clamp(max=side)
+            .diff(prepend=torch.zeros(1, dtype=torch.float64))
+            for n, side in zip((self.columns, self.rows), self.size_px, strict=True)
+        )
+        return (height[:, None] * width).flatten()
+
     def cell_of(self, xy_px: Tensor) -> Tensor:
         """[..., 2] points to [...] cells; points off the picture belong to the nearest cell."""
         place = (xy_px / self.cell_px).floor().long()

@@ -149,7 +149,7 @@ class _Base:
         )
         cell = [self.grid.cell_of(torch.as_tensor(t.scanpath.xy_px)) for t in trials]
         self.cell = torch.cat(cell)
-        area = cell_areas_px(self.grid)[self.cell]
+        area = self.grid.areas_px[self.cell]
         self.log_centre = log[self.image, self.cell] - area.log()
         chosen = torch.isin(counts.person, torch.tensor(index))
         self._others = counts.other_people()[chosen] - area.log()
@@ -178,18 +178,6 @@ class _Base:
         )
         found = bootstrap_interval(total, count, None, settings.resamples, seed=settings.seed)
         return Score.of([bound[0] for bound in found], len(gain), 0)
-
-
-def cell_areas_px(grid: Grid) -> Tensor:
-    """[C] in square pixels; cells of the last row and column end with the picture."""
-    width, height = (
-        torch.full((n,), grid.cell_px, dtype=torch.float64)
-        .cumsum(0)
-        .clamp(max=side)
-        .diff(prepend=torch.zeros(1))
-        for n, side in zip((grid.columns, grid.rows), grid.size_px, strict=True)
-    )
-    return (height[:, None] * width).flatten()
 
 
 def _folds(data: Any) -> Iterator[Any]:
@@ -222,7 +210,7 @@ def _log_density(row: Any, data: Any, index: list[int]) -> dict[int, Tensor]:
         batch = data.batch_for(chosen, row.facts).to(device)
         log = row.fixation_log_prob(batch).cpu().double()
         grid = row.grid_of(batch.scenes)
-        area = cell_areas_px(grid)[grid.cell_of(batch.xy_px).cpu()]
+        area = grid.areas_px[grid.cell_of(batch.xy_px).cpu()]
         log = log - area.log()
         found |= {i: log[k][batch.mask[k].cpu()] for k, i in enumerate(batch.trial.tolist())}
     return found

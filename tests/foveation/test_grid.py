@@ -51,3 +51,10 @@ def test_no_common_grid_of_different_sizes():
 def test_impossible_grids(size, cell):
     with pytest.raises(ValueError, match="positive size_px"):
         Grid(size, cell)
+
+
+def test_areas_are_those_of_the_picture():
+    grid = Grid((70, 50), 20)
+    areas = grid.areas_px.view(3, 4)
+    assert areas[0, 0] == 400 and areas[0, 3] == 200 and areas[2, 0] == 200 and areas[2, 3] == 100
+    assert areas.sum() == 70 * 50

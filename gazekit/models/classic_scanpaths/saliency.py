@@ -6,6 +6,7 @@ A map is computed once per picture: all models that ask for one kind share a `Sa
 from __future__ import annotations
 
 import hashlib
+import math
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -160,8 +161,4 @@ def _overlaps(cells: int, cell_px: float, side_px: float, values: int) -> Tensor
 
 def cell_areas(grid: Grid) -> Tensor:
     """[C] share of the picture that each cell covers; cells at the right and the lower edge may be smaller."""
-    shares = []
-    for cells, side in ((grid.rows, grid.size_px[1]), (grid.columns, grid.size_px[0])):
-        low = torch.arange(cells, dtype=torch.float64) * grid.cell_px
-        shares.append(((low + grid.cell_px).clamp(max=side) - low) / side)
-    return (shares[0][:, None] * shares[1]).flatten().float()
+    return (grid.areas_px / math.prod(grid.size_px)).float()
