@@ -12,10 +12,7 @@ from shell import run_here as gazekit
 
 ROWS = (
     "no_eccentricity",
-    "single_pair",
-    "ivsn",
     "squeezenet",
-    "squeezenet_no_eccentricity",
     "template",
     "chance",
 )
