@@ -25,7 +25,7 @@ FLOORS = (
     {"metrics"},
     {"base"},
     {"drawing", "backbones", "foveation", "scanpath_files"},
-    {"features", "scanpaths", "recordings"},
+    {"features", "scanpaths", "recordings", "brain"},
     {"datasets"},
     {"models"},
     {"report", "annotate"},

@@ -6,5 +6,5 @@ from gazekit.base.system import System
 
 __all__ = ["ROOMS", "Data", "Predictor", "System"]
 
-ROOMS = ("gazekit.models", "gazekit.datasets", "gazekit.metrics", "gazekit.scanpaths")
+ROOMS = ("gazekit.models", "gazekit.datasets", "gazekit.metrics", "gazekit.scanpaths", "gazekit.brain")
 """Packages with the classes that a configuration or a checkpoint may name."""

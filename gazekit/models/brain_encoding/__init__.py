@@ -1,0 +1,1 @@
+"""Encoders of brain responses on frozen features of pictures."""
