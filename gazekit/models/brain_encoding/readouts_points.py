@@ -1,7 +1,7 @@
 """Read-outs that look at one point of the map (Gaussian) or a few (spatial transformer), by bilinear interpolation.
 
 Bilinear interpolation at a point is a sum over all places with weights tent(x - x_n) tent(y - y_n), where
-tent(d) = max(0, 1 - |d|) in units of cells. So sampling is a mask like all others: no gathering, one product of matrices.
+tent(d) = max(0, 1 - |d|) in units of cells. So sampling is a mask like all others, without gathering.
 Points are (x, y); -1 and 1 are the centres of the outermost cells.
 """
 
@@ -105,7 +105,7 @@ class SpatialTransformerReadout(Readout):
     """A small window per voxel, placed by a learned affine map, and a weight for each of its points.
 
     Source: the spatial transformer of Jaderberg et al. 2015 as a read-out: the points of a `points` x `points` grid
-    over -1 ... 1 go through theta_v [2, 3] of each voxel, and the map is sampled there. The identity sees the whole map.
+    over -1 ... 1 go through theta_v [2, 3] of each voxel. The identity sees the whole map.
 
     Args:
         shape: C, H, W of the maps.
