@@ -1,1 +1,25 @@
 """Encoders of brain responses on frozen features of pictures."""
+
+from gazekit.models.brain_encoding.fitting import History, fit_readout, masked_r, seeded
+from gazekit.models.brain_encoding.readouts import FactorisedReadout, LinearReadout, Readout
+from gazekit.models.brain_encoding.readouts_attention import AttentionReadout, sine_positions
+from gazekit.models.brain_encoding.readouts_points import (
+    GaussianReadout,
+    SpatialTransformerReadout,
+    bilinear_places,
+)
+
+__all__ = [
+    "AttentionReadout",
+    "FactorisedReadout",
+    "GaussianReadout",
+    "History",
+    "LinearReadout",
+    "Readout",
+    "SpatialTransformerReadout",
+    "bilinear_places",
+    "fit_readout",
+    "masked_r",
+    "seeded",
+    "sine_positions",
+]
