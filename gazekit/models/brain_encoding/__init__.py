@@ -8,15 +8,23 @@ from gazekit.models.brain_encoding.readouts_points import (
     SpatialTransformerReadout,
     bilinear_places,
 )
+from gazekit.models.brain_encoding.rows import BandedRidgeRow, ReadoutRow, RidgeRow
+from gazekit.models.brain_encoding.system import BrainEncoding
+from gazekit.models.brain_encoding.transformer import TransformerEncoder
 
 __all__ = [
     "AttentionReadout",
+    "BandedRidgeRow",
+    "BrainEncoding",
     "FactorisedReadout",
     "GaussianReadout",
     "History",
     "LinearReadout",
     "Readout",
+    "ReadoutRow",
+    "RidgeRow",
     "SpatialTransformerReadout",
+    "TransformerEncoder",
     "bilinear_places",
     "fit_readout",
     "masked_r",

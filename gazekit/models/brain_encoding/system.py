@@ -84,7 +84,7 @@ class BrainEncoding(System):
                         heads,
                         feedforward,
                         dropout,
-                    )  # fmt: skip
+                    )
                 )
         self.members = nn.ModuleList(members)
         self.register_buffer("validation_r", torch.full((len(members), facts["voxels"]), torch.nan))
@@ -110,7 +110,7 @@ class BrainEncoding(System):
         return gazed(maps, batch["fixation_map"], self.gaze)
 
     def loss(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Squared error of standardised responses: mean of each subject and hemisphere, summed over these and members."""
+        """Mean squared error of standardised responses, summed over subjects, hemispheres and members."""
         each = []
         for layer, member in self._each():
             response = member.standardised_response(batch["response"])
@@ -185,7 +185,7 @@ class BrainEncoding(System):
         yield from picture_batches(Path(input), self.facts, weights)
 
     def records(self, items: list[Any], said: Mapping[str, Any]) -> dict[str, Any]:
-        """`regions.csv`, `responses/ITEM.npy` and, if asked for, `attention/ITEM.npy` and .png; see `encoding_records`."""
+        """Regions, responses and, if asked for, attention; see `encoding_records`."""
         from gazekit.models.brain_encoding.records import encoding_records
 
         return encoding_records(items, said, self.facts, self.members[0].names)

@@ -22,15 +22,16 @@ from torch.nn import functional as F
 
 from gazekit.kernels.attention_rows import attention_rows
 from gazekit.kernels.object_attention import object_attention
+from gazekit.models.brain_encoding.readouts import Readout
+from gazekit.models.brain_encoding.readouts_attention import sine_positions
 from gazekit.models.brain_encoding.regions import Queries, queries_of
 
-__all__ = ["QUERIES", "TransformerEncoder", "sine_positions"]
+__all__ = ["QUERIES", "TransformerEncoder"]
 
 QUERIES = ("regions", "hemispheres", "voxels")
-TEMPERATURE = 10000.0
 
 
-class TransformerEncoder(nn.Module):
+class TransformerEncoder(Readout):
     """Voxels from maps [B, C, H, W] of a frozen net, through one cross-attention of learned queries.
 
     Args:
@@ -60,15 +61,15 @@ class TransformerEncoder(nn.Module):
         feedforward: int = 256,
         dropout: float = 0.1,
     ) -> None:
-        super().__init__()
-        channels, self.rows, self.columns = shape
+        super().__init__(shape, voxels)
+        channels, rows, columns = self.shape
         width = width or channels
         if width % heads or width % 4:
             raise ValueError(f"width must be a multiple of 4 and of heads={heads}, got {width}")
         if queries not in QUERIES:
             raise ValueError(f"queries must be one of {', '.join(QUERIES)}, got {queries!r}")
         found = queries_of(queries, voxels, regions or {}, subject_of, hemisphere_of)
-        self.names, self.heads, self.voxels = found.names, heads, voxels
+        self.names, self.heads = found.names, heads
         self.per_voxel = queries == "voxels"
         self._gathered(found)
         self.project = nn.Linear(channels, width) if width != channels else nn.Identity()
@@ -79,7 +80,8 @@ class TransformerEncoder(nn.Module):
         self.dropout = dropout
         self.weight = nn.Parameter(torch.randn(voxels, width) / math.sqrt(width))
         self.bias = nn.Parameter(torch.zeros(voxels))
-        self.register_buffer("positions", sine_positions(width, self.rows, self.columns), persistent=False)
+        code = sine_positions(width, rows, columns).flatten(1).T.contiguous()
+        self.register_buffer("positions", code, persistent=False)  # [N, d]
         for linear in (self.in_query, self.in_key, self.in_value, self.out, self.hidden, self.back):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
@@ -97,19 +99,18 @@ class TransformerEncoder(nn.Module):
         width, queries = self.query.shape[1], len(self.query)
         return self.heads * queries < width + queries
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """[B, V] of maps [B, C, H, W]."""
-        return self.read(self.tokens(maps))
+    def read(self, maps: Tensor) -> Tensor:
+        return self.responses(self.tokens(maps))
 
     def tokens(self, maps: Tensor) -> Tensor:
-        """[B, R, d] what each query gathers from a picture."""
+        """[B, R, d] what each query gathers from standardised maps."""
         seen = self._seen(maps)
         gathered = self._folded(seen) if self.folds else self._multiplied(seen)
         state = self._drop(self.out(gathered))
         hidden = self._drop(F.relu(self.hidden(self.norm_in(state))))
         return self.norm_out(state + self._drop(self.back(hidden)))
 
-    def read(self, tokens: Tensor) -> Tensor:
+    def responses(self, tokens: Tensor) -> Tensor:
         """[B, V] linear read-out of tokens [B, R, d]: each voxel from the queries of its regions, summed."""
         if self.per_voxel:
             return torch.einsum("bvd,vd->bv", tokens, self.weight) + self.bias
@@ -118,17 +119,12 @@ class TransformerEncoder(nn.Module):
         each = [tokens[:, r] @ self.weight[part].T for r, part in enumerate(parts)]
         return found.expand(len(tokens), -1).index_add(1, self.members, torch.cat(each, 1).to(found))
 
-    @torch.no_grad()
     def attention(self, maps: Tensor) -> Tensor:
-        """[B, R, H, W] where each query looks in a picture: its attention, mean over heads, of sum 1."""
-        seen = self._seen(maps)
+        """[B, R, H * W] where each query looks, mean over heads, of sum 1; of maps as `forward` takes them."""
+        seen = self._seen(self.standardised(maps))
         query, key = self._query(len(seen)), self._key(seen)
         rows = torch.arange(query.shape[2], device=query.device).expand(len(seen), -1)
-        return attention_rows(query, key, rows).mean(1).unflatten(-1, (self.rows, self.columns))
-
-    def penalty(self) -> Tensor:
-        """Nothing is penalised."""
-        return self.weight.new_zeros(())
+        return attention_rows(query, key, rows).mean(1)
 
     def _seen(self, maps: Tensor) -> Tensor:
         """[B, N, d]"""
@@ -166,18 +162,3 @@ class TransformerEncoder(nn.Module):
         found = torch.einsum("bhrc,hdc->brhd", gathered, value)
         total = weight.sum(-1).unflatten(1, (heads, queries)).transpose(1, 2)[..., None]  # 1 without dropout
         return (found + total * self.in_value.bias.unflatten(0, (heads, -1))).flatten(2)
-
-
-def sine_positions(width: int, rows: int, columns: int) -> Tensor:
-    """[rows * columns, width] sines and cosines of the row (first half) and the column (second half), from 1."""
-    half = width // 2
-    step = TEMPERATURE ** (torch.arange(half).div(2, rounding_mode="floor") * 2 / half)
-
-    def code(place: Tensor) -> Tensor:
-        phase = place[:, None] / step
-        return torch.stack([phase[:, 0::2].sin(), phase[:, 1::2].cos()], 2).flatten(1)
-
-    row, column = code(torch.arange(1.0, rows + 1)), code(torch.arange(1.0, columns + 1))
-    return torch.cat([row[:, None].expand(-1, columns, -1), column[None].expand(rows, -1, -1)], 2).flatten(
-        0, 1
-    )

@@ -9,7 +9,7 @@ from torch import nn
 from gazekit.errors import DataError
 from gazekit.models.brain_encoding.regions import REST, queries_of
 from gazekit.models.brain_encoding.released import load_released
-from gazekit.models.brain_encoding.transformer import TransformerEncoder, sine_positions
+from gazekit.models.brain_encoding.transformer import TransformerEncoder
 
 SHAPE = (16, 3, 5)
 REGIONS = {"a": [0, 1, 2], "b": [2, 3], "c": [8]}
@@ -62,7 +62,7 @@ def test_a_voxel_in_two_regions_gets_both_tokens() -> None:
     net = encoder()
     assert net.names == ["a, left", "b, left", "c, right", f"{REST}, right"]
     tokens = torch.randn(2, 4, 16)
-    found = net.read(tokens)
+    found = net.responses(tokens)
     expected = (tokens[:, 0] + tokens[:, 1]) @ net.weight[2] + 2 * net.bias[2]
     torch.testing.assert_close(found[:, 2], expected)
 
@@ -90,8 +90,8 @@ def test_equal_queries_give_equal_tokens_and_uniform_attention_is_a_mean() -> No
 
 def test_attention_is_a_distribution_over_the_picture() -> None:
     found = encoder().attention(torch.randn(2, *SHAPE))
-    assert found.shape == (2, 4, 3, 5)
-    torch.testing.assert_close(found.sum((2, 3)), torch.ones(2, 4))
+    assert found.shape == (2, 4, 15)
+    torch.testing.assert_close(found.sum(2), torch.ones(2, 4))
 
 
 def test_folding_is_chosen_for_few_queries() -> None:
@@ -104,14 +104,6 @@ def test_dropout_acts_in_training_only() -> None:
     assert torch.equal(net(maps), net(maps))
     net.train()
     assert not torch.equal(net(maps), net(maps))
-
-
-def test_positions_code_rows_and_columns() -> None:
-    code = sine_positions(8, 3, 5).view(3, 5, 8)
-    assert (code[:, 0, :4] == code[:, 4, :4]).all()
-    assert (code[0, :, 4:] == code[2, :, 4:]).all()
-    assert code[0, 0, 0] == torch.tensor(1.0).sin()
-    assert code[1, 0, 1] == torch.tensor(2.0).cos()
 
 
 def test_queries_follow_subjects_and_refuse_strange_voxels() -> None:
