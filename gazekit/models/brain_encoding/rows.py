@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from gazekit.base import Data, Predictor
-from gazekit.brain import banded_ridge_cv, ridge_cv
 from gazekit.models.brain_encoding.fitting import fit_readout, seeded
 from gazekit.models.brain_encoding.gaze import gazed
 from gazekit.models.brain_encoding.readouts import FactorisedReadout, LinearReadout, Readout
@@ -109,6 +108,8 @@ class RidgeRow(_FeatureRow):
     """Ridge regression with a penalty of its own for each voxel, chosen by cross-validation on training pictures."""
 
     def solve(self, x: Tensor, y: Tensor, group: Tensor) -> None:
+        from gazekit.brain import ridge_cv
+
         found = ridge_cv(x, y, self.alphas, group % self.folds)
         self.weight.copy_(found.weight)
         self.intercept.copy_(found.intercept)
@@ -132,6 +133,8 @@ class BandedRidgeRow(_FeatureRow):
         self.draws, self.backend = draws, backend
 
     def solve(self, x: Tensor, y: Tensor, group: Tensor) -> None:
+        from gazekit.brain import banded_ridge_cv
+
         found = banded_ridge_cv(
             list(x.split(self.sizes, 1)),
             y,
