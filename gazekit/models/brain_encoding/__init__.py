@@ -8,10 +8,12 @@ from gazekit.models.brain_encoding.readouts_points import (
     SpatialTransformerReadout,
     bilinear_places,
 )
+from gazekit.models.brain_encoding.readouts_pools import FeatureWeightedRF, gaussian_pools
 
 __all__ = [
     "AttentionReadout",
     "FactorisedReadout",
+    "FeatureWeightedRF",
     "GaussianReadout",
     "History",
     "LinearReadout",
@@ -19,6 +21,7 @@ __all__ = [
     "SpatialTransformerReadout",
     "bilinear_places",
     "fit_readout",
+    "gaussian_pools",
     "masked_r",
     "seeded",
     "sine_positions",
