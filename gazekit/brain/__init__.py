@@ -6,7 +6,9 @@ Everything is imported when it is first used.
 from importlib import import_module
 from typing import Any
 
-_WHERE: dict[str, str] = {}
+_WHERE: dict[str, str] = {
+    "EncodingScores": "encoding_scores",
+}
 """Public name to the module of this room that defines it."""
 
 __all__ = sorted(_WHERE)

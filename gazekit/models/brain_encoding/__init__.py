@@ -9,16 +9,24 @@ from gazekit.models.brain_encoding.readouts_points import (
     bilinear_places,
 )
 from gazekit.models.brain_encoding.readouts_pools import FeatureWeightedRF, gaussian_pools
+from gazekit.models.brain_encoding.rows import BandedRidgeRow, ReadoutRow, RidgeRow
+from gazekit.models.brain_encoding.system import BrainEncoding
+from gazekit.models.brain_encoding.transformer import TransformerEncoder
 
 __all__ = [
     "AttentionReadout",
+    "BandedRidgeRow",
+    "BrainEncoding",
     "FactorisedReadout",
     "FeatureWeightedRF",
     "GaussianReadout",
     "History",
     "LinearReadout",
     "Readout",
+    "ReadoutRow",
+    "RidgeRow",
     "SpatialTransformerReadout",
+    "TransformerEncoder",
     "bilinear_places",
     "fit_readout",
     "gaussian_pools",

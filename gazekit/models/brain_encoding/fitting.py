@@ -74,7 +74,7 @@ def fit_readout(
     _check(readout, features, response)
     generator = generator or torch.Generator().manual_seed(0)
     readout.standardise(features, response)
-    target = (response.to(readout.response_mean) - readout.response_mean) / readout.response_scale
+    target = readout.standardised_response(response)
     optimiser = torch.optim.AdamW(readout.parameter_groups(lr), weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     averaged = copy.deepcopy(readout).eval().requires_grad_(False)

@@ -89,6 +89,10 @@ class Readout(nn.Module):
         mean, scale = self.channel_mean[:, None, None], self.channel_scale[:, None, None]
         return (self.checked(maps).to(mean) - mean) / scale
 
+    def standardised_response(self, response: Tensor) -> Tensor:
+        """[B, V] responses of mean 0 and standard deviation 1 in each voxel; NaN stays NaN."""
+        return (response.to(self.response_mean) - self.response_mean) / self.response_scale
+
     def checked(self, maps: Tensor) -> Tensor:
         """Maps of the shape that this read-out was made for. Raises ValueError otherwise."""
         if tuple(maps.shape[1:]) != self.shape:
