@@ -8,6 +8,10 @@ from typing import Any
 
 _WHERE: dict[str, str] = {
     "EncodingScores": "encoding_scores",
+    "Ridge": "ridge",
+    "fold_numbers": "folds",
+    "group_folds": "folds",
+    "ridge_cv": "ridge",
 }
 """Public name to the module of this room that defines it."""
 
