@@ -29,6 +29,7 @@ class _NestedRow(Predictor):
         self.layers, self.grid = list(layers or facts["layers"]), grid
         self.channels = [facts["layers"][layer][0] for layer in self.layers]
         self.chosen: dict[str, Any] = {}
+        self.register_buffer("fitted", torch.tensor(False))
 
     def fit(self, data: Data) -> None:
         """Learn from the parts train and val. With `data.split=all` nothing is done: `FoldComparison` fits copies."""
@@ -38,10 +39,29 @@ class _NestedRow(Predictor):
                 torch.cat(both) for both in zip(*(self.maps(part.features) for part in parts), strict=True)
             ]
             self.learn(maps, torch.cat([part.response for part in parts]))
+            self.fitted.fill_(True)
 
     def learn(self, maps: list[Tensor], response: Tensor) -> None:
         """From maps [n, C, g, g] of each layer and responses [n, V]."""
         raise NotImplementedError
+
+    def respond(self, maps: list[Tensor]) -> Tensor:
+        """[B, V] of maps [B, C, g, g] of each layer."""
+        raise NotImplementedError
+
+    def predict(
+        self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1
+    ) -> dict[str, Any]:
+        """`prediction` [B, V].
+
+        Raises:
+            ValueError: it has not been fitted, as after a report on all pictures, which fits copies.
+        """
+        if not self.fitted:
+            raise ValueError(
+                f"{type(self).__name__} has learned nothing: data.split=all fits copies; use data.split=test"
+            )
+        return {"prediction": self.respond(self.maps(batch["features"]))}
 
     def maps(self, features: Mapping[str, Tensor]) -> list[Tensor]:
         """[n, C, g, g] of each layer."""
@@ -91,11 +111,9 @@ class NestedRidge(_NestedRow):
         counts = {name: int((layer == k).sum()) for k, name in enumerate(self.layers)}
         self.chosen = {"voxels of layers": counts, "inner r": round(float(best.mean()), 4)}
 
-    def predict(
-        self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1
-    ) -> dict[str, Any]:
-        drives = [x.flatten(1) @ self._weight(k) for k, x in enumerate(self.maps(batch["features"]))]
-        return {"prediction": torch.stack(drives).sum(0) + self.intercept}
+    def respond(self, maps: list[Tensor]) -> Tensor:
+        drives = [x.flatten(1) @ self._weight(k) for k, x in enumerate(maps)]
+        return torch.stack(drives).sum(0) + self.intercept
 
     def _weight(self, k: int) -> Tensor:
         return getattr(self, f"weight{k}")
@@ -167,11 +185,9 @@ class NestedReadout(_NestedRow):
         self.requires_grad_(False)
         self.chosen = {"inner r": round(float(masked_r(held_out, response).nanmean()), 4)}
 
-    def predict(
-        self, batch: Mapping[str, Any], generator: torch.Generator, samples: int = 1
-    ) -> dict[str, Any]:
-        x = torch.cat(self.maps(batch["features"]), 1)
-        return {"prediction": torch.stack([member(x) for member in self.members]).mean(0)}
+    def respond(self, maps: list[Tensor]) -> Tensor:
+        x = torch.cat(maps, 1)
+        return torch.stack([member(x) for member in self.members]).mean(0)
 
 
 class NestedEncoder(NestedReadout, System):

@@ -183,6 +183,8 @@ def test_a_system_of_all_pictures_waits_for_its_folds():
     system = NestedEncoder(data.facts(), **SHORT)
     system.fit(data)
     assert system.chosen == {}
+    with pytest.raises(ValueError, match=r"use data\.split=test"):
+        system.predict(next(data.batches("all")), torch.Generator())
     with pytest.raises(ValueError, match="learns by fit alone"):
         system.loss({})
     with pytest.raises(ValueError, match="readout must be one of"):
