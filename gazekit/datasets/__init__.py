@@ -35,6 +35,8 @@ NAMES = (
     "search_asymmetry",
     "search_classics",
     "search_pictures",
+    "human_motion",
+    "szinte2024_v1",
 )
 
 

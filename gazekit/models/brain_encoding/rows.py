@@ -12,7 +12,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from gazekit.base import Data, Predictor
 from gazekit.models.brain_encoding.fitting import fit_readout, seeded
-from gazekit.models.brain_encoding.gaze import gazed
+from gazekit.models.brain_encoding.gaze import maps_of
 from gazekit.models.brain_encoding.readouts import FactorisedReadout, LinearReadout, Readout
 from gazekit.models.brain_encoding.readouts_attention import AttentionReadout
 from gazekit.models.brain_encoding.readouts_points import GaussianReadout, SpatialTransformerReadout
@@ -94,9 +94,7 @@ class _FeatureRow(Predictor):
         """Features [B, F_k] of each layer, and their means where asked for."""
         found = []
         for layer in self.layers:
-            maps = batch["features"][layer]
-            if gaze is not None:
-                maps = gazed(maps, batch["fixation_map"], gaze)
+            maps = maps_of(batch, layer, gaze)
             sides = [min(self.grid or side, side) for side in maps.shape[2:]]
             found.append(adaptive_avg_pool2d(maps, sides).flatten(1))
             if self.also_mean:
@@ -214,5 +212,4 @@ class ReadoutRow(Predictor):
         return {"prediction": self.readout(self._maps(batch))}
 
     def _maps(self, batch: Mapping[str, Any]) -> Tensor:
-        maps = batch["features"][self.layer]
-        return maps if self.gaze is None else gazed(maps, batch["fixation_map"], self.gaze)
+        return maps_of(batch, self.layer, self.gaze)
