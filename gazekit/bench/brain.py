@@ -152,7 +152,7 @@ def by_scikit_learn(x: Tensor, y: Tensor) -> Ridge:
 
 
 def differences(ours: Ridge, theirs: Ridge) -> dict[str, float]:
-    """Share of voxels with another penalty; the largest difference of weights of the others, relative to the largest."""
+    """Share of voxels with another penalty; largest difference of weights of the others, relative to the largest."""
     voxels = len(theirs.alpha)
     same = (ours.alpha[:voxels].cpu() / theirs.alpha - 1).abs() < 1e-3
     weight = ours.weight[:, :voxels].cpu()[:, same]
