@@ -261,7 +261,7 @@ def test_arrays_of_numpy_and_one_penalty():
         ({"x": torch.randn(19, 3)}, r"the same n pictures, got \[19, 3\], and \[20, 2\]"),
         ({"y": torch.randn(20)}, r"y \[n, V\]"),
         ({"x": torch.full((20, 3), torch.nan)}, "x has features that are NaN or infinite"),
-        ({"y": torch.full((20, 2), torch.inf)}, "got inf at picture 0, voxel 0"),
+        ({"y": torch.tensor([[0.0, torch.inf]] * 20)}, "got inf at picture 0, voxel 1"),
         ({"alphas": []}, "one or more numbers above 0"),
         ({"alphas": [1.0, 0.0]}, r"above 0, got \[1.0, 0.0\]"),
         ({"folds": 1}, "from 2 to the number of pictures, 20, got 1"),
