@@ -70,9 +70,13 @@ def check_pictures(xs: Sequence[ArrayLike], y: ArrayLike) -> tuple[list[Tensor],
     for x in (*xs, y):
         if x.is_complex():
             raise TypeError(f"x and y must hold real numbers, got {x.dtype}")
-    if y.dim() != 2 or any(x.dim() != 2 or len(x) != len(y) for x in xs):
+    if (
+        y.dim() != 2
+        or any(x.dim() != 2 or len(x) != len(y) for x in xs)
+        or not all(map(Tensor.numel, (*xs, y)))
+    ):
         raise ValueError(
-            "x must have shape [n, F] and y [n, V] with the same n pictures, got "
+            "x must have shape [n, F] and y [n, V] with the same n pictures, at least one of each, got "
             f"{' and '.join(str(list(x.shape)) for x in xs)}, and {list(y.shape)}"
         )
     dtype = torch.float64 if all(x.dtype == torch.float64 for x in (*xs, y)) else torch.float32

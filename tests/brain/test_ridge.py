@@ -153,6 +153,13 @@ def test_of_equally_good_penalties_the_largest():
     torch.testing.assert_close(found.intercept, y.mean(0))
 
 
+def test_a_fold_whose_training_pictures_are_all_alike_predicts_their_mean():
+    x, y = torch.tensor([[1.0], [1.0], [5.0]]), torch.tensor([[0.0], [2.0], [6.0]])
+    found = ridge_cv(x, y, [1.0], torch.tensor([0, 0, 1]))
+    # fold 0: 6 for 0 and 2, fold 1: 1 for 6
+    assert found.score.item() == pytest.approx(-((36 + 16) / 2 + 25) / 2)
+
+
 def test_constant_voxels_have_no_weights_and_are_counted():
     x, y = toy(30, 6)
     y[:, 2], y[:, 5] = 0.1, torch.nan
@@ -258,8 +265,10 @@ def test_arrays_of_numpy_and_one_penalty():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"x": torch.randn(19, 3)}, r"the same n pictures, got \[19, 3\], and \[20, 2\]"),
+        ({"x": torch.randn(19, 3)}, r"the same n pictures, at least one of each, got \[19, 3\], and \[20, 2\]"),
         ({"y": torch.randn(20)}, r"y \[n, V\]"),
+        ({"y": torch.randn(20, 0)}, r"at least one of each, got \[20, 3\], and \[20, 0\]"),
+        ({"x": torch.randn(20, 0)}, r"at least one of each, got \[20, 0\]"),
         ({"x": torch.full((20, 3), torch.nan)}, "x has features that are NaN or infinite"),
         ({"y": torch.tensor([[0.0, torch.inf]] * 20)}, "got inf at picture 0, voxel 1"),
         ({"alphas": []}, "one or more numbers above 0"),
