@@ -8,6 +8,7 @@ from typing import Any
 
 _WHERE: dict[str, str] = {
     "EncodingScores": "encoding_scores",
+    "SimilarityScores": "similarity_scores",
 }
 """Public name to the module of this room that defines it."""
 

@@ -35,6 +35,7 @@ NAMES = (
     "search_asymmetry",
     "search_classics",
     "search_pictures",
+    "rdm_92images",
 )
 
 
