@@ -36,6 +36,7 @@ NAMES = (
     "search_classics",
     "search_pictures",
     "human_motion",
+    "rdm_92images",
     "szinte2024_v1",
 )
 
