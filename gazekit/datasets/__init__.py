@@ -36,6 +36,7 @@ NAMES = (
     "search_classics",
     "search_pictures",
     "human_motion",
+    "szinte2024_v1",
 )
 
 

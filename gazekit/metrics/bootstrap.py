@@ -18,7 +18,14 @@ from torch import Tensor
 
 from gazekit.metrics.functional.arguments import ArrayLike, values
 
-__all__ = ["Interval", "bootstrap_interval", "bootstrap_statistic", "check_settings", "interval_of_draws"]
+__all__ = [
+    "Interval",
+    "bootstrap_draws",
+    "bootstrap_interval",
+    "bootstrap_statistic",
+    "check_settings",
+    "interval_of_draws",
+]
 
 _CHUNK_BYTES = 32 * 2**20
 
@@ -75,7 +82,7 @@ def bootstrap_interval(
     few = ((denominator > 0).sum(0) < 2) | ~numerator.isfinite().all(0)
     finite = torch.where(few, 0, numerator)  # 0 draws x an infinite sum would be NaN in the product
     draws = []
-    for counts in _draws(len(numerator), n_resamples, seed, strata=strata):
+    for counts in bootstrap_draws(len(numerator), n_resamples, seed, strata=strata):
         counts = counts.to(numerator.device)
         ratios = (counts @ finite) / (counts @ denominator)
         draws.append(statistic(torch.where(few, torch.nan, ratios)))
@@ -109,7 +116,9 @@ def bootstrap_statistic(
     value = statistic(torch.ones(1, units, dtype=torch.float64))[0]
     if units < 2:
         return Interval(value, torch.full_like(value, torch.nan), torch.full_like(value, torch.nan))
-    draws = [statistic(counts) for counts in _draws(units, n_resamples, seed, bytes_per_draw, strata)]
+    draws = [
+        statistic(counts) for counts in bootstrap_draws(units, n_resamples, seed, bytes_per_draw, strata)
+    ]
     return interval_of_draws(value, torch.cat(draws), level)
 
 
@@ -142,7 +151,7 @@ def _checked(numerator: ArrayLike, denominator: ArrayLike) -> tuple[Tensor, Tens
     return numerator, denominator
 
 
-def _draws(
+def bootstrap_draws(
     images: int, n_resamples: int, seed: int, bytes_per_draw: int = 0, strata: Tensor | None = None
 ) -> Iterator[Tensor]:
     """How often each image was drawn, [R, I] float64, the R of all parts adding to `n_resamples`."""

@@ -18,7 +18,7 @@ def sums(images: int, columns: int, seed: int = 0) -> tuple[np.ndarray, np.ndarr
 
 def test_equals_numpy_on_the_same_draws() -> None:
     numerator, denominator = sums(12, 3)
-    counts = torch.cat(list(module._draws(12, 500, seed=7))).numpy()
+    counts = torch.cat(list(module.bootstrap_draws(12, 500, seed=7))).numpy()
     assert (counts.sum(1) == 12).all()
     ratios = np.stack([(row @ numerator) / (row @ denominator) for row in counts])
     interval = bootstrap_interval(numerator, denominator, n_resamples=500, level=0.9, seed=7)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    "block_moments",
     "correlation",
     "drawn_moments",
     "largest_one",
@@ -37,6 +38,33 @@ def moments(*quantities: Tensor) -> Tensor:
         means.append(quantity[:1].sum(0) + shift)
     width = range(len(quantities))
     products = {(i, j): (deviations[i] * deviations[j]).sum(0) for i in width for j in width if i <= j}
+    return torch.stack([count, *means, *(products[min(i, j), max(i, j)] for i in width for j in width)])
+
+
+def block_moments(block: Tensor, blocks: int, present: Tensor, *quantities: Tensor) -> Tensor:
+    """[1 + Q + Q^2, W, ...] of each of W blocks of observations, those left out that are not there.
+
+    Args:
+        block: [n] which of the W = `blocks` an observation belongs to.
+        present: [n, ...] bool. A NaN that is present makes all blocks NaN.
+        quantities: Q tensors [n, ...].
+    """
+
+    def summed(x: Tensor) -> Tensor:
+        return x.new_zeros(blocks, *x.shape[1:]).index_add_(0, block, x)
+
+    count = summed(present.to(quantities[0]))
+    first = present.to(torch.uint8).argmax(0, keepdim=True) if len(present) else None
+    means, deviations = [], []
+    for quantity in quantities:
+        near = quantity.new_zeros(1, *quantity.shape[1:]) if first is None else quantity.gather(0, first)
+        near = torch.where(present.any(0), near, 0.0)
+        shifted = torch.where(present, quantity - near, 0.0)
+        shift = summed(shifted) / count.clamp(min=1)
+        deviations.append(torch.where(present, shifted - shift[block], 0.0))
+        means.append(near + shift)
+    width = range(len(quantities))
+    products = {(i, j): summed(deviations[i] * deviations[j]) for i in width for j in width if i <= j}
     return torch.stack([count, *means, *(products[min(i, j), max(i, j)] for i in width for j in width)])
 
 
