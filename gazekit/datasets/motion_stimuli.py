@@ -174,7 +174,7 @@ class MotionStimuli(Data):
         return {
             "conditions": [*KINDS, *ILLUSIONS],
             "frames": self.frames,
-            "size_px": list(self.size_px),
+            "flow_size": list(self.size_px),
             "max_speed": self.max_speed,
         }
 

@@ -211,32 +211,42 @@ def reverse_phi(clip: Clip) -> Clip:
 
 
 def _matrices(rates: np.ndarray | None, times: np.ndarray) -> np.ndarray:
-    """[T, 2, 2] exp(rates t)."""
+    """[T, 2, 2] exp(rates t), in closed form: with s half the trace and q^2 = -det(rates - s), of which q may be
+    imaginary, exp(s t) (cosh(q t) + sinh(q t) / q (rates - s)).
+    """
     if rates is None:
         return np.broadcast_to(np.eye(2), (len(times), 2, 2))
-    from scipy.linalg import expm
-
-    return np.stack([expm(rates * t) for t in times])
+    half = np.trace(rates) / 2
+    rest = rates - half * np.eye(2)
+    q = np.sqrt(complex(-np.linalg.det(rest)))
+    t = times[:, None, None]
+    slope = t if abs(q) < 1e-12 else np.sinh(q * t) / q
+    return (np.exp(half * t) * (np.cosh(q * t) * np.eye(2) + slope * rest)).real
 
 
 def _waves(layer: Layer, inverse: np.ndarray, times: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
-    """[T, H, W]: cos(2 pi f . X(x, t) + phase) as products of functions of x and of y."""
+    """[T, H, W]: cos(2 pi f . X(x, t) + phase) as two products of functions of x and of y."""
     centre = np.asarray(layer.centre_px)
     waves = np.einsum("jk,tkl->tjl", layer.waves, inverse)  # f . inverse
     start = centre + times[:, None] * layer.velocity
     offset = layer.waves @ centre - np.einsum("tjl,tl->tj", waves, start)
-    turn = 2j * np.pi
-    x, y = (np.exp(turn * waves[..., k, None] * np.arange(side)) for k, side in enumerate(size_px))
-    amplitude = layer.amplitude * np.exp(turn * offset + 1j * layer.phase)
-    return layer.mean + ((amplitude[..., None] * y).swapaxes(1, 2) @ x).real
+    x, y = (
+        2 * np.pi * waves[..., k, None] * np.arange(side) for k, side in enumerate(size_px)
+    )  # [T, J, side]
+    y = y + (2 * np.pi * offset + layer.phase)[..., None]
+    rows = layer.amplitude[:, None] * np.stack([np.cos(y), -np.sin(y)], 1)  # [T, 2, J, H]
+    columns = np.stack([np.cos(x), np.sin(x)], 1)
+    rows, columns = (each.reshape(len(times), -1, each.shape[-1]) for each in (rows, columns))
+    return layer.mean + np.ascontiguousarray(rows.swapaxes(1, 2)) @ columns
 
 
 def _inside(layer: Layer, inverse: np.ndarray, times: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
     """[T, H, W] how far a pixel is inside the ellipse, 0 to 1, with an edge about a pixel wide."""
-    place = np.stack(np.meshgrid(*(np.arange(side) for side in size_px)), -1)  # [H, W, 2]
+    x, y = (np.arange(side) for side in size_px)
     start = np.asarray(layer.centre_px) + times[:, None] * layer.velocity
-    away = np.einsum("tkl,thwl->thwk", inverse, place - start[:, None, None])
-    radius = np.linalg.norm(away / layer.radii_px, axis=-1)
+    x, y = (x - start[:, :1])[:, None], (y - start[:, 1:])[:, :, None]
+    along, across = (inverse[:, k, 0, None, None] * x + inverse[:, k, 1, None, None] * y for k in (0, 1))
+    radius = np.hypot(along / layer.radii_px[0], across / layer.radii_px[1])
     return 1 / (1 + np.exp(np.clip(4 * min(layer.radii_px) * (radius - 1), -50, 50)))
 
 

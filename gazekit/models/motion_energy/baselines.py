@@ -28,7 +28,7 @@ class MeanFlow(Predictor):
     """The mean flow of training clips, the same for every clip.
 
     Args:
-        facts: `size_px` (width, height) of the flow.
+        facts: `flow_size`, width and height of the flow.
         clips: how many training clips it is the mean of, at most.
     """
 
@@ -38,7 +38,7 @@ class MeanFlow(Predictor):
         super().__init__(facts)
         if clips < 1:
             raise ValueError(f"clips must be at least 1, got {clips}")
-        width, height = (facts or {}).get("size_px", (0, 0))
+        width, height = (facts or {}).get("flow_size", (0, 0))
         self.clips = clips
         self.register_buffer("flow", torch.full((2, height, width), torch.nan))
 
