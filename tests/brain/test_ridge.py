@@ -265,7 +265,10 @@ def test_arrays_of_numpy_and_one_penalty():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"x": torch.randn(19, 3)}, r"the same n pictures, at least one of each, got \[19, 3\], and \[20, 2\]"),
+        (
+            {"x": torch.randn(19, 3)},
+            r"the same n pictures, at least one of each, got \[19, 3\], and \[20, 2\]",
+        ),
         ({"y": torch.randn(20)}, r"y \[n, V\]"),
         ({"y": torch.randn(20, 0)}, r"at least one of each, got \[20, 3\], and \[20, 0\]"),
         ({"x": torch.randn(20, 0)}, r"at least one of each, got \[20, 0\]"),
