@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from gazekit.metrics.multimatch import MultiMatch
     from gazekit.metrics.regions import ClassDice, ClassIoU, DetectionAP, Dice, IoU, MacroDice, MacroIoU
     from gazekit.metrics.representation import RSA, IdentificationAccuracy, TwoVersusTwo
+    from gazekit.metrics.retrieval import Retrieval
     from gazekit.metrics.saliency import (
         AUC,
         NSS,
@@ -161,6 +162,7 @@ __all__ = [
     "Pearson",
     "PointInMask",
     "ProbabilityMismatch",
+    "Retrieval",
     "SampleF1",
     "ScaledTimeDelayEmbedding",
     "ScanMatch",
@@ -202,6 +204,7 @@ _NAMES_OF = {
     "map_similarity": "CC EMD KLD SIM",
     "multimatch": "MultiMatch",
     "regions": "ClassDice ClassIoU DetectionAP Dice IoU MacroDice MacroIoU",
+    "retrieval": "Retrieval",
     "representation": "RSA IdentificationAccuracy TwoVersusTwo",
     "saliency": "AUC NSS AUCBorji AUCJudd LogLikelihood MapInformationGain ShuffledAUC ShuffledAUCMatlab",
     "scanpath": "CrossRecurrence Euclidean Eyenalysis Hausdorff MannanSimilarity MannanSquaredDistance "
