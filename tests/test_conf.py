@@ -76,6 +76,7 @@ SMALL = {
     "model/gazelle": ["model.weights=random"],
     "model/vitgaze": ["model.weights=random"],
     "metrics/gaze": ["metrics.resamples=20"],
+    "metrics/human_motion": ["metrics.resamples=20"],
     "metrics/search_scenes": [
         "metrics.samples=1",
         "metrics.resamples=20",
@@ -98,6 +99,8 @@ PICTURES = {
              "metrics.baselines.amortised_neva.fixations=1"],
 }  # fmt: skip
 """Experiments on real pictures with real nets, and what makes them small."""
+FILES = {"human_motion": "human_motion"}
+"""Experiments on other real files, and the folder of these."""
 FOLDERS = {
     "attention_center": "attention_center_saliency",
     "mobilenet_v2": "mobilenet_v2_imagenet",
@@ -109,7 +112,9 @@ FOLDERS = {
 
 @pytest.fixture
 def pictures(experiment, request, tmp_path):
-    """Overrides for experiments on pictures: two of them are tested, with real nets."""
+    """Overrides for experiments on real files, and on pictures: two of them are tested, with real nets."""
+    if experiment in FILES:
+        return [f"data.root={request.getfixturevalue('shared_data') / FILES[experiment]}"]
     if experiment not in PICTURES:
         return []
     data, weights = request.getfixturevalue("shared_data"), tmp_path / "weights"

@@ -36,6 +36,8 @@ NAMES = (
     "search_classics",
     "search_pictures",
     "rdm_92images",
+    "human_motion",
+    "szinte2024_v1",
 )
 
 

@@ -42,6 +42,14 @@ if TYPE_CHECKING:
     )
     from gazekit.metrics.information_gain import InformationGain, InformationGainWithStop
     from gazekit.metrics.map_similarity import CC, EMD, KLD, SIM
+    from gazekit.metrics.motion import (
+        DirectionCorrelation,
+        EndPointError,
+        FlowCorrelation,
+        PartialFlowCorrelation,
+        ResponseConsistency,
+        SpeedCorrelation,
+    )
     from gazekit.metrics.multimatch import MultiMatch
     from gazekit.metrics.regions import ClassDice, ClassIoU, DetectionAP, Dice, IoU, MacroDice, MacroIoU
     from gazekit.metrics.representation import RSA, IdentificationAccuracy, TwoVersusTwo
@@ -121,16 +129,19 @@ __all__ = [
     "CrossRecurrence",
     "DetectionAP",
     "Dice",
+    "DirectionCorrelation",
     "DirectionError",
     "DistanceToMean",
     "DurationCalibration",
     "DurationGain",
     "EditDistance",
+    "EndPointError",
     "Euclidean",
     "EventF1",
     "EventTiming",
     "ExplainableVariance",
     "Eyenalysis",
+    "FlowCorrelation",
     "FoundRate",
     "Frechet",
     "GazeAngle",
@@ -159,9 +170,11 @@ __all__ = [
     "NormalisedCorrelation",
     "NormalisedR2",
     "PHead",
+    "PartialFlowCorrelation",
     "Pearson",
     "PointInMask",
     "ProbabilityMismatch",
+    "ResponseConsistency",
     "Retrieval",
     "SampleF1",
     "ScaledTimeDelayEmbedding",
@@ -179,6 +192,7 @@ __all__ = [
     "ShuffledAUC",
     "ShuffledAUCMatlab",
     "SlopeCorrelation",
+    "SpeedCorrelation",
     "TFPAUCMean",
     "TargetFoundCurve",
     "TimeDelayEmbedding",
@@ -202,6 +216,8 @@ _NAMES_OF = {
     "MeanDistance MinDistance PHead PointInMask",
     "information_gain": "InformationGain InformationGainWithStop",
     "map_similarity": "CC EMD KLD SIM",
+    "motion": "DirectionCorrelation EndPointError FlowCorrelation PartialFlowCorrelation ResponseConsistency "
+    "SpeedCorrelation",
     "multimatch": "MultiMatch",
     "regions": "ClassDice ClassIoU DetectionAP Dice IoU MacroDice MacroIoU",
     "retrieval": "Retrieval",

@@ -14,6 +14,7 @@ import cases_agreement
 import cases_conditions
 import cases_encoding
 import cases_gaze
+import cases_motion
 import cases_objects
 import cases_regions
 import cases_saliency
@@ -37,6 +38,7 @@ CASES = (
     | cases_regions.CASES
     | cases_agreement.CASES
     | cases_encoding.CASES
+    | cases_motion.CASES
 )
 ROUNDING = {"atol": 1e-12, "rtol": 1e-14}  # relative: around an R2 of -1200 float64 has steps of 2e-13
 

@@ -57,6 +57,14 @@ from gazekit.metrics.functional.labels import class_labels, grid_labels, repeat_
 from gazekit.metrics.functional.mannan import mannan_similarity, mannan_squared_distance
 from gazekit.metrics.functional.map_likelihood import log_likelihood_nats, map_information_gain_bits
 from gazekit.metrics.functional.map_similarity import correlation_coefficient, kld, similarity
+from gazekit.metrics.functional.motion import (
+    direction_correlation,
+    end_point_error,
+    flow_correlation,
+    partial_flow_correlation,
+    response_consistency,
+    speed_correlation,
+)
 from gazekit.metrics.functional.multimatch import (
     MULTIMATCH_PARTS,
     SaccadeAlignment,
@@ -145,6 +153,7 @@ __all__ = [
     "detection_ap",
     "detection_ap_per_class",
     "dice",
+    "direction_correlation",
     "direction_error_deg",
     "direction_of_pitch_yaw",
     "direction_of_yaw_pitch",
@@ -154,6 +163,7 @@ __all__ = [
     "duration_gain_nats",
     "earth_movers_distance",
     "edit_distance",
+    "end_point_error",
     "euclidean_px",
     "event_f1",
     "event_timing_ms",
@@ -162,6 +172,7 @@ __all__ = [
     "fit_clusters",
     "fixation_density",
     "fixations_of_other_images",
+    "flow_correlation",
     "found_rate",
     "frechet_px",
     "gaze_angle_deg",
@@ -197,12 +208,14 @@ __all__ = [
     "normalised_correlation",
     "normalised_r2",
     "nss",
+    "partial_flow_correlation",
     "pearson",
     "point_in_mask",
     "probability_mismatch",
     "r2_score",
     "rdm",
     "repeat_by_duration",
+    "response_consistency",
     "retrieval_top_k",
     "rsa",
     "rsa_ceiling",
@@ -221,6 +234,7 @@ __all__ = [
     "similarity",
     "simplify_scanpaths",
     "slope_correlation",
+    "speed_correlation",
     "steps_to_target",
     "target_found_curve",
     "tfp_auc",

@@ -21,6 +21,8 @@ __all__ = [
     "largest_one",
     "merge_moments",
     "moments",
+    "moments_of_items",
+    "moments_of_units",
     "unpack_moments",
 ]
 
@@ -64,6 +66,30 @@ def block_moments(block: Tensor, blocks: int, present: Tensor, *quantities: Tens
     width = range(len(quantities))
     products = {(i, j): summed(deviations[i] * deviations[j]) for i in width for j in width if i <= j}
     return torch.stack([count, *means, *(products[min(i, j), max(i, j)] for i in width for j in width)])
+
+
+def moments_of_items(*quantities: Tensor) -> Tensor:
+    """[B, 1 + Q + Q^2] the moments of each item's observations: Q tensors [B, n]. What is not finite is left out."""
+    rows = torch.stack(quantities, 2)  # [B, n, Q]
+    known = rows.isfinite().all(2, keepdim=True)
+    rows, count = torch.where(known, rows, 0.0), known.sum(1)
+    mean = rows.sum(1) / count.clamp(min=1)
+    away = torch.where(known, rows - mean[:, None], 0.0)
+    return torch.cat([count.to(rows), mean, (away.mT @ away).flatten(1)], 1)
+
+
+def moments_of_units(packed: Tensor, unit: Tensor, units: int) -> Tensor:
+    """[units, 1 + Q + Q^2] of the units that N items [N, 1 + Q + Q^2] belong to, merged around the overall mean."""
+    count, mean, comoment = unpack_moments(packed.T)  # [N], [Q, N], [Q, Q, N]
+    centre = (count * mean).sum(1, keepdim=True) / count.sum().clamp(min=1)
+    away = torch.where(count > 0, mean - centre, 0.0)
+    sums = [count[None], count * away, (comoment + count * away[:, None] * away[None]).flatten(0, 1)]
+    sums = torch.cat(sums).T
+    sums = sums.new_zeros(units, sums.shape[1]).index_add_(0, unit, sums)
+    total, shift, products = sums.split([1, len(mean), len(mean) ** 2], 1)
+    shift = shift / total.clamp(min=1)
+    products = products - total * (shift[:, :, None] * shift[:, None]).flatten(1)
+    return torch.cat([total, centre.T + shift, products], 1)
 
 
 def largest_one(x: Tensor, dim: int) -> Tensor:

@@ -1,6 +1,16 @@
 """Facts about every metric, by family: range, direction, chance, what is undefined, where it comes from."""
 
-from gazekit.metrics.info import agreement, encoding, gaze, objects, regions, saliency, scanpath, search
+from gazekit.metrics.info import (
+    agreement,
+    encoding,
+    gaze,
+    motion,
+    objects,
+    regions,
+    saliency,
+    scanpath,
+    search,
+)
 from gazekit.metrics.info.entry import MetricInfo
 
 __all__ = ["BY_ANY_NAME", "FAMILIES", "INFO", "MetricInfo"]
@@ -14,6 +24,7 @@ FAMILIES: dict[str, tuple[MetricInfo, ...]] = {
     "regions": regions.ENTRIES,
     "agreement": agreement.ENTRIES,
     "encoding": encoding.ENTRIES,
+    "motion": motion.ENTRIES,
 }
 """Family to its metrics; each family has a page in docs/metrics."""
 
