@@ -39,6 +39,7 @@ NAMES = (
     "search_pictures",
     "algonauts2023",
     "brain_folder",
+    "rdm_92images",
     "human_motion",
     "rdm_92images",
     "szinte2024_v1",
