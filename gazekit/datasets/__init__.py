@@ -40,6 +40,9 @@ NAMES = (
     "algonauts2023",
     "brain_folder",
     "brain_bids",
+    "human_motion",
+    "rdm_92images",
+    "szinte2024_v1",
 )
 
 

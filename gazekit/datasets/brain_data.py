@@ -35,11 +35,13 @@ class BrainArrays(NamedTuple):
         features: layer to float32 [n, C, H, W].
         response: float32 [n, V], NaN = none.
         group: int64 [n], numbers of the pictures.
+        fixation_map: float32 [n, h, w] where people looked; None where it is not known.
     """
 
     features: dict[str, Tensor]
     response: Tensor
     group: Tensor
+    fixation_map: Tensor | None = None
 
 
 class BrainData(Data):
@@ -189,12 +191,10 @@ class BrainData(Data):
     def batch(self, index: Sequence[int], generator: torch.Generator | None = None) -> dict[str, Any]:
         """See the module. Nothing in it is random."""
         index = np.asarray(index, int)
-        features, response, group = self._arrays(index)
-        copied = {layer: maps.clone() for layer, maps in features.items()}  # `arrays` may be views
-        batch = {"features": copied, "response": response.clone(), "group": group}
-        if self.records.fixation_map is not None:
-            batch["fixation_map"] = torch.from_numpy(np.float32(self.records.fixation_map[index]))
-        return batch
+        found = self._arrays(index)._asdict()
+        found["features"] = {layer: maps.clone() for layer, maps in found["features"].items()}  # may be views
+        found["response"] = found["response"].clone()
+        return {name: value for name, value in found.items() if value is not None}
 
     def arrays(self, part: str) -> BrainArrays:
         """All of a part. Nothing is copied where its pictures follow each other in one float32 array."""
@@ -202,7 +202,9 @@ class BrainData(Data):
 
     def _arrays(self, index: np.ndarray) -> BrainArrays:
         response = tensor_of(self.records.mean(index))
-        return BrainArrays(self.maps.read(index), response, torch.from_numpy(index))
+        looked = self.records.fixation_map
+        looked = None if looked is None else torch.from_numpy(np.float32(looked[index]))
+        return BrainArrays(self.maps.read(index), response, torch.from_numpy(index), looked)
 
     def repeats(self, part: str) -> Tensor | None:
         """float32 [R, n, V] single presentations of the pictures of a part, NaN = none; None without repeats."""
