@@ -39,6 +39,7 @@ NAMES = (
     "search_pictures",
     "algonauts2023",
     "brain_folder",
+    "brain_bids",
     "rdm_92images",
     "human_motion",
     "rdm_92images",
