@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from gazekit.brain.missing import patterns
-from gazekit.brain.ridge_solver import RidgeSolver
-from gazekit.metrics.functional.arguments import ArrayLike, as_tensor, whole_number
+from gazekit.metrics.functional.arguments import ArrayLike, as_tensor
 
 __all__ = ["Part", "best_of", "check_alphas", "check_pictures", "complete_parts", "set_constants"]
 
-WORKING_BYTES = 2**28
-"""Of the default chunk of voxels."""
+_CHUNK = 1024
 
 
 @dataclass(frozen=True)
@@ -38,9 +36,8 @@ class Part:
         """The rows of x [n, ...] that are these pictures."""
         return x if self.rows is None else x[self.rows]
 
-    def chunks(self, solver: RidgeSolver, size: int | None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Voxels [c] and their responses [k, c]; size None = as many as need 256 MiB."""
-        size = size or max(1, WORKING_BYTES // (solver.floats_per_voxel() * self.y.element_size()))
+    def chunks(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Voxels [c], at most `size` at once, and their responses [k, c]."""
         for voxels in self.voxels.split(size):
             yield voxels, self.of(self.y[:, voxels])
 
@@ -73,9 +70,13 @@ def check_pictures(xs: Sequence[ArrayLike], y: ArrayLike) -> tuple[list[Tensor],
     for x in (*xs, y):
         if x.is_complex():
             raise TypeError(f"x and y must hold real numbers, got {x.dtype}")
-    if y.dim() != 2 or any(x.dim() != 2 or len(x) != len(y) for x in xs):
+    if (
+        y.dim() != 2
+        or any(x.dim() != 2 or len(x) != len(y) for x in xs)
+        or not all(map(Tensor.numel, (*xs, y)))
+    ):
         raise ValueError(
-            "x must have shape [n, F] and y [n, V] with the same n pictures, got "
+            "x must have shape [n, F] and y [n, V] with the same n pictures, at least one of each, got "
             f"{' and '.join(str(list(x.shape)) for x in xs)}, and {list(y.shape)}"
         )
     dtype = torch.float64 if all(x.dtype == torch.float64 for x in (*xs, y)) else torch.float32
@@ -97,25 +98,21 @@ def check_alphas(alphas: Sequence[float] | ArrayLike, device: torch.device) -> T
     return alphas.sort(descending=True).values
 
 
-def check_chunk(target_chunk: int | None) -> None:
-    """Raises ValueError unless it is None or a number of voxels."""
-    if target_chunk is not None:
-        whole_number("target_chunk", target_chunk, 1)
-
-
 def best_of(scores: Tensor) -> tuple[Tensor, Tensor]:
     """The best of scores [A, c] and its first place, both [c]; NaN is worse than any score, and stays if alone."""
     at = scores.nan_to_num(nan=-torch.inf, neginf=-torch.inf, posinf=torch.inf).argmax(0)
     return scores.gather(0, at[None])[0], at
 
 
-def set_constants(
-    y: Tensor, weight: Tensor, intercept: Tensor, alpha: Tensor, *others: Tensor
-) -> tuple[Tensor, ...]:
-    """Voxels whose responses [k, c] are all the same: weight [F, c] 0, the constant as intercept, all else NaN."""
-    constant = (y == y[0]).all(0)
-    weight[:, constant] = 0
-    intercept[constant] = y[0, constant]
-    for one in (alpha, *others):
-        one[..., constant] = torch.nan
-    return weight, intercept, alpha, *others
+def set_constants(part: Part, weight: Tensor, intercept: Tensor, *others: Tensor) -> None:
+    """Voxels of a part whose responses are all the same: weight [F, V] 0, the constant as intercept, others NaN."""
+    first, second = (0, 1) if part.rows is None else part.rows[:2].tolist()
+    alike = part.voxels[
+        part.y[first, part.voxels] == part.y[second, part.voxels]
+    ]  # spares a look at all responses
+    for voxels, y in replace(part, voxels=alike).chunks(_CHUNK):
+        constant = (y == y[0]).all(0)
+        at = voxels[constant]
+        weight[:, at], intercept[at] = 0, y[0, constant]
+        for one in others:
+            one[..., at] = torch.nan

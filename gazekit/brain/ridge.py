@@ -15,7 +15,6 @@ from torch import Tensor
 from gazekit.brain.complete import (
     best_of,
     check_alphas,
-    check_chunk,
     check_pictures,
     complete_parts,
     set_constants,
@@ -89,18 +88,17 @@ def ridge_cv(
             of a fold for "r", or many patterns of missing pictures (see `patterns`).
     """
     check_score(score)
-    check_chunk(target_chunk)
     (x,), y = check_pictures([x], y)
     alphas = check_alphas(alphas, y.device)
     fold = fold_numbers(folds, len(x)).to(y.device)
     found = Ridge(y.new_full((x.shape[1], y.shape[1]), torch.nan), *y.new_full((3, y.shape[1]), torch.nan))
     for part in complete_parts(y, fold, LEAST_PICTURES[score]):
         solver = RidgeSolver(part.of(x), part.fold, alphas, score, y.dtype)
-        for voxels, own in part.chunks(solver, target_chunk):
+        for voxels, own in part.chunks(solver.chunk(target_chunk)):
             targets = solver.project(own)
             best, at = best_of(solver.scores(targets))
             alpha = alphas.to(y)[at]
-            solved = set_constants(own, *solver.weights(targets, alpha), alpha, best)
-            for whole, one in zip(found, solved, strict=True):
+            for whole, one in zip(found, (*solver.weights(targets, alpha), alpha, best), strict=True):
                 whole[..., voxels] = one
+        set_constants(part, *found)
     return found

@@ -9,7 +9,8 @@ decomposition of the validation pictures along the same axes:
     |y - X b|^2 of the validation pictures = |t - R w|^2 + (|y|^2 - |t|^2),  t = U'y,  X Q = U R
 
 Both t and z do not depend on alpha, so that a penalty costs one product with a triangle R [min(n_val, F), F], not the
-predictions of n_val pictures. All is centred on the training pictures of a fold. Decompositions are in float64,
+predictions of n_val pictures; and of a fine or wide grid of penalties only some do: to rounding, w of the others are
+sums of theirs (`few_penalties`). All is centred on the training pictures of a fold. Decompositions are in float64,
 products with responses in the precision of the responses.
 """
 
@@ -18,8 +19,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from gazekit.metrics.functional.arguments import whole_number
 
 __all__ = ["LEAST_PICTURES", "RidgeScore", "RidgeSolver", "Targets", "check_score", "principal_axes"]
 
@@ -28,7 +32,10 @@ RidgeScore = Literal["mse", "r"]
 LEAST_PICTURES: dict[RidgeScore, int] = {"mse": 1, "r": 3}
 """That a fold must have: r of two pictures is 1 or -1."""
 
-_ROWS = 128
+WORKING_BYTES = 2**28
+"""Of the default chunk of voxels."""
+
+_ROWS = 64
 """Rows of the triangle that are multiplied at once; what lies left of them is zero and left out."""
 
 
@@ -41,7 +48,8 @@ class Fold(NamedTuple):
     across: Tensor  # U [n_val, m]
     back: Tensor  # R Q' [m, r]: its X'y is back' t
     axes: Tensor  # Q [r, r]
-    shrink: Tensor  # 1 / (lambda + alpha) [A, r]
+    shrink: Tensor  # 1 / (lambda + alpha) [P, r] of P of the penalties
+    mix: Tensor  # what all are made of [A, P]
     triangle: Tensor  # R [m, r]
 
 
@@ -54,6 +62,10 @@ class Targets(NamedTuple):
     within: list[Tensor]  # per fold: X'y [r, c] about its means
     along: list[Tensor]  # per fold: t [m, c]
     rest: list[Tensor]  # per fold: |y|^2 - |t|^2, [c]
+
+    def of(self, some: Tensor) -> Targets:
+        """What `RidgeSolver.weights` needs of some voxels, [c] bool."""
+        return Targets(self.mean[some], self.cross[:, some], [], [], [], [])
 
 
 class RidgeSolver:
@@ -77,10 +89,13 @@ class RidgeSolver:
         self.folds = [self._fold(turned[one], one, alphas.double()) for one in rows]
         self.axes, self.mean = self.axes.to(dtype), self.mean.to(dtype)
 
-    def floats_per_voxel(self) -> int:
-        """Numbers held at once for a voxel."""
+    def chunk(self, wanted: int | None) -> int:
+        """How many voxels at once: as wanted, or as many as need `WORKING_BYTES`."""
         r = len(self.spectrum)
-        return len(self.order) + 5 * r + sum(len(fold.triangle) + r for fold in self.folds)
+        held = len(self.order) + 5 * r + sum(len(fold.triangle) + r for fold in self.folds)
+        held += _ROWS * max(sum(fold.mix.shape) for fold in self.folds)
+        size = max(1, WORKING_BYTES // (held * self.dtype.itemsize))
+        return size if wanted is None else whole_number("target_chunk", wanted, 1)
 
     def project(self, y: Tensor) -> Targets:
         """What all penalties share, of responses [n, c]."""
@@ -107,11 +122,10 @@ class RidgeSolver:
             n = fold.rows.stop - fold.rows.start
             z = (targets.cross - within).addr_(fold.mean, mean, alpha=-n * fold.left_out)
             z = fold.axes.T @ z
-            bias = mean - (fold.shrink * (fold.mean @ fold.axes)) @ z  # [A, c]
             judge = _squared_error if self.score == "mse" else _correlation
-            rows = [judge(fold.triangle, shrink[:, None] * z, along, rest) for shrink in fold.shrink]
-            table = torch.stack(rows)
+            table = judge(fold, z, along, rest)
             if self.score == "mse":
+                bias = mean - fold.mix @ ((fold.shrink * (fold.mean @ fold.axes)) @ z)  # [A, c]
                 table = -(table + n * (fold.left_out * bias) ** 2) / n
             tables.append(table)
         return torch.stack(tables).nanmean(0)
@@ -130,10 +144,10 @@ class RidgeSolver:
         train = torch.diag(self.spectrum) - x.T @ x - n_val * left_out * mean.outer(mean)
         values, axes = torch.linalg.eigh(train)
         across, triangle = torch.linalg.qr(x @ axes)
-        shrink = 1 / (values.clamp(min=0) + alphas[:, None])
-        shrink[:, ~_above_rounding(values, n)] = 0  # no training picture varies along it
-        back = triangle @ axes.T
-        kept = (one.to(self.dtype) for one in (across, back, axes, shrink, triangle))
+        varies = _above_rounding(values, n)  # no training picture does along the others
+        chosen, mix = few_penalties(values[varies], alphas, torch.finfo(self.dtype).eps / 4)
+        shrink = torch.where(varies, 1 / (values + alphas[chosen, None]), 0)
+        kept = (one.to(self.dtype) for one in (across, triangle @ axes.T, axes, shrink, mix, triangle))
         return Fold(rows, mean.to(self.dtype), left_out, *kept)
 
 
@@ -163,28 +177,54 @@ def _above_rounding(values: Tensor, size: int) -> Tensor:
     return values > size * torch.finfo(values.dtype).eps * largest
 
 
-def _squared_error(triangle: Tensor, w: Tensor, along: Tensor, rest: Tensor) -> Tensor:
-    """|y - X b|^2 of each voxel, about the means of the fold's pictures."""
-    total = rest.clone()
-    for rows, predicted in _products(triangle, w):
-        total += _squares(predicted.sub_(along[rows]))
+def few_penalties(values: Tensor, alphas: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
+    """Penalties [P] by number, and weights [A, P] by which 1 / (lambda + alpha) of all [A] are sums of theirs.
+
+    By an interpolative decomposition of lambda / (lambda + alpha), the share of the least-squares fit that a penalty
+    leaves of each axis; the tolerance is relative to the largest share.
+
+    Args:
+        values: lambda [r], above 0.
+        alphas: [A].
+    """
+    from scipy.linalg.interpolative import interp_decomp, reconstruct_interp_matrix
+
+    if not len(values):
+        return torch.tensor([0]), alphas.new_ones(len(alphas), 1)
+    share = values / (values + alphas[:, None])
+    largest = share.amax(1, keepdim=True)
+    table = np.asfortranarray((share / largest).T.cpu().numpy())
+    count, order, rest = interp_decomp(table, tolerance, rand=False)
+    mix = torch.from_numpy(reconstruct_interp_matrix(order, rest).T).to(alphas)
+    chosen = torch.from_numpy(order[:count]).to(alphas.device)
+    return chosen, mix * largest / largest[chosen].T
+
+
+def _squared_error(fold: Fold, z: Tensor, along: Tensor, rest: Tensor) -> Tensor:
+    """|y - X b|^2 [A, c], about the means of the fold's pictures."""
+    total = rest.repeat(len(fold.mix), 1)
+    for rows, predicted in _predictions(fold, z):
+        total += predicted.sub_(along[rows]).square_().sum(1)
     return total
 
 
-def _correlation(triangle: Tensor, w: Tensor, along: Tensor, rest: Tensor) -> Tensor:
-    """Pearson's r of each voxel; NaN where the response or the prediction is constant over the fold's pictures."""
-    together, predicted_square = torch.zeros_like(rest), torch.zeros_like(rest)
-    for rows, predicted in _products(triangle, w):
-        together += (predicted * along[rows]).sum(0)
-        predicted_square += _squares(predicted)
+def _correlation(fold: Fold, z: Tensor, along: Tensor, rest: Tensor) -> Tensor:
+    """Pearson's r [A, c]; NaN where the response or the prediction is constant over the fold's pictures."""
+    together = rest.new_zeros(len(fold.mix), len(rest))
+    predicted_square = together.clone()
+    for rows, predicted in _predictions(fold, z):
+        together += (predicted * along[rows]).sum(1)
+        predicted_square += predicted.square_().sum(1)
     return together / (predicted_square * (rest + _squares(along))).sqrt()
 
 
-def _products(triangle: Tensor, w: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """R w by blocks of rows."""
-    for start in range(0, len(triangle), _ROWS):
+def _predictions(fold: Fold, z: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """R w [A, m, c] of all penalties, by blocks of m rows."""
+    for start in range(0, len(fold.triangle), _ROWS):
         rows = slice(start, start + _ROWS)
-        yield rows, triangle[rows, start:] @ w[start:]
+        some = fold.triangle[rows, start:] * fold.shrink[:, None, start:]  # [P, m, r - start]
+        predicted = some.flatten(0, 1) @ z[start:]
+        yield rows, (fold.mix @ predicted.reshape(len(some), -1)).view(len(fold.mix), -1, z.shape[1])
 
 
 def _squares(x: Tensor) -> Tensor:

@@ -135,7 +135,7 @@ def predict_in_batches(readout: nn.Module, features: Tensor, batch_size: int = 2
 @contextmanager
 def seeded(generator: torch.Generator) -> Iterator[None]:
     """Torch's global draws (starts of parameters, dropout) come from this generator; afterwards all is as before."""
-    seed = int(torch.randint(2**62, (1,), generator=generator))
+    seed = int(torch.randint(2**62, (1,), generator=generator, device="cpu"))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
