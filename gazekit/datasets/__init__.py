@@ -42,7 +42,6 @@ NAMES = (
     "brain_bids",
     "rdm_92images",
     "human_motion",
-    "rdm_92images",
     "szinte2024_v1",
 )
 
