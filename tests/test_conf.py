@@ -77,6 +77,15 @@ SMALL = {
     "model/vitgaze": ["model.weights=random"],
     "metrics/gaze": ["metrics.resamples=20"],
     "metrics/human_motion": ["metrics.resamples=20"],
+    "data/motion_stimuli": ["data.clips=8", "data.scored=4", "data.size_px=[24,32]", "data.batch_size=4"],
+    "model/motion_energy": ["model.levels=2", "model.units=4", "model.iterations=2"],
+    "metrics/motion_energy": ["metrics.resamples=20"],
+    "data/motion_responses": ["data.clips=30", "data.scored=6", "data.voxels=12", "data.grid=3"],
+    "metrics/flow_decoding": [
+        "metrics.resamples=20",
+        "+metrics.baselines.net of both.steps=2",
+        "+metrics.baselines.net of frame only.steps=2",
+    ],
     "metrics/search_scenes": [
         "metrics.samples=1",
         "metrics.resamples=20",
@@ -86,6 +95,34 @@ SMALL = {
         "+metrics.baselines.greedy.steps=2",
     ],
     "model/searcher": ["model.steps=2"],
+    "model/receptive_fields": ["model.steps=1"],
+    "model/brain_similarity": ["model.weights=random", "model.layers=[block1.class,block3.class]"],
+    "metrics/brain_similarity": [
+        "metrics.resamples=20",
+        *(
+            f"~metrics.baselines.{name}"
+            for name in ("squeezenet1_0", "mobilenet_v2", "attention_center", "yolox_nano", "yunet")
+        ),
+    ],
+    "experiment/brain_retrieval": [
+        "data.pictures=40",
+        "data.scored=12",
+        "data.voxels=4",
+        "data.batch_size=16",
+        "model.components=4",
+        "model.hidden=8",
+        "metrics.resamples=20",
+        "metrics.scores.top1.among=10",
+        "metrics.scores.top5.among=10",
+    ],
+    "metrics/receptive_fields": [
+        "metrics.resamples=20",
+        *(
+            f"~metrics.baselines.{name}"
+            for name in ("point", "difference", "compressive", "gaussian_canonical_hrf")
+        ),
+        "+metrics.baselines.gaussian.steps=1",
+    ],
     "model/impn": ["model.detector_steps=1"],
     "metrics/annotation": ["metrics.resamples=20"],
     "metrics/objects": ["metrics.samples=2", "metrics.resamples=20", "metrics.baselines.pairwise.steps=2"],
@@ -99,7 +136,11 @@ PICTURES = {
              "metrics.baselines.amortised_neva.fixations=1"],
 }  # fmt: skip
 """Experiments on real pictures with real nets, and what makes them small."""
-FILES = {"human_motion": "human_motion"}
+FILES = {
+    "brain_szinte_prf": "szinte2024_v1_prf",
+    "human_motion": "human_motion",
+    "rsa_92images": "rdm_92images",
+}
 """Experiments on other real files, and the folder of these."""
 FOLDERS = {
     "attention_center": "attention_center_saliency",
@@ -196,6 +237,8 @@ def test_metrics_can_be_made(metrics, config_module):
             "labels": ["book"],
             "exclusive": [],
             "classes": ["dog"],
+            "layers": {"tokens": [64, 2, 2]},
+            "voxels": 3,
         }
         assert isinstance(make(baseline, Predictor, name, facts=facts), Predictor)
 

@@ -106,7 +106,16 @@ def _room(room: str, device: str) -> list[Case]:
     return import_module(f"gazekit.kernels.{room}.bench").cases(device)
 
 
-ROOMS = ("object_attention", "attention_rows", "pointer", "roi_align", "boxes", "foveate", "alignment")
+ROOMS = (
+    "object_attention",
+    "attention_rows",
+    "pointer",
+    "roi_align",
+    "boxes",
+    "foveate",
+    "alignment",
+    "motion_energy",
+)
 """Packages of `gazekit.kernels`, each with a `bench.py`."""
 
 BENCHES: dict[str, Callable[[str], list[Case]]] = {

@@ -9,8 +9,8 @@ from typing import Any
 _WHERE: dict[str, str] = {
     "BandedRidge": "banded",
     "EncodingScores": "encoding_scores",
-    "SimilarityScores": "similarity_scores",
     "Ridge": "ridge",
+    "SimilarityScores": "similarity_scores",
     "banded_ridge_cv": "banded",
     "delayed": "delays",
     "fold_numbers": "folds",
