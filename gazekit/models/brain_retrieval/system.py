@@ -31,8 +31,9 @@ class BrainRetrieval(System):
         components: D of the embedding, see `PictureSpace`.
         hidden, blocks, dropout: see `BrainMLP`.
         mixed: share of the training with mixed responses.
-        mix_temperature: of BiMixCo.
-        temperatures: of SoftCLIP, first and last.
+        mix_temperature: of BiMixCo; MindEye 0.006.
+        temperatures: of SoftCLIP, first and last; MindEye 0.004 and 0.0075, for CLIP's tokens, whose likenesses differ
+            less than those of centred components.
     """
 
     def __init__(
@@ -44,8 +45,8 @@ class BrainRetrieval(System):
         blocks: int = 2,
         dropout: Sequence[float] = (0.5, 0.15),
         mixed: float = 0.33,
-        mix_temperature: float = 0.006,
-        temperatures: Sequence[float] = (0.004, 0.0075),
+        mix_temperature: float = 0.03,
+        temperatures: Sequence[float] = (0.03, 0.06),
     ) -> None:
         super().__init__(facts)
         self.space = PictureSpace(

@@ -31,6 +31,9 @@ class FewPictures:
     def pictures(self, index) -> np.ndarray:
         return self.images[index]
 
+    def facts(self) -> dict:
+        return {"categories": ["face", "face", "face", "hand", "hand", "car"]}
+
     def brains(self) -> dict:
         return {"human_it": self.matrices}
 
@@ -65,7 +68,9 @@ def test_figures_and_records() -> None:
     figures = row.figures(data, table)
     assert set(figures) == {"matrices", "similarity"}
     titles = [ax.get_title() for ax in figures["matrices"].axes]
-    assert titles[0] == "human IT" and titles[1].startswith("this net: block0") and titles[2] == "animacy"
+    assert titles[0] == "human IT" and titles[1].startswith("vit_tiny: block0") and titles[2] == "animacy"
+    ticks = figures["matrices"].axes[0].get_yticks().tolist()
+    assert ticks == [1, 3.5, 5]
     labels = [text.get_text() for text in bars_figure(data, table).axes[0].get_yticklabels()]
     best = max(("net", "animacy"), key=lambda name: table[name]["rsa.human_it"].value)
     assert labels[-1] == best and len(labels) == 2  # the ceiling is a band, no bar
