@@ -96,6 +96,25 @@ SMALL = {
     ],
     "model/searcher": ["model.steps=2"],
     "model/receptive_fields": ["model.steps=1"],
+    "model/brain_similarity": ["model.weights=random", "model.layers=[block1.class,block3.class]"],
+    "metrics/brain_similarity": [
+        "metrics.resamples=20",
+        *(
+            f"~metrics.baselines.{name}"
+            for name in ("squeezenet1_0", "mobilenet_v2", "attention_center", "yolox_nano", "yunet")
+        ),
+    ],
+    "experiment/brain_retrieval": [
+        "data.pictures=40",
+        "data.scored=12",
+        "data.voxels=4",
+        "data.batch_size=16",
+        "model.components=4",
+        "model.hidden=8",
+        "metrics.resamples=20",
+        "metrics.scores.top1.among=10",
+        "metrics.scores.top5.among=10",
+    ],
     "metrics/receptive_fields": [
         "metrics.resamples=20",
         *(
@@ -117,7 +136,11 @@ PICTURES = {
              "metrics.baselines.amortised_neva.fixations=1"],
 }  # fmt: skip
 """Experiments on real pictures with real nets, and what makes them small."""
-FILES = {"brain_szinte_prf": "szinte2024_v1_prf", "human_motion": "human_motion"}
+FILES = {
+    "brain_szinte_prf": "szinte2024_v1_prf",
+    "human_motion": "human_motion",
+    "rsa_92images": "rdm_92images",
+}
 """Experiments on other real files, and the folder of these."""
 FOLDERS = {
     "attention_center": "attention_center_saliency",
@@ -214,6 +237,8 @@ def test_metrics_can_be_made(metrics, config_module):
             "labels": ["book"],
             "exclusive": [],
             "classes": ["dog"],
+            "layers": {"tokens": [64, 2, 2]},
+            "voxels": 3,
         }
         assert isinstance(make(baseline, Predictor, name, facts=facts), Predictor)
 
