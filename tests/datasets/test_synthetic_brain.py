@@ -195,7 +195,9 @@ def test_only_what_is_routed_escapes_a_linear_read_out_of_all_places():
         return torch.einsum("nt,ntc->nc", torch.softmax(GAIN * (tokens @ detector), 1), tokens)
 
     everywhere = learnt.features["tokens"].flatten(2).transpose(1, 2)
-    detector = torch.linalg.lstsq(everywhere.flatten(0, 1), made.face[learnt.group].flatten()[:, None]).solution[:, 0]
+    detector = torch.linalg.lstsq(
+        everywhere.flatten(0, 1), made.face[learnt.group].flatten()[:, None]
+    ).solution[:, 0]
     scores = {}
     for name, look, alpha in (
         ("flat", lambda features: features["tokens"].flatten(1), 3e3),
