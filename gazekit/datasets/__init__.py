@@ -40,8 +40,8 @@ NAMES = (
     "algonauts2023",
     "brain_folder",
     "brain_bids",
-    "human_motion",
     "rdm_92images",
+    "human_motion",
     "szinte2024_v1",
 )
 
