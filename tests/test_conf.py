@@ -123,6 +123,16 @@ SMALL = {
         ),
         "+metrics.baselines.gaussian.steps=1",
     ],
+    "data/v4_cowley": [  # not at hand; one fold of generated voxels
+        "data=synthetic_brain",
+        "data.pictures=30",
+        "data.scored=20",
+        "data.voxels=2",
+        "data.noise_sd=[0.5]",
+    "model/brain_v4": ["model.members=2", "model.steps=2"],
+    "metrics/brain_v4": ["metrics.resamples=20"]
+    + [f"metrics.baselines.{row}.members=2" for row in ("control", "factorised", "gaussian")]
+    + [f"metrics.baselines.{row}.steps=2" for row in ("control", "factorised", "gaussian")],
     "model/impn": ["model.detector_steps=1"],
     "metrics/annotation": ["metrics.resamples=20"],
     "metrics/objects": ["metrics.samples=2", "metrics.resamples=20", "metrics.baselines.pairwise.steps=2"],
@@ -237,6 +247,7 @@ def test_metrics_can_be_made(metrics, config_module):
             "labels": ["book"],
             "exclusive": [],
             "classes": ["dog"],
+            "layers": {"block": [8, 7, 7]},
             "layers": {"tokens": [64, 2, 2]},
             "voxels": 3,
         }
