@@ -77,6 +77,15 @@ SMALL = {
     "model/vitgaze": ["model.weights=random"],
     "metrics/gaze": ["metrics.resamples=20"],
     "metrics/human_motion": ["metrics.resamples=20"],
+    "data/motion_stimuli": ["data.clips=8", "data.scored=4", "data.size_px=[24,32]", "data.batch_size=4"],
+    "model/motion_energy": ["model.levels=2", "model.units=4", "model.iterations=2"],
+    "metrics/motion_energy": ["metrics.resamples=20"],
+    "data/motion_responses": ["data.clips=30", "data.scored=6", "data.voxels=12", "data.grid=3"],
+    "metrics/flow_decoding": [
+        "metrics.resamples=20",
+        "+metrics.baselines.net of both.steps=2",
+        "+metrics.baselines.net of frame only.steps=2",
+    ],
     "metrics/search_scenes": [
         "metrics.samples=1",
         "metrics.resamples=20",

@@ -25,6 +25,13 @@ from gazekit.errors import DataError
 
 __all__ = ["V4Cowley", "picture_folds", "read_session"]
 
+LAYERS = {
+    "vit_tiny": ["block2", "block4", "block6"],
+    "mobilenet_v2": ["block6", "block10", "block13"],
+    "squeezenet1_0": ["fire4", "fire6", "fire8"],
+}
+"""What is looked at where no layers are named: three depths around the middle of each net."""
+
 _VAL_SHARE = 0.2  # of the pictures outside the test fold
 _TREE = "images_SESSION.zip and responses_SESSION.npy or responses_raw_SESSION.npy"
 
@@ -39,12 +46,15 @@ class V4Cowley(BrainData):
         root: folder of the session.
         fold: 0 ... `folds` - 1, the fold that is tested.
         folds: number of folds.
-        options: of `BrainData`.
+        options: of `BrainData`; without layers, those that `LAYERS` has for the backbone.
     Raises:
         ValueError: a fold that does not exist.
     """
 
     def __init__(self, root: str | Path, fold: int = 0, folds: int = 5, **options: Any) -> None:
+        backbone = options.get("backbone")
+        if options.get("layers") is None and backbone in LAYERS:
+            options["layers"] = LAYERS[backbone]
         super().__init__(**options)
         if folds < 2 or not 0 <= fold < folds:
             raise ValueError(f"data.fold must be from 0 to data.folds - 1, got {fold} of {folds}")

@@ -1,6 +1,8 @@
 """Encoders of brain responses on frozen features of pictures."""
 
 from gazekit.models.brain_encoding.fitting import History, fit_readout, masked_r, seeded
+from gazekit.models.brain_encoding.folds import FoldComparison, HeldOut, inner_folds
+from gazekit.models.brain_encoding.nested_rows import NestedEncoder, NestedReadout, NestedRidge
 from gazekit.models.brain_encoding.readouts import FactorisedReadout, LinearReadout, Readout
 from gazekit.models.brain_encoding.readouts_attention import AttentionReadout, sine_positions
 from gazekit.models.brain_encoding.readouts_points import (
@@ -19,9 +21,14 @@ __all__ = [
     "BrainEncoding",
     "FactorisedReadout",
     "FeatureWeightedRF",
+    "FoldComparison",
     "GaussianReadout",
+    "HeldOut",
     "History",
     "LinearReadout",
+    "NestedEncoder",
+    "NestedReadout",
+    "NestedRidge",
     "Readout",
     "ReadoutRow",
     "RidgeRow",
@@ -30,6 +37,7 @@ __all__ = [
     "bilinear_places",
     "fit_readout",
     "gaussian_pools",
+    "inner_folds",
     "masked_r",
     "seeded",
     "sine_positions",

@@ -192,11 +192,11 @@ class _Measured:
 
 
 def _scores(column: str, names: Sequence[str], packed: Tensor, drawn: Any) -> dict[str, Score]:
-    """The mean and, where there are several conditions, each; `n` counts observations."""
+    """The mean and, where several conditions occur, each that does; `n` counts observations."""
     number = packed[:, 0].sum(0)
-    keys = [column, *(f"{column}.{name}" for name in names)] if len(names) > 1 else [column]
+    each = {f"{column}.{name}": k + 1 for k, name in enumerate(names) if number[k]}
     counts = [int(number.sum()), *(int(n) for n in number)]
     return {
         key: Score.of((drawn.value[k], drawn.low[k], drawn.high[k]), counts[k], 0)
-        for k, key in enumerate(keys)
+        for key, k in ({column: 0} | (each if len(each) > 1 else {})).items()
     }
