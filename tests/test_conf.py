@@ -192,7 +192,7 @@ def pytest_generate_tests(metafunc):
     root = Path(__file__).parent.parent
     for group in ("experiment", "model", "data", "trainer", "callbacks", "metrics", "optimizer"):
         if group in metafunc.fixturenames:
-            slow = PICTURES if group == "experiment" else ()
+            slow = (*PICTURES, "brain_szinte_prf") if group == "experiment" else ()
             names = [
                 pytest.param(n, marks=pytest.mark.slow) if n in slow else n for n in options(root, group)
             ]
@@ -249,7 +249,12 @@ def test_metrics_can_be_made(metrics, config_module):
             "classes": ["dog"],
             "layers": {"block": [8, 7, 7]},
             "layers": {"tokens": [64, 2, 2]},
+            "listed": {"x": [0.0], "y": [0.0], "sd": [1.0]},
+            "tr_s": 1.3,
+            "voxels": 1,
             "voxels": 3,
+            "x_dva": [-1.0, 1.0],
+            "y_dva": [1.0, -1.0],
         }
         assert isinstance(make(baseline, Predictor, name, facts=facts), Predictor)
 
