@@ -95,6 +95,15 @@ SMALL = {
         "+metrics.baselines.greedy.steps=2",
     ],
     "model/searcher": ["model.steps=2"],
+    "model/receptive_fields": ["model.steps=1"],
+    "metrics/receptive_fields": [
+        "metrics.resamples=20",
+        *(
+            f"~metrics.baselines.{name}"
+            for name in ("point", "difference", "compressive", "gaussian_canonical_hrf")
+        ),
+        "+metrics.baselines.gaussian.steps=1",
+    ],
     "model/impn": ["model.detector_steps=1"],
     "metrics/annotation": ["metrics.resamples=20"],
     "metrics/objects": ["metrics.samples=2", "metrics.resamples=20", "metrics.baselines.pairwise.steps=2"],
@@ -108,7 +117,7 @@ PICTURES = {
              "metrics.baselines.amortised_neva.fixations=1"],
 }  # fmt: skip
 """Experiments on real pictures with real nets, and what makes them small."""
-FILES = {"human_motion": "human_motion"}
+FILES = {"brain_szinte_prf": "szinte2024_v1_prf", "human_motion": "human_motion"}
 """Experiments on other real files, and the folder of these."""
 FOLDERS = {
     "attention_center": "attention_center_saliency",

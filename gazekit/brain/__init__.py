@@ -10,6 +10,7 @@ _WHERE: dict[str, str] = {
     "BandedRidge": "banded",
     "EncodingScores": "encoding_scores",
     "Ridge": "ridge",
+    "SimilarityScores": "similarity_scores",
     "banded_ridge_cv": "banded",
     "delayed": "delays",
     "fold_numbers": "folds",

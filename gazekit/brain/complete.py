@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 from gazekit.brain.missing import patterns
 from gazekit.metrics.functional.arguments import ArrayLike, as_tensor
 
-__all__ = ["Part", "best_of", "check_alphas", "check_pictures", "complete_parts", "set_constants"]
+__all__ = ["Part", "band_of", "best_of", "check_alphas", "check_pictures", "complete_parts", "set_constants"]
 
 _CHUNK = 1024
 
@@ -70,9 +70,13 @@ def check_pictures(xs: Sequence[ArrayLike], y: ArrayLike) -> tuple[list[Tensor],
     for x in (*xs, y):
         if x.is_complex():
             raise TypeError(f"x and y must hold real numbers, got {x.dtype}")
-    if y.dim() != 2 or any(x.dim() != 2 or len(x) != len(y) for x in xs):
+    if (
+        y.dim() != 2
+        or any(x.dim() != 2 or len(x) != len(y) for x in xs)
+        or not all(map(Tensor.numel, (*xs, y)))
+    ):
         raise ValueError(
-            "x must have shape [n, F] and y [n, V] with the same n pictures, got "
+            "x must have shape [n, F] and y [n, V] with the same n pictures, at least one of each, got "
             f"{' and '.join(str(list(x.shape)) for x in xs)}, and {list(y.shape)}"
         )
     dtype = torch.float64 if all(x.dtype == torch.float64 for x in (*xs, y)) else torch.float32
@@ -94,6 +98,12 @@ def check_alphas(alphas: Sequence[float] | ArrayLike, device: torch.device) -> T
     return alphas.sort(descending=True).values
 
 
+def band_of(xs: Sequence[Tensor]) -> Tensor:
+    """The number of each feature's band [F]."""
+    sizes = torch.tensor([x.shape[1] for x in xs])
+    return torch.repeat_interleave(torch.arange(len(xs)), sizes).to(xs[0].device)
+
+
 def best_of(scores: Tensor) -> tuple[Tensor, Tensor]:
     """The best of scores [A, c] and its first place, both [c]; NaN is worse than any score, and stays if alone."""
     at = scores.nan_to_num(nan=-torch.inf, neginf=-torch.inf, posinf=torch.inf).argmax(0)
@@ -102,7 +112,11 @@ def best_of(scores: Tensor) -> tuple[Tensor, Tensor]:
 
 def set_constants(part: Part, weight: Tensor, intercept: Tensor, *others: Tensor) -> None:
     """Voxels of a part whose responses are all the same: weight [F, V] 0, the constant as intercept, others NaN."""
-    for voxels, y in part.chunks(_CHUNK):
+    first, second = (0, 1) if part.rows is None else part.rows[:2].tolist()
+    alike = part.voxels[
+        part.y[first, part.voxels] == part.y[second, part.voxels]
+    ]  # spares a look at all responses
+    for voxels, y in replace(part, voxels=alike).chunks(_CHUNK):
         constant = (y == y[0]).all(0)
         at = voxels[constant]
         weight[:, at], intercept[at] = 0, y[0, constant]

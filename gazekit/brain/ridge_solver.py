@@ -92,7 +92,7 @@ class RidgeSolver:
     def chunk(self, wanted: int | None) -> int:
         """How many voxels at once: as wanted, or as many as need `WORKING_BYTES`."""
         r = len(self.spectrum)
-        held = len(self.order) + 5 * r + sum(len(fold.triangle) + r for fold in self.folds)
+        held = 2 * len(self.order) + 5 * r + sum(len(fold.triangle) + r for fold in self.folds)
         held += _ROWS * max(sum(fold.mix.shape) for fold in self.folds)
         size = max(1, WORKING_BYTES // (held * self.dtype.itemsize))
         return size if wanted is None else whole_number("target_chunk", wanted, 1)
@@ -100,7 +100,7 @@ class RidgeSolver:
     def project(self, y: Tensor) -> Targets:
         """What all penalties share, of responses [n, c]."""
         mean = y.mean(0)
-        y = y[self.order] - mean
+        y = y[self.order].sub_(mean)
         cross = y.new_zeros(len(self.spectrum), y.shape[1])
         found = Targets(mean, cross, [], [], [], [])
         for fold in self.folds:

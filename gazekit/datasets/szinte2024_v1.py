@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,8 @@ class Szinte2024V1(Data):
     def setup(self, stage: str | None = None) -> None:
         self.run = load(self.root)
         self.stimulus, self.response = (torch.from_numpy(x) for x in (self.run.stimulus, self.run.response))
+        r2 = self.run.listed["r2"]
+        self.regions = {f"listed_r2_{k}": np.flatnonzero(r2 > k / 10).tolist() for k in (5, 7)}
         self.parts = {
             "train": np.arange(LEARNING_TR - self.val_tr - self.gap_tr),
             "val": np.arange(LEARNING_TR - self.val_tr, LEARNING_TR),
@@ -202,15 +205,20 @@ class Szinte2024V1(Data):
 
     def facts(self) -> dict[str, Any]:
         """Sizes, the grid in degrees, the published parameters, and voxels by what is listed of them."""
-        r2 = self.run.listed["r2"]
         return {
             "tr_s": self.run.tr_s,
             "voxels": self.response.shape[1],
             "x_dva": self.run.x_dva.tolist(),
             "y_dva": self.run.y_dva.tolist(),
             "listed": {name: np.nan_to_num(v).tolist() for name, v in self.run.listed.items()},
-            "regions": {f"listed_r2_{k}": np.flatnonzero(r2 > k / 10).tolist() for k in (5, 7)},
+            "regions": self.regions,
         }
+
+    def about_part(self, split: str, regions: Mapping[str, Sequence[int]]) -> Szinte2024V1:
+        """The same run with a report about another part, and with other groups of voxels."""
+        other = copy(self)
+        other.split, other.regions = split, dict(regions)
+        return other
 
     def repeats(self, part: str) -> None:
         """None: every volume was measured once."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from sklearn.model_selection import KFold
 from gazekit.brain import Ridge, group_folds, ridge_cv
 from gazekit.brain.missing import MAX_PATTERNS, patterns
 from gazekit.brain.ridge_solver import RidgeSolver, few_penalties, principal_axes
+from gazekit.harness import extra_memory_mb
 from gazekit.metrics.functional import pearson
 
 ALPHAS = np.logspace(-2, 4, 7)
@@ -150,6 +153,13 @@ def test_of_equally_good_penalties_the_largest():
     torch.testing.assert_close(found.intercept, y.mean(0))
 
 
+def test_a_fold_whose_training_pictures_are_all_alike_predicts_their_mean():
+    x, y = torch.tensor([[1.0], [1.0], [5.0]]), torch.tensor([[0.0], [2.0], [6.0]])
+    found = ridge_cv(x, y, [1.0], torch.tensor([0, 0, 1]))
+    # fold 0: 6 for 0 and 2, fold 1: 1 for 6
+    assert found.score.item() == pytest.approx(-((36 + 16) / 2 + 25) / 2)
+
+
 def test_constant_voxels_have_no_weights_and_are_counted():
     x, y = toy(30, 6)
     y[:, 2], y[:, 5] = 0.1, torch.nan
@@ -255,10 +265,15 @@ def test_arrays_of_numpy_and_one_penalty():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"x": torch.randn(19, 3)}, r"the same n pictures, got \[19, 3\], and \[20, 2\]"),
+        (
+            {"x": torch.randn(19, 3)},
+            r"the same n pictures, at least one of each, got \[19, 3\], and \[20, 2\]",
+        ),
         ({"y": torch.randn(20)}, r"y \[n, V\]"),
+        ({"y": torch.randn(20, 0)}, r"at least one of each, got \[20, 3\], and \[20, 0\]"),
+        ({"x": torch.randn(20, 0)}, r"at least one of each, got \[20, 0\]"),
         ({"x": torch.full((20, 3), torch.nan)}, "x has features that are NaN or infinite"),
-        ({"y": torch.full((20, 2), torch.inf)}, "got inf at picture 0, voxel 0"),
+        ({"y": torch.tensor([[0.0, torch.inf]] * 20)}, "got inf at picture 0, voxel 1"),
         ({"alphas": []}, "one or more numbers above 0"),
         ({"alphas": [1.0, 0.0]}, r"above 0, got \[1.0, 0.0\]"),
         ({"folds": 1}, "from 2 to the number of pictures, 20, got 1"),
@@ -281,6 +296,36 @@ def test_scattered_gaps_are_an_error():
     y[torch.arange(100), torch.arange(100)] = torch.nan
     with pytest.raises(ValueError, match=f"100 patterns of missing pictures, at most {MAX_PATTERNS}"):
         ridge_cv(torch.randn(100, 3), y, [1.0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from Linux")
+def test_memory_does_not_grow_with_voxels_beyond_the_result():
+    """400 pictures, 40 features: a quarter of the voxels, then all, 1,000 at once."""
+    g = torch.Generator().manual_seed(0)
+    x, y = torch.randn(400, 40, generator=g), torch.randn(400, 40_000, generator=g)
+    result_mb = 4 * (40 + 3) * y.shape[1] / 1e6
+    parts = y[:, :10_000].clone(), y
+    small, large = (
+        extra_memory_mb(lambda one=one: ridge_cv(x, one, ALPHAS, target_chunk=1000)) for one in parts
+    )
+    # besides the result: the voxels' numbers, twice 8 bytes each
+    assert large - small < 0.75 * result_mb + 0.75 * 16 * 0.04 + 4
+    assert large < y.nbytes / 1e6  # 64 MB: the responses are not copied
+
+
+@pytest.mark.parametrize(
+    ("n", "features", "penalties", "folds"), [(10_000, 1_000, 20, 5), (500, 2_000, 10, 3)]
+)
+def test_the_default_chunk_is_as_large_as_256_mib_allow(n, features, penalties, folds):
+    """What a chunk holds at once, counted from the definition."""
+    r, val = min(features, n), n // folds
+    solver = object.__new__(RidgeSolver)  # without its decompositions
+    solver.order, solver.spectrum, solver.dtype = torch.empty(n), torch.empty(r), torch.float32
+    fold = SimpleNamespace(triangle=torch.empty(min(val, r), 1), mix=torch.empty(penalties, penalties))
+    solver.folds = [fold] * folds
+    numbers = 2 * n + folds * (min(val, r) + r) + 5 * r + 64 * 2 * penalties
+    assert solver.chunk(None) == 2**28 // (4 * numbers)
+    assert solver.chunk(7) == 7
 
 
 def test_nothing_warns_on_many_features():

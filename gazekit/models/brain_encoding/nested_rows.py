@@ -132,7 +132,7 @@ class NestedReadout(_NestedRow):
         grid: cells a side to which maps are averaged.
         settings: of the read-out.
         members: inner folds, of which each stops a member.
-        steps, lr, weight_decay, batch_size: see `fit_readout`.
+        steps, lr, weight_decay, batch_size, average: see `fit_readout`.
         seed: of starts and batches.
     """
 
@@ -143,11 +143,12 @@ class NestedReadout(_NestedRow):
         layers: Sequence[str] | None = None,
         grid: int = 7,
         settings: Mapping[str, Any] | None = None,
-        members: int = 5,
-        steps: int = 240,
+        members: int = 4,
+        steps: int = 160,
         lr: float = 4e-3,
         weight_decay: float = 0.01,
-        batch_size: int = 96,
+        batch_size: int = 48,
+        average: float = 0.97,
         seed: int = 0,
     ) -> None:
         super().__init__(facts, layers, grid)
@@ -157,7 +158,13 @@ class NestedReadout(_NestedRow):
             raise ValueError(
                 f"members must be at least 2, because each is stopped by one fold, got {members}"
             )
-        self.schedule = {"steps": steps, "lr": lr, "weight_decay": weight_decay, "batch_size": batch_size}
+        self.schedule = {
+            "steps": steps,
+            "lr": lr,
+            "weight_decay": weight_decay,
+            "batch_size": batch_size,
+            "average": average,
+        }
         self.seed = seed
         shape = (sum(self.channels), grid, grid)
         with seeded(torch.Generator().manual_seed(seed)):

@@ -77,7 +77,7 @@ class AttentionReadout(Readout):
             raise ValueError(f"heads, width and hidden must be at least 1, got {heads}, {width} and {hidden}")
         channels, height, rows = self.shape
         self.heads, self.width, self.weight_l1 = heads, width, weight_l1
-        self.dropout = nn.Dropout1d(dropout)
+        self.dropout = nn.Dropout(dropout)
         self.features = nn.Linear(channels, hidden) if hidden else None
         self.key = nn.Linear(channels, heads * width, bias=False) if content else None
         if content:
@@ -92,7 +92,7 @@ class AttentionReadout(Readout):
         """[B, N, C] standardised tokens to [B, V, heads, N]."""
         if self.key is None:
             return self.logits.softmax(-1).expand(len(tokens), -1, -1, -1)
-        keys = self.key(tokens + self.positions).unflatten(-1, (self.heads, self.width))
+        keys = (self.key(tokens) + self.key(self.positions)).unflatten(-1, (self.heads, self.width))
         content = torch.einsum("vhd,bnhd->bvhn", self.query * self.width**-0.5, keys)
         return (content + self.logits).softmax(-1)
 
@@ -102,7 +102,7 @@ class AttentionReadout(Readout):
         return tokens if self.features is None else self._dropped(self.features(tokens).relu())
 
     def read(self, maps: Tensor) -> Tensor:
-        tokens = maps.flatten(2).transpose(1, 2)  # [B, N, C]
+        tokens = maps.flatten(2).transpose(1, 2).contiguous()  # [B, N, C]
         drive = torch.einsum("vhc,bnc->bvhn", self.weight, self.values(tokens))
         return (self.places(tokens) * drive).sum((2, 3)) + self.bias
 
@@ -114,4 +114,7 @@ class AttentionReadout(Readout):
         return self.weight_l1 * self.weight.abs().sum((1, 2)).mean()
 
     def _dropped(self, tokens: Tensor) -> Tensor:
-        return self.dropout(tokens.transpose(1, 2)).transpose(1, 2)
+        """Whole channels of a picture at 0, the rest raised."""
+        if not self.training or not self.dropout.p:
+            return tokens
+        return tokens * self.dropout(tokens.new_ones(len(tokens), 1, tokens.shape[2]))

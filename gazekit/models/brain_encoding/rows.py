@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from gazekit.base import Data, Predictor
+from gazekit.brain import banded_ridge_cv, ridge_cv
 from gazekit.models.brain_encoding.fitting import fit_readout, seeded
 from gazekit.models.brain_encoding.gaze import maps_of
 from gazekit.models.brain_encoding.readouts import FactorisedReadout, LinearReadout, Readout
@@ -56,7 +57,7 @@ class _FeatureRow(Predictor):
     ) -> None:
         super().__init__(facts)
         self.layers, self.grid, self.gaze = list(layers or facts["layers"]), grid, gaze
-        self.alphas, self.folds = torch.logspace(*alphas[:2], int(alphas[2])), folds
+        self.alphas, self.folds = torch.logspace(alphas[0], alphas[1], int(alphas[2])), folds
         empty = {layer: torch.zeros(0, *facts["layers"][layer]) for layer in self.layers}
         self.sizes = [band.shape[1] for band in self._bands({"features": empty}, gaze=None)]
         total, voxels = sum(self.sizes), facts["voxels"]
@@ -106,8 +107,6 @@ class RidgeRow(_FeatureRow):
     """Ridge regression with a penalty of its own for each voxel, chosen by cross-validation on training pictures."""
 
     def solve(self, x: Tensor, y: Tensor, group: Tensor) -> None:
-        from gazekit.brain import ridge_cv
-
         found = ridge_cv(x, y, self.alphas, group % self.folds)
         self.weight.copy_(found.weight)
         self.intercept.copy_(found.intercept)
@@ -131,8 +130,6 @@ class BandedRidgeRow(_FeatureRow):
         self.draws, self.backend = draws, backend
 
     def solve(self, x: Tensor, y: Tensor, group: Tensor) -> None:
-        from gazekit.brain import banded_ridge_cv
-
         found = banded_ridge_cv(
             list(x.split(self.sizes, 1)),
             y,
