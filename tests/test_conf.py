@@ -83,8 +83,8 @@ SMALL = {
     "data/motion_responses": ["data.clips=30", "data.scored=6", "data.voxels=12", "data.grid=3"],
     "metrics/flow_decoding": [
         "metrics.resamples=20",
-        "+metrics.baselines.net of both.steps=2",
-        "+metrics.baselines.net of frame only.steps=2",
+        "metrics.baselines.net.steps=2",
+        "metrics.baselines.net_frame_only.steps=2",
     ],
     "metrics/search_scenes": [
         "metrics.samples=1",
