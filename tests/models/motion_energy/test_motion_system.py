@@ -89,7 +89,8 @@ def test_a_folder_of_frames(system, tmp_path):
     items, batch = found[1]
     grey = frames[2:13].astype(float) @ [0.114, 0.587, 0.299] / 255  # OpenCV writes blue first
     np.testing.assert_allclose(batch["frames"][0].numpy(), grey, atol=0.005)  # 8 bits, cut off
-    records = system.records(items, system.predict(batch, NOTHING))
+    with torch.no_grad():
+        records = system.records(items, system.predict(batch, NOTHING))
     assert set(records) == {"flow.csv", "flow/frame_007.npy", "flow/frame_007.png"}
     records["flow/frame_007.npy"](tmp_path / "flow.npy")
     assert np.load(tmp_path / "flow.npy").shape == (2, 24, 32)
