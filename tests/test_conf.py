@@ -83,8 +83,8 @@ SMALL = {
     "data/motion_responses": ["data.clips=30", "data.scored=6", "data.voxels=12", "data.grid=3"],
     "metrics/flow_decoding": [
         "metrics.resamples=20",
-        "+metrics.baselines.net of both.steps=2",
-        "+metrics.baselines.net of frame only.steps=2",
+        "metrics.baselines.net.steps=2",
+        "metrics.baselines.net_frame_only.steps=2",
     ],
     "metrics/search_scenes": [
         "metrics.samples=1",
@@ -96,6 +96,25 @@ SMALL = {
     ],
     "model/searcher": ["model.steps=2"],
     "model/receptive_fields": ["model.steps=1"],
+    "model/brain_similarity": ["model.weights=random", "model.layers=[block1.class,block3.class]"],
+    "metrics/brain_similarity": [
+        "metrics.resamples=20",
+        *(
+            f"~metrics.baselines.{name}"
+            for name in ("squeezenet1_0", "mobilenet_v2", "attention_center", "yolox_nano", "yunet")
+        ),
+    ],
+    "experiment/brain_retrieval": [
+        "data.pictures=40",
+        "data.scored=12",
+        "data.voxels=4",
+        "data.batch_size=16",
+        "model.components=4",
+        "model.hidden=8",
+        "metrics.resamples=20",
+        "metrics.scores.top1.among=10",
+        "metrics.scores.top5.among=10",
+    ],
     "metrics/receptive_fields": [
         "metrics.resamples=20",
         *(
@@ -104,6 +123,16 @@ SMALL = {
         ),
         "+metrics.baselines.gaussian.steps=1",
     ],
+    "data/v4_cowley": [  # not at hand; one fold of generated voxels
+        "data=synthetic_brain",
+        "data.pictures=30",
+        "data.scored=20",
+        "data.voxels=2",
+        "data.noise_sd=[0.5]",
+    "model/brain_v4": ["model.members=2", "model.steps=2"],
+    "metrics/brain_v4": ["metrics.resamples=20"]
+    + [f"metrics.baselines.{row}.members=2" for row in ("control", "factorised", "gaussian")]
+    + [f"metrics.baselines.{row}.steps=2" for row in ("control", "factorised", "gaussian")],
     "model/impn": ["model.detector_steps=1"],
     "metrics/annotation": ["metrics.resamples=20"],
     "metrics/objects": ["metrics.samples=2", "metrics.resamples=20", "metrics.baselines.pairwise.steps=2"],
@@ -117,7 +146,11 @@ PICTURES = {
              "metrics.baselines.amortised_neva.fixations=1"],
 }  # fmt: skip
 """Experiments on real pictures with real nets, and what makes them small."""
-FILES = {"brain_szinte_prf": "szinte2024_v1_prf", "human_motion": "human_motion"}
+FILES = {
+    "brain_szinte_prf": "szinte2024_v1_prf",
+    "human_motion": "human_motion",
+    "rsa_92images": "rdm_92images",
+}
 """Experiments on other real files, and the folder of these."""
 FOLDERS = {
     "attention_center": "attention_center_saliency",
@@ -214,11 +247,14 @@ def test_metrics_can_be_made(metrics, config_module):
             "labels": ["book"],
             "exclusive": [],
             "classes": ["dog"],
-            "voxels": 1,
+            "layers": {"block": [8, 7, 7]},
+            "layers": {"tokens": [64, 2, 2]},
+            "listed": {"x": [0.0], "y": [0.0], "sd": [1.0]},
             "tr_s": 1.3,
+            "voxels": 1,
+            "voxels": 3,
             "x_dva": [-1.0, 1.0],
             "y_dva": [1.0, -1.0],
-            "listed": {"x": [0.0], "y": [0.0], "sd": [1.0]},
         }
         assert isinstance(make(baseline, Predictor, name, facts=facts), Predictor)
 

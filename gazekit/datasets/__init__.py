@@ -39,8 +39,9 @@ NAMES = (
     "search_pictures",
     "algonauts2023",
     "brain_folder",
-    "human_motion",
+    "brain_bids",
     "rdm_92images",
+    "human_motion",
     "szinte2024_v1",
 )
 
