@@ -57,7 +57,7 @@ class Hemodynamics(nn.Module):
     def __init__(self, tr_s: float, learned: bool = True) -> None:
         super().__init__()
         self.tr_s, self.learned = tr_s, learned
-        self.log_shape = nn.Parameter(torch.tensor(CANONICAL).log(), requires_grad=learned)
+        self.log_shape = nn.Parameter(torch.tensor(CANONICAL).log())
 
     @staticmethod
     def of(shape: tuple[float, float, float], tr_s: float) -> Tensor:

@@ -104,6 +104,10 @@ class AttentionReadout(GaussianField):
         return (self.weight[..., None] * self.attention(frames)).sum(0)
 
     def forward(self, frames: Frames) -> Tensor:
+        if frames.gaze_dva is not None:
+            raise ValueError(
+                "attention to tokens of the screen cannot follow the gaze: use the point or a Gaussian field"
+            )
         return tokens_of(frames) @ self.kernel(frames).T
 
     def sign(self) -> Tensor:

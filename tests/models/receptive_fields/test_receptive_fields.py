@@ -186,6 +186,19 @@ def test_what_is_refused():
         TimeEncoder(FACTS, "gaussian").frames(torch.zeros(5, 15, 20))
 
 
+def test_attention_does_not_pretend_to_follow_the_gaze():
+    batch = made() | {"gaze_dva": torch.zeros(len(bars()), 2)}
+    with pytest.raises(ValueError, match="cannot follow the gaze"):
+        TimeEncoder(FACTS, "attention")(batch)
+
+
+def test_what_is_not_learned_stays_whatever_a_run_marks():
+    encoder = TimeEncoder(FACTS, "gaussian", learned_hrf=False).requires_grad_(True)
+    fit_encoder(encoder, made(), 3)
+    np.testing.assert_allclose(encoder.hrf.shape, CANONICAL, rtol=1e-6)
+    assert not encoder.delay_s.any()
+
+
 def test_scale_is_least_squares():
     batch = made(noise=0.5)
     encoder = TimeEncoder(FACTS, "gaussian", learned_hrf=False)
