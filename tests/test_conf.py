@@ -129,10 +129,19 @@ SMALL = {
         "data.scored=20",
         "data.voxels=2",
         "data.noise_sd=[0.5]",
+    ],
     "model/brain_v4": ["model.members=2", "model.steps=2"],
     "metrics/brain_v4": ["metrics.resamples=20"]
     + [f"metrics.baselines.{row}.members=2" for row in ("control", "factorised", "gaussian")]
     + [f"metrics.baselines.{row}.steps=2" for row in ("control", "factorised", "gaussian")],
+    "data/synthetic_brain": ["data.pictures=40", "data.scored=12", "data.voxels=2"],
+    "metrics/brain": [
+        "metrics.resamples=20",
+        "metrics.baselines.factorised.steps=2",
+        "metrics.baselines.gaussian.steps=2",
+        "metrics.baselines.banded_ridge.draws=2",
+    ],
+    "metrics/brain_gaze": ["metrics.resamples=20", "metrics.baselines.transformer_without_gaze.steps=2"],
     "model/impn": ["model.detector_steps=1"],
     "metrics/annotation": ["metrics.resamples=20"],
     "metrics/objects": ["metrics.samples=2", "metrics.resamples=20", "metrics.baselines.pairwise.steps=2"],
@@ -247,14 +256,15 @@ def test_metrics_can_be_made(metrics, config_module):
             "labels": ["book"],
             "exclusive": [],
             "classes": ["dog"],
-            "layers": {"block": [8, 7, 7]},
-            "layers": {"tokens": [64, 2, 2]},
-            "listed": {"x": [0.0], "y": [0.0], "sd": [1.0]},
-            "tr_s": 1.3,
+            "layers": {"tokens": [64, 7, 7]},
             "voxels": 1,
-            "voxels": 3,
+            "subjects": ["person"],
+            "subject_of": [0],
+            "regions": {},
+            "tr_s": 1.3,
             "x_dva": [-1.0, 1.0],
             "y_dva": [1.0, -1.0],
+            "listed": {"x": [0.0], "y": [0.0], "sd": [1.0]},
         }
         assert isinstance(make(baseline, Predictor, name, facts=facts), Predictor)
 
