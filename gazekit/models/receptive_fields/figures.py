@@ -28,11 +28,7 @@ TEXT_PT = 8
 
 
 def field_figures(system: System, data: Data) -> dict[str, Figure]:
-<<<<<<< HEAD
     """By name, of a system with a `TimeEncoder`; see `ReceptiveFields.figures`."""
-=======
-    """By name, see `ReceptiveFields.figures`, whose system it takes."""
->>>>>>> main
     rows = {"this model": system, **{k: system.baselines[k] for k in COMPARED if k in system.baselines}}
     whole = data.batch(data.parts["all"].tolist())
     encoder = system.encoder
