@@ -42,6 +42,7 @@ NAMES = (
     "human_motion",
     "rdm_92images",
     "szinte2024_v1",
+    "glimpse_hdf5",
 )
 
 
