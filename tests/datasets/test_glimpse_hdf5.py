@@ -10,7 +10,8 @@ import torch
 
 from gazekit.datasets import info
 from gazekit.datasets.check import check
-from gazekit.datasets.glimpse_hdf5 import GAZE, GlimpseHdf5, load, write_split
+from gazekit.datasets.glimpse_files import GAZE, write_split
+from gazekit.datasets.glimpse_hdf5 import GlimpseHdf5, load
 from gazekit.errors import DataError
 
 h5py = pytest.importorskip("h5py")
@@ -94,7 +95,9 @@ def test_check_reports_counts(folder):
     report = check("glimpse_hdf5", folder)
     assert report.fingerprint["test pictures"] == 4 and report.fingerprint["numbers"] == 5
     assert report.lines()[-1].split() == ["broken", "none"]
-    assert info("glimpse_hdf5").caution in GlimpseHdf5.setup.__globals__["INFO"].caution
+    data = GlimpseHdf5(folder)
+    data.setup()
+    assert info("glimpse_hdf5").caution in data.about()["notes"]
 
 
 def test_a_folder_without_files_says_where_they_come_from(tmp_path):
