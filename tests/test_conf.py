@@ -108,7 +108,7 @@ PICTURES = {
              "metrics.baselines.amortised_neva.fixations=1"],
 }  # fmt: skip
 """Experiments on real pictures with real nets, and what makes them small."""
-FILES = {"human_motion": "human_motion"}
+FILES = {"human_motion": "human_motion", "gpn_nsd_rsa": "gpn_nsd_rsa"}
 """Experiments on other real files, and the folder of these."""
 FOLDERS = {
     "attention_center": "attention_center_saliency",

@@ -43,6 +43,7 @@ NAMES = (
     "rdm_92images",
     "szinte2024_v1",
     "glimpse_hdf5",
+    "gpn_nsd_rsa",
 )
 
 
