@@ -157,6 +157,7 @@ PICTURES = {
 """Experiments on real pictures with real nets, and what makes them small."""
 FILES = {
     "brain_szinte_prf": "szinte2024_v1_prf",
+    "gpn_nsd_rsa": "gpn_nsd_rsa",
     "human_motion": "human_motion",
     "rsa_92images": "rdm_92images",
 }
