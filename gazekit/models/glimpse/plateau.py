@@ -1,7 +1,7 @@
 """The learning rate of the glimpse prediction network: a warm-up, then lower wherever a line through losses is flat.
 
-Source: arXiv 2511.12715 and its released code (MIT). Deviation: its rule of "more than 1 % worse than the best" compares
-to 0.99 times the best, which is right for negative losses only; here 1 % of the size of the best is added to it.
+Source: arXiv 2511.12715 and its released code (MIT). Deviation: its rule of "more than 1 % worse than the best" means
+0.99 times the best, which is right for negative losses only; here 1 % of the size of the best is added to it.
 """
 
 from __future__ import annotations
