@@ -16,6 +16,9 @@ from gazekit.models.glimpse.objective import steps_of
 __all__ = ["CopyGlimpse", "GlimpseRow", "MeanGlimpse"]
 
 
+SMALL = {"hidden": 128, "layers": 2}
+
+
 class CopyGlimpse(Predictor):
     """The next glimpse is like the present one.
 
@@ -68,7 +71,7 @@ class GlimpseRow(Predictor):
         members: nets with first weights and dropout of their own, whose directions are averaged.
         steps, lr, weight_decay: see `fit_net`.
         seed: of first weights and dropout.
-        settings: of the net.
+        settings: of the net; where nothing is said it has 2 layers of 128 units.
 
     Attributes:
         courses: of the last `fit`, one for each member.
@@ -92,7 +95,7 @@ class GlimpseRow(Predictor):
         self.net, self.scanpaths, self.steps, self.seed = net, scanpaths, steps, seed
         self.rates = {"lr": lr, "weight_decay": weight_decay}
         self.members = nn.ModuleList(
-            build_net(self.facts, net, seed + k, **(settings or {})) for k in range(members)
+            build_net(self.facts, net, seed + k, **(SMALL | dict(settings or {}))) for k in range(members)
         )
         self.requires_grad_(False)
 
