@@ -3,6 +3,7 @@
 from gazekit.models.glimpse.attention import GlimpseAttentionNet
 from gazekit.models.glimpse.comparison import GlimpseScores
 from gazekit.models.glimpse.contrast import Contrast, cosine_contrast
+from gazekit.models.glimpse.displacement import DisplacementRidge
 from gazekit.models.glimpse.net import GlimpseNet
 from gazekit.models.glimpse.objective import glimpse_losses, steps_of
 from gazekit.models.glimpse.plateau import LinearFitPlateau, StopWhenWorse
@@ -12,6 +13,7 @@ from gazekit.models.glimpse.system import GlimpsePrediction
 __all__ = [
     "Contrast",
     "CopyGlimpse",
+    "DisplacementRidge",
     "GlimpseAttentionNet",
     "GlimpseNet",
     "GlimpsePrediction",
