@@ -28,8 +28,10 @@ class GlimpseAttentionNet(nn.Module):
 
     Args:
         size: D of the embeddings of glimpses.
-        heads, categories: as of `GlimpseNet`; so are hidden, dropout_in, dropout, residual and saccade_scale_px, which
-            is also the unit of displacements.
+        heads, categories: as of `GlimpseNet`; so are hidden, dropout_in, dropout and saccade_scale_px, which is also
+            the unit of displacements.
+        residual: the head says what to add to glimpses seen so far, less the mean of training glimpses, each times a
+            learned function of its displacement; at first to the present one alone.
         layers: blocks of attention.
         attention_heads: A; divides hidden.
         bias_hidden: units of the function of displacement.
@@ -56,7 +58,7 @@ class GlimpseAttentionNet(nn.Module):
             raise ValueError(
                 f"hidden must be a multiple of attention_heads={attention_heads}, got hidden={hidden}"
             )
-        self.scale, self.residual = saccade_scale_px, residual
+        self.scale = saccade_scale_px
         self.dropout_in = nn.Dropout(dropout_in)
         self.glimpse, self.saccade = nn.Linear(size, hidden), nn.Linear(4, hidden)
         self.blocks = nn.ModuleList(
@@ -66,14 +68,17 @@ class GlimpseAttentionNet(nn.Module):
         self.heads = heads_of(heads, hidden, size, categories)
         self.register_buffer("mean", torch.zeros(size))
         initialise(self)
+        self.recall = Recall(bias_hidden) if residual else None
+        if residual and "glimpse" in self.heads:
+            nn.init.zeros_(self.heads["glimpse"][-1].weight)
 
     def forward(self, glimpse: Tensor, saccade_px: Tensor) -> dict[str, Tensor]:
         """As `GlimpseNet.forward`; what follows the end of a shorter scanpath changes nothing before it."""
         x = glimpse - self.mean
         state = self.norm(self._tokens(x, saccade_px)[-1])
         said = {name: head(state) for name, head in self.heads.items()}
-        if "glimpse" in said:
-            said["glimpse"] = said["glimpse"] + (x if self.residual else 0.0)
+        if "glimpse" in said and self.recall is not None:
+            said["glimpse"] = said["glimpse"] + self.recall(x, saccade_px / self.scale)
         return {"state": state, **said}
 
     def layers(self, glimpse: Tensor, saccade_px: Tensor) -> dict[str, Tensor]:
@@ -85,7 +90,8 @@ class GlimpseAttentionNet(nn.Module):
         found |= {f"hidden{k + 1}": h for k, h in enumerate(each)} | {"state": state}
         if "glimpse" in self.heads:
             head = self.heads["glimpse"]
-            found |= {"head": head[:3](state), "prediction": head(state) + (x if self.residual else 0.0)}
+            added = 0.0 if self.recall is None else self.recall(x, saccade_px / self.scale)
+            found |= {"head": head[:3](state), "prediction": head(state) + added}
         return found
 
     def _tokens(self, x: Tensor, saccade_px: Tensor) -> list[Tensor]:
@@ -98,6 +104,22 @@ class GlimpseAttentionNet(nn.Module):
         for block in self.blocks:
             found.append(block(found[-1], landing, seen))
         return found
+
+
+class Recall(nn.Module):
+    """Glimpses so far, times a learned function of their displacement from where the eye lands, added up."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.weight1, self.bias1 = nn.Parameter(torch.randn(4, hidden)), nn.Parameter(torch.randn(hidden))
+        self.weight2, self.bias2 = nn.Parameter(torch.zeros(hidden, 1)), nn.Parameter(torch.zeros(1))
+        self.present = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor, step: Tensor) -> Tensor:
+        """[B, T, D] of glimpses [B, T, D] and saccades [B, T, 2] in units of about their length."""
+        seen, landing = places_of(step)
+        bias = DisplacementBias(landing, seen, self.weight1, self.bias1, self.weight2, self.bias2)
+        return self.present * x + bias.rows(0, x.shape[1])[:, 0].tril() @ x
 
 
 class AttentionBlock(nn.Module):

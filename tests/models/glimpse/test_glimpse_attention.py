@@ -60,6 +60,20 @@ def test_a_shorter_scanpath_is_as_if_alone() -> None:
         torch.testing.assert_close(net(glimpse[1:2, :2], saccade[1:2, :2])["glimpse"][0], padded)
 
 
+def test_residual_starts_from_the_present_glimpse_and_may_recall_others() -> None:
+    net, (glimpse, saccade) = small(residual=True), example()
+    net.mean.fill_(0.2)
+    torch.testing.assert_close(net(glimpse, saccade)["glimpse"], glimpse - 0.2)
+    torch.nn.init.normal_(net.recall.weight2)
+    said = net(glimpse, saccade)["glimpse"]
+    later = glimpse.clone()
+    later[:, 3] += 1
+    torch.testing.assert_close(net(later, saccade)["glimpse"][:, :3], said[:, :3])
+    past = glimpse.clone()
+    past[:, 0] += 1
+    assert not torch.allclose(net(past, saccade)["glimpse"][:, 4], said[:, 4])
+
+
 @pytest.mark.parametrize("residual", [False, True])
 def test_layers_end_in_what_is_predicted(residual: bool) -> None:
     net, (glimpse, saccade) = small(residual=residual), example()

@@ -101,7 +101,6 @@ def test_saved_and_loaded_it_says_the_same(tmp_path) -> None:
 
 def test_residual_starts_from_the_present_glimpse() -> None:
     net, (glimpse, saccade) = small(residual=True), example()
-    torch.nn.init.zeros_(net.heads["glimpse"][-1].weight)  # of the last norm: the head says its bias, 0
     torch.testing.assert_close(net(glimpse, saccade)["glimpse"], glimpse)
 
 
