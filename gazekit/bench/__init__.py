@@ -90,6 +90,13 @@ def _neva(device: str) -> list[Case]:
     return cases(device)
 
 
+def _glimpse(device: str) -> list[Case]:
+    """the contrast of glimpse prediction, against the table of all pairs"""
+    from gazekit.bench.glimpse import cases
+
+    return cases(device)
+
+
 def _kernels(device: str) -> list[Case]:
     """all operators of gazekit.kernels at several sizes; individually as kernels.ROOM"""
     return [case for room in ROOMS for case in _room(room, device)]
@@ -112,6 +119,7 @@ BENCHES: dict[str, Callable[[str], list[Case]]] = {
     "search_scenes": _search_scenes,
     "foveation": _foveation,
     "neva": _neva,
+    "glimpse": _glimpse,
     "annotate": _annotate,
     "features": _features,
     "kernels": _kernels,

@@ -27,7 +27,7 @@ class DisplacementRidge(Predictor):
     of what that leaves.
 
         q_t = sum_j c_j sum_{k <= t} exp(-|xy_{t+1} - xy_k|^2 / (2 sigma_j^2)) x_k + c' x_t + c'' mean_{k <= t} x_k
-        p_t = q_t + W [q_t ; 1]
+        p_t = q_t + W [q_t ; mean_{k <= t} x_k ; 1]
 
     with x of length 1 less the mean of training glimpses. c are fitted by least squares on y (see the module), W by
     ridge regression of the rest, with the penalty that has the highest contrast on validation pictures.
@@ -50,7 +50,7 @@ class DisplacementRidge(Predictor):
         self.register_buffer("sigma_px", torch.tensor([float(s) for s in sigma_px]))
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("weight", torch.zeros(len(sigma_px) + 2))
-        self.register_buffer("rest", torch.zeros(size + 1, size))
+        self.register_buffer("rest", torch.zeros(2 * size + 1, size))
 
     def fit(self, data: Data) -> None:
         """Two passes over the training part, and one over validation for each penalty."""
@@ -70,12 +70,11 @@ class DisplacementRidge(Predictor):
     def _best_rest(self, data: Data, targets: Tensor) -> Tensor:
         gram, product = 0.0, 0.0
         for known in map(steps_of, data.batches("train")):
-            q = self._sum(known)[known.mask].double()
-            x, rest = _with_one(q), aims_of(known, targets)[known.mask].double() - q
+            q, more = self._sum(known)
+            x, rest = more[known.mask].double(), (aims_of(known, targets) - q)[known.mask].double()
             gram, product = gram + x.mT @ x, product + x.mT @ rest
-        tried = [_solved(gram, product, penalty).float() for penalty in self.penalties]
-        tried.append(torch.zeros_like(self.rest))
-        return max(tried, key=lambda rest: self._contrast(data, rest))
+        tried = [_solved(gram, product, penalty) for penalty in self.penalties]
+        return max([*tried, torch.zeros_like(self.rest)], key=lambda rest: self._contrast(data, rest))
 
     def _contrast(self, data: Data, rest: Tensor) -> float:
         total = count = 0.0
@@ -90,11 +89,14 @@ class DisplacementRidge(Predictor):
         return {"glimpse": self._said(steps_of(batch), self.rest)}
 
     def _said(self, known: Steps, rest: Tensor) -> Tensor:
-        q = self._sum(known)
-        return q + _with_one(q) @ rest
+        q, more = self._sum(known)
+        return q + more @ rest
 
-    def _sum(self, known: Steps) -> Tensor:
-        return torch.einsum("btkd,k->btd", self._terms(known), self.weight)
+    def _sum(self, known: Steps) -> tuple[Tensor, Tensor]:
+        """[B, T, D] q, and [B, T, 2 D + 1] what the ridge regression sees."""
+        terms = self._terms(known)
+        q = torch.einsum("btkd,k->btd", terms, self.weight)
+        return q, torch.cat([q, terms[:, :, -1], torch.ones_like(q[..., :1])], 2)
 
     def _terms(self, known: Steps) -> Tensor:
         """[B, T, K + 2, D] sums for each width, the present glimpse, the mean of those so far."""
@@ -134,8 +136,4 @@ def _unit_means(data: Data) -> tuple[Tensor, Tensor]:
 
 
 def _solved(gram: Tensor, product: Tensor, penalty: float | Tensor) -> Tensor:
-    return torch.linalg.solve(gram + penalty * torch.eye(len(gram)).to(gram), product).to(torch.float32)
-
-
-def _with_one(x: Tensor) -> Tensor:
-    return torch.cat([x, torch.ones_like(x[..., :1])], -1)
+    return torch.linalg.solve(gram + penalty * torch.eye(len(gram)).to(gram), product).float()
