@@ -8,6 +8,7 @@ from gazekit.models.glimpse.net import GlimpseNet
 from gazekit.models.glimpse.objective import glimpse_losses, steps_of
 from gazekit.models.glimpse.plateau import LinearFitPlateau, StopWhenWorse
 from gazekit.models.glimpse.rows import CopyGlimpse, GlimpseRow, MeanGlimpse
+from gazekit.models.glimpse.states import StateScores
 from gazekit.models.glimpse.system import GlimpsePrediction
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "GlimpseScores",
     "LinearFitPlateau",
     "MeanGlimpse",
+    "StateScores",
     "StopWhenWorse",
     "cosine_contrast",
     "glimpse_losses",

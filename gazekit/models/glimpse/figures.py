@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,32 +13,52 @@ from gazekit.drawing.scores import GREY, TEXT_PT, styles_of
 
 __all__ = ["by_glimpse_figure", "glimpse_figures"]
 
-PANELS = {"contrast": "contrast", "sensitivity": "target - other fixations (cosine)"}
+PANELS = {
+    "by_glimpse": {"contrast": "contrast", "sensitivity": "target - other fixations (cosine)"},
+    "states": {"path_r2": "path from the first fixation, told from the state (R2)",
+               "scene_rsa": "scenes: states against captions (Spearman)"},
+}  # fmt: skip
+_DASHES = ("--", ":", "-.", (0, (1, 3)), (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (3, 1)))
 _PLAIN = ("copy", "mean", "best")  # how rows that learn nothing begin
 
 
 def glimpse_figures(table: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
-    """`by_glimpse`, where the table has columns by glimpse number."""
-    rows = [row for row, scores in table.items() if "contrast.1" in scores and " - " not in row]
-    return {"by_glimpse": by_glimpse_figure(table, rows)} if rows else {}
+    """`by_glimpse` and `states`, where the table has their columns by glimpse number."""
+    figures = {}
+    for name, panels in PANELS.items():
+        shown = {
+            m: title for m, title in panels.items() if any(f"{m}.1" in scores for scores in table.values())
+        }
+        if shown:
+            figures[name] = by_glimpse_figure(table, shown)
+    return figures
 
 
-def by_glimpse_figure(table: Mapping[str, Mapping[str, Any]], rows: Sequence[str]) -> Figure:
-    """Contrast and sensitivity of predictions from each glimpse, with intervals; rows that do not learn in grey."""
-    learning = [row for row in rows if not row.startswith(_PLAIN)]
-    styles = styles_of(learning)
-    figure = Figure(figsize=(10, 4.4), facecolor="white", layout="constrained")
-    for ax, (measure, title) in zip(figure.subplots(1, 2), PANELS.items(), strict=True):
-        plain = 0
+def by_glimpse_figure(table: Mapping[str, Mapping[str, Any]], panels: Mapping[str, str]) -> Figure:
+    """Measures by glimpse number, a panel each, with intervals; rows that do not learn in grey, differences left out.
+
+    Args:
+        panels: measure to title; rows without its columns are not in its panel.
+    """
+    rows = [
+        row for row, scores in table.items() if " - " not in row and any(f"{m}.1" in scores for m in panels)
+    ]
+    styles = styles_of([row for row in rows if not row.startswith(_PLAIN)])
+    plain = [row for row in rows if row not in styles]
+    figure = Figure(figsize=(1.5 + 4.2 * len(panels), 4.2), facecolor="white", layout="constrained")
+    for ax, (measure, title) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
         for row in rows:
+            if f"{measure}.1" not in table[row]:
+                continue
             if row in styles:
                 line = {"color": styles[row].colour, "marker": styles[row].marker, "linestyle": "-"}
             else:
-                line = {"color": GREY, "linestyle": ("--", ":", "-.", (0, (1, 3)))[plain % 4]}
-                plain += 1
+                line = {"color": GREY, "linestyle": _DASHES[plain.index(row) % len(_DASHES)]}
             _curve(ax, table[row], measure, row, line)
         ax.set_title(title, fontsize=TEXT_PT + 1)
-        ax.set_xlabel("predicted from glimpse number", fontsize=TEXT_PT)
+        ax.set_xlabel("number of the glimpse that is predicted from", fontsize=TEXT_PT)
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.tick_params(labelsize=TEXT_PT)
         ax.spines[["top", "right"]].set_visible(False)
