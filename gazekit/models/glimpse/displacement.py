@@ -35,7 +35,8 @@ class DisplacementRidge(Predictor):
     Args:
         facts: of `GlimpseData`.
         sigma_px: widths sigma.
-        penalties: that are tried; the last is W = 0 whatever is given.
+        penalties: that are tried, beside W = 0.
+        scanpaths: see `GlimpseRow`.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class DisplacementRidge(Predictor):
         facts: Mapping[str, Any] | None = None,
         sigma_px: Sequence[float] = (12, 20, 30, 45, 65, 90, 130, 200),
         penalties: Sequence[float] = (10, 30, 100, 300, 1000),
+        scanpaths: str | None = None,
     ) -> None:
         super().__init__(facts)
+        self.scanpaths = scanpaths
         size = self.facts.get("size", 1)
         self.penalties = tuple(penalties)
         self.register_buffer("sigma_px", torch.tensor([float(s) for s in sigma_px]))
@@ -54,7 +57,8 @@ class DisplacementRidge(Predictor):
 
     def fit(self, data: Data) -> None:
         """Two passes over the training part, and one over validation for each penalty."""
-        self.rest.zero_()
+        if self.scanpaths is not None:
+            data = data.with_scanpaths(self.scanpaths)
         glimpses, targets = _unit_means(data)
         self.mean.copy_(glimpses)
         gram, product = 0.0, 0.0

@@ -67,7 +67,7 @@ class GlimpseRow(Predictor):
         facts: of `GlimpseData`.
         net: one of `fitting.NETS`.
         scanpaths: what it learns from instead of the scanpaths of the data: `permuted`, `swapped` or `uniform` ones on
-            the same pictures (`GlimpseData.with_scanpaths`). It is judged on those of the data. None = those.
+            the same pictures (`ScanpathGlimpses.with_scanpaths`). It is judged on those of the data. None = those.
         members: nets with first weights and dropout of their own, whose directions are averaged.
         steps, lr, weight_decay: see `fit_net`.
         seed: of first weights and dropout.
