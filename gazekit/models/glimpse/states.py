@@ -20,15 +20,16 @@ __all__ = ["StateScores", "States", "states_of"]
 
 PICTURES = 100  # of an RDM
 DRAWS = 200  # of pictures of an RDM
+MOST = 20_000  # states that a regression learns from
 PENALTIES = (1e-3, 1e-1, 1e1, 1e3)
 
 
 class StateScores:
     """Path integration and scenes in the `state` of each row, by glimpse number; rows without a state are left out.
 
-    - path_r2: how well ridge regression on training states tells, from the state after a glimpse, the displacement
-      from the first fixation to where the eye lands next: 1 - squared error / squared deviation from its mean. One
-      saccade is all that a net without memory knows of it. Intervals draw pictures.
+    - path_r2: how well ridge regression tells, from the state after a glimpse, the displacement from the first fixation
+      to where the eye lands next: 1 - squared error / squared deviation from its mean. It learns from 20,000 training
+      states. One saccade is all that a net without memory knows of the path. Intervals draw pictures.
     - scene_rsa: Spearman's correlation of dissimilarities (1 - Pearson) of the states of the first 100 pictures,
       averaged over scanpaths, with those of their captions; only for data that have these. Intervals draw pictures,
       200 times.
@@ -55,7 +56,8 @@ class StateScores:
             test = states_of(row, data, data.split)
             if test is None:
                 continue
-            scores = _path(states_of(row, data, "train"), states_of(row, data, "val"), test, settings)
+            train, val = (states_of(row, data, part, MOST) for part in ("train", "val"))
+            scores = _path(train, val, test, settings)
             if test.caption is not None:
                 scores |= _scenes(test, self.glimpses, settings)
             result.table[name] = {key: s for key, s in scores.items() if key in result.higher_is_better}
@@ -79,8 +81,8 @@ class States(NamedTuple):
 
 
 @torch.no_grad()
-def states_of(row: Predictor, data: Data, part: str) -> States | None:
-    """All states of a part; None for a row that has none."""
+def states_of(row: Predictor, data: Data, part: str, most: int | None = None) -> States | None:
+    """States of a part, of whole batches until there are `most`; None for a row that has none."""
     device = next((x.device for x in (*row.parameters(), *row.buffers())), torch.device("cpu"))
     row.eval()
     found = []
@@ -95,6 +97,8 @@ def states_of(row: Predictor, data: Data, part: str) -> States | None:
         found.append(
             States(said["state"].cpu()[known.mask], step + 1, batch["group"][scanpath], path, caption)
         )
+        if most is not None and sum(len(states.step) for states in found) >= most:
+            break
     return States(*(None if x[0] is None else torch.cat(x) for x in zip(*found, strict=True)))
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 import pytorch_lightning as pl
 import torch
-from glimpse_toys import batch, toy
+from glimpse_toys import ToyGlimpses, batch, toy
 
+from gazekit.base.scores import Settings
 from gazekit.models.glimpse import (
     CopyGlimpse,
+    DisplacementRidge,
     GlimpsePrediction,
     GlimpseRow,
+    GlimpseScores,
     LinearFitPlateau,
     MeanGlimpse,
     steps_of,
@@ -109,6 +112,22 @@ def test_rows_learn_and_say_the_same_after_loading() -> None:
     assert row.about == "Glimpse prediction net attention, 2 of them averaged."
 
 
+@pytest.mark.parametrize("kind", [GlimpseRow, DisplacementRidge])
+def test_controls_learn_from_other_scanpaths_of_the_same_pictures(kind) -> None:
+    asked, data, other = [], toy(), toy(ragged=False)
+    data.with_scanpaths = lambda who: asked.append(who) or other
+    more = {"net": "S", "steps": 3, "settings": SIZES} if kind is GlimpseRow else {}
+    control, direct = kind(data.facts(), scanpaths="permuted", **more), kind(other.facts(), **more)
+    if kind is GlimpseRow:
+        direct.members.load_state_dict(control.members.state_dict())
+        direct.members[0].read_in.scale = control.members[0].read_in.scale
+    control.fit(data)
+    direct.fit(other)
+    assert asked == ["permuted"]
+    for a, b in zip(control.state_dict().values(), direct.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
 def test_baselines_copy_and_average() -> None:
     data = toy()
     made = data.batch(data.parts["test"].tolist())
@@ -132,6 +151,33 @@ def test_records_have_a_line_for_each_glimpse_that_something_follows() -> None:
     assert len(table) == int(made["mask"].sum()) - 3
     assert list(table.columns[:3]) == ["item", "glimpse", "glimpse_0"]
     assert table["item"][0] == data.items(index)[0]
+
+
+def test_cross_validation_fits_rows_anew_and_leaves_out_what_it_cannot() -> None:
+    class Folded(ToyGlimpses):
+        folds = 2
+
+        def in_fold(self, fold: int) -> Folded:
+            other = Folded(split="test")
+            other.setup()
+            pictures = other.records.picture
+            other.parts = {
+                "train": (pictures % 2 != fold).nonzero()[0], "val": (pictures % 2 != fold).nonzero()[0],
+                "test": (pictures % 2 == fold).nonzero()[0],
+            }  # fmt: skip
+            return other
+
+    data = Folded()
+    data.setup()
+    data.split, data.parts["all"] = "all", torch.arange(len(data.records.picture)).numpy()
+    rows = {"model": system(fit_steps=2), "untrained": system(), "mean": MeanGlimpse(data.facts())}
+    differences = {"a": [["model"], ["mean"]], "b": [["model"], ["untrained"]]}
+    found = GlimpseScores(differences).scores(rows, data, Settings(resamples=20), lambda *_: None)
+    assert found.table["mean"]["target"].n == int(data.records.start[-1]) - len(data.records.picture)
+    assert rows["mean"].mean.abs().sum() == 0  # the row itself is as it was
+    assert set(found.table) == {"model", "mean", "a"}
+    assert "trained outside of the folds" in found.reasons["untrained", "contrast"]
+    assert any("2 fold(s)" in note for note in found.notes)
 
 
 def test_settings_that_cannot_be_are_refused() -> None:
