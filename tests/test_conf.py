@@ -76,6 +76,16 @@ SMALL = {
     "model/gazelle": ["model.weights=random"],
     "model/vitgaze": ["model.weights=random"],
     "metrics/gaze": ["metrics.resamples=20"],
+    "metrics/human_motion": ["metrics.resamples=20"],
+    "data/motion_stimuli": ["data.clips=8", "data.scored=4", "data.size_px=[24,32]", "data.batch_size=4"],
+    "model/motion_energy": ["model.levels=2", "model.units=4", "model.iterations=2"],
+    "metrics/motion_energy": ["metrics.resamples=20"],
+    "data/motion_responses": ["data.clips=30", "data.scored=6", "data.voxels=12", "data.grid=3"],
+    "metrics/flow_decoding": [
+        "metrics.resamples=20",
+        "+metrics.baselines.net of both.steps=2",
+        "+metrics.baselines.net of frame only.steps=2",
+    ],
     "metrics/search_scenes": [
         "metrics.samples=1",
         "metrics.resamples=20",
@@ -111,6 +121,8 @@ PICTURES = {
                           "~metrics.baselines.ridge_uniform"],
 }  # fmt: skip
 """Experiments on real pictures with real nets, and what makes them small."""
+FILES = {"human_motion": "human_motion", "gpn_nsd_rsa": "gpn_nsd_rsa"}
+"""Experiments on other real files, and the folder of these."""
 FOLDERS = {
     "attention_center": "attention_center_saliency",
     "mobilenet_v2": "mobilenet_v2_imagenet",
@@ -122,7 +134,9 @@ FOLDERS = {
 
 @pytest.fixture
 def pictures(experiment, request, tmp_path):
-    """Overrides for experiments on pictures: two of them are tested, with real nets."""
+    """Overrides for experiments on real files, and on pictures: two of them are tested, with real nets."""
+    if experiment in FILES:
+        return [f"data.root={request.getfixturevalue('shared_data') / FILES[experiment]}"]
     if experiment not in PICTURES:
         return []
     data, weights = request.getfixturevalue("shared_data"), tmp_path / "weights"

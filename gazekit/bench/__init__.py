@@ -97,6 +97,13 @@ def _glimpse(device: str) -> list[Case]:
     return cases(device)
 
 
+def _brain(device: str) -> list[Case]:
+    """ridge with a penalty per voxel against himalaya and scikit-learn, encoder steps with 40,000 outputs"""
+    from gazekit.bench import brain, brain_encoder
+
+    return [*brain.cases(device), *brain_encoder.cases(device)]
+
+
 def _kernels(device: str) -> list[Case]:
     """all operators of gazekit.kernels at several sizes; individually as kernels.ROOM"""
     return [case for room in ROOMS for case in _room(room, device)]
@@ -106,7 +113,16 @@ def _room(room: str, device: str) -> list[Case]:
     return import_module(f"gazekit.kernels.{room}.bench").cases(device)
 
 
-ROOMS = ("object_attention", "attention_rows", "pointer", "roi_align", "boxes", "foveate", "alignment")
+ROOMS = (
+    "object_attention",
+    "attention_rows",
+    "pointer",
+    "roi_align",
+    "boxes",
+    "foveate",
+    "alignment",
+    "motion_energy",
+)
 """Packages of `gazekit.kernels`, each with a `bench.py`."""
 
 BENCHES: dict[str, Callable[[str], list[Case]]] = {
@@ -120,6 +136,7 @@ BENCHES: dict[str, Callable[[str], list[Case]]] = {
     "foveation": _foveation,
     "neva": _neva,
     "glimpse": _glimpse,
+    "brain": _brain,
     "annotate": _annotate,
     "features": _features,
     "kernels": _kernels,

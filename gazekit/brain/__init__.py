@@ -7,7 +7,17 @@ from importlib import import_module
 from typing import Any
 
 _WHERE: dict[str, str] = {
+    "BandedRidge": "banded",
     "EncodingScores": "encoding_scores",
+    "Ridge": "ridge",
+    "SimilarityScores": "similarity_scores",
+    "banded_ridge_cv": "banded",
+    "delayed": "delays",
+    "fold_numbers": "folds",
+    "group_folds": "folds",
+    "ridge_cv": "ridge",
+    "split_r2": "partition",
+    "variance_partition": "partition",
 }
 """Public name to the module of this room that defines it."""
 

@@ -2,7 +2,8 @@
 
 `load("hsem_hybrid_search", root=...)` returns a `ScanpathDataset`, scenes and scanpaths over them;
 `load("gazefollow", root=...)` a `GazeDataset`, pictures of people who look somewhere. Sets of displays for people offer
-`write` too. Data sets know no model.
+`write` too; `load("brain_folder", root=...)` returns `BrainRecords`, responses of voxels to pictures. Data sets know no
+model.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from importlib import import_module
 from inspect import signature
 from pathlib import Path
 
+from gazekit.datasets.brain_responses import BrainRecords
 from gazekit.datasets.gaze_targets import GazeDataset
 from gazekit.datasets.records import DatasetInfo, OnBadRecord, ScanpathDataset
 from gazekit.errors import DataError
@@ -35,6 +37,13 @@ NAMES = (
     "search_asymmetry",
     "search_classics",
     "search_pictures",
+    "algonauts2023",
+    "brain_folder",
+    "human_motion",
+    "rdm_92images",
+    "szinte2024_v1",
+    "glimpse_hdf5",
+    "gpn_nsd_rsa",
 )
 
 
@@ -51,7 +60,7 @@ def info(name: str) -> DatasetInfo:
 
 def load(
     name: str, root: str | Path | None = None, on_bad_record: OnBadRecord = "raise", **options
-) -> ScanpathDataset | GazeDataset:
+) -> ScanpathDataset | GazeDataset | BrainRecords:
     """Read a data set by name.
 
     Args:

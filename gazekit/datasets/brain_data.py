@@ -21,6 +21,7 @@ from torch import Tensor
 
 from gazekit.base import Data
 from gazekit.datasets.brain_features import ArrayMaps, Maps, backbone_maps, tensor_of
+from gazekit.datasets.brain_pictures import Pictures
 from gazekit.datasets.brain_responses import BrainRecords
 from gazekit.errors import DataError
 
@@ -34,11 +35,13 @@ class BrainArrays(NamedTuple):
         features: layer to float32 [n, C, H, W].
         response: float32 [n, V], NaN = none.
         group: int64 [n], numbers of the pictures.
+        fixation_map: float32 [n, h, w] where people looked; None where it is not known.
     """
 
     features: dict[str, Tensor]
     response: Tensor
     group: Tensor
+    fixation_map: Tensor | None = None
 
 
 class BrainData(Data):
@@ -59,6 +62,7 @@ class BrainData(Data):
     """
 
     records: BrainRecords | None = None
+    _recipe: dict[str, Any] | None = None  # of the backbone that has looked
 
     def __init__(
         self,
@@ -80,11 +84,12 @@ class BrainData(Data):
         self.backbone, self.layers, self.weights, self.grid = backbone, layers, weights, grid
         self.size_px, self.features_root = size_px and tuple(size_px), features_root
 
-    def use(self, records: BrainRecords, parts: Mapping[str, np.ndarray]) -> None:
+    def use(self, records: BrainRecords, parts: Mapping[str, np.ndarray], maps: Maps | None = None) -> None:
         """Take records and parts, and look at the pictures.
 
         Args:
             parts: part to numbers of pictures, which no two parts share.
+            maps: the features, where the subclass has looked already.
         Raises:
             DataError: a picture in two parts, an empty `split`, neither features nor a backbone, infinite responses,
                 other voxels or other training pictures than the model was trained with.
@@ -99,23 +104,26 @@ class BrainData(Data):
             )
         self.parts = {part: np.asarray(numbers, int) for part, numbers in parts.items()}
         self.survey = records.survey()
-        self._recipe: dict[str, Any] | None = None
-        self.maps = self._look(records)
+        self.maps = self._features(records) if maps is None else maps
         self.records = records
         self._facts = self._collect(records)
         self._compare(self.trained_with or {})
 
-    def _look(self, records: BrainRecords) -> Maps:
+    def _features(self, records: BrainRecords) -> Maps:
         if self.backbone is None and records.features:
             return ArrayMaps(records.features)
         if self.backbone is None or records.pictures is None:
             lacks = "no features: set data.backbone" if records.pictures is not None else "no pictures"
             raise DataError(f"{records.name} has {lacks}")
+        return self.look(records.pictures, records.items)
+
+    def look(self, pictures: Pictures, items: Sequence[str]) -> Maps:
+        """Features of pictures with these names by the backbone."""
         from gazekit.backbones import load_backbone
 
         backbone = load_backbone(self.backbone, self.weights, self.layers, self.size_px)
         self._recipe = {**backbone.recipe, "grid": self.grid}
-        return backbone_maps(records.pictures, records.items, backbone, self.grid, self.features_root)
+        return backbone_maps(pictures, items, backbone, self.grid, self.features_root)
 
     def _collect(self, records: BrainRecords) -> dict[str, Any]:
         learnt = sorted(records.items[i] for part in ("train", "val") for i in self.parts.get(part, ()))
@@ -183,12 +191,10 @@ class BrainData(Data):
     def batch(self, index: Sequence[int], generator: torch.Generator | None = None) -> dict[str, Any]:
         """See the module. Nothing in it is random."""
         index = np.asarray(index, int)
-        features, response, group = self._arrays(index)
-        copied = {layer: maps.clone() for layer, maps in features.items()}  # `arrays` may be views
-        batch = {"features": copied, "response": response.clone(), "group": group}
-        if self.records.fixation_map is not None:
-            batch["fixation_map"] = torch.from_numpy(np.float32(self.records.fixation_map[index]))
-        return batch
+        found = self._arrays(index)._asdict()
+        found["features"] = {layer: maps.clone() for layer, maps in found["features"].items()}  # may be views
+        found["response"] = found["response"].clone()
+        return {name: value for name, value in found.items() if value is not None}
 
     def arrays(self, part: str) -> BrainArrays:
         """All of a part. Nothing is copied where its pictures follow each other in one float32 array."""
@@ -196,7 +202,9 @@ class BrainData(Data):
 
     def _arrays(self, index: np.ndarray) -> BrainArrays:
         response = tensor_of(self.records.mean(index))
-        return BrainArrays(self.maps.read(index), response, torch.from_numpy(index))
+        looked = self.records.fixation_map
+        looked = None if looked is None else torch.from_numpy(np.float32(looked[index]))
+        return BrainArrays(self.maps.read(index), response, torch.from_numpy(index), looked)
 
     def repeats(self, part: str) -> Tensor | None:
         """float32 [R, n, V] single presentations of the pictures of a part, NaN = none; None without repeats."""

@@ -6,6 +6,7 @@ in the arrays in which they were read, so that files of gigabytes can be memory-
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -142,6 +143,28 @@ class BrainRecords:
     def _columns(self) -> list[tuple[Block, slice]]:
         ends = np.cumsum([0, *(block.response.shape[1] for block in self.blocks)])
         return [(b, slice(*ends[k : k + 2])) for k, b in enumerate(self.blocks)]
+
+    def fingerprint(self) -> dict[str, float | int | str]:
+        """Counts, and a digest of all responses, of which picture each belongs to and of the regions."""
+        digest = hashlib.sha256("\n".join(self.items).encode())
+        for block in self.blocks:
+            digest.update(np.ascontiguousarray(block.rows, dtype="<i8").tobytes())
+            for start in range(0, len(block.response), _ROWS_AT_ONCE):
+                part = np.asarray(block.response[start : start + _ROWS_AT_ONCE])
+                digest.update(np.ascontiguousarray(part, dtype="<f4").tobytes())
+        for region, numbers in sorted(self.regions.items()):
+            digest.update(f"{region} {list(map(int, numbers))}".encode())
+        return {
+            "pictures": len(self.items),
+            "subjects": len(self.subjects),
+            "voxels": self.voxels,
+            "regions": len(self.regions),
+            "presentations": sum(int((block.rows >= 0).sum()) for block in self.blocks),
+            "most_repeats": max(
+                (int((block.rows >= 0).sum(0).max(initial=0)) for block in self.blocks), default=0
+            ),
+            "digest": digest.hexdigest()[:16],
+        }
 
     def survey(self) -> Survey:
         """Look at all responses once.

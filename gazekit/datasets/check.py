@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gazekit.datasets import NAMES, ScanpathDataset, info, load
+from gazekit.datasets.brain_responses import BrainRecords
 
 __all__ = ["CheckReport", "check"]
 
@@ -22,7 +23,7 @@ class CheckReport:
         skipped: one message per broken record.
         filtered: rule -> number of records removed by a documented filter of the loader.
         repaired: rule -> number of records that the loader corrected.
-        notes: sentences on what was not checked.
+        notes: sentences on what was not checked, or is peculiar in the data.
         records: what `filtered` and `repaired` count.
     """
 
@@ -53,7 +54,7 @@ class CheckReport:
             if counts:
                 facts[key] = ", ".join(f"{n} {self.records}: {rule}" for rule, n in counts.items())
         if self.notes:
-            facts["unchecked"] = "; ".join(self.notes)
+            facts["notes"] = "; ".join(self.notes)
         facts["broken"] = f"{len(self.skipped)} records" if self.skipped else "none"
         width = max(11, *map(len, facts))
         return [
@@ -91,6 +92,9 @@ def check(name_or_path: str | Path, root: str | Path | None = None) -> CheckRepo
     )
     fingerprint = dataset.fingerprint()
     known = info(name).known.get(str(fingerprint["digest"]))
+    if isinstance(dataset, BrainRecords):
+        notes = (*dataset.notes, *dataset.survey().notes())
+        return CheckReport(name, fingerprint, known, notes=notes)
     left = (dataset.skipped, dataset.filtered)
     if isinstance(dataset, ScanpathDataset):
         return CheckReport(name, fingerprint, known, *left)

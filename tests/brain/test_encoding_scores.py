@@ -141,9 +141,9 @@ def test_missing_responses_of_a_voxel_count_for_it_alone() -> None:
 def test_many_pictures_are_dealt_out_to_blocks(monkeypatch) -> None:
     data = ToyBrain(n=400)
     table = noisy(data, 1.0)
-    exact = judged(data, {"model": Says(table)}, resamples=1000)
+    exact = judged(data, {"model": Says(table)}, resamples=400)
     monkeypatch.setattr("gazekit.brain.intervals._BYTES", 1)
-    dealt = judged(data, {"model": Says(table)}, resamples=1000)
+    dealt = judged(data, {"model": Says(table)}, resamples=400)
     assert "32 blocks" in dealt.notes[0] and "blocks" not in exact.notes[0]
     for column, score in exact.table["model"].items():
         assert dealt.table["model"][column].value == pytest.approx(score.value, nan_ok=True)

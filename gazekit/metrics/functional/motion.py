@@ -13,6 +13,7 @@ from gazekit.metrics.functional.arguments import ArrayLike, reals
 from gazekit.metrics.functional.moments import correlation, largest_one, moments, unpack_moments
 
 __all__ = [
+    "consistency",
     "direction_correlation",
     "directions",
     "end_point_error",
@@ -77,12 +78,17 @@ def response_consistency(flow: ArrayLike, human_flow: ArrayLike, true_flow: Arra
         tensor([ 0.1111, -0.0370], dtype=torch.float64)
     """
     m, r, g = flows(flow=flow, human_flow=human_flow, true_flow=true_flow)
+    return consistency(m, r, g)[..., None].flatten(1).nanmean(1)
+
+
+def consistency(m: Tensor, r: Tensor, g: Tensor) -> Tensor:
+    """[B, ...] A B C of `response_consistency` at each place of m, r and g [B, 2, ...]."""
     human, model = r - g, m - g
     human_size, model_size, apart = (x.square().sum(1).sqrt() for x in (human, model, m - r))
     a = human_size / (g.square().sum(1).sqrt() + r.square().sum(1).sqrt())
     b = (human * model).sum(1) / (human_size * model_size)  # 0 / 0, undefined, without an error
     c = model_size / (model_size + apart)
-    return (a * b * c)[..., None].flatten(1).nanmean(1)
+    return a * b * c
 
 
 def flow_correlation(flow: ArrayLike, true_flow: ArrayLike) -> Tensor:

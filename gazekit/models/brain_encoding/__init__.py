@@ -1,6 +1,8 @@
 """Encoders of brain responses on frozen features of pictures."""
 
 from gazekit.models.brain_encoding.fitting import History, fit_readout, masked_r, seeded
+from gazekit.models.brain_encoding.folds import FoldComparison, HeldOut, inner_folds
+from gazekit.models.brain_encoding.nested_rows import NestedEncoder, NestedReadout, NestedRidge
 from gazekit.models.brain_encoding.readouts import FactorisedReadout, LinearReadout, Readout
 from gazekit.models.brain_encoding.readouts_attention import AttentionReadout, sine_positions
 from gazekit.models.brain_encoding.readouts_points import (
@@ -8,6 +10,7 @@ from gazekit.models.brain_encoding.readouts_points import (
     SpatialTransformerReadout,
     bilinear_places,
 )
+from gazekit.models.brain_encoding.readouts_pools import FeatureWeightedRF, gaussian_pools
 from gazekit.models.brain_encoding.rows import BandedRidgeRow, ReadoutRow, RidgeRow
 from gazekit.models.brain_encoding.system import BrainEncoding
 from gazekit.models.brain_encoding.transformer import TransformerEncoder
@@ -17,9 +20,15 @@ __all__ = [
     "BandedRidgeRow",
     "BrainEncoding",
     "FactorisedReadout",
+    "FeatureWeightedRF",
+    "FoldComparison",
     "GaussianReadout",
+    "HeldOut",
     "History",
     "LinearReadout",
+    "NestedEncoder",
+    "NestedReadout",
+    "NestedRidge",
     "Readout",
     "ReadoutRow",
     "RidgeRow",
@@ -27,6 +36,8 @@ __all__ = [
     "TransformerEncoder",
     "bilinear_places",
     "fit_readout",
+    "gaussian_pools",
+    "inner_folds",
     "masked_r",
     "seeded",
     "sine_positions",

@@ -15,6 +15,10 @@ from gazekit.models.brain_encoding.readouts import Readout
 __all__ = ["History", "fit_readout", "masked_r", "predict_in_batches", "seeded"]
 
 
+READY_BYTES = 2**30
+"""Up to which maps are standardised once, instead of in each step."""
+
+
 class History(NamedTuple):
     """What happened in training.
 
@@ -74,6 +78,8 @@ def fit_readout(
     _check(readout, features, response)
     generator = generator or torch.Generator().manual_seed(0)
     readout.standardise(features, response)
+    ready = features.nbytes <= READY_BYTES
+    maps = readout.standardised(features) if ready else features
     target = readout.standardised_response(response)
     optimiser = torch.optim.AdamW(readout.parameter_groups(lr), weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
@@ -84,7 +90,7 @@ def fit_readout(
         for step in range(1, steps + 1):
             index = next(batches)
             readout.train()
-            loss = _loss(readout, features[index], target[index])
+            loss = _loss(readout, maps[index] if ready else readout.standardised(maps[index]), target[index])
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
@@ -129,7 +135,7 @@ def predict_in_batches(readout: nn.Module, features: Tensor, batch_size: int = 2
 @contextmanager
 def seeded(generator: torch.Generator) -> Iterator[None]:
     """Torch's global draws (starts of parameters, dropout) come from this generator; afterwards all is as before."""
-    seed = int(torch.randint(2**62, (1,), generator=generator))
+    seed = int(torch.randint(2**62, (1,), generator=generator, device="cpu"))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
@@ -137,7 +143,7 @@ def seeded(generator: torch.Generator) -> Iterator[None]:
 
 def _loss(readout: Readout, maps: Tensor, target: Tensor) -> Tensor:
     there = ~target.isnan()
-    error = torch.where(there, readout.read(readout.standardised(maps)) - target.nan_to_num(), 0)
+    error = torch.where(there, readout.read(maps) - target.nan_to_num(), 0)
     return error.square().sum() / there.sum().clamp(min=1) + readout.penalty()
 
 

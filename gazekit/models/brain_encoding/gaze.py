@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["GAZE", "gazed"]
+__all__ = ["GAZE", "gazed", "maps_of"]
 
 GAZE = ("weight", "recentre")
+
+
+def maps_of(batch: Mapping[str, Any], layer: str, gaze: str | None) -> Tensor:
+    """[B, C, H, W] features of a batch of `BrainData`, changed by gaze if asked for.
+
+    Raises:
+        ValueError: gaze is asked for, and the batch does not say where people looked.
+    """
+    maps = batch["features"][layer]
+    if gaze is None:
+        return maps
+    if batch.get("fixation_map") is None:
+        raise ValueError(f"gaze={gaze} needs data with fixation maps; these have none")
+    return gazed(maps, batch["fixation_map"], gaze)
 
 
 def gazed(maps: Tensor, fixation_map: Tensor, how: str) -> Tensor:

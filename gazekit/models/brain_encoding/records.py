@@ -29,12 +29,12 @@ def encoding_records(
         queries: R names.
     """
     names = [getattr(item, "name", str(item)) for item in items]
-    prediction: Tensor = said["prediction"].cpu()
+    prediction: Tensor = said["prediction"].detach().cpu()
     found: dict[str, Any] = {"regions.csv": _region_table(names, prediction.numpy(), facts)}
     for name, response in zip(names, prediction.numpy(), strict=True):
         found[f"responses/{name}.npy"] = _saved(response)
     for item, name, maps in zip(items, names, said.get("attention", ()), strict=False):
-        maps = maps.cpu().numpy()
+        maps = maps.detach().cpu().numpy()
         found[f"attention/{name}.npy"] = _saved(maps)
         found[f"attention/{name}.png"] = attention_figure(maps, queries, getattr(item, "picture", None))
     return found

@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from gazekit.base import Data, Predictor
+from gazekit.brain import banded_ridge_cv, ridge_cv
 from gazekit.models.brain_encoding.fitting import fit_readout, seeded
-from gazekit.models.brain_encoding.gaze import gazed
+from gazekit.models.brain_encoding.gaze import maps_of
 from gazekit.models.brain_encoding.readouts import FactorisedReadout, LinearReadout, Readout
 from gazekit.models.brain_encoding.readouts_attention import AttentionReadout
 from gazekit.models.brain_encoding.readouts_points import GaussianReadout, SpatialTransformerReadout
@@ -56,7 +57,7 @@ class _FeatureRow(Predictor):
     ) -> None:
         super().__init__(facts)
         self.layers, self.grid, self.gaze = list(layers or facts["layers"]), grid, gaze
-        self.alphas, self.folds = torch.logspace(*alphas[:2], int(alphas[2])), folds
+        self.alphas, self.folds = torch.logspace(alphas[0], alphas[1], int(alphas[2])), folds
         empty = {layer: torch.zeros(0, *facts["layers"][layer]) for layer in self.layers}
         self.sizes = [band.shape[1] for band in self._bands({"features": empty}, gaze=None)]
         total, voxels = sum(self.sizes), facts["voxels"]
@@ -94,9 +95,7 @@ class _FeatureRow(Predictor):
         """Features [B, F_k] of each layer, and their means where asked for."""
         found = []
         for layer in self.layers:
-            maps = batch["features"][layer]
-            if gaze is not None:
-                maps = gazed(maps, batch["fixation_map"], gaze)
+            maps = maps_of(batch, layer, gaze)
             sides = [min(self.grid or side, side) for side in maps.shape[2:]]
             found.append(adaptive_avg_pool2d(maps, sides).flatten(1))
             if self.also_mean:
@@ -108,8 +107,6 @@ class RidgeRow(_FeatureRow):
     """Ridge regression with a penalty of its own for each voxel, chosen by cross-validation on training pictures."""
 
     def solve(self, x: Tensor, y: Tensor, group: Tensor) -> None:
-        from gazekit.brain import ridge_cv
-
         found = ridge_cv(x, y, self.alphas, group % self.folds)
         self.weight.copy_(found.weight)
         self.intercept.copy_(found.intercept)
@@ -133,8 +130,6 @@ class BandedRidgeRow(_FeatureRow):
         self.draws, self.backend = draws, backend
 
     def solve(self, x: Tensor, y: Tensor, group: Tensor) -> None:
-        from gazekit.brain import banded_ridge_cv
-
         found = banded_ridge_cv(
             list(x.split(self.sizes, 1)),
             y,
@@ -214,5 +209,4 @@ class ReadoutRow(Predictor):
         return {"prediction": self.readout(self._maps(batch))}
 
     def _maps(self, batch: Mapping[str, Any]) -> Tensor:
-        maps = batch["features"][self.layer]
-        return maps if self.gaze is None else gazed(maps, batch["fixation_map"], self.gaze)
+        return maps_of(batch, self.layer, self.gaze)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gazekit.base import Data, System
 from gazekit.models.brain_encoding.ensemble import Correlations, member_weights
-from gazekit.models.brain_encoding.gaze import GAZE, gazed
+from gazekit.models.brain_encoding.gaze import GAZE, maps_of
 from gazekit.models.brain_encoding.transformer import TransformerEncoder
 
 if TYPE_CHECKING:
@@ -102,12 +102,7 @@ class BrainEncoding(System):
         return zip((layer for layer in self.layers for _ in range(self.runs)), self.members, strict=True)
 
     def _maps(self, batch: Mapping[str, Any], layer: str) -> Tensor:
-        maps = batch["features"][layer]
-        if self.gaze is None:
-            return maps
-        if "fixation_map" not in batch:
-            raise ValueError(f"model.gaze={self.gaze} needs data with fixation maps; these have none")
-        return gazed(maps, batch["fixation_map"], self.gaze)
+        return maps_of(batch, layer, self.gaze)
 
     def loss(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Mean squared error of standardised responses, summed over subjects, hemispheres and members."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -88,10 +89,11 @@ class TransformerEncoder(Readout):
 
     def _gathered(self, queries: Queries) -> None:
         """Members of all queries in one row, and where each query's end."""
-        members = torch.cat([torch.as_tensor(m, dtype=torch.long) for m in queries.members])
-        self.register_buffer("members", members, persistent=False)
+        members = np.concatenate(queries.members)
+        self.register_buffer("members", torch.as_tensor(members), persistent=False)
         self.sizes = [len(m) for m in queries.members]
-        self.register_buffer("count", torch.bincount(members, minlength=self.voxels), persistent=False)
+        count = np.bincount(members, minlength=self.voxels)
+        self.register_buffer("count", torch.as_tensor(count), persistent=False)
 
     @property
     def folds(self) -> bool:

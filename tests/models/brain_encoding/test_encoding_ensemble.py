@@ -51,7 +51,9 @@ def test_gaze_weights_and_recentres() -> None:
     look[0, 1, 3] = 1.0
     moved = gazed(odd, look, "recentre")
     torch.testing.assert_close(moved[0, :, 2, 2], odd[0, :, 1, 3], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(moved[0, :, 0, 4], torch.zeros(3), atol=1e-6, rtol=0)  # from outside the picture
+    torch.testing.assert_close(
+        moved[0, :, 0, 4], torch.zeros(3), atol=1e-6, rtol=0
+    )  # from outside the picture
     vector = torch.randn(1, 3, 1, 1)
     assert torch.equal(gazed(vector, look, "recentre"), vector)
 

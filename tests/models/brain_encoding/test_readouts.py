@@ -112,6 +112,16 @@ def test_uniform_attention_is_global_average_pooling():
     assert torch.allclose(attention(maps()), pooled(maps()), atol=1e-5)
 
 
+def test_shared_features_are_a_relu_and_a_control_ignores_content():
+    readout = made(AttentionReadout, hidden=7, content=False)
+    x = maps().flatten(2).transpose(1, 2)
+    assert torch.allclose(readout.values(x), F.linear(x, *readout.features.parameters()).relu())
+    assert torch.equal(readout.attention(maps(0)), readout.attention(maps(1)))
+    assert not torch.equal(*(made(AttentionReadout).attention(maps(seed)) for seed in (0, 1)))
+    (readout(maps()).square().sum()).backward()
+    assert all(p.grad is not None for p in readout.parameters())
+
+
 def test_equal_queries_look_at_the_same_places():
     readout = made(AttentionReadout)
     with torch.no_grad():

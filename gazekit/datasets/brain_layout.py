@@ -1,0 +1,254 @@
+"""A folder of anybody's responses to pictures, described by a small file `brain.json`; see docs/brain_data.md.
+
+    {
+      "name": "my study",
+      "pictures": "pictures.csv",
+      "features": {"layer": "features.npy"},
+      "subjects": {
+        "S1": {"responses": "s1.npy", "shown": "s1_shown.csv", "voxels": "s1_voxels.csv", "names": "s1_names.npy"}
+      }
+    }
+
+- `pictures`: a table with a column `picture` (files in the folder, or mere names) and perhaps `part`; or a pattern such
+  as "pictures/*.png"; or an array uint8 [N, H, W, 3] or [N, H, W].
+- `features`, if there are any: layer to an array [N, C, H, W] or [N, C].
+- `responses`: [T, V], or [R, N, V] for R presentations of each picture (NaN: did not take place).
+- `shown`: which picture each of the T rows answers to: a table with a column `picture` (names), or an array of T
+  numbers from 0. Without it row i answers to picture i. A picture that is shown again has several rows.
+- `names`: V names of the voxels in the order of the responses. Without it voxels are called 0, 1, ...
+- `voxels`: a table with a row for each voxel in any order: `voxel` (its name), `regions` (names with ";" between them),
+  `hemisphere` (left or right); the last two are optional.
+
+Arrays are "FILE" or "FILE:VARIABLE", see `brain_arrays`. Paths are below the folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gazekit.datasets.brain_arrays import read_array, read_table
+from gazekit.datasets.brain_pictures import PictureArray, PictureFiles, Pictures
+from gazekit.datasets.brain_responses import Block, BrainRecords
+from gazekit.datasets.files import read_json
+from gazekit.datasets.records import natural_key
+from gazekit.errors import DataError
+
+__all__ = ["LAYOUT", "Voxels", "read_layout", "read_voxels"]
+
+LAYOUT = "brain.json"
+_KEYS = ("name", "pictures", "features", "subjects")
+_SUBJECT_KEYS = ("responses", "shown", "voxels", "names")
+_SIDES = {"left": 0, "right": 1, "l": 0, "r": 1, "lh": 0, "rh": 1}
+
+
+def read_layout(folder: Path) -> tuple[BrainRecords, np.ndarray | None]:
+    """The records, and the part of each picture where the table of pictures has that column.
+
+    Raises:
+        FileNotFoundError: a file is not there. DataError: a file cannot be read, or does not fit the others.
+    """
+    layout = read_json(folder / LAYOUT, dict)
+    _known(layout, _KEYS, ("pictures", "subjects"), folder / LAYOUT)
+    items, pictures, part = _pictures(folder, str(layout["pictures"]))
+    people = layout["subjects"]
+    if not isinstance(people, dict) or not people:
+        raise DataError(f"{folder / LAYOUT}: subjects must be an object, name to what belongs to the subject")
+    blocks, subject_of, hemispheres = [], [], []
+    regions: dict[str, list[int]] = {}
+    start = 0
+    for number, (subject, said) in enumerate(people.items()):
+        _known(said, _SUBJECT_KEYS, ("responses",), f"{folder / LAYOUT}, subject {subject!r}")
+        block = _block(folder, said, items, subject)
+        voxels = _voxels(folder, said, block.response.shape[1], subject)
+        for region, numbers in voxels.regions.items():
+            regions.setdefault(region, []).extend((start + np.asarray(numbers)).tolist())
+        blocks.append(block)
+        hemispheres.append(voxels.hemisphere)
+        subject_of.append(np.full(block.response.shape[1], number))
+        start += block.response.shape[1]
+    complete = all(side is not None for side in hemispheres)
+    features = {
+        layer: read_array(folder, where, f"the features {layer!r}")
+        for layer, where in (layout.get("features") or {}).items()
+    }
+    records = BrainRecords(
+        name=str(layout.get("name", folder.name)),
+        items=items,
+        blocks=blocks,
+        subjects=list(people),
+        subject_of=np.concatenate(subject_of),
+        regions=regions,
+        hemisphere_of=np.concatenate(hemispheres) if complete else None,
+        pictures=pictures,
+        features=features or None,
+        notes=_repeat_notes(blocks, list(people)),
+    )
+    return records, part
+
+
+def _known(said: Any, keys: tuple[str, ...], needed: tuple[str, ...], where: Path | str) -> None:
+    if not isinstance(said, dict) or set(said) - set(keys) or set(needed) - set(said):
+        got = ", ".join(map(str, said)) if isinstance(said, dict) else type(said).__name__
+        raise DataError(
+            f"{where}: expected {', '.join(needed)} and perhaps others of {', '.join(keys)}, got {got}"
+        )
+
+
+def _pictures(folder: Path, where: str) -> tuple[list[str], Pictures | None, np.ndarray | None]:
+    """Names, pictures where there are any, and parts where they are said."""
+    if where.endswith((".csv", ".tsv")):
+        table = read_table(folder / where, ("picture",))
+        items = table["picture"].tolist()
+        paths = [folder / name for name in items]
+        there = [path.is_file() for path in paths]
+        if any(there) and not all(there):
+            absent = paths[there.index(False)]
+            raise FileNotFoundError(
+                f"{absent} does not exist, one of {there.count(False)} pictures of {where}"
+            )
+        part = table["part"].to_numpy() if "part" in table.columns else None
+        return items, PictureFiles(paths) if any(there) else None, part
+    if "*" in where:
+        paths = sorted(folder.glob(where), key=lambda path: natural_key(str(path.relative_to(folder))))
+        if not paths:
+            raise FileNotFoundError(f"{folder} has no pictures {where}")
+        return [str(path.relative_to(folder)) for path in paths], PictureFiles(paths), None
+    pictures = PictureArray(read_array(folder, where, "the pictures"))
+    return [str(i) for i in range(len(pictures))], pictures, None
+
+
+def _block(folder: Path, said: Mapping[str, str], items: list[str], subject: str) -> Block:
+    what = f"the responses of {subject}"
+    response = read_array(folder, said["responses"], what)
+    if response.dtype.kind not in "fiu" or response.ndim not in (2, 3):
+        raise DataError(
+            f"{folder / said['responses']}: {what} must be numbers [presentations, voxels] or [repeats, pictures, "
+            f"voxels], got {response.dtype} {list(response.shape)}"
+        )
+    many = len(items)
+    if "shown" in said and response.ndim == 2:
+        return Block(response, _rows(_shown(folder, said["shown"], items, len(response), subject), many))
+    if response.shape[-2] != many:
+        hint = (
+            '"shown" says which picture each row answers to' if response.ndim == 2 else "other picture counts"
+        )
+        raise DataError(
+            f"{folder / said['responses']}: {what} are to {response.shape[-2]} pictures, but there are {many} "
+            f"pictures; {hint}"
+        )
+    rows = np.arange(response.size // response.shape[-1]).reshape(-1, many)
+    response = response.reshape(-1, response.shape[-1])
+    absent = np.stack([np.isnan(response[r]).all(-1) for r in rows]) if response.dtype.kind == "f" else False
+    return Block(response, np.where(absent, -1, rows) if len(rows) > 1 else rows)
+
+
+def _shown(folder: Path, where: str, items: list[str], count: int, subject: str) -> np.ndarray:
+    """[T] numbers of pictures."""
+    if where.endswith((".csv", ".tsv")):
+        names = read_table(folder / where, ("picture",))["picture"].tolist()
+        number = {name: i for i, name in enumerate(items)}
+        if unknown := [name for name in names if name not in number]:
+            raise DataError(
+                f"{folder / where}: {len(unknown)} rows name no picture of the set, first {unknown[0]!r}"
+            )
+        shown = np.array([number[name] for name in names], int)
+    else:
+        shown = np.asarray(read_array(folder, where, f"the pictures that {subject} saw")).ravel().astype(int)
+        if len(shown) and not 0 <= shown.min() <= shown.max() < len(items):
+            raise DataError(
+                f"{folder / where}: pictures must be numbers from 0 to {len(items) - 1}, got {shown.min()} to "
+                f"{shown.max()}"
+            )
+    if len(shown) != count:
+        raise DataError(
+            f"{folder / where} tells of {len(shown)} presentations, but {subject} has {count} responses"
+        )
+    return shown
+
+
+def _rows(shown: np.ndarray, many: int) -> np.ndarray:
+    """[R, N] from the picture of each row; presentations in the order of the rows."""
+    order = np.argsort(shown, kind="stable")
+    often = np.bincount(shown, minlength=many)
+    repeat = np.arange(len(shown)) - np.repeat(np.cumsum(often) - often, often)
+    rows = np.full((max(1, often.max(initial=0)), many), -1)
+    rows[repeat, shown[order]] = order
+    return rows
+
+
+class Voxels(NamedTuple):
+    """What a table says of voxels.
+
+    Args:
+        regions: name to numbers of voxels.
+        hemisphere: [V] 0 left, 1 right; None where it is not said.
+    """
+
+    regions: dict[str, list[int]]
+    hemisphere: np.ndarray | None
+
+
+def _voxels(folder: Path, said: Mapping[str, str], count: int, subject: str) -> Voxels:
+    names = [str(i) for i in range(count)]
+    if "names" in said:
+        names = [
+            str(name) for name in read_array(folder, said["names"], f"names of {subject}'s voxels").ravel()
+        ]
+        if len(names) != count or len(set(names)) < count:
+            raise DataError(
+                f"{folder / said['names']} names {len(set(names))} voxels, but {subject} has responses of {count}: is "
+                "it of another voxel order?"
+            )
+    return read_voxels(folder / said["voxels"], names, subject) if "voxels" in said else Voxels({}, None)
+
+
+def read_voxels(path: Path, names: list[str], subject: str) -> Voxels:
+    """Regions and hemispheres of voxels; rows are matched by the names of the voxels, whatever their order.
+
+    Args:
+        names: of the voxels in the order of the responses.
+    Raises:
+        DataError: a voxel that is not there, twice or not named, or a hemisphere that is neither left nor right.
+    """
+    table = read_table(path, ("voxel",))
+    number = {name: i for i, name in enumerate(names)}
+    found = [number.get(name, -1) for name in table["voxel"]]
+    if sorted(found) != list(range(len(names))):
+        unknown, lacking = found.count(-1), len(names) - len(set(found) - {-1})
+        raise DataError(
+            f"{path} does not name each voxel of {subject} once: {len(found)} rows for {len(names)} voxels, {unknown} "
+            f"unknown, {lacking} without a row: is it of another voxel order?"
+        )
+    regions: dict[str, list[int]] = {}
+    for voxel, said in zip(found, table.get("regions", [""] * len(found)), strict=True):
+        for region in filter(None, (name.strip() for name in said.split(";"))):
+            regions.setdefault(region, []).append(voxel)
+    regions = {name: sorted(numbers) for name, numbers in sorted(regions.items())}
+    if "hemisphere" not in table.columns:
+        return Voxels(regions, None)
+    sides = [_SIDES.get(side.strip().lower()) for side in table["hemisphere"]]
+    if None in sides:
+        raise DataError(
+            f"{path}: hemisphere must be left or right, got {table['hemisphere'][sides.index(None)]!r}"
+        )
+    hemisphere = np.empty(len(names), int)
+    hemisphere[found] = sides
+    return Voxels(regions, hemisphere)
+
+
+def _repeat_notes(blocks: list[Block], people: list[str]) -> list[str]:
+    """Pictures that were shown to somebody less often than others."""
+    notes = []
+    for block, name in zip(blocks, people, strict=True):
+        often = (block.rows >= 0).sum(0)
+        seen = often[often > 0]
+        if len(seen) and seen.min() < seen.max():
+            counts = ", ".join(f"{(seen == n).sum()} {n} times" for n in np.unique(seen))
+            notes.append(f"{name} saw pictures different numbers of times: {counts}")
+        if len(seen) < len(often):
+            notes.append(f"{name} saw {len(seen)} of {len(often)} pictures")
+    return notes
