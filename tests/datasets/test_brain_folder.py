@@ -8,7 +8,7 @@ from scipy.io import savemat
 
 from gazekit.datasets.brain_arrays import read_array, read_table
 from gazekit.datasets.brain_folder import BrainFolder, load, random_parts
-from gazekit.datasets.brain_layout import _rows
+from gazekit.datasets.brain_layout import rows_of
 from gazekit.datasets.check import check
 from gazekit.errors import DataError
 
@@ -82,7 +82,7 @@ def test_rows_answer_to_the_pictures_that_were_shown(tmp_path):
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=20))
 def test_each_presentation_has_its_place(shown):
-    rows = _rows(np.array(shown, int), 6)
+    rows = rows_of(np.array(shown, int), 6)
     for picture in range(6):
         expected = [k for k, number in enumerate(shown) if number == picture]
         assert [row for row in rows[:, picture] if row >= 0] == expected

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from gazekit.base import Data
+from gazekit.base import Data, System
 from gazekit.errors import DataError
-
-if TYPE_CHECKING:
-    from gazekit.models.brain_encoding.system import BrainEncoding
 
 __all__ = ["attention_figure", "encoding_figures", "regions_figure"]
 
@@ -24,9 +21,13 @@ QUERIES_SHOWN = 12
 
 
 def encoding_figures(
-    system: BrainEncoding, data: Data, table: Mapping[str, Mapping[str, Any]]
+    system: System, queries: Sequence[str], data: Data, table: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Figure]:
-    """`regions`, and `attention` where the data have pictures."""
+    """`regions` and `attention`, the latter on the pictures where the data have them.
+
+    Args:
+        queries: names of the encoder's queries.
+    """
     figures = {"regions": regions_figure(table)}
     index = data.parts[data.split]
     index = index[np.linspace(0, len(index) - 1, min(PICTURES, len(index))).astype(int)].tolist()
@@ -39,7 +40,7 @@ def encoding_figures(
     except (DataError, AttributeError, ValueError):  # features alone, or several sizes
         pass
     maps = said["attention"].cpu().numpy()
-    figures["attention"] = _gallery(maps, system.members[0].names, pictures)
+    figures["attention"] = _gallery(maps, queries, pictures)
     return figures
 
 

@@ -27,7 +27,7 @@ SPATIAL, SPEED = 0.08, 1.5
 """Of gratings and of plaids' components: cycles per px, px per frame."""
 HALF_ANGLE = np.pi / 3
 """Between a plaid's direction and that of each component."""
-SIZE_PX = (64, 64)
+SIZE_PX = (48, 48)
 
 
 class Physiology(NamedTuple):

@@ -67,9 +67,9 @@ class TimeEncoder(nn.Module):
             raise ValueError(f"field must be one of {', '.join(FIELDS)}, got {field!r}")
         voxels = facts["voxels"]
         for name in ("x_dva", "y_dva"):
-            self.register_buffer(name, torch.tensor(facts[name]), persistent=False)
-        half = float(self.x_dva.abs().max()), float(self.y_dva.abs().max())
-        self.field = FIELDS[field](voxels, half)
+            self.register_buffer(name, torch.tensor(facts[name]))
+        width, height = (max(map(abs, facts[name])) for name in ("x_dva", "y_dva"))
+        self.field = FIELDS[field](voxels, (width, height))
         self.hrf = Hemodynamics(facts["tr_s"], learned_hrf)
         self.delay_s = nn.Parameter(torch.zeros(voxels), requires_grad=own_delays)
         self.register_buffer("amplitude", torch.zeros(voxels))

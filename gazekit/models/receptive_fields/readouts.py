@@ -54,6 +54,9 @@ class PointReadout(PlacedField):
         )  # [T, V, C]; reading a blurred copy at a point is a Gaussian sum around it
         return (read * self.weight).sum(2)
 
+    def sign(self) -> Tensor:
+        return self.weight.detach().sum(1).sign()
+
     def penalty(self) -> Tensor:
         """L1 of the weights, relative to the largest of each voxel."""
         return 0.1 * (self.weight.abs().sum(1) / self.weight.abs().amax(1).detach().clamp(min=1e-9)).sum()
@@ -72,7 +75,7 @@ class AttentionReadout(GaussianField):
         decay: of the free part of the queries, the inverse variance of its normal prior.
     """
 
-    decay = 4.0
+    decay = 128.0
 
     def __init__(self, voxels: int, half_screen_dva: tuple[float, float]) -> None:
         super().__init__(voxels, half_screen_dva)
@@ -102,6 +105,9 @@ class AttentionReadout(GaussianField):
 
     def forward(self, frames: Frames) -> Tensor:
         return tokens_of(frames) @ self.kernel(frames).T
+
+    def sign(self) -> Tensor:
+        return self.weight.detach()[0].sign()
 
     def penalty(self) -> Tensor:
         surround = self.weight[1] / self.weight[0].detach().abs().clamp(min=0.1)

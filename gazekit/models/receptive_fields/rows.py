@@ -59,14 +59,13 @@ class ListedFields(Predictor):
         self.encoder = TimeEncoder(facts, "gaussian", learned_hrf=False)
         listed = {name: torch.tensor(facts["listed"][name]) for name in ("x", "y", "sd")}
         xy = torch.stack([listed["x"], listed["y"]], 1)
-        self.fitted = listed["sd"] > 0
-        self.encoder.field.start(xy, torch.where(self.fitted, listed["sd"], 1.0))
+        self.encoder.field.start(xy, torch.where(listed["sd"] > 0, listed["sd"], 1.0))
 
     def fit(self, data: Data) -> None:
         """Amplitudes and baselines of the learning time."""
         batch = learning_batch(data)
         scale_to(self.encoder, batch)
-        self.encoder.amplitude *= self.fitted
+        self.encoder.amplitude *= torch.tensor(self.facts["listed"]["sd"]) > 0
 
     def predict(self, batch: Any, generator: torch.Generator, samples: int = 1) -> dict[str, Tensor]:
         """`prediction` [B, V]; constant for voxels that have no listed field."""
