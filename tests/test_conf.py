@@ -168,9 +168,9 @@ PICTURES = {
                           "~metrics.baselines.ridge_uniform"],
 }  # fmt: skip
 """Experiments on real pictures with real nets, and what makes them small."""
-FILES = {"human_motion": "human_motion", "gpn_nsd_rsa": "gpn_nsd_rsa"}
 FILES = {
     "brain_szinte_prf": "szinte2024_v1_prf",
+    "gpn_nsd_rsa": "gpn_nsd_rsa",
     "human_motion": "human_motion",
     "rsa_92images": "rdm_92images",
 }
