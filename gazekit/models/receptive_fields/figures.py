@@ -134,9 +134,8 @@ def _attention(encoder: TimeEncoder, gaussian: TimeEncoder, shown: Sequence[int]
         ax.set_ylim(-height, height)
         ax.set_title(f"voxel {voxel}", fontsize=TEXT_PT)
         ax.tick_params(labelsize=TEXT_PT - 2)
-    figure.suptitle(
-        "weight of the tokens, red adds to the response; circle: the Gaussian's one sd", fontsize=TEXT_PT
-    )
+    text = "weight of places (degrees): red adds to the response, blue takes away; circle: one sd of the Gaussian"
+    figure.suptitle(text, fontsize=TEXT_PT)
     return figure
 
 
