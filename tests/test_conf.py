@@ -143,6 +143,14 @@ SMALL = {
     ],
     "metrics/brain_gaze": ["metrics.resamples=20", "metrics.baselines.transformer_without_gaze.steps=2"],
     "model/impn": ["model.detector_steps=1"],
+    "data/synthetic_glimpses": [
+        "data.pictures=40",
+        "data.scored=12",
+        "data.scanpaths=2",
+        "data.batch_size=16",
+    ],
+    "model/glimpse_paper": ["model.hidden=24", "model.layers=1"],
+    "metrics/glimpse": ["metrics.resamples=20"],
     "metrics/annotation": ["metrics.resamples=20"],
     "metrics/objects": ["metrics.samples=2", "metrics.resamples=20", "metrics.baselines.pairwise.steps=2"],
 }
@@ -153,10 +161,16 @@ PICTURES = {
     "free_viewing": ["model.members=1", "model.steps=2", "model.longest_px=64"],
     "neva": ["metrics.baselines.amortised_neva.crops=1", "metrics.baselines.amortised_neva.steps=2",
              "metrics.baselines.amortised_neva.fixations=1"],
+    "glimpse_scanpaths": ["data.fixations=2", "data.size_px=[32,32]", "data.features_root=null", "model.fit_steps=2",
+                          "model.hidden=16", "metrics.scores.glimpses.differences=null",
+                          "~metrics.baselines.model_swapped", "~metrics.baselines.model_uniform",
+                          "~metrics.baselines.ridge_permuted", "~metrics.baselines.ridge_swapped",
+                          "~metrics.baselines.ridge_uniform"],
 }  # fmt: skip
 """Experiments on real pictures with real nets, and what makes them small."""
 FILES = {
     "brain_szinte_prf": "szinte2024_v1_prf",
+    "gpn_nsd_rsa": "gpn_nsd_rsa",
     "human_motion": "human_motion",
     "rsa_92images": "rdm_92images",
 }

@@ -54,9 +54,7 @@ class FourierPictures(nn.Module):
 
 
 class Visualised(NamedTuple):
-    """pictures: [n, 3, H, W] RGB in [0, 1]. score: [n] without jitter. course: [steps] mean score on the way,
-    jittered.
-    """
+    """pictures: [n, 3, H, W] RGB in [0, 1]. score: [n]. course: [steps] mean score of the moved pictures."""
 
     pictures: Tensor
     score: Tensor

@@ -17,8 +17,7 @@ HEADS = 2
 
 
 class PointReadout(PlacedField):
-    """Gaussian read-out (Lurz et al. 2021): each voxel reads blurred copies of the stimulus at one point, with a
-    weight for each.
+    """Gaussian read-out (Lurz et al. 2021): each voxel weights blurred copies of the stimulus at one point.
 
     The copies are blurred by Gaussians of `SCALES_DVA`, so that the weights make the size and a surround. Unlike the
     source, the place is not sampled in training. A gaze, where the frames have one, shifts the point.
