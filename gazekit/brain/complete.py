@@ -38,8 +38,12 @@ class Part:
 
     def chunks(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Voxels [c], at most `size` at once, and their responses [k, c]."""
+        if not len(self.voxels):
+            return
         for voxels in self.voxels.split(size):
-            yield voxels, self.of(self.y[:, voxels])
+            first, end = int(voxels[0]), int(voxels[-1]) + 1
+            neighbours = end - first == len(voxels)  # no copy of them
+            yield voxels, self.of(self.y[:, first:end] if neighbours else self.y[:, voxels])
 
 
 def complete_parts(y: Tensor, fold: Tensor, least: int) -> Iterator[Part]:

@@ -43,6 +43,8 @@ NAMES = (
     "rdm_92images",
     "human_motion",
     "szinte2024_v1",
+    "glimpse_hdf5",
+    "gpn_nsd_rsa",
 )
 
 

@@ -1,6 +1,7 @@
 """What an eye at a place sees of a picture: transforms of pictures, and grids of cells with their visibility."""
 
 from gazekit.foveation.blur import FoveatedBlur, GeislerPerry, UniformBlur
+from gazekit.foveation.glimpses import GlimpseSampler
 from gazekit.foveation.grid import Grid
 from gazekit.foveation.match import FeatureSimilarity, match_blur, match_foveated_blur, similarity
 from gazekit.foveation.perry_geisler import PerryGeisler
@@ -14,6 +15,7 @@ __all__ = [
     "FoveatedTexture",
     "GaussianVisibility",
     "GeislerPerry",
+    "GlimpseSampler",
     "Grid",
     "LogPolar",
     "PerryGeisler",

@@ -97,6 +97,13 @@ from gazekit.metrics.functional.search_slopes import asymmetry_index, search_slo
 from gazekit.metrics.functional.segmentation import class_dice, class_iou, dice, iou, macro_dice, macro_iou
 from gazekit.metrics.functional.sequence_score import sequence_score
 from gazekit.metrics.functional.shuffled_auc import fixations_of_other_images, shuffled_auc
+from gazekit.metrics.functional.significance import (
+    SignedRanks,
+    benjamini_hochberg,
+    holm,
+    signed_rank_p,
+    signed_rank_test,
+)
 from gazekit.metrics.functional.time_delay_embedding import (
     scaled_time_delay_embedding,
     time_delay_embedding_px,
@@ -123,6 +130,7 @@ __all__ = [
     "Grouping",
     "RSACeiling",
     "SaccadeAlignment",
+    "SignedRanks",
     "accuracy",
     "angular_error_deg",
     "asymmetry_index",
@@ -135,6 +143,7 @@ __all__ = [
     "behaviour",
     "behaviour_delta",
     "behaviour_parts",
+    "benjamini_hochberg",
     "box_iou",
     "center_bias_density",
     "class_dice",
@@ -182,6 +191,7 @@ __all__ = [
     "grid_sequence_score",
     "hausdorff_px",
     "heatmap_point_norm",
+    "holm",
     "identification_accuracy",
     "information_gain_bits",
     "information_gain_sums",
@@ -231,6 +241,8 @@ __all__ = [
     "semantic_sequence_score",
     "sequence_score",
     "shuffled_auc",
+    "signed_rank_p",
+    "signed_rank_test",
     "similarity",
     "simplify_scanpaths",
     "slope_correlation",

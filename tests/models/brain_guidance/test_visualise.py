@@ -13,6 +13,7 @@ from gazekit.models.brain_guidance import (
     region_score,
     visualise,
 )
+from gazekit.models.brain_guidance.visualise import moved
 
 
 def test_first_pictures_have_natural_spectra():
@@ -36,11 +37,11 @@ def test_ascent_finds_a_known_picture():
             torch.fft.rfft(stripes[:, 0])[:, 1].abs() - stripes[:, 1].mean(1) - stripes[:, 2].mean(1)
         ) / 32
 
-    found = visualise(score, (32, 32), 60, torch.Generator().manual_seed(0), count=2)
+    found = visualise(score, (32, 32), 90, torch.Generator().manual_seed(0), count=2)
     assert found.pictures.shape == (2, 3, 32, 32)
-    assert (found.score > 0.8 * score(wanted[None])).all()
+    assert (found.score > 0.75 * score(wanted[None])).all()
     assert found.course[-1] > found.course[0]
-    again = visualise(score, (32, 32), 60, torch.Generator().manual_seed(0), count=2)
+    again = visualise(score, (32, 32), 90, torch.Generator().manual_seed(0), count=2)
     assert torch.equal(found.pictures, again.pictures)
 
 
@@ -48,8 +49,8 @@ def test_pictures_of_one_call_do_not_touch():
     def score(pictures):
         return torch.stack([pictures[0].mean(), -pictures[1].mean()])
 
-    found = visualise(score, (16, 16), 40, torch.Generator().manual_seed(1), count=2)
-    assert found.pictures[0].mean() > 0.9 and found.pictures[1].mean() < 0.1
+    found = visualise(score, (16, 16), 90, torch.Generator().manual_seed(1), count=2)
+    assert found.pictures[0].mean() > 0.8 and found.pictures[1].mean() < 0.2
 
 
 def test_values_are_those_of_the_preprocessing():
@@ -101,3 +102,16 @@ def test_what_is_refused():
         visualise(lambda x: x.mean((1, 2, 3)), (8, 8), 0, torch.Generator())
     with pytest.raises(ValueError, match=r"scores \[1\], got \[1, 3\]"):
         visualise(lambda x: x.mean((2, 3)), (8, 8), 1, torch.Generator())
+
+
+def test_movements_are_small_and_keep_what_is_constant():
+    flat = torch.full((4, 3, 24, 40), 0.3)
+    torch.testing.assert_close(moved(flat, torch.Generator().manual_seed(0)), flat)
+    dot = torch.zeros(200, 1, 33, 65)
+    dot[:, :, 15:18, 31:34] = 1.0
+    seen = moved(dot, torch.Generator().manual_seed(0))[:, 0]
+    mass = seen.sum((1, 2))
+    x = (seen.sum(1) @ torch.arange(65.0)) / mass - 32
+    y = (seen.sum(2) @ torch.arange(33.0)) / mass - 16
+    assert x.abs().max() < 65 / 16 * 1.2 and y.abs().max() < 33 / 16 * 1.3
+    assert x.std() > 1.5 and y.std() > 0.8
