@@ -73,7 +73,7 @@ def bank_figure(system: System, measured: Physiology) -> Figure:
     axes.set_theta_direction(-1)
     axes.set_rticks([0.5, 1.0], ["", ""])
     axes.set_title("the four best tuned units: response to gratings", fontsize=10)
-    axes.legend(fontsize=SMALL_PT, loc="upper left", bbox_to_anchor=(0.75, 1.05))
+    axes.legend(fontsize=SMALL_PT, loc="upper left", bbox_to_anchor=(0.8, 0.1))
     return figure
 
 
@@ -102,7 +102,7 @@ def iterations_figure(system: System, data: Data, measured: Physiology) -> Figur
         axes[1, 1].plot(steps, cosine, "o-", color=COLOURS[k], label=kind.replace("_", " "), markersize=4)
     axes[1, 1].axhline(0, color="#666666", linewidth=0.7)
     axes[1, 1].set_ylim(-1.05, 1.05)
-    axes[1, 1].set_ylabel("cosine of seen and physical direction")
+    axes[1, 1].set_ylabel("cosine: seen, physical direction")
     for axis in axes.flat:
         axis.set_xticks(steps, ["I", *map(str, steps[1:])])
         axis.set_xlabel("stage I, then iterations of stage II")

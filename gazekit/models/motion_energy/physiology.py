@@ -21,7 +21,7 @@ from gazekit.models.motion_energy.bank import MotionEnergy
 __all__ = ["Physiology", "grating_energy", "measure", "pattern_index"]
 
 DIRECTIONS = 16
-SPATIAL, SPEED = 0.08, 1.5
+SPATIAL, SPEED = 0.08, 1.0
 """Of gratings and of plaids' components: cycles per px, px per frame."""
 HALF_ANGLE = np.pi / 3
 """Between a plaid's direction and that of each component."""
