@@ -77,6 +77,7 @@ SMALL = {
     "model/vitgaze": ["model.weights=random"],
     "metrics/gaze": ["metrics.resamples=20"],
     "metrics/human_motion": ["metrics.resamples=20"],
+    "data/human_motion": ["data.set=sintel_slow"],
     "data/motion_stimuli": ["data.clips=8", "data.scored=4", "data.size_px=[24,32]", "data.batch_size=4"],
     "model/motion_energy": ["model.levels=2", "model.units=4", "model.iterations=2"],
     "metrics/motion_energy": ["metrics.resamples=20"],
