@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from gazekit.base.scores import Settings
-from gazekit.brain import SimilarityScores
-from gazekit.brain.similarity import GivenRDM
+from gazekit.brain import RDMVarianceScores, SimilarityScores
+from gazekit.brain.rdm_variance import nonnegative_r2
+from gazekit.brain.similarity import GivenRDM, upper_pairs
 from gazekit.datasets.check import check
 from gazekit.datasets.nsd_rdms import NsdRdms, load
 from gazekit.errors import DataError
@@ -49,6 +50,35 @@ def test_rows_are_scored_beside_the_ceiling(folder):
     result = SimilarityScores().scores({"signal": row}, data, Settings(resamples=20), lambda *_: None)
     assert result.table["signal"]["rsa.ventral"].value > 0.5
     assert result.table["noise ceiling, lower"]["rsa.ventral"].value > 0.3
+
+
+def test_variance_explained_beside_the_ceiling(folder):
+    """The layer that made the responses is found, also by a fair search; noise adds nothing to it."""
+    data = NsdRdms(folder)
+    data.setup()
+    signal = torch.from_numpy(np.load(folder / "signal.npy"))
+    noise = rdm(torch.randn(12, 6, generator=torch.Generator().manual_seed(9)))
+
+    class Layers(GivenRDM):
+        def rdms(self, data):
+            return {"noise": noise, "signal": signal, "constant": torch.full_like(noise, torch.nan)}
+
+    rows = {
+        "net": Layers(signal, "Three layers."),
+        "noise": GivenRDM(noise, "Noise.", {"early": "not asked"}),
+    }
+    result = RDMVarianceScores(splits=4).scores(rows, data, Settings(), lambda *_: None)
+    net = result.table["net"]
+    pairs = upper_pairs(data.brains()["ventral"])
+    assert net["r2.ventral"].value == pytest.approx(
+        float(nonnegative_r2(upper_pairs(signal)[None], pairs).mean())
+    )
+    assert result.details["layers"]["net"] == {"early": "signal", "ventral": "signal"}
+    assert net["r2_nested.ventral"].value > 0.2 > result.table["noise"]["r2_nested.ventral"].value
+    assert result.table["noise ceiling, left-out subjects"]["r2.ventral"].value > 0.2
+    assert result.reasons["noise", "r2.early"] == "not asked" and "r2.early" not in result.table["noise"]
+    unique = result.details["unique"]["ventral"]
+    assert unique["noise"]["net"]["unique"] < 0.05 < unique["net"]["noise"]["unique"]
 
 
 def test_pictures_are_optional_and_counted(folder):
