@@ -83,8 +83,8 @@ SMALL = {
     "data/motion_responses": ["data.clips=30", "data.scored=6", "data.voxels=12", "data.grid=3"],
     "metrics/flow_decoding": [
         "metrics.resamples=20",
-        "+metrics.baselines.net of both.steps=2",
-        "+metrics.baselines.net of frame only.steps=2",
+        "metrics.baselines.net.steps=2",
+        "metrics.baselines.net_frame_only.steps=2",
     ],
     "metrics/search_scenes": [
         "metrics.samples=1",
@@ -95,7 +95,62 @@ SMALL = {
         "+metrics.baselines.greedy.steps=2",
     ],
     "model/searcher": ["model.steps=2"],
+    "model/receptive_fields": ["model.steps=1"],
+    "model/brain_similarity": ["model.weights=random", "model.layers=[block1.class,block3.class]"],
+    "metrics/brain_similarity": [
+        "metrics.resamples=20",
+        *(
+            f"~metrics.baselines.{name}"
+            for name in ("squeezenet1_0", "mobilenet_v2", "attention_center", "yolox_nano", "yunet")
+        ),
+    ],
+    "experiment/brain_retrieval": [
+        "data.pictures=40",
+        "data.scored=12",
+        "data.voxels=4",
+        "data.batch_size=16",
+        "model.components=4",
+        "model.hidden=8",
+        "metrics.resamples=20",
+        "metrics.scores.top1.among=10",
+        "metrics.scores.top5.among=10",
+    ],
+    "metrics/receptive_fields": [
+        "metrics.resamples=20",
+        *(
+            f"~metrics.baselines.{name}"
+            for name in ("point", "difference", "compressive", "gaussian_canonical_hrf")
+        ),
+        "+metrics.baselines.gaussian.steps=1",
+    ],
+    "data/v4_cowley": [  # not at hand; one fold of generated voxels
+        "data=synthetic_brain",
+        "data.pictures=30",
+        "data.scored=20",
+        "data.voxels=2",
+        "data.noise_sd=[0.5]",
+    ],
+    "model/brain_v4": ["model.members=2", "model.steps=2"],
+    "metrics/brain_v4": ["metrics.resamples=20"]
+    + [f"metrics.baselines.{row}.members=2" for row in ("control", "factorised", "gaussian")]
+    + [f"metrics.baselines.{row}.steps=2" for row in ("control", "factorised", "gaussian")],
+    "data/synthetic_brain": ["data.pictures=40", "data.scored=12", "data.voxels=2"],
+    "metrics/brain": [
+        "metrics.resamples=20",
+        "metrics.baselines.factorised.steps=2",
+        "metrics.baselines.gaussian.steps=2",
+        "metrics.baselines.banded_ridge.draws=2",
+    ],
+    "metrics/brain_gaze": ["metrics.resamples=20", "metrics.baselines.transformer_without_gaze.steps=2"],
     "model/impn": ["model.detector_steps=1"],
+    "data/synthetic_glimpses": [
+        "data.pictures=40",
+        "data.scored=12",
+        "data.scanpaths=2",
+        "data.batch_size=16",
+    ],
+    "model/glimpse_paper": ["model.hidden=24", "model.layers=1"],
+    "metrics/glimpse": ["metrics.resamples=20"],
     "metrics/annotation": ["metrics.resamples=20"],
     "metrics/objects": ["metrics.samples=2", "metrics.resamples=20", "metrics.baselines.pairwise.steps=2"],
 }
@@ -106,9 +161,19 @@ PICTURES = {
     "free_viewing": ["model.members=1", "model.steps=2", "model.longest_px=64"],
     "neva": ["metrics.baselines.amortised_neva.crops=1", "metrics.baselines.amortised_neva.steps=2",
              "metrics.baselines.amortised_neva.fixations=1"],
+    "glimpse_scanpaths": ["data.fixations=2", "data.size_px=[32,32]", "data.features_root=null", "model.fit_steps=2",
+                          "model.hidden=16", "metrics.scores.glimpses.differences=null",
+                          "~metrics.baselines.model_swapped", "~metrics.baselines.model_uniform",
+                          "~metrics.baselines.ridge_permuted", "~metrics.baselines.ridge_swapped",
+                          "~metrics.baselines.ridge_uniform"],
 }  # fmt: skip
 """Experiments on real pictures with real nets, and what makes them small."""
-FILES = {"human_motion": "human_motion", "gpn_nsd_rsa": "gpn_nsd_rsa"}
+FILES = {
+    "brain_szinte_prf": "szinte2024_v1_prf",
+    "gpn_nsd_rsa": "gpn_nsd_rsa",
+    "human_motion": "human_motion",
+    "rsa_92images": "rdm_92images",
+}
 """Experiments on other real files, and the folder of these."""
 FOLDERS = {
     "attention_center": "attention_center_saliency",
@@ -150,7 +215,7 @@ def pytest_generate_tests(metafunc):
     root = Path(__file__).parent.parent
     for group in ("experiment", "model", "data", "trainer", "callbacks", "metrics", "optimizer"):
         if group in metafunc.fixturenames:
-            slow = PICTURES if group == "experiment" else ()
+            slow = (*PICTURES, "brain_szinte_prf") if group == "experiment" else ()
             names = [
                 pytest.param(n, marks=pytest.mark.slow) if n in slow else n for n in options(root, group)
             ]
@@ -205,6 +270,15 @@ def test_metrics_can_be_made(metrics, config_module):
             "labels": ["book"],
             "exclusive": [],
             "classes": ["dog"],
+            "layers": {"tokens": [64, 7, 7]},
+            "voxels": 1,
+            "subjects": ["person"],
+            "subject_of": [0],
+            "regions": {},
+            "tr_s": 1.3,
+            "x_dva": [-1.0, 1.0],
+            "y_dva": [1.0, -1.0],
+            "listed": {"x": [0.0], "y": [0.0], "sd": [1.0]},
         }
         assert isinstance(make(baseline, Predictor, name, facts=facts), Predictor)
 

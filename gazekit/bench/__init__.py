@@ -90,6 +90,13 @@ def _neva(device: str) -> list[Case]:
     return cases(device)
 
 
+def _glimpse(device: str) -> list[Case]:
+    """the contrast of glimpse prediction, against the table of all pairs"""
+    from gazekit.bench.glimpse import cases
+
+    return cases(device)
+
+
 def _brain(device: str) -> list[Case]:
     """ridge with a penalty per voxel against himalaya and scikit-learn, encoder steps with 40,000 outputs"""
     from gazekit.bench import brain, brain_encoder
@@ -128,6 +135,7 @@ BENCHES: dict[str, Callable[[str], list[Case]]] = {
     "search_scenes": _search_scenes,
     "foveation": _foveation,
     "neva": _neva,
+    "glimpse": _glimpse,
     "brain": _brain,
     "annotate": _annotate,
     "features": _features,

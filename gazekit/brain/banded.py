@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from gazekit.brain.complete import (
+    band_of,
     best_of,
     check_alphas,
     check_pictures,
@@ -75,6 +76,7 @@ def banded_ridge_cv(
     folds: int | ArrayLike = 5,
     *,
     draws: int | ArrayLike = 20,
+    gradient_steps: int = 0,
     score: RidgeScore = "mse",
     seed: int = 0,
     backend: Literal["torch", "himalaya"] = "torch",
@@ -90,6 +92,7 @@ def banded_ridge_cv(
         y: [n, V] responses, NaN = missing as for `ridge_cv`; complete for himalaya.
         alphas, folds, score, target_chunk: as for `ridge_cv`.
         draws: number of divisions, or [D, K] the divisions themselves, gamma >= 0.
+        gradient_steps: by which each voxel's deltas are then followed downhill (`banded_gradient`); for "mse".
         seed: of the divisions.
         backend: "torch" = ours; "himalaya" = its random search, an extra of the package.
     Returns:
@@ -100,6 +103,8 @@ def banded_ridge_cv(
             only; or, for himalaya, missing responses.
     """
     check_score(score)
+    if whole_number("gradient_steps", gradient_steps, 0) and score != "mse":
+        raise ValueError(f'gradient_steps needs score="mse", got {score!r}')
     if not xs:
         raise ValueError("xs must hold one band of features or more, got none")
     xs, y = check_pictures(xs, y)
@@ -108,12 +113,16 @@ def banded_ridge_cv(
     if backend == "himalaya":
         from gazekit.brain.himalaya_backend import search
 
-        weight, *others = search(xs, y, alphas, gammas, fold, score, target_chunk)
+        solved = search(xs, y, alphas, gammas, fold, score, target_chunk)
     elif backend == "torch":
-        weight, *others = _search(xs, y, alphas, gammas, fold, score, target_chunk)
+        solved = _search(xs, y, alphas, gammas, fold, score, target_chunk)
     else:
         raise ValueError(f"backend must be torch or himalaya, got {backend!r}")
-    sizes = [x.shape[1] for x in xs]
+    if gradient_steps:
+        from gazekit.brain.banded_gradient import follow_gradient
+
+        follow_gradient(xs, y, fold, solved, gradient_steps)
+    sizes, (weight, *others) = [x.shape[1] for x in xs], solved
     return BandedRidge(weight.split(sizes), *others, tuple(x.mean(0) for x in xs))
 
 
@@ -174,9 +183,3 @@ def _search(
                     whole[..., voxels[better]] = one
         set_constants(part, *solved)
     return solved
-
-
-def band_of(xs: Sequence[Tensor]) -> Tensor:
-    """The number of each feature's band [F]."""
-    sizes = torch.tensor([x.shape[1] for x in xs])
-    return torch.repeat_interleave(torch.arange(len(xs)), sizes).to(xs[0].device)

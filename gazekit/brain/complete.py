@@ -11,7 +11,7 @@ from torch import Tensor
 from gazekit.brain.missing import patterns
 from gazekit.metrics.functional.arguments import ArrayLike, as_tensor
 
-__all__ = ["Part", "best_of", "check_alphas", "check_pictures", "complete_parts", "set_constants"]
+__all__ = ["Part", "band_of", "best_of", "check_alphas", "check_pictures", "complete_parts", "set_constants"]
 
 _CHUNK = 1024
 
@@ -38,8 +38,12 @@ class Part:
 
     def chunks(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Voxels [c], at most `size` at once, and their responses [k, c]."""
+        if not len(self.voxels):
+            return
         for voxels in self.voxels.split(size):
-            yield voxels, self.of(self.y[:, voxels])
+            first, end = int(voxels[0]), int(voxels[-1]) + 1
+            neighbours = end - first == len(voxels)  # no copy of them
+            yield voxels, self.of(self.y[:, first:end] if neighbours else self.y[:, voxels])
 
 
 def complete_parts(y: Tensor, fold: Tensor, least: int) -> Iterator[Part]:
@@ -96,6 +100,12 @@ def check_alphas(alphas: Sequence[float] | ArrayLike, device: torch.device) -> T
     if not len(alphas) or not ((alphas > 0) & alphas.isfinite()).all():
         raise ValueError(f"alphas must be one or more numbers above 0, got {alphas.tolist()}")
     return alphas.sort(descending=True).values
+
+
+def band_of(xs: Sequence[Tensor]) -> Tensor:
+    """The number of each feature's band [F]."""
+    sizes = torch.tensor([x.shape[1] for x in xs])
+    return torch.repeat_interleave(torch.arange(len(xs)), sizes).to(xs[0].device)
 
 
 def best_of(scores: Tensor) -> tuple[Tensor, Tensor]:

@@ -67,8 +67,8 @@ def ridge_cv(
     voxels are allowed.
 
     Memory, besides arguments and result: 4 bytes (8 in float64) times n F + 3 K F^2 for K folds, 8 bytes times 3 n F
-    while they are decomposed, and `target_chunk` voxels times n + 5 F + 2 K F numbers; F counts as n where
-    there are more features than pictures.
+    while they are decomposed, and `target_chunk` voxels times 2 n + 5 F + 2 K F + 64 (A + P) numbers, P <= A; F counts
+    as n where there are more features than pictures.
 
     Args:
         x: [n, F] features of pictures, neither centred nor scaled; finite.

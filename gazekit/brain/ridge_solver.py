@@ -35,6 +35,9 @@ LEAST_PICTURES: dict[RidgeScore, int] = {"mse": 1, "r": 3}
 WORKING_BYTES = 2**28
 """Of the default chunk of voxels."""
 
+_TOLERANCE = 8
+"""Of solutions made of others, in roundings; the products of a thousand features are not more exact."""
+
 _ROWS = 64
 """Rows of the triangle that are multiplied at once; what lies left of them is zero and left out."""
 
@@ -92,7 +95,7 @@ class RidgeSolver:
     def chunk(self, wanted: int | None) -> int:
         """How many voxels at once: as wanted, or as many as need `WORKING_BYTES`."""
         r = len(self.spectrum)
-        held = len(self.order) + 5 * r + sum(len(fold.triangle) + r for fold in self.folds)
+        held = 2 * len(self.order) + 5 * r + sum(len(fold.triangle) + r for fold in self.folds)
         held += _ROWS * max(sum(fold.mix.shape) for fold in self.folds)
         size = max(1, WORKING_BYTES // (held * self.dtype.itemsize))
         return size if wanted is None else whole_number("target_chunk", wanted, 1)
@@ -100,13 +103,13 @@ class RidgeSolver:
     def project(self, y: Tensor) -> Targets:
         """What all penalties share, of responses [n, c]."""
         mean = y.mean(0)
-        y = y[self.order] - mean
         cross = y.new_zeros(len(self.spectrum), y.shape[1])
         found = Targets(mean, cross, [], [], [], [])
         for fold in self.folds:
-            own = y[fold.rows]
+            own = y[self.order[fold.rows]]
             own_mean = own.mean(0)
             own -= own_mean
+            own_mean = own_mean - mean
             along = fold.across.T @ own
             within = fold.back.T @ along
             rest = (_squares(own) - _squares(along)).clamp_(min=0)
@@ -145,7 +148,7 @@ class RidgeSolver:
         values, axes = torch.linalg.eigh(train)
         across, triangle = torch.linalg.qr(x @ axes)
         varies = _above_rounding(values, n)  # no training picture does along the others
-        chosen, mix = few_penalties(values[varies], alphas, torch.finfo(self.dtype).eps / 4)
+        chosen, mix = few_penalties(values[varies], alphas, _TOLERANCE * torch.finfo(self.dtype).eps)
         shrink = torch.where(varies, 1 / (values + alphas[chosen, None]), 0)
         kept = (one.to(self.dtype) for one in (across, triangle @ axes.T, axes, shrink, mix, triangle))
         return Fold(rows, mean.to(self.dtype), left_out, *kept)
@@ -203,8 +206,9 @@ def few_penalties(values: Tensor, alphas: Tensor, tolerance: float) -> tuple[Ten
 def _squared_error(fold: Fold, z: Tensor, along: Tensor, rest: Tensor) -> Tensor:
     """|y - X b|^2 [A, c], about the means of the fold's pictures."""
     total = rest.repeat(len(fold.mix), 1)
-    for rows, predicted in _predictions(fold, z):
-        total += predicted.sub_(along[rows]).square_().sum(1)
+    error = torch.cat([fold.mix, -torch.ones_like(fold.mix[:, :1])], 1)
+    for block in _blocks(fold, z, along):
+        total += (error @ block.flatten(1)).view(-1, *block.shape[1:]).square_().sum(1)
     return total
 
 
@@ -212,19 +216,22 @@ def _correlation(fold: Fold, z: Tensor, along: Tensor, rest: Tensor) -> Tensor:
     """Pearson's r [A, c]; NaN where the response or the prediction is constant over the fold's pictures."""
     together = rest.new_zeros(len(fold.mix), len(rest))
     predicted_square = together.clone()
-    for rows, predicted in _predictions(fold, z):
-        together += (predicted * along[rows]).sum(1)
+    for block in _blocks(fold, z, along):
+        predicted = (fold.mix @ block[:-1].flatten(1)).view(-1, *block.shape[1:])
+        together += (predicted * block[-1]).sum(1)
         predicted_square += predicted.square_().sum(1)
     return together / (predicted_square * (rest + _squares(along))).sqrt()
 
 
-def _predictions(fold: Fold, z: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """R w [A, m, c] of all penalties, by blocks of m rows."""
+def _blocks(fold: Fold, z: Tensor, along: Tensor) -> Iterator[Tensor]:
+    """R w of the few penalties, then t [P + 1, m, c], by blocks of m rows."""
     for start in range(0, len(fold.triangle), _ROWS):
         rows = slice(start, start + _ROWS)
         some = fold.triangle[rows, start:] * fold.shrink[:, None, start:]  # [P, m, r - start]
-        predicted = some.flatten(0, 1) @ z[start:]
-        yield rows, (fold.mix @ predicted.reshape(len(some), -1)).view(len(fold.mix), -1, z.shape[1])
+        block = z.new_empty(len(some) + 1, some.shape[1], z.shape[1])
+        torch.mm(some.flatten(0, 1), z[start:], out=block[:-1].flatten(0, 1))
+        block[-1] = along[rows]
+        yield block
 
 
 def _squares(x: Tensor) -> Tensor:

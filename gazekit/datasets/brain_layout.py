@@ -37,7 +37,7 @@ from gazekit.datasets.files import read_json
 from gazekit.datasets.records import natural_key
 from gazekit.errors import DataError
 
-__all__ = ["LAYOUT", "Voxels", "read_layout", "read_voxels"]
+__all__ = ["LAYOUT", "Voxels", "read_layout", "read_voxels", "rows_of"]
 
 LAYOUT = "brain.json"
 _KEYS = ("name", "pictures", "features", "subjects")
@@ -131,7 +131,7 @@ def _block(folder: Path, said: Mapping[str, str], items: list[str], subject: str
         )
     many = len(items)
     if "shown" in said and response.ndim == 2:
-        return Block(response, _rows(_shown(folder, said["shown"], items, len(response), subject), many))
+        return Block(response, rows_of(_shown(folder, said["shown"], items, len(response), subject), many))
     if response.shape[-2] != many:
         hint = (
             '"shown" says which picture each row answers to' if response.ndim == 2 else "other picture counts"
@@ -170,7 +170,7 @@ def _shown(folder: Path, where: str, items: list[str], count: int, subject: str)
     return shown
 
 
-def _rows(shown: np.ndarray, many: int) -> np.ndarray:
+def rows_of(shown: np.ndarray, many: int) -> np.ndarray:
     """[R, N] from the picture of each row; presentations in the order of the rows."""
     order = np.argsort(shown, kind="stable")
     often = np.bincount(shown, minlength=many)

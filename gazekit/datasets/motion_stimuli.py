@@ -123,8 +123,8 @@ class MotionStimuli(Data):
     def __init__(
         self,
         clips: int = 20_000,
-        scored: int = 200,
-        size_px: Sequence[int] = (64, 64),
+        scored: int = 160,
+        size_px: Sequence[int] = (48, 48),
         frames: int = 11,
         max_speed: float = 2.5,
         batch_size: int = 8,

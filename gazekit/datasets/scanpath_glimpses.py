@@ -143,6 +143,13 @@ class ScanpathGlimpses(GlimpseData):
             other.use(self.records, other._parts())
         return other
 
+    def with_scanpaths(self, provider: str) -> ScanpathGlimpses:
+        """The same pictures and parts, with the scanpaths of another provider in all of them."""
+        other = copy(self)
+        other.providers = {"learnt": (provider,), "scored": (provider,)}
+        other._look()
+        return other
+
     def use(self, records: GlimpseRecords, parts: Mapping[str, np.ndarray]) -> None:
         """See `GlimpseData.use`; each part keeps the scanpaths of its provider."""
         super().use(records, parts)

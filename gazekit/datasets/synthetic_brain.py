@@ -110,6 +110,7 @@ class SyntheticBrain(BrainData):
         items = [f"{name} {i}" for name, count in self.counts.items() for i in range(count)]
         self.fixation_xy = 0.5 + self.gaze_sd * self._draw("gaze").standard_normal((len(items), 2))
         seen, maps = self._run_networks(PictureArray(pictures), items, place["net"])
+        self.face = seen.face  # the answer of the detector, [N, T]
         people = [
             Voxels.sample([self.world_seed, _SEEDS["voxels"], k], self.voxels, seen.components.shape[-1])
             for k in range(len(self.noise_sd))

@@ -26,11 +26,11 @@ from gazekit.errors import DataError
 __all__ = ["V4Cowley", "picture_folds", "read_session"]
 
 LAYERS = {
-    "vit_tiny": ["block2", "block4", "block6"],
-    "mobilenet_v2": ["block6", "block10", "block13"],
-    "squeezenet1_0": ["fire4", "fire6", "fire8"],
+    "vit_tiny": ["block1", "block3", "block5", "block7"],
+    "mobilenet_v2": ["block4", "block7", "block10", "block13"],
+    "squeezenet1_0": ["fire3", "fire5", "fire7", "fire9"],
 }
-"""What is looked at where no layers are named: three depths around the middle of each net."""
+"""What is looked at where no layers are named: four depths at equal distances, without the ends of each net."""
 
 _VAL_SHARE = 0.2  # of the pictures outside the test fold
 _TREE = "images_SESSION.zip and responses_SESSION.npy or responses_raw_SESSION.npy"

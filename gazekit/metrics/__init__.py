@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from gazekit.metrics.multimatch import MultiMatch
     from gazekit.metrics.regions import ClassDice, ClassIoU, DetectionAP, Dice, IoU, MacroDice, MacroIoU
     from gazekit.metrics.representation import RSA, IdentificationAccuracy, TwoVersusTwo
+    from gazekit.metrics.retrieval import Retrieval
     from gazekit.metrics.saliency import (
         AUC,
         NSS,
@@ -174,6 +175,7 @@ __all__ = [
     "PointInMask",
     "ProbabilityMismatch",
     "ResponseConsistency",
+    "Retrieval",
     "SampleF1",
     "ScaledTimeDelayEmbedding",
     "ScanMatch",
@@ -218,6 +220,7 @@ _NAMES_OF = {
     "SpeedCorrelation",
     "multimatch": "MultiMatch",
     "regions": "ClassDice ClassIoU DetectionAP Dice IoU MacroDice MacroIoU",
+    "retrieval": "Retrieval",
     "representation": "RSA IdentificationAccuracy TwoVersusTwo",
     "saliency": "AUC NSS AUCBorji AUCJudd LogLikelihood MapInformationGain ShuffledAUC ShuffledAUCMatlab",
     "scanpath": "CrossRecurrence Euclidean Eyenalysis Hausdorff MannanSimilarity MannanSquaredDistance "

@@ -7,11 +7,14 @@ import sys
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize
 from sklearn.linear_model import Ridge as SklearnRidge
 from sklearn.model_selection import KFold
 
 from gazekit.brain import banded_ridge_cv, ridge_cv
 from gazekit.brain.banded import divisions
+from gazekit.brain.banded_gradient import _error_and_gradient, _fold
+from gazekit.brain.complete import band_of
 
 ALPHAS = np.logspace(-2, 4, 5)
 
@@ -108,6 +111,50 @@ def test_parts_and_a_constant_add_up_to_the_prediction():
     assert found.parts(xs).mean(1).abs().max() < 1e-9
 
 
+def test_the_gradient_is_that_of_the_error():
+    xs, y = bands(30, (3, 4), voxels=3)
+    x, band, fold = torch.cat(xs, 1), band_of(xs), torch.arange(30) % 3
+    problems = [_fold(x, y, fold == k) for k in range(3)]
+    delta = torch.randn(2, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    _, gradient = _error_and_gradient(problems, band, delta)
+    for k, v in np.ndindex(2, 3):
+        errors = []
+        for step in (1e-5, -1e-5):
+            moved = delta.clone()
+            moved[k, v] += step
+            errors.append(_error_and_gradient(problems, band, moved)[0][v])
+        found = gradient[k, v].item()
+        assert (errors[0] - errors[1]).item() / 2e-5 == pytest.approx(found, rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("backend", ["torch", "himalaya"])
+def test_following_the_gradient_ends_where_scipy_does(backend):
+    xs, y = bands(40, (3, 4), voxels=3)
+    y[:, 1] = 2.0
+    fold = torch.arange(40) % 4
+    settings = {"folds": fold, "draws": 3, "backend": backend}
+    before = banded_ridge_cv(xs, y, ALPHAS, **settings)
+    after = banded_ridge_cv(xs, y, ALPHAS, gradient_steps=60, **settings)
+    x, band = torch.cat(xs, 1), band_of(xs)
+    problems = [_fold(x, y, fold == k) for k in range(4)]
+    for v in (0, 2):
+
+        def error(delta, v=v):
+            deltas = torch.from_numpy(delta)[:, None].expand(2, 3)
+            return _error_and_gradient(problems, band, deltas)[0][v].item()
+
+        assert error(before.deltas[:, v].numpy()) == pytest.approx(-before.score[v].item(), rel=1e-9)
+        assert error(after.deltas[:, v].numpy()) == pytest.approx(-after.score[v].item(), rel=1e-9)
+        least = minimize(error, before.deltas[:, v].numpy(), method="Nelder-Mead", bounds=[(-40, 40)] * 2).fun
+        assert -after.score[v] == pytest.approx(least, rel=1e-4) and after.score[v] > before.score[v]
+        centred = (x - x.mean(0)).numpy()
+        penalised = centred.T @ centred + np.diag(np.exp(-after.deltas[:, v].numpy())[band])
+        weight = np.linalg.solve(penalised, centred.T @ y[:, v].numpy())
+        np.testing.assert_allclose(torch.cat(after.weights)[:, v], weight, atol=1e-8)
+    torch.testing.assert_close(after.predict(xs).mean(0), y.mean(0))
+    assert after.undefined == 1 and after.deltas[:, 1].isnan().all()
+
+
 def test_divisions_begin_equal_sum_to_one_and_follow_the_seed():
     found = divisions(40, 3, seed=1)
     assert found[0].tolist() == pytest.approx([1 / 3] * 3)
@@ -129,6 +176,8 @@ def test_divisions_begin_equal_sum_to_one_and_follow_the_seed():
         ({"draws": torch.ones(2, 3)}, r"divisions \[D, 2\], got \[2, 3\]"),
         ({"draws": torch.tensor([[1.0, -1.0]])}, "divisions of 0 or more"),
         ({"draws": torch.tensor([[0.0, 0.0]])}, "at least one of them above 0"),
+        ({"gradient_steps": 3, "score": "r"}, "gradient_steps needs score="),
+        ({"gradient_steps": -1}, "gradient_steps must be at least 0"),
         ({"backend": "numpy"}, "backend must be torch or himalaya, got 'numpy'"),
         ({"draws": torch.tensor([[1.0, 0.0]]), "backend": "himalaya"}, "draws have divisions with a 0"),
         ({"xs": [torch.randn(30, 2), torch.randn(29, 2)]}, r"\[30, 2\] and \[29, 2\], and \[30, 6\]"),

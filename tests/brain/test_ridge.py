@@ -265,7 +265,10 @@ def test_arrays_of_numpy_and_one_penalty():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"x": torch.randn(19, 3)}, r"the same n pictures, at least one of each, got \[19, 3\], and \[20, 2\]"),
+        (
+            {"x": torch.randn(19, 3)},
+            r"the same n pictures, at least one of each, got \[19, 3\], and \[20, 2\]",
+        ),
         ({"y": torch.randn(20)}, r"y \[n, V\]"),
         ({"y": torch.randn(20, 0)}, r"at least one of each, got \[20, 3\], and \[20, 0\]"),
         ({"x": torch.randn(20, 0)}, r"at least one of each, got \[20, 0\]"),
@@ -320,7 +323,7 @@ def test_the_default_chunk_is_as_large_as_256_mib_allow(n, features, penalties, 
     solver.order, solver.spectrum, solver.dtype = torch.empty(n), torch.empty(r), torch.float32
     fold = SimpleNamespace(triangle=torch.empty(min(val, r), 1), mix=torch.empty(penalties, penalties))
     solver.folds = [fold] * folds
-    numbers = n + folds * (min(val, r) + r) + 5 * r + 64 * 2 * penalties
+    numbers = 2 * n + folds * (min(val, r) + r) + 5 * r + 64 * 2 * penalties
     assert solver.chunk(None) == 2**28 // (4 * numbers)
     assert solver.chunk(7) == 7
 

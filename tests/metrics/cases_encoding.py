@@ -15,6 +15,7 @@ from gazekit.metrics import (
     NormalisedCorrelation,
     NormalisedR2,
     Pearson,
+    Retrieval,
     TwoVersusTwo,
 )
 from gazekit.metrics.functional import (
@@ -26,6 +27,7 @@ from gazekit.metrics.functional import (
     pearson,
     r2_score,
     rdm,
+    retrieval_top_k,
     rsa,
     two_versus_two,
 )
@@ -61,6 +63,15 @@ def patterns_batch(seed: int) -> Batch:
     draw = torch.Generator().manual_seed(seed)
     brain = torch.randn(6, 10, generator=draw, dtype=torch.float64)
     return {"model_patterns": brain[:, :4].abs(), "brain_patterns": brain}
+
+
+def embeddings_batch(seed: int) -> Batch:
+    """Six pictures, one of them without an embedding."""
+    draw = torch.Generator().manual_seed(seed)
+    picture = torch.randn(6, 4, generator=draw, dtype=torch.float64)
+    brain = picture + torch.randn(6, 4, generator=draw, dtype=torch.float64)
+    brain[2] = 0
+    return {"brain_embedding": brain, "picture_embedding": picture}
 
 
 def joined(batches: list[Batch], name: str, dim: int = 0) -> Tensor:
@@ -113,5 +124,10 @@ CASES: dict[str, Case] = {
         lambda: IdentificationAccuracy(VOXELS),
         stimuli_batch,
         lambda b: identification_accuracy(*stimuli(b)),
+    ),
+    "retrieval_top_k": Case(
+        lambda: Retrieval(4, among=3),
+        embeddings_batch,
+        lambda b: retrieval_top_k(joined(b, "brain_embedding"), joined(b, "picture_embedding"), among=3),
     ),
 }

@@ -79,6 +79,7 @@ from gazekit.metrics.functional.noise_ceiling import (
 from gazekit.metrics.functional.nss import nss
 from gazekit.metrics.functional.point_sets import euclidean_px, eyenalysis_px, hausdorff_px
 from gazekit.metrics.functional.recurrence import RECURRENCE_PARTS, cross_recurrence
+from gazekit.metrics.functional.retrieval import RETRIEVAL_PARTS, retrieval_top_k
 from gazekit.metrics.functional.rsa import RSACeiling, rdm, rsa, rsa_ceiling
 from gazekit.metrics.functional.sampled_auc import auc_borji, auc_shuffled_matlab
 from gazekit.metrics.functional.scanmatch import scanmatch
@@ -122,6 +123,7 @@ __all__ = [
     "MULTIMATCH_PARTS",
     "PARTS",
     "RECURRENCE_PARTS",
+    "RETRIEVAL_PARTS",
     "TIMING_PARTS",
     "EventMatches",
     "Events",
@@ -224,6 +226,7 @@ __all__ = [
     "rdm",
     "repeat_by_duration",
     "response_consistency",
+    "retrieval_top_k",
     "rsa",
     "rsa_ceiling",
     "sample_f1",

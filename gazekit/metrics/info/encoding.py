@@ -103,4 +103,14 @@ ENTRIES: tuple[MetricInfo, ...] = (
         reference="Kay et al. 2008, Nature",
         variants=("the best of all candidates only (top 1)", "cosine similarity or Pearson's r"),
     ),
+    MetricInfo(
+        name="retrieval_top_k",
+        class_name="Retrieval",
+        range=(0.0, 1.0),
+        higher_is_better=True,
+        chance="k / n, 1 of 300 by default",
+        undefined="fewer pictures with embeddings than there should be to choose from",
+        reference="Scotti et al. 2023, arXiv 2305.18274 (MindEye)",
+        variants=("mean over 30 random batches instead of all", "among all test pictures", "k above 1"),
+    ),
 )

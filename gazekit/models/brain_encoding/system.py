@@ -189,7 +189,7 @@ class BrainEncoding(System):
         """Correlation of each region by row, and where regions look in pictures of the data."""
         from gazekit.models.brain_encoding.figures import encoding_figures
 
-        return encoding_figures(self, data, table)
+        return encoding_figures(self, self.members[0].names, data, table)
 
     def notes(self) -> list[str]:
         members = f"{len(self.layers)} layer(s) x {self.runs} run(s)"

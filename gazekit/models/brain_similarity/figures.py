@@ -30,7 +30,7 @@ def matrices_figure(system: Any, data: Any) -> Figure:
     shown = {name.replace("_it", " IT"): matrix for name, matrix in brains.items()}
     if layers:
         best = max(layers, key=lambda name: float(rsa(layers[name], first)))
-        shown[f"this net: {best}"] = layers[best]
+        shown[f"{system.backbone}: {best}"] = layers[best]
     known = data.references()
     shown |= {name: known[name].rdm for name in ("animacy", "categories", "hmax", "pixels") if name in known}
     rows = 2 if len(shown) > 4 else 1
@@ -45,6 +45,8 @@ def matrices_figure(system: Any, data: Any) -> Figure:
         ax.set_title(name, fontsize=TEXT_PT)
         ax.set_xticks([])
         ax.set_yticks([])
+    for ax in axes[::across]:
+        _name_groups(ax, data)
     for ax in axes[len(shown) :]:
         ax.axis("off")
     bar = figure.colorbar(
@@ -53,6 +55,15 @@ def matrices_figure(system: Any, data: Any) -> Figure:
     bar.set_label("dissimilarity, percentile of the pairs of pictures", fontsize=TEXT_PT)
     bar.ax.tick_params(labelsize=TEXT_PT)
     return figure
+
+
+def _name_groups(ax: Axes, data: Any) -> None:
+    """Names of pictures that follow each other in one category, where the data have categories."""
+    categories = data.facts().get("categories") or []
+    starts = [k for k, name in enumerate(categories) if k == 0 or name != categories[k - 1]]
+    ends = [*starts[1:], len(categories)]
+    ax.set_yticks([(a + b - 1) / 2 for a, b in zip(starts, ends, strict=True) if a < b])
+    ax.set_yticklabels([categories[k] for k in starts], fontsize=TEXT_PT - 2)
 
 
 def _percentiles(matrix: Tensor) -> np.ndarray:
@@ -107,7 +118,7 @@ def _panel(
         middle = (table[LOWER][best].value + table[UPPER][best].value) / 2
         ax.text(middle, 0, "noise ceiling", ha="center", va="center", fontsize=TEXT_PT, color=GREY)
     ax.axvline(0, color="black", linewidth=0.6)
-    ax.set_yticks(range(len(known)), [name.replace("_", " ") for name in known], fontsize=TEXT_PT)
+    ax.set_yticks(range(len(known)), known, fontsize=TEXT_PT)
     ax.tick_params(axis="x", labelsize=TEXT_PT)
     ax.set_xlabel("Spearman's correlation (bar: best layer, dot: nested search)", fontsize=TEXT_PT)
     ax.spines[["top", "right"]].set_visible(False)

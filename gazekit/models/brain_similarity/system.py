@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from gazekit.backbones import Backbone, load_backbone
 from gazekit.base import Data, System
 from gazekit.metrics.functional import rdm
 
@@ -23,7 +24,7 @@ class BackboneRDMs(System):
 
     A map [C, H, W] is two candidates of a layer search: "LAYER", the pattern of all its values, maps of more than
     `grid` cells a side averaged to that first; and "LAYER mean", its C means over places. A layer without places (a
-    class token) is one. Nothing is trained.
+    class token) is one. Nothing is trained; weights are read when pictures first come.
 
     Args:
         facts: of the data, not used.
@@ -46,17 +47,18 @@ class BackboneRDMs(System):
         batch: int = 23,
     ) -> None:
         super().__init__(facts)
-        from gazekit.backbones import load_backbone
-
         if grid < 1 or batch < 1:
             raise ValueError(f"model.grid and model.batch must be at least 1, got {grid} and {batch}")
-        size = None if size_px is None else (int(size_px[0]), int(size_px[1]))
-        self._net = load_backbone(backbone, weights, layers, size)
-        self.grid, self.batch = grid, batch
+        self.backbone, self.weights, self.layers = backbone, weights, layers
+        self.size_px, self.grid, self.batch = size_px, grid, batch
+        self._net: Backbone | None = None
         self._known: dict[str, Tensor] = {}
 
     def patterns(self, pictures: Any) -> dict[str, Tensor]:
         """Candidate to patterns [n, D] of pictures uint8 RGB [n, H, W, 3]."""
+        if self._net is None:
+            size = None if self.size_px is None else (int(self.size_px[0]), int(self.size_px[1]))
+            self._net = load_backbone(self.backbone, self.weights, self.layers, size)
         with torch.no_grad():
             maps = self._net(self._net.preprocess(pictures))
         found = {}

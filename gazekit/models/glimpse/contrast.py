@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 __all__ = ["SAME_GLIMPSE", "Contrast", "cosine_contrast"]
 
@@ -58,18 +57,20 @@ def cosine_contrast(target: Tensor, prediction: Tensor, mask: Tensor | None = No
         raise ValueError(
             f"target and prediction must be [B, T, D] alike, got {list(target.shape)} and {list(prediction.shape)}"
         )
-    a, p = (normalize(x, dim=2, eps=1e-12) for x in (target, prediction))
     if mask is None:
         mask = torch.ones(target.shape[:2], dtype=torch.bool, device=target.device)
     elif mask.shape != target.shape[:2]:
         raise ValueError(f"mask must be {list(target.shape[:2])} like target, got {list(mask.shape)}")
-    a, p = a * mask[..., None], p * mask[..., None]
+    # lengths divide products of vectors, not the vectors: no copy of all embeddings is made
+    a, p = (mask / x.norm(dim=2).clamp(min=1e-12) for x in (target, prediction))  # [B, T]
     steps = mask.sum(1).to(a)
-    within = a @ p.mT  # [B, T, T]
-    kept = (a.detach() @ a.detach().mT) < SAME_GLIMPSE
-    kept &= mask[:, :, None] & mask[:, None] & ~torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
+    within = target @ prediction.mT * a[:, :, None] * p[:, None]  # [B, T, T]
+    with torch.no_grad():
+        kept = target @ target.mT * a[:, :, None] * a[:, None] < SAME_GLIMPSE
+        kept &= mask[:, :, None] & mask[:, None]
+        kept &= ~torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
     matched = within.diagonal(dim1=1, dim2=2).sum()
-    everything = a.sum((0, 1)) @ p.sum((0, 1))
+    everything = (a.flatten() @ target.flatten(0, 1)) @ (p.flatten() @ prediction.flatten(0, 1))
     pairs = steps.sum() ** 2 - (steps**2).sum()
     return Contrast(
         _mean(matched, steps.sum()),

@@ -63,7 +63,7 @@ class GlimpseNet(nn.Module):
         hidden: n; layers: of the LSTM.
         dropout_in, dropout: of embeddings, and between layers.
         residual: predict the difference from the present glimpse, both after the mean of training glimpses is
-            subtracted; not in the source.
+            subtracted, at first 0; not in the source.
         saccade_scale_px: saccades are divided by it. The source feeds pixels (1).
 
     Attributes:
@@ -99,6 +99,8 @@ class GlimpseNet(nn.Module):
         self.residual = residual
         self.register_buffer("mean", torch.zeros(size))
         initialise(self)
+        if residual and "glimpse" in self.heads:
+            nn.init.zeros_(self.heads["glimpse"][-1].weight)
 
     def forward(self, glimpse: Tensor, saccade_px: Tensor) -> dict[str, Tensor]:
         """What is predicted after each glimpse, by head; and `state` [B, T, n], the normalised output of the core.

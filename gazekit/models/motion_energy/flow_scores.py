@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch
+from lightning_fabric.utilities import move_data_to_device
 from torch import Tensor
 
 from gazekit.base import Data, Predictor
@@ -18,6 +20,8 @@ from gazekit.metrics.functional.motion import consistency, directions, flows, pa
 from gazekit.metrics.search_slopes import strata_of
 
 __all__ = ["FlowScores"]
+
+NONE = "a flow of 0, or one that is the same everywhere, has no direction and no correlation"
 
 
 def _mean(packed: Tensor) -> Tensor:
@@ -125,9 +129,11 @@ class FlowScores:
                     measured[a].drawn(column, settings, measured[b]),
                 ).items()
             }
-        for scores in result.table.values():
-            for key in scores:
+        for name, scores in result.table.items():
+            for key, score in scores.items():
                 result.higher_is_better[key] = STATISTICS[key.partition(".")[0]][1]
+                if math.isnan(score.value):
+                    result.reasons.setdefault((name, key), NONE)
         result.notes = ["intervals draw whole groups (scenes, movies or clips), the same ones for all rows"]
         return result
 
@@ -145,9 +151,12 @@ class _Measured:
         generator = torch.Generator().manual_seed(settings.seed)
         items: dict[str, list[Tensor]] = {}
         place, done = [], 0
+        device = next((x.device for x in (*row.parameters(), *row.buffers())), torch.device("cpu"))
+        row.eval()
         for batch in data.batches(data.split, row.facts):
             with torch.no_grad():
-                said = row.predict(batch, generator, settings.samples)
+                said = row.predict(move_data_to_device(batch, device), generator, settings.samples)
+            said = move_data_to_device(said, "cpu")
             if "flow" not in said:
                 raise ValueError(f"{type(row).__name__} says no flow: FlowScores cannot judge it")
             given = {"human_flow": None, **batch, **said}

@@ -68,12 +68,14 @@ class HeldOutTime:
             for row, found in later.table.items():
                 kept = {name: value for name, value in found.items() if name.startswith("r.")}
                 result.table[row] |= {f"{name} after gap": value for name, value in kept.items()}
-        result.higher_is_better = {c: True for found in result.table.values() for c in found}
+        result.higher_is_better = dict.fromkeys((c for found in result.table.values() for c in found), True)
+        stretch_s = data.block_tr * data.run.tr_s
         result.notes = [
-            f"{len(chosen)} voxels are chosen: r above {self.min_training_r} in the learning time, cross-validated over "
-            f"{self.folds} stretches. The regions {', '.join(data.regions)} are of listed fits to all volumes, the test included.",
-            f"Intervals draw stretches of {data.block_tr} volumes ({data.block_tr * data.run.tr_s:.1f} s) of the test; n "
-            "counts voxels. Over voxels: drawn as if they were independent, which neighbours are not.",
+            f"{len(chosen)} voxels are chosen: r above {self.min_training_r} in the learning time, cross-validated "
+            f"over {self.folds} stretches",
+            f"{', '.join(data.regions)} are voxels by fits that others made to all volumes, the test included",
+            f"intervals draw stretches of {data.block_tr} volumes ({stretch_s:.1f} s) of the test; n counts voxels",
+            "over voxels: drawn as if they were independent, which neighbours are not",
         ]
         return result
 

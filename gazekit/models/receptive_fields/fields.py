@@ -54,7 +54,8 @@ def frames_of(
     """Take a stimulus [T, X, Y] apart; at most `left_out` of the energy of each frame is lost, nothing with 0."""
     left, size, right = torch.linalg.svd(stimulus, full_matrices=False)
     energy = size.square()
-    rest = 1 - energy.cumsum(1) / energy.sum(1, keepdim=True).clamp(min=1e-12)
+    total = energy.sum(1, keepdim=True)
+    rest = (total - energy.cumsum(1)) / total.clamp(min=1e-12)
     kept = min(size.shape[1], int((rest > left_out).sum(1).max()) + 1) if left_out else size.shape[1]
     return Frames(left[:, :, :kept].mT * size[:, :kept, None], right[:, :kept], x_dva, y_dva, gaze_dva)
 
@@ -105,6 +106,10 @@ class PlacedField(nn.Module):
     def penalty(self) -> Tensor:
         """What the fit adds to its loss, summed over voxels."""
         return self.xy_dva.new_zeros(())
+
+    def sign(self) -> Tensor:
+        """[V] 1 where a stimulus in the middle of the field adds to the drive, -1 where it takes away."""
+        return torch.ones_like(self.xy_dva[:, 0])
 
     def hold(self) -> None:
         """Move what left its range back to the border, after a step of the fit."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,14 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from torch import Tensor
 
-from gazekit.base import Data
+from gazekit.base import Data, System
 from gazekit.metrics.functional.encoding import pearson
 from gazekit.models.receptive_fields.encoder import TimeEncoder
 from gazekit.models.receptive_fields.hemodynamics import CANONICAL, Hemodynamics
 from gazekit.models.receptive_fields.readouts import TOKENS, AttentionReadout
-
-if TYPE_CHECKING:
-    from gazekit.models.receptive_fields.system import ReceptiveFields
 
 __all__ = ["field_figures"]
 
@@ -31,8 +27,8 @@ LEAST_R = 0.5  # in the learning time, of voxels on the visual field
 TEXT_PT = 8
 
 
-def field_figures(system: ReceptiveFields, data: Data) -> dict[str, Figure]:
-    """By name, see `ReceptiveFields.figures`."""
+def field_figures(system: System, data: Data) -> dict[str, Figure]:
+    """By name, of a system with a `TimeEncoder`; see `ReceptiveFields.figures`."""
     rows = {"this model": system, **{k: system.baselines[k] for k in COMPARED if k in system.baselines}}
     whole = data.batch(data.parts["all"].tolist())
     encoder = system.encoder
@@ -40,7 +36,8 @@ def field_figures(system: ReceptiveFields, data: Data) -> dict[str, Figure]:
         said = {name: row.predict(whole, torch.Generator())["prediction"] for name, row in rows.items()}
         learning = data.parts["learning"]
         r = pearson(said["this model"][learning], whole["response"][learning]).nan_to_num(-1)
-        shown = _typical(encoder, r)
+        judge = "gaussian" if "gaussian" in said else "this model"  # the simplest one: nobody is flattered
+        shown = _typical(encoder, pearson(said[judge][learning], whole["response"][learning]).nan_to_num(-1))
         figures = {
             "time_courses": _courses(whole["response"], said, shown, data),
             "visual_field": _visual_field(encoder, r),
@@ -53,12 +50,16 @@ def field_figures(system: ReceptiveFields, data: Data) -> dict[str, Figure]:
 
 
 def _typical(encoder: TimeEncoder, r: Tensor) -> list[int]:
-    """Voxels with a high r in the learning time, from the middle of the visual field outwards."""
+    """Voxels with a high r in the learning time, from the middle of the field outwards, the last one suppressed."""
     eccentricity = encoder.field.xy_dva.norm(dim=1)
     inside = (encoder.field.xy_dva.abs() < eccentricity.new_tensor(encoder.field.half_screen_dva)).all(1)
-    good = (inside & (r > r.quantile(0.9))).nonzero()[:, 0]
-    order = good[eccentricity[good].argsort()]
-    return [int(part[len(part) // 2]) for part in order.tensor_split(SHOWN) if len(part)]
+    good = inside & (r > r.quantile(0.9))
+    suppressed = encoder.amplitude * encoder.field.sign() < 0
+    order = (good & ~suppressed).nonzero()[:, 0]
+    order = order[eccentricity[order].argsort()]
+    found = [int(part[len(part) // 2]) for part in order.tensor_split(SHOWN - 1) if len(part)]
+    least = torch.where(suppressed, r, -1.0)
+    return [*found, int(least.argmax())] if suppressed.any() else found
 
 
 def _courses(response: Tensor, said: Mapping[str, Tensor], shown: Sequence[int], data: Data) -> Figure:
@@ -109,6 +110,8 @@ def _visual_field(encoder: TimeEncoder, r: Tensor) -> Figure:
     field.set_title(text, fontsize=TEXT_PT)
     size.scatter(eccentricity, sd, s=5, c=colour, lw=0)
     size.set_yscale("log")
+    size.set_yticks([0.3, 0.5, 1, 2, 4, 7], ["0.3", "0.5", "1", "2", "4", "7"])
+    size.minorticks_off()
     size.set_xlabel("eccentricity (degrees)", fontsize=TEXT_PT)
     size.set_ylabel("sd of the field (degrees)", fontsize=TEXT_PT)
     for ax in (field, size):
@@ -118,8 +121,8 @@ def _visual_field(encoder: TimeEncoder, r: Tensor) -> Figure:
 
 def _attention(encoder: TimeEncoder, gaussian: TimeEncoder, shown: Sequence[int], stimulus: Tensor) -> Figure:
     """What voxels weight: sum of the heads, with the Gaussian of the row "gaussian" as a circle of one sd."""
-    weights = encoder.field.kernel(encoder.frames(stimulus[:1]))[list(shown)].unflatten(1, TOKENS)
-    weights = weights * encoder.amplitude[list(shown), None, None].sign()
+    weights = encoder.amplitude[:, None] * encoder.field.kernel(encoder.frames(stimulus[:1]))
+    weights = weights[list(shown)].unflatten(1, TOKENS)
     width, height = encoder.field.half_screen_dva
     figure = Figure((2.6 * len(shown), 2.3), layout="constrained")
     for ax, voxel, weight in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, weights, strict=True):

@@ -17,8 +17,7 @@ HEADS = 2
 
 
 class PointReadout(PlacedField):
-    """Gaussian read-out (Lurz et al. 2021): each voxel reads blurred copies of the stimulus at one point, with a
-    weight for each.
+    """Gaussian read-out (Lurz et al. 2021): each voxel weights blurred copies of the stimulus at one point.
 
     The copies are blurred by Gaussians of `SCALES_DVA`, so that the weights make the size and a surround. Unlike the
     source, the place is not sampled in training. A gaze, where the frames have one, shifts the point.
@@ -54,6 +53,9 @@ class PointReadout(PlacedField):
         )  # [T, V, C]; reading a blurred copy at a point is a Gaussian sum around it
         return (read * self.weight).sum(2)
 
+    def sign(self) -> Tensor:
+        return self.weight.detach().sum(1).sign()
+
     def penalty(self) -> Tensor:
         """L1 of the weights, relative to the largest of each voxel."""
         return 0.1 * (self.weight.abs().sum(1) / self.weight.abs().amax(1).detach().clamp(min=1e-9)).sum()
@@ -72,7 +74,7 @@ class AttentionReadout(GaussianField):
         decay: of the free part of the queries, the inverse variance of its normal prior.
     """
 
-    decay = 4.0
+    decay = 128.0
 
     def __init__(self, voxels: int, half_screen_dva: tuple[float, float]) -> None:
         super().__init__(voxels, half_screen_dva)
@@ -101,7 +103,14 @@ class AttentionReadout(GaussianField):
         return (self.weight[..., None] * self.attention(frames)).sum(0)
 
     def forward(self, frames: Frames) -> Tensor:
+        if frames.gaze_dva is not None:
+            raise ValueError(
+                "attention to tokens of the screen cannot follow the gaze: use the point or a Gaussian field"
+            )
         return tokens_of(frames) @ self.kernel(frames).T
+
+    def sign(self) -> Tensor:
+        return self.weight.detach()[0].sign()
 
     def penalty(self) -> Tensor:
         surround = self.weight[1] / self.weight[0].detach().abs().clamp(min=0.1)

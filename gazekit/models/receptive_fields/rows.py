@@ -50,23 +50,20 @@ class FittedField(Predictor):
 
 
 class ListedFields(Predictor):
-    """Published receptive fields with the canonical response function; they were fitted to all volumes, the test
-    included.
-    """
+    """Published receptive fields with the canonical response; they were fitted to all volumes, the test included."""
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         super().__init__(facts)
         self.encoder = TimeEncoder(facts, "gaussian", learned_hrf=False)
         listed = {name: torch.tensor(facts["listed"][name]) for name in ("x", "y", "sd")}
         xy = torch.stack([listed["x"], listed["y"]], 1)
-        self.fitted = listed["sd"] > 0
-        self.encoder.field.start(xy, torch.where(self.fitted, listed["sd"], 1.0))
+        self.encoder.field.start(xy, torch.where(listed["sd"] > 0, listed["sd"], 1.0))
 
     def fit(self, data: Data) -> None:
         """Amplitudes and baselines of the learning time."""
         batch = learning_batch(data)
         scale_to(self.encoder, batch)
-        self.encoder.amplitude *= self.fitted
+        self.encoder.amplitude *= torch.tensor(self.facts["listed"]["sd"]) > 0
 
     def predict(self, batch: Any, generator: torch.Generator, samples: int = 1) -> dict[str, Tensor]:
         """`prediction` [B, V]; constant for voxels that have no listed field."""
@@ -121,9 +118,7 @@ class RidgeInTime(Predictor):
 
 
 class GlobalSignal(Predictor):
-    """All voxels alike: ridge regression of their mean response on the stimulus, scaled to each voxel on the learning
-    time.
-    """
+    """The mean response of all voxels, predicted by ridge from the stimulus and scaled to each voxel."""
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         super().__init__(facts)

@@ -47,7 +47,7 @@ class ReceptiveFields(System):
         return {"prediction": self.encoder(batch)}
 
     def read(self, input: Path) -> Iterator[tuple[list[Any], Any]]:
-        """A stimulus of your own, .npy [T, X, Y] on the grid and with the frame rate of the data: responses at every frame.
+        """A stimulus of your own, .npy [T, X, Y] on the grid of the data, one frame a volume: responses at every frame.
 
         Raises:
             ValueError: another shape.
