@@ -18,7 +18,7 @@ PANELS = {
     "states": {"path_r2": "path from the first fixation, told from the state (R2)",
                "scene_rsa": "scenes: states against captions (Spearman)"},
 }  # fmt: skip
-_DASHES = ("--", ":", "-.", (0, (1, 3)), (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (3, 1)))
+_DASHES = ("--", ":", "-.", (0, (1, 4)), (0, (6, 1, 1, 1, 1, 1)), (0, (9, 3)), (0, (3, 1)), (0, (2, 4)))
 _PLAIN = ("copy", "mean", "best")  # how rows that learn nothing begin
 
 
@@ -35,7 +35,9 @@ def glimpse_figures(table: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]
 
 
 def by_glimpse_figure(table: Mapping[str, Mapping[str, Any]], panels: Mapping[str, str]) -> Figure:
-    """Measures by glimpse number, a panel each, with intervals; rows that do not learn in grey, differences left out.
+    """Measures by glimpse number, a panel each, with intervals; what is best possible is black, copies are grey.
+
+    Differences of rows are left out.
 
     Args:
         panels: measure to title; rows without its columns are not in its panel.
@@ -55,7 +57,8 @@ def by_glimpse_figure(table: Mapping[str, Mapping[str, Any]], panels: Mapping[st
             if row in styles:
                 line = {"color": styles[row].colour, "marker": styles[row].marker, "linestyle": "-"}
             else:
-                line = {"color": GREY, "linestyle": _DASHES[plain.index(row) % len(_DASHES)]}
+                colour = "black" if row.startswith("best") else GREY
+                line = {"color": colour, "linestyle": _DASHES[plain.index(row) % len(_DASHES)]}
             _curve(ax, table[row], measure, row, line)
         ax.set_title(title, fontsize=TEXT_PT + 1)
         ax.set_xlabel("number of the glimpse that is predicted from", fontsize=TEXT_PT)
@@ -72,6 +75,6 @@ def _curve(ax: Axes, scores: Mapping[str, Any], measure: str, row: str, line: Ma
     value, low, high = (
         np.array([getattr(scores[f"{measure}.{k}"], end) for k in number]) for end in ("value", "low", "high")
     )
-    ax.plot(number, value, **line, markersize=4, linewidth=1.3, label=row.replace("_", " "))
+    ax.plot(number, value, **line, markersize=4, linewidth=1.2, label=row.replace("_", " "))
     if line["linestyle"] == "-":
         ax.fill_between(number, low, high, color=line["color"], alpha=0.15, linewidth=0)
