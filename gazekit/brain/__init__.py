@@ -9,6 +9,7 @@ from typing import Any
 _WHERE: dict[str, str] = {
     "BandedRidge": "banded",
     "EncodingScores": "encoding_scores",
+    "RDMVarianceScores": "rdm_variance_scores",
     "Ridge": "ridge",
     "SimilarityScores": "similarity_scores",
     "banded_ridge_cv": "banded",

@@ -17,7 +17,7 @@ from gazekit.brain.encoding_measures import MEASURES, Layout, measures_of, reaso
 from gazekit.brain.intervals import PictureBlocks, drawn_blocks, over_subjects, region_draws, region_means
 from gazekit.metrics import Score
 from gazekit.metrics.bootstrap import interval_of_draws
-from gazekit.metrics.functional.moments import drawn_moments, merge_moments
+from gazekit.metrics.functional.moments import merge_moments, moments_drawer
 from gazekit.metrics.functional.noise_ceiling import ceiling_of
 
 __all__ = ["CEILING", "EncodingScores"]
@@ -189,16 +189,17 @@ class _Judge:
         packed, sums = self.repeats
         voxels = torch.stack([self.ceiling.sqrt(), self.ceiling])
 
-        def drawn(counts: Tensor, chosen: slice) -> Tensor:
-            found = ceiling_of(
-                drawn_moments(packed[..., chosen].movedim(1, 0), counts),
-                torch.einsum("rb,qbv->qrv", counts, sums[..., chosen]),
-                None,
-            )
-            return torch.stack([found.sqrt(), found])
+        def statistic(chosen: slice) -> Callable[[Tensor], Tensor]:
+            of, own = moments_drawer(packed[..., chosen].movedim(1, 0)), sums[..., chosen]
+
+            def drawn(counts: Tensor) -> Tensor:
+                found = ceiling_of(of(counts), torch.einsum("rb,qbv->qrv", counts, own), None)
+                return torch.stack([found.sqrt(), found])
+
+            return drawn
 
         unknown = [("a constant response, or no repeats", self.ceiling.isnan())]
-        draws = region_draws(drawn, self.draws, self._members(voxels))
+        draws = region_draws(statistic, self.draws, self._members(voxels))
         self.write(CEILING, _Row(None, voxels, draws, {"r": unknown, "r2": unknown}), result)
         result.about[CEILING] = _ABOUT
         explained = explained_by_signal(packed, sums)[None]
@@ -225,9 +226,10 @@ class _Judge:
         ]
 
     def _drawn(self, packed: Tensor, members: Tensor) -> Tensor:
-        def statistic(counts: Tensor, chosen: slice) -> Tensor:
+        def statistic(chosen: slice) -> Callable[[Tensor], Tensor]:
             divisor = None if self.divisor is None else self.divisor[chosen]
-            return measures_of(drawn_moments(packed[..., chosen].movedim(1, 0), counts), divisor)
+            of = moments_drawer(packed[..., chosen].movedim(1, 0))
+            return lambda counts: measures_of(of(counts), divisor)
 
         return region_draws(statistic, self.draws, members)
 

@@ -23,8 +23,8 @@ _MOMENTS = 7  # count, two means, 2 x 2 products
 _BYTES = 32 * 2**20
 _VOXELS = 1024  # at once, in a bootstrap
 
-Statistic = Callable[[Tensor, slice], Tensor]
-"""How often each block is drawn [R, W], and which voxels, to M measures of them [M, R, v]."""
+Statistic = Callable[[slice], Callable[[Tensor], Tensor]]
+"""Which v voxels, to a function from how often each block is drawn [R, W] to M measures of them [M, R, v]."""
 
 
 class PictureBlocks:
@@ -78,21 +78,20 @@ def region_draws(statistic: Statistic, draws: Tensor, members: Tensor) -> Tensor
         draws: [R, W].
         members: [M, V, K] bool, the voxels of each of K regions that count for each of M measures.
     """
-    voxels = members.shape[1]
+    measures, voxels, regions = members.shape
+    total = torch.zeros(len(draws), measures, regions, dtype=torch.float64)
+    number = torch.zeros_like(total)
     rows = max(1, _BYTES // (8 * 4 * _MOMENTS * min(_VOXELS, max(1, voxels))))
-    found = []
-    for counts in draws.split(rows):
-        total = torch.zeros(len(counts), members.shape[0], members.shape[2], dtype=torch.float64)
-        number = torch.zeros_like(total)
-        for start in range(0, voxels, _VOXELS):
-            chosen = slice(start, start + _VOXELS)
-            weight = members[:, chosen].double()
-            values = statistic(counts, chosen)
+    for start in range(0, voxels, _VOXELS):
+        chosen = slice(start, start + _VOXELS)
+        weight, of = members[:, chosen].double(), statistic(chosen)
+        for first in range(0, len(draws), rows):
+            part = slice(first, first + rows)
+            values = of(draws[part])
             known = ~values.isnan()
-            total += torch.einsum("mrv,mvk->rmk", torch.where(known, values, 0.0), weight)
-            number += torch.einsum("mrv,mvk->rmk", known.double(), weight)
-        found.append(total / number)
-    return torch.cat(found)
+            total[part] += torch.einsum("mrv,mvk->rmk", torch.where(known, values, 0.0), weight)
+            number[part] += torch.einsum("mrv,mvk->rmk", known.double(), weight)
+    return total / number
 
 
 def region_means(values: Tensor, members: Tensor) -> Tensor:

@@ -45,6 +45,7 @@ NAMES = (
     "szinte2024_v1",
     "glimpse_hdf5",
     "gpn_nsd_rsa",
+    "nsd_rdms",
 )
 
 

@@ -167,7 +167,7 @@ class BrainRecords:
         }
 
     def survey(self) -> Survey:
-        """Look at all responses once.
+        """Look once at all responses that belong to a picture.
 
         Raises:
             DataError: an infinite response.
@@ -176,10 +176,17 @@ class BrainRecords:
         for block, columns in self._columns():
             low = np.full(block.response.shape[1], np.inf)
             high = -low
-            for start in range(0, len(block.response), _ROWS_AT_ONCE):
-                part = np.asarray(block.response[start : start + _ROWS_AT_ONCE])
+            used = np.zeros(len(block.response), bool)
+            used[block.rows[block.rows >= 0]] = True
+            for start in range(0, len(used), _ROWS_AT_ONCE):
+                part = np.asarray(block.response[start : start + _ROWS_AT_ONCE])[
+                    used[start : start + _ROWS_AT_ONCE]
+                ]
                 missing += int(np.isnan(part).sum())
-                low, high = np.fmin(low, np.fmin.reduce(part, 0)), np.fmax(high, np.fmax.reduce(part, 0))
+                low, high = (
+                    np.fmin(low, np.fmin.reduce(part, 0, initial=np.inf)),
+                    np.fmax(high, np.fmax.reduce(part, 0, initial=-np.inf)),
+                )
             never = ~(low <= high)
             if np.isinf(np.concatenate([low[~never], high[~never]])).any():
                 raise DataError(f"{self.name}: responses must be numbers or NaN, but some are infinite")
@@ -218,7 +225,9 @@ def _taken(response: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """float32 [n, V] rows of responses, NaN for -1. Consecutive rows of float32 are a view."""
     if len(rows) and rows[0] >= 0 and (np.diff(rows) == 1).all():
         return np.asarray(response[rows[0] : rows[-1] + 1]).astype(np.float32, copy=False)
-    found = np.full((len(rows), response.shape[1]), np.nan, np.float32)
     shown = rows >= 0
+    if shown.all():
+        return np.asarray(response[rows]).astype(np.float32, copy=False)
+    found = np.full((len(rows), response.shape[1]), np.nan, np.float32)
     found[shown] = response[rows[shown]]
     return found

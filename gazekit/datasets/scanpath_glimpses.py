@@ -8,27 +8,30 @@ batch = data.batch([0, 1])              # see glimpse_data
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import copy, deepcopy
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from gazekit.datasets.brain_pictures import PictureFiles
+from gazekit.backbones import Backbone
+from gazekit.datasets.brain_pictures import PictureFiles, Pictures
 from gazekit.datasets.glimpse_data import GlimpseData, GlimpseRecords
 from gazekit.datasets.glimpse_embedding import glimpse_embeddings
+from gazekit.datasets.glimpse_generated import SIDE_PX, GeneratedPictures, generated_paths
 from gazekit.datasets.glimpse_paths import CONTROLS, Paths, controlled, joined
+from gazekit.datasets.glimpse_providers import paths_of_file, paths_of_viewer
 from gazekit.datasets.records import OnBadRecord, ScanpathDataset
 from gazekit.datasets.viewing_data import ViewingData
 from gazekit.errors import DataError
 from gazekit.foveation.glimpses import GlimpseSampler
-from gazekit.scanpath_files import read_scanpaths
 from gazekit.scanpaths.viewer import Viewer
 
 __all__ = ["PROVIDERS", "ScanpathGlimpses"]
 
 PROVIDERS = ("human", *CONTROLS, "model")
+_SCANPATHS, _FIXATIONS = 5, 7  # over a generated picture
 
 
 class ScanpathGlimpses(GlimpseData):
@@ -46,6 +49,7 @@ class ScanpathGlimpses(GlimpseData):
         provider: of the pictures for training and validation; a list takes the scanpaths of all.
         scored_provider: of the test pictures and of "all"; None: as for training.
         viewer: the model of provider "model", from Python; it is fitted to people on the training pictures of the fold.
+        generated: pictures of `layout_world` that are added to training, with five scanpaths to places all over them.
         fixations: the first ones of each scanpath; None for all.
         glimpse_px: side of a glimpse, see `GlimpseSampler`.
         backbone, weights, size_px: what embeds glimpses and how large it sees them, see `gazekit.backbones`.
@@ -66,6 +70,7 @@ class ScanpathGlimpses(GlimpseData):
         provider: str | Sequence[str] = "human",
         scored_provider: str | None = None,
         viewer: Viewer | None = None,
+        generated: int = 0,
         fixations: int | None = 7,
         glimpse_px: int = 72,
         backbone: str = "vit_tiny",
@@ -93,11 +98,14 @@ class ScanpathGlimpses(GlimpseData):
                     "data.provider=model needs a viewer, which only Python can give; on the command line give the file "
                     "that `predict` writes of a model, data.provider=scanpaths.csv"
                 )
-        if fixations is not None and fixations < 2:
-            raise ValueError(f"data.fixations must be at least 2, or null, got {fixations}")
+        if (fixations is not None and fixations < 2) or generated < 0:
+            raise ValueError(
+                f"data.fixations must be at least 2 or null, data.generated at least 0, got {fixations}, {generated}"
+            )
         self.viewing = ViewingData(
             name, root, on_bad_record, options, split, folds, fold, split_seed, batch_size, mirror=False
         )
+        self.generated = generated
         self.viewer, self.fixations, self.sampler = viewer, fixations, GlimpseSampler(glimpse_px)
         self.backbone, self.layer, self.weights, self.size_px = backbone, layer, weights, size_px
         self.features_root = features_root
@@ -158,84 +166,70 @@ class ScanpathGlimpses(GlimpseData):
         dataset = self.viewing.dataset
         size_px = np.array([scene.size_px for scene in dataset.scenes])
         made = {who: self._paths(who, size_px) for who in dict.fromkeys(sum(self.providers.values(), ()))}
-        learnt = joined([made[who] for who in self.providers["learnt"]])
-        same = self.providers["learnt"] == self.providers["scored"]
-        paths = learnt if same else joined([learnt, *(made[who] for who in self.providers["scored"])])
-        self._learnt, self._scored = len(learnt), 0 if same else len(learnt)
+        pictures = PictureFiles([scene.image_path for scene in dataset.scenes])
         backbone = load_backbone(self.backbone, self.weights, [self.layer], self.size_px)
-        files = PictureFiles([scene.image_path for scene in dataset.scenes])
-        embeddings = glimpse_embeddings(
-            files, paths.picture[paths.owner], paths.xy_px, backbone, self.sampler, self.features_root
-        )
+        seen = {who: self._embedded(pictures, paths, backbone) for who, paths in made.items()}
+        used = list(self.providers["learnt"])
+        if self.generated:
+            drawn = generated_paths(0, self.generated, _SCANPATHS, self.fixations or _FIXATIONS, self.seed)
+            seen["generated"] = self._embedded(GeneratedPictures(self.generated, self.seed), drawn, backbone)
+            made["generated"] = replace(drawn, picture=drawn.picture + len(size_px))
+            used.append("generated")
+        same = self.providers["learnt"] == self.providers["scored"]
+        self._learnt = sum(len(made[who]) for who in used)
+        self._scored = 0 if same else self._learnt
+        used += [] if same else self.providers["scored"]
+        paths = joined([made[who] for who in used])
         records = GlimpseRecords(
             name=dataset.name,
-            embeddings=embeddings,
+            embeddings=np.concatenate([seen[who] for who in used]),
             xy_px=paths.xy_px,
             start=paths.start,
             picture=paths.picture,
-            pictures=[scene.name for scene in dataset.scenes],
-            size_px=size_px,
+            pictures=[scene.name for scene in dataset.scenes]
+            + [f"generated{k}" for k in range(self.generated)],
+            size_px=np.concatenate([size_px, np.full((self.generated, 2), SIDE_PX)]),
             glimpse_px=self.sampler.glimpse_px,
             backbone=backbone.recipe,
             notes=self._notes(made),
         )
         self.use(records, self._parts())
 
+    def _embedded(self, pictures: Pictures, paths: Paths, backbone: Backbone) -> np.ndarray:
+        owner = paths.picture[paths.owner]
+        return glimpse_embeddings(pictures, owner, paths.xy_px, backbone, self.sampler, self.features_root)
+
     def _parts(self) -> dict[str, np.ndarray]:
         """Numbers of pictures."""
         trials = self.viewing.dataset.trials
         scene = np.array([trial.scene for trial in trials], int)
-        return {part: np.unique(scene[index]) for part, index in self.viewing.parts.items()}
+        parts = {part: np.unique(scene[index]) for part, index in self.viewing.parts.items()}
+        drawn = len(self.viewing.dataset.scenes) + np.arange(self.generated)
+        return parts | {"train": np.concatenate([parts["train"], drawn])}
 
     def _paths(self, who: str, size_px: np.ndarray) -> Paths:
         """Scanpaths of a provider over all pictures."""
         if who == "model":
-            return self._of_model()
+            return paths_of_viewer(self.viewer, self.viewing, self.fixations, self.seed)
         if who not in PROVIDERS:
-            return self._of_file(Path(who))
+            return paths_of_file(who, [s.name for s in self.viewing.dataset.scenes], self.fixations)
         trials = self.viewing.dataset.trials
         people = Paths.of(
             (np.asarray(trial.scanpath.xy_px) for trial in trials), [t.scene for t in trials], self.fixations
         )
         return people if who == "human" else controlled(people, who, size_px, self.seed)
 
-    def _of_file(self, path: Path) -> Paths:
-        file = read_scanpaths(path.expanduser())
-        number = {scene.name: k for k, scene in enumerate(self.viewing.dataset.scenes)}
-        kept = [
-            (s.xy_px, number[image])
-            for s, image in zip(file.scanpaths, file.image, strict=True)
-            if image in number
-        ]
-        if missing := len(number) - len({k for _, k in kept}):
-            raise DataError(
-                f"{path} has no scanpath on {missing} of the {len(number)} pictures: make them for all"
-            )
-        return Paths.of((np.asarray(xy) for xy, _ in kept), [k for _, k in kept], self.fixations)
-
-    def _of_model(self) -> Paths:
-        viewing, viewer = self.viewing, deepcopy(self.viewer)
-        viewer.facts = viewer.facts | viewing.facts()
-        viewer.requires_grad_(True).fit(viewing)
-        generator = torch.Generator().manual_seed(self.seed)
-        found: list[np.ndarray] = []
-        picture: list[int] = []
-        scene = np.array([trial.scene for trial in viewing.dataset.trials], int)
-        for k in range(len(viewing.dataset.scenes)):
-            index = np.flatnonzero(scene == k).tolist()
-            if index:
-                paths = viewer.scanpaths(viewing.batch(index[:1]).scenes, len(index), generator)[0]
-                found += [
-                    xy[kept].double().cpu().numpy() for xy, kept in zip(paths.xy_px, paths.mask, strict=True)
-                ]
-                picture += [k] * len(index)
-        return Paths.of(found, picture, self.fixations)
-
     def _notes(self, made: Mapping[str, Paths]) -> list[str]:
         lost = len(self.viewing.dataset.trials) - len(made["human"]) if "human" in made else 0
         about = self.viewing.about()["notes"]
         gone = [f"{lost} scanpaths left out, which have no saccade"] if lost else []
-        return [f"scanpaths: {self._who('learnt')} in training, {self._who('scored')} scored", *about, *gone]
+        drawn = [f"{self.generated} generated pictures are added to training"] if self.generated else []
+        return [
+            f"scanpaths: {self._who('learnt')} in training, {self._who('scored')} scored",
+            *about,
+            *gone,
+            *drawn,
+        ]
 
     def _who(self, use: str) -> str:
         return " and ".join(self.providers[use])

@@ -98,6 +98,26 @@ def test_repeats_in_an_array_and_missing_ones(tmp_path):
     np.testing.assert_allclose(records.mean(np.arange(N)), np.nanmean(repeated, 0), rtol=1e-6)
     np.testing.assert_array_equal(records.repeats(np.arange(N)), repeated)
     assert records.notes == ["S1 saw pictures different numbers of times: 1 1 times, 11 2 times"]
+    assert records.survey().missing == 0  # what did not take place is not missing
+
+
+def test_real_neurons_with_repeats(tmp_path, shared_data):
+    """V4 of a monkey: 50 neurons, 640 pictures, up to 10 presentations."""
+    from zipfile import ZipFile
+
+    real = shared_data / "v4_cowley_raw"
+    response = np.load(real / "responses_raw_210325.npy").transpose(2, 1, 0)
+    np.save(tmp_path / "PE.npy", response)
+    ZipFile(real / "images_210325.zip").extractall(tmp_path / "shown")
+    layout = {"name": "V4", "pictures": "shown/*.jpg", "subjects": {"PE": {"responses": "PE.npy"}}}
+    (tmp_path / "brain.json").write_text(json.dumps(layout))
+    fingerprint = load(tmp_path).fingerprint()
+    assert (fingerprint["pictures"], fingerprint["voxels"], fingerprint["most_repeats"]) == (640, 50, 10)
+    assert (
+        fingerprint["presentations"] == (~np.isnan(response).all(2)).sum()
+        and load(tmp_path).survey().missing == 0
+    )
+    np.testing.assert_allclose(load(tmp_path).mean(np.arange(640)), np.nanmean(response, 0), rtol=1e-4)
 
 
 def test_files_of_matlab_and_hdf5(tmp_path):

@@ -13,6 +13,7 @@ from viewing_toys import SIZE, spots
 from gazekit.backbones import load_backbone
 from gazekit.datasets.brain_pictures import PictureArray
 from gazekit.datasets.glimpse_embedding import glimpse_embeddings
+from gazekit.datasets.glimpse_generated import SIDE_PX, GeneratedPictures
 from gazekit.datasets.glimpse_paths import CONTROLS, Paths, controlled, joined
 from gazekit.datasets.scanpath_glimpses import ScanpathGlimpses
 from gazekit.errors import DataError
@@ -203,6 +204,23 @@ def test_scanpaths_of_a_file(toy, tmp_path):
     path.write_text("\n".join(["image,sample,x_px,y_px", *lines[6:]]))
     with pytest.raises(DataError, match="no scanpath on 1 of the 10 pictures"):
         toy(provider=str(path))
+
+
+def test_generated_pictures_train_only(toy):
+    plain, data = toy().in_fold(1), toy(generated=3).in_fold(1)
+    added = data.records.picture[data.parts["train"]] >= 10
+    assert added.sum() == 15 and len(data.parts["train"]) == len(plain.parts["train"]) + 15
+    for part in ("val", "test", "all"):
+        assert torch.equal(data.batch(data.parts[part])["glimpse"], plain.batch(plain.parts[part])["glimpse"])
+    batch = data.batch(data.parts["train"][added])
+    assert batch["centre_px"].eq(SIDE_PX / 2).all() and batch["xy_px"][:, 0].eq(SIDE_PX / 2).all()
+    assert batch["mask"].all() and batch["glimpse"][:, 1:].std() > 1
+    pictures = GeneratedPictures(3)
+    assert np.array_equal(pictures[1], GeneratedPictures(9)[1]) and not np.array_equal(
+        pictures[0], pictures[1]
+    )
+    seen = GlimpseSampler(9)(torch.from_numpy(pictures[0])[None], batch["xy_px"][:1].double())
+    assert (seen.float().mean((2, 3))[0] - batch["glimpse"][0, :, :3]).abs().max() < 1
 
 
 def test_impossible_settings_are_refused():

@@ -1,11 +1,13 @@
 """V4 sessions: folders as they are published, folds by picture, clear errors."""
 
 import io
+import json
 import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
+from shell import run_here
 
 from gazekit.datasets.v4_cowley import V4Cowley, fold_parts, picture_folds, read_session
 from gazekit.errors import DataError
@@ -75,6 +77,33 @@ def test_all_pictures_and_single_folds(tmp_path):
     batch = next(iter(data.in_fold(2).batches("test")))
     assert batch["group"].tolist() == tested[2].tolist()
     assert data.parts["test"].tolist() == tested[0].tolist()
+
+
+def test_the_experiment_predicts_every_picture_of_a_session(tmp_path):
+    """All folds, from the command line; repeats give a ceiling and normalised scores."""
+    make_session(tmp_path / "session", pictures=30, repeats=3)
+    rows = [f"metrics.baselines.{row}" for row in ("control", "factorised", "gaussian")]
+    sizes = [f"{row}.{size}" for row in ["model", *rows] for size in ("grid=2", "members=2", "steps=2")]
+    grids = [size if size.startswith("model") else f"+{size}" if ".grid" in size else size for size in sizes]
+    run_here(
+        "evaluate",
+        "+experiment=brain_v4",
+        f"data.root={tmp_path / 'session'}",
+        *(
+            "data.backbone=squeezenet1_0",
+            "data.weights=random",
+            "data.layers=[fire2]",
+            "data.size_px=[32,32]",
+        ),
+        *("data.grid=2", "data.folds=2", "data.features_root=null", "metrics.resamples=20"),
+        *("+metrics.baselines.ridge.grid=2", "+metrics.baselines.ridge.alphas=[1,3,3]", *grids),
+        "run_dir=run",
+        cwd=tmp_path,
+    )
+    table = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    text = json.dumps(table)
+    assert all(row in text for row in ("attention - factorised", "factorised - ridge", "noise ceiling"))
+    assert "nested cross-validation: 2 folds" in (tmp_path / "run" / "report.md").read_text()
 
 
 def test_what_is_wrong_is_told(tmp_path):

@@ -29,7 +29,7 @@ from gazekit.metrics.functional import (
     r2_score,
     two_versus_two,
 )
-from gazekit.metrics.functional.moments import merge_moments, moments
+from gazekit.metrics.functional.moments import block_moments, merge_moments, moments, moments_drawer
 
 NAN = float("nan")
 
@@ -280,3 +280,34 @@ def test_wrong_input_is_named() -> None:
         TwoVersusTwo(3).update(x, x[:, :2])
     with pytest.raises(ValueError, match="prediction and response hold 4 and 2 stimuli"):
         TwoVersusTwo(3).update(x, x[:2])
+
+
+def test_blocks_of_observations_that_are_not_all_there() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, y = 100 + torch.randn(2, 40, 3, generator=generator, dtype=torch.float64)
+    present = torch.rand(40, 3, generator=generator) < 0.7
+    present[:, 2] = False
+    block = torch.randint(5, (40,), generator=generator)
+    found = block_moments(block, 6, present, torch.where(present, x, torch.nan), y)
+    for b in range(6):
+        for v in range(3):
+            own = present[:, v] & (block == b)
+            assert found[0, b, v] == own.sum()
+            if own.any():
+                assert torch.allclose(found[:, b, v], moments(x[own, v], y[own, v]), atol=1e-9)
+    known = present[:, 0]
+    assert torch.allclose(
+        merge_moments(found.movedim(1, 0))[:, 0], moments(x[known, 0], y[known, 0]), atol=1e-9
+    )
+    assert (merge_moments(found[:, :0].movedim(1, 0)) == 0).all()
+
+
+def test_moments_of_draws_are_those_of_the_drawn_observations() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, y = 100 + torch.randn(2, 12, 3, generator=generator, dtype=torch.float64)
+    parts = torch.stack([moments(x[k : k + 2], y[k : k + 2]) for k in range(0, 12, 2)])
+    counts = torch.tensor([[2, 0, 1, 0, 3, 0], [1, 1, 1, 1, 1, 1]])
+    drawer = moments_drawer(parts)
+    for row in counts:
+        drawn = torch.arange(12).view(6, 2)[torch.arange(6).repeat_interleave(row)].flatten()
+        assert torch.allclose(drawer(row[None].double())[:, 0], moments(x[drawn], y[drawn]), atol=1e-9)

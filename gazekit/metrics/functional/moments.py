@@ -10,6 +10,7 @@ Source of the merging: Chan, Golub and LeVeque 1983 (The American Statistician 3
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ __all__ = [
     "largest_one",
     "merge_moments",
     "moments",
+    "moments_drawer",
     "moments_of_items",
     "moments_of_units",
     "unpack_moments",
@@ -104,7 +106,9 @@ def largest_one(x: Tensor, dim: int) -> Tensor:
 
 
 def merge_moments(parts: Tensor) -> Tensor:
-    """[W, 1 + Q + Q^2, ...] of W disjoint sets of observations to those of all of them."""
+    """[W, 1 + Q + Q^2, ...] of W disjoint sets of observations to those of all of them; zeros for no set."""
+    if not len(parts):
+        return parts.new_zeros(parts.shape[1:])
     count, mean, comoment = unpack_moments(parts.transpose(0, 1))  # [W, ...], [Q, W, ...], [Q, Q, W, ...]
     total = count.sum(0)
     largest = count.argmax(0)[None].expand(mean.shape[:1] + mean.shape[2:])
@@ -117,19 +121,29 @@ def merge_moments(parts: Tensor) -> Tensor:
 
 def drawn_moments(parts: Tensor, counts: Tensor) -> Tensor:
     """[1 + Q + Q^2, R, ...] of R draws of W disjoint sets of observations, each set as often as counts [R, W] says."""
+    return moments_drawer(parts)(counts)
+
+
+def moments_drawer(parts: Tensor) -> Callable[[Tensor], Tensor]:
+    """`drawn_moments` of the same parts [W, 1 + Q + Q^2, ...] for many counts: what they share is computed once."""
     count, mean, comoment = unpack_moments(parts.transpose(0, 1))  # [W, ...], [Q, W, ...], [Q, Q, W, ...]
+    width = range(len(mean))
     centre = merge_moments(parts)[1 : 1 + len(mean)]  # [Q, ...]: sums of squares around it lose no digits
     away = torch.where(count > 0, mean - centre[:, None], 0.0)
-    squares = comoment + count * away[:, None] * away[None]
+    places = [(i, j) for i in width for j in width if i <= j]
+    squares = [comoment[i, j] + count * away[i] * away[j] for i, j in places]
+    sums = torch.stack([count, *(count * x for x in away), *squares], 1)  # [W, 1 + Q + Q (Q + 1) / 2, ...]
 
-    def drawn(sums: Tensor) -> Tensor:
-        return torch.tensordot(counts.to(sums), sums, dims=([1], [0]))  # [R, ...]
+    def drawn(counts: Tensor) -> Tensor:
+        found = torch.tensordot(counts.to(sums), sums, dims=([1], [0])).transpose(0, 1)  # [., R, ...]
+        total, shift = found[0], found[1 : 1 + len(mean)] / found[0].clamp(min=1)
+        products = {
+            (i, j): found[1 + len(mean) + k] - total * shift[i] * shift[j] for k, (i, j) in enumerate(places)
+        }
+        means = centre[:, None] + shift
+        return torch.stack([total, *means, *(products[min(i, j), max(i, j)] for i in width for j in width)])
 
-    total = drawn(count)
-    shift = torch.stack([drawn(x) for x in count * away]) / total.clamp(min=1)  # [Q, R, ...]
-    products = torch.stack([torch.stack([drawn(x) for x in row]) for row in squares])
-    products = products - total * shift[:, None] * shift[None]
-    return torch.cat([total[None], centre[:, None] + shift, products.flatten(0, 1)])
+    return drawn
 
 
 def unpack_moments(packed: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -32,8 +32,8 @@ def signed_rank_test(a: ArrayLike, b: ArrayLike | float = 0.0) -> SignedRanks:
     """Wilcoxon's signed-rank test of paired values, two-sided, with the exact distribution.
 
     p = min(1, 2 P(W+ <= W)) over all 2^n signs of the ranks of |a - b|. Ties have mean ranks, and the distribution is
-    that of these ranks. Pairs without a difference, and those with NaN, are left out (Wilcoxon 1945, Biometrics Bulletin 1,
-    80). With n pairs p is at least 2^(1 - n): 0.0078 for eight subjects.
+    that of these ranks. Pairs without a difference, and those with NaN, are left out (Wilcoxon 1945, Biometrics
+    Bulletin 1, 80). With n pairs p is at least 2^(1 - n): 0.0078 for eight subjects.
 
     Args:
         a, b: [..., S] values of S subjects; b may be a number.

@@ -77,10 +77,10 @@ def regions_figure(table: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 
 def attention_figure(maps: np.ndarray, queries: Sequence[str], picture: np.ndarray | None = None) -> Figure:
-    """One picture and where each query looks in it.
+    """One picture and where each query looks in it; a picture shows through where nobody looks.
 
     Args:
-        maps: [R, H, W] attention of each query, of sum 1; at most 12 are drawn.
+        maps: [R, H, W] attention of each query, of sum 1; the first 12 are drawn.
         queries: R names.
         picture: uint8 RGB, under the maps; None draws the maps alone.
     """
@@ -89,7 +89,7 @@ def attention_figure(maps: np.ndarray, queries: Sequence[str], picture: np.ndarr
 
 def _gallery(maps: np.ndarray, queries: Sequence[str], pictures: Sequence[np.ndarray | None]) -> Figure:
     """A row of panels for each picture: the picture, then the maps of the queries on it."""
-    shown = np.linspace(0, len(queries) - 1, min(QUERIES_SHOWN, len(queries))).astype(int)
+    shown = np.arange(min(QUERIES_SHOWN, len(queries)))
     columns = len(shown) + 1
     figure = Figure(figsize=(1.35 * columns, 1.35 * len(maps) + 0.9), layout="constrained")
     panels = figure.subplots(len(maps), columns, squeeze=False)
@@ -106,11 +106,16 @@ def _gallery(maps: np.ndarray, queries: Sequence[str], pictures: Sequence[np.nda
             if column:
                 share = each[shown[column - 1]] * maps.shape[2] * maps.shape[3]
                 drawn = ax.imshow(
-                    share, cmap="inferno", vmin=0, vmax=max(top, 1e-9), alpha=0.65 if picture is not None else 1,
-                    extent=frame, interpolation="nearest",
-                )  # fmt: skip
+                    share,
+                    cmap="inferno",
+                    vmin=0,
+                    vmax=max(top, 1e-9),
+                    alpha=1.0 if picture is None else np.clip(share / max(top, 1e-9), 0, 0.8),
+                    extent=frame,
+                    interpolation="nearest",
+                )
                 if line == 0:
-                    ax.set_title(textwrap.fill(queries[shown[column - 1]], 14), fontsize=7)
+                    ax.set_title(textwrap.fill(queries[shown[column - 1]].replace("_", " "), 14), fontsize=7)
     if drawn is not None:
         bar = figure.colorbar(drawn, ax=panels, shrink=0.7, pad=0.01)
         bar.set_label("attention relative to uniform", fontsize=7)

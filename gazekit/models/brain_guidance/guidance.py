@@ -24,9 +24,7 @@ Noise = Callable[[Tensor, Tensor], Tensor]
 
 
 def clean_picture(x: Tensor, noise: Tensor, abar: Tensor) -> Tensor:
-    """x_0 as the predicted noise implies it: (x_t - sqrt(1 - abar) eps) / sqrt(abar), the mean of what x_t may come
-    from.
-    """
+    """The mean of what x_t may come from, as the noise implies it: x_0 = (x_t - sqrt(1 - abar) eps) / sqrt(abar)."""
     return (x - (1 - abar).sqrt() * noise) / abar.sqrt()
 
 
@@ -42,8 +40,7 @@ def gradient_guidance(
     scale: float,
     seen: Literal["clean", "blended", "noisy"] = "clean",
 ) -> Noise:
-    """A noise prediction that leads a sampler to what has a high score; it takes the place of `noise_fn` in any
-    sampler.
+    """A noise prediction that leads any sampler to what has a high score, in the place of `noise_fn`.
 
     For Gaussian x_0 and a linear score w.x, "clean" is exact: the mean of x_0 given x_t moves by `scale` times the
     variance of x_0 given x_t times w, and that of the samples by scale sigma^2 w. The gradient goes through

@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 __all__ = ["FourierPictures", "Visualised", "visualise"]
 
 _COLOURS = ((1.0, 1.0, 1.0), (1.0, -1.0, 0.0), (0.5, 0.5, -1.0))  # luminance, red - green, yellow - blue
 _SPREAD = (1.0, 0.35, 0.35)  # natural pictures vary less in colour than in luminance
 RATE = 0.2
-JITTER_SHARE = 1 / 16  # of the side, in both directions
+SHIFT_SHARE = 1 / 16  # of the side, in both directions
+TURN = 0.1  # radians, either way
+ZOOM = 0.1  # of the logarithm, either way
 
 
 class FourierPictures(nn.Module):
@@ -51,9 +54,7 @@ class FourierPictures(nn.Module):
 
 
 class Visualised(NamedTuple):
-    """pictures: [n, 3, H, W] RGB in [0, 1]. score: [n] without jitter. course: [steps] mean score on the way,
-    jittered.
-    """
+    """pictures: [n, 3, H, W] RGB in [0, 1]. score: [n]. course: [steps] mean score of the moved pictures."""
 
     pictures: Tensor
     score: Tensor
@@ -69,14 +70,13 @@ def visualise(
 ) -> Visualised:
     """Pictures of the highest scores that gradient ascent (Adam) finds.
 
-    Each step sees the pictures moved by up to a sixteenth of their side, round the edges, so that nothing hangs on
-    single pixels.
+    Each step sees the pictures shifted, turned and zoomed a little (`moved`), so that nothing hangs on single pixels.
 
     Args:
         score_fn: RGB pictures [n, 3, H, W] in [0, 1] to scores [n], differentiable; see `region_score`.
         size_px: height and width.
         steps: of ascent.
-        generator: of first pictures and jitter (CPU).
+        generator: of first pictures and movements (CPU).
         count: n pictures, each from its own noise.
     Raises:
         ValueError: fewer than one step or picture; scores of another shape than [n].
@@ -85,12 +85,10 @@ def visualise(
         raise ValueError(f"steps and count must be at least 1, got {steps} and {count}")
     pictures = FourierPictures(count, size_px, generator)
     optimizer = torch.optim.Adam(pictures.parameters(), lr=RATE)
-    most = [int(side * JITTER_SHARE) for side in size_px]
     course = []
     for _ in range(steps):
-        shift = [int(torch.randint(-m, m + 1, (), generator=generator)) for m in most]
         with torch.enable_grad():
-            score = score_fn(pictures().roll(shift, (2, 3)))
+            score = score_fn(moved(pictures(), generator))
             if score.shape != (count,):
                 raise ValueError(f"score_fn must give scores [{count}], got {list(score.shape)}")
             optimizer.zero_grad()
@@ -100,3 +98,16 @@ def visualise(
     with torch.no_grad():
         made = pictures()
         return Visualised(made, score_fn(made), torch.stack(course))
+
+
+def moved(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Pictures [n, C, H, W], each shifted, turned and zoomed a little by chance; borders are mirrored."""
+    height, width = pictures.shape[2:]
+    draws = 2 * torch.rand(len(pictures), 4, generator=generator) - 1
+    turn, zoom, shift = TURN * draws[:, 0], (ZOOM * draws[:, 1]).exp(), 2 * SHIFT_SHARE * draws[:, 2:]
+    cos, sin, aspect = zoom * turn.cos(), zoom * turn.sin(), height / width
+    rows = [
+        torch.stack(row, 1) for row in ((cos, -sin * aspect, shift[:, 0]), (sin / aspect, cos, shift[:, 1]))
+    ]
+    grid = functional.affine_grid(torch.stack(rows, 1), list(pictures.shape), align_corners=False)
+    return functional.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)

@@ -202,4 +202,7 @@ class BrainFlow(System):
         """Some clips of the scored part with their true flow and what every decoder says."""
         from gazekit.models.motion_energy.decoding_figure import decoding_figure
 
-        return {"decoded": decoding_figure(self, data)}
+        decoders = {k: row for k, row in self.baselines.items() if isinstance(row, RidgeFlow)}
+        return {
+            "decoded": decoding_figure({(self.recipe or {}).get("name", "decoder"): self} | decoders, data)
+        }

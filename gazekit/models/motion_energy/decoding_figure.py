@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -10,25 +10,18 @@ from matplotlib.figure import Figure
 
 from gazekit.base import Data, Predictor
 
-if TYPE_CHECKING:
-    from gazekit.models.motion_energy.decoding import BrainFlow
-
 __all__ = ["decoding_figure"]
 
 TEXT_PT = 8
 
 
 @torch.no_grad()
-def decoding_figure(system: BrainFlow, data: Data, number: int = 5) -> Figure:
-    """The middle frame of some clips of the scored part, with the true flow, and what the system and the baselines that
-    decode say; arrows of one scale in a column.
+def decoding_figure(rows: Mapping[str, Predictor], data: Data, number: int = 5) -> Figure:
+    """The middle frame of some clips of the scored part, with the true flow and that of each row; arrows of one scale
+    in a column.
     """
-    from gazekit.models.motion_energy.decoding import RidgeFlow
-
     index = data.parts[data.split][:number].tolist()
     batch, generator = data.batch(index), torch.Generator()
-    rows: dict[str, Predictor] = {(system.recipe or {}).get("name", "decoder"): system}
-    rows |= {name: row for name, row in system.baselines.items() if isinstance(row, RidgeFlow)}
     flows = {"true flow": batch["true_flow"]}
     flows |= {name: row.predict(batch, generator)["flow"] for name, row in rows.items()}
     figure = Figure(figsize=(1.6 * number, 1.75 * len(flows)), layout="constrained")

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 
-from gazekit.base import Data
+from gazekit.base import Data, System
 from gazekit.datasets.motion_stimuli import ILLUSIONS
 from gazekit.models.motion_energy.physiology import Physiology, measure
-
-if TYPE_CHECKING:
-    from gazekit.models.motion_energy.system import MotionEnergyFlow
 
 __all__ = ["flow_picture", "flow_rgb", "motion_figures"]
 
@@ -23,7 +18,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 SMALL_PT = 8
 
 
-def motion_figures(system: MotionEnergyFlow, data: Data) -> dict[str, Figure]:
+def motion_figures(system: System, data: Data) -> dict[str, Figure]:
     """Of a trained system, and of clips of the scored part of `MotionStimuli`."""
     measured = measure(system)
     return {
@@ -53,7 +48,7 @@ def flow_picture(flow: np.ndarray) -> Figure:
     return figure
 
 
-def bank_figure(system: MotionEnergyFlow, measured: Physiology) -> Figure:
+def bank_figure(system: System, measured: Physiology) -> Figure:
     """Preferred direction and speed of all units, and tuning for the direction of gratings of some of them."""
     direction, speed = (x.numpy() for x in system.net.bank.preferred())
     level = np.repeat(np.arange(system.net.bank.levels), system.net.bank.units)
@@ -82,7 +77,7 @@ def bank_figure(system: MotionEnergyFlow, measured: Physiology) -> Figure:
     return figure
 
 
-def iterations_figure(system: MotionEnergyFlow, data: Data, measured: Physiology) -> Figure:
+def iterations_figure(system: System, data: Data, measured: Physiology) -> Figure:
     """Over stage I and the iterations: error on scored clips, plaids, pattern index, and illusions."""
     errors, illusions = errors_by_step(system, data), illusion_cosines(system, data)
     steps = np.arange(len(measured.plaid_speed))
@@ -118,7 +113,7 @@ def iterations_figure(system: MotionEnergyFlow, data: Data, measured: Physiology
 
 
 @torch.no_grad()
-def errors_by_step(system: MotionEnergyFlow, data: Data) -> dict[str, list[float]]:
+def errors_by_step(system: System, data: Data) -> dict[str, list[float]]:
     """Kind to the mean end-point error of stage I and each iteration, on the scored part."""
     from gazekit.metrics.functional import end_point_error
 
@@ -132,7 +127,7 @@ def errors_by_step(system: MotionEnergyFlow, data: Data) -> dict[str, list[float
 
 
 @torch.no_grad()
-def illusion_cosines(system: MotionEnergyFlow, data: Data) -> dict[str, list[float]]:
+def illusion_cosines(system: System, data: Data) -> dict[str, list[float]]:
     """Kind of illusion to the mean cosine of the seen and the physical direction, by stage."""
     names, found, kinds = data.facts()["conditions"], [], []
     for batch in data.batches("illusions"):
@@ -149,7 +144,7 @@ def illusion_cosines(system: MotionEnergyFlow, data: Data) -> dict[str, list[flo
 
 
 @torch.no_grad()
-def clips_figure(system: MotionEnergyFlow, data: Data, number: int = 8) -> Figure:
+def clips_figure(system: System, data: Data, number: int = 8) -> Figure:
     """Middle frame, true flow, flow of stage I and of the last iteration, of the first clips of the scored part."""
     index = data.parts[data.split][:number].tolist()
     batch = data.batch(index)

@@ -6,19 +6,17 @@ Directions are radians from the x axis towards y, which points down; responses a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gazekit.base import System
 from gazekit.datasets.motion_world import Clip, grating, plaid
 from gazekit.metrics.functional.moments import moments
 from gazekit.metrics.functional.motion import partial_correlation
 from gazekit.models.motion_energy.bank import MotionEnergy
-
-if TYPE_CHECKING:
-    from gazekit.models.motion_energy.system import MotionEnergyFlow
 
 __all__ = ["Physiology", "grating_energy", "measure", "pattern_index"]
 
@@ -84,7 +82,7 @@ def grating_energy(
 
 
 @torch.no_grad()
-def measure(system: MotionEnergyFlow, phases: int = 4) -> Physiology:
+def measure(system: System, phases: int = 4) -> Physiology:
     """Gratings and plaids in `DIRECTIONS` directions, means over phases.
 
     The plaids' components have the gratings' frequencies; so a plaid moves at twice their speed.
@@ -147,7 +145,7 @@ def _turned(tuning: Tensor, steps: float) -> Tensor:
     return (1 - share) * tuning.roll(whole, -2) + share * tuning.roll(whole + 1, -2)
 
 
-def _answers(system: MotionEnergyFlow, clips: list[Clip], phases: int) -> tuple[Tensor, Tensor]:
+def _answers(system: System, clips: list[Clip], phases: int) -> tuple[Tensor, Tensor]:
     """[S, D, C] codes and [S, D, 2] flows around the middle, means over phases."""
     frames = torch.from_numpy(np.stack([clip.frames for clip in clips])).to(next(system.parameters()))
     codes, flows = [], []

@@ -71,7 +71,8 @@ class TimeEncoder(nn.Module):
         width, height = (max(map(abs, facts[name])) for name in ("x_dva", "y_dva"))
         self.field = FIELDS[field](voxels, (width, height))
         self.hrf = Hemodynamics(facts["tr_s"], learned_hrf)
-        self.delay_s = nn.Parameter(torch.zeros(voxels), requires_grad=own_delays)
+        self.own_delays = own_delays
+        self.delay_s = nn.Parameter(torch.zeros(voxels))
         self.register_buffer("amplitude", torch.zeros(voxels))
         self.register_buffer("baseline", torch.zeros(voxels))
 
@@ -89,14 +90,12 @@ class TimeEncoder(nn.Module):
         drive = self.field(frames)
         drive = drive if repeat is None else drive[repeat]
         found = responses(drive, self.hrf())
-        if self.delay_s.requires_grad or self.delay_s.any():
+        if self.own_delays:
             found = found + responses(drive, self.hrf.later()) * self.delay_s
         return found
 
     def forward(self, batch: Mapping[str, Any]) -> Tensor:
-        """[B, V] predicted responses at `time` of a batch with `stimulus` and, where the eye moved, `gaze_dva` [T,
-        2].
-        """
+        """[B, V] predicted responses at `time` of a batch with `stimulus` and perhaps `gaze_dva`, see `frames`."""
         frames = self.frames(batch["stimulus"], batch.get("gaze_dva"))
         return self.amplitude * self.shape_of(frames)[batch["time"]] + self.baseline
 
@@ -106,9 +105,7 @@ class TimeEncoder(nn.Module):
 
 
 def start_of(encoder: TimeEncoder, frames: Frames, time: Tensor, response: Tensor) -> Start:
-    """Best candidates for responses [B, V] at volumes `time` [B], with the response function that voxels like best
-    (if it is learned).
-    """
+    """Best candidates for responses [B, V] at volumes `time` [B]; the likeliest response function, if it is learned."""
     grid = candidates(encoder.field.half_screen_dva)
     drives = candidate_drives(frames, grid)
     hrf = tuple(encoder.hrf.shape)
@@ -169,19 +166,15 @@ def scale_to(encoder: TimeEncoder, batch: Mapping[str, Any]) -> None:
 
 
 def _groups(encoder: TimeEncoder) -> list[dict[str, Any]]:
-    """Learned parameters with their rates."""
+    """Learned parameters with their rates. What stays as it is, settings say; a run marks all of a row as learned."""
     rates = {"field.xy_dva": PLACE_RATE, "hrf.log_shape": SHARED_RATE}
-    return [
-        {"params": [p], "lr": rates.get(name, RATE)}
-        for name, p in encoder.named_parameters()
-        if p.requires_grad
-    ]
+    fixed = {"hrf.log_shape": not encoder.hrf.learned, "delay_s": not encoder.own_delays}
+    learned = {name: p for name, p in encoder.named_parameters() if not fixed.get(name)}
+    return [{"params": [p], "lr": rates.get(name, RATE)} for name, p in learned.items()]
 
 
 def _distinct(stimulus: Tensor, gaze_dva: Tensor | None) -> tuple[Tensor, Tensor]:
-    """[K] places of the first of equal frames, and [T] which of these each frame equals. With gaze every frame is its
-    own.
-    """
+    """[K] places of the first of equal frames, and [T] which of these each frame equals; all differ with gaze."""
     count = len(stimulus)
     if gaze_dva is not None:
         return torch.arange(count), torch.arange(count)

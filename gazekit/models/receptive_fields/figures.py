@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,14 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from torch import Tensor
 
-from gazekit.base import Data
+from gazekit.base import Data, System
 from gazekit.metrics.functional.encoding import pearson
 from gazekit.models.receptive_fields.encoder import TimeEncoder
 from gazekit.models.receptive_fields.hemodynamics import CANONICAL, Hemodynamics
 from gazekit.models.receptive_fields.readouts import TOKENS, AttentionReadout
-
-if TYPE_CHECKING:
-    from gazekit.models.receptive_fields.system import ReceptiveFields
 
 __all__ = ["field_figures"]
 
@@ -31,8 +27,8 @@ LEAST_R = 0.5  # in the learning time, of voxels on the visual field
 TEXT_PT = 8
 
 
-def field_figures(system: ReceptiveFields, data: Data) -> dict[str, Figure]:
-    """By name, see `ReceptiveFields.figures`."""
+def field_figures(system: System, data: Data) -> dict[str, Figure]:
+    """By name, of a system with a `TimeEncoder`; see `ReceptiveFields.figures`."""
     rows = {"this model": system, **{k: system.baselines[k] for k in COMPARED if k in system.baselines}}
     whole = data.batch(data.parts["all"].tolist())
     encoder = system.encoder

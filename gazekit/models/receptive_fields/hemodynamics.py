@@ -1,6 +1,4 @@
-"""The response of blood oxygenation to a short drive, as a difference of two gamma densities, and what it makes of a
-longer drive.
-"""
+"""The response of the blood to a short drive, a difference of two gamma densities, and to a longer one."""
 
 from __future__ import annotations
 
@@ -37,9 +35,7 @@ def double_gamma(peak_s: Tensor, width_s: Tensor, undershoot: Tensor, tr_s: floa
 
 
 def responses(drive: Tensor, hrf: Tensor) -> Tensor:
-    """Causal convolution of drives [T, ...] with a response function [L]: [T, ...]. Before the first volume the drive
-    is 0.
-    """
+    """Causal convolution of drives [T, ...] with a response function [L]: [T, ...]; nothing drives before the first."""
     lag = torch.arange(len(drive), device=drive.device)
     lag = lag[:, None] - lag
     kernel = torch.where((lag >= 0) & (lag < len(hrf)), hrf[lag.clamp(0, len(hrf) - 1)], 0.0)
@@ -57,7 +53,7 @@ class Hemodynamics(nn.Module):
     def __init__(self, tr_s: float, learned: bool = True) -> None:
         super().__init__()
         self.tr_s, self.learned = tr_s, learned
-        self.log_shape = nn.Parameter(torch.tensor(CANONICAL).log(), requires_grad=learned)
+        self.log_shape = nn.Parameter(torch.tensor(CANONICAL).log())
 
     @staticmethod
     def of(shape: tuple[float, float, float], tr_s: float) -> Tensor:

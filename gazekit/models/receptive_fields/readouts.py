@@ -17,8 +17,7 @@ HEADS = 2
 
 
 class PointReadout(PlacedField):
-    """Gaussian read-out (Lurz et al. 2021): each voxel reads blurred copies of the stimulus at one point, with a
-    weight for each.
+    """Gaussian read-out (Lurz et al. 2021): each voxel weights blurred copies of the stimulus at one point.
 
     The copies are blurred by Gaussians of `SCALES_DVA`, so that the weights make the size and a surround. Unlike the
     source, the place is not sampled in training. A gaze, where the frames have one, shifts the point.
@@ -104,6 +103,10 @@ class AttentionReadout(GaussianField):
         return (self.weight[..., None] * self.attention(frames)).sum(0)
 
     def forward(self, frames: Frames) -> Tensor:
+        if frames.gaze_dva is not None:
+            raise ValueError(
+                "attention to tokens of the screen cannot follow the gaze: use the point or a Gaussian field"
+            )
         return tokens_of(frames) @ self.kernel(frames).T
 
     def sign(self) -> Tensor:

@@ -50,9 +50,7 @@ class FittedField(Predictor):
 
 
 class ListedFields(Predictor):
-    """Published receptive fields with the canonical response function; they were fitted to all volumes, the test
-    included.
-    """
+    """Published receptive fields with the canonical response; they were fitted to all volumes, the test included."""
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         super().__init__(facts)
@@ -120,9 +118,7 @@ class RidgeInTime(Predictor):
 
 
 class GlobalSignal(Predictor):
-    """All voxels alike: ridge regression of their mean response on the stimulus, scaled to each voxel on the learning
-    time.
-    """
+    """The mean response of all voxels, predicted by ridge from the stimulus and scaled to each voxel."""
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         super().__init__(facts)

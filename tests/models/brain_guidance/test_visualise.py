@@ -13,6 +13,7 @@ from gazekit.models.brain_guidance import (
     region_score,
     visualise,
 )
+from gazekit.models.brain_guidance.visualise import moved
 
 
 def test_first_pictures_have_natural_spectra():
@@ -101,3 +102,16 @@ def test_what_is_refused():
         visualise(lambda x: x.mean((1, 2, 3)), (8, 8), 0, torch.Generator())
     with pytest.raises(ValueError, match=r"scores \[1\], got \[1, 3\]"):
         visualise(lambda x: x.mean((2, 3)), (8, 8), 1, torch.Generator())
+
+
+def test_movements_are_small_and_keep_what_is_constant():
+    flat = torch.full((4, 3, 24, 40), 0.3)
+    torch.testing.assert_close(moved(flat, torch.Generator().manual_seed(0)), flat)
+    dot = torch.zeros(200, 1, 33, 65)
+    dot[:, :, 15:18, 31:34] = 1.0
+    seen = moved(dot, torch.Generator().manual_seed(0))[:, 0]
+    mass = seen.sum((1, 2))
+    x = (seen.sum(1) @ torch.arange(65.0)) / mass - 32
+    y = (seen.sum(2) @ torch.arange(33.0)) / mass - 16
+    assert x.abs().max() < 65 / 16 * 1.2 and y.abs().max() < 33 / 16 * 1.3
+    assert x.std() > 1.5 and y.std() > 0.8

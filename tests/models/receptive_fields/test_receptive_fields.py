@@ -105,7 +105,7 @@ def test_fit_predicts_the_return_of_the_bar(field):
         "response": batch["response"][:half],
     }
     encoder = TimeEncoder(FACTS, field, own_delays=field == "attention")
-    history = fit_encoder(encoder, learn, 25)
+    history = fit_encoder(encoder, learn, 15)
     assert history[-1] < history[0]
     with torch.no_grad():
         said = encoder(batch | {"time": batch["time"][half:]})
@@ -128,9 +128,9 @@ def test_shift_by_gaze_recovers_the_fit(field):
     gaze = torch.stack([4 * (turn / 31).sin(), 3 * (turn / 17).cos()], 1)
     batch = made(gaze=gaze)
     knows, ignores = TimeEncoder(FACTS, field), TimeEncoder(FACTS, field)
-    fit_encoder(knows, batch, 25)
+    fit_encoder(knows, batch, 15)
     without = {name: value for name, value in batch.items() if name != "gaze_dva"}
-    fit_encoder(ignores, without, 25)
+    fit_encoder(ignores, without, 15)
     with torch.no_grad():
         r = [pearson(e(b), batch["response"]) for e, b in ((knows, batch), (ignores, without))]
     apart = [(e.field.xy_dva - TRUE_XY).norm(dim=1) for e in (knows, ignores)]
@@ -184,6 +184,19 @@ def test_what_is_refused():
         TimeEncoder(FACTS, "square")
     with pytest.raises(ValueError, match=r"stimulus must have shape \[T, 20, 15\], got \[5, 15, 20\]"):
         TimeEncoder(FACTS, "gaussian").frames(torch.zeros(5, 15, 20))
+
+
+def test_attention_does_not_pretend_to_follow_the_gaze():
+    batch = made() | {"gaze_dva": torch.zeros(len(bars()), 2)}
+    with pytest.raises(ValueError, match="cannot follow the gaze"):
+        TimeEncoder(FACTS, "attention")(batch)
+
+
+def test_what_is_not_learned_stays_whatever_a_run_marks():
+    encoder = TimeEncoder(FACTS, "gaussian", learned_hrf=False).requires_grad_(True)
+    fit_encoder(encoder, made(), 3)
+    np.testing.assert_allclose(encoder.hrf.shape, CANONICAL, rtol=1e-6)
+    assert not encoder.delay_s.any()
 
 
 def test_scale_is_least_squares():
