@@ -123,13 +123,13 @@ class ScanpathGlimpses(GlimpseData):
         """
         if self.records is not None:
             return
-        self.viewing.trained_with = self.trained_with
+        self.viewing.trained_with = self._assigned()
         self.viewing.setup(stage)
         self._look()
 
     def use_scanpaths(self, dataset: ScanpathDataset) -> None:
         """Take scanpaths that are loaded already, and embed their glimpses."""
-        self.viewing.trained_with = self.trained_with
+        self.viewing.trained_with = self._assigned()
         self.viewing.use(dataset)
         self._look()
 
@@ -159,6 +159,15 @@ class ScanpathGlimpses(GlimpseData):
             self.parts[part] = index[np.isin(index, of)]
         if not len(self.parts[self.split]):
             raise DataError(f"{records.name}: no scanpath of {self._who('scored')} in the part {self.split}")
+
+    def _assigned(self) -> dict[str, Any] | None:
+        """What the evaluated model was trained on. Its `categories` are a number here, but names of objects there."""
+        known = self.trained_with
+        return (
+            None
+            if known is None
+            else {name: known[name] for name in ("split_by", "assigned") if name in known}
+        )
 
     def _look(self) -> None:
         from gazekit.backbones import load_backbone
