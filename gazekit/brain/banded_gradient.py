@@ -109,8 +109,9 @@ def _fold(x: Tensor, y: Tensor, left_out: Tensor) -> _Fold:
 
 
 def _factor(gram: Tensor, delta: Tensor, band: Tensor) -> Tensor:
-    """Cholesky factors [c, F, F] of X'X + diag(exp(-delta))."""
-    return torch.linalg.cholesky(gram + torch.diag_embed((-delta).exp()[band].T))
+    """Cholesky factors [c, F, F] of X'X + diag(exp(-delta)); penalties that rounding would swallow are raised to it."""
+    least = len(gram) * torch.finfo(gram.dtype).eps * gram.trace()
+    return torch.linalg.cholesky(gram + torch.diag_embed((-delta).exp()[band].T.clamp(min=least)))
 
 
 def _solve(factor: Tensor, right: Tensor) -> Tensor:

@@ -124,13 +124,13 @@ def nested_choice(halves: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         halves: two tensors [R, M, S], the correlations of M layers with S subjects within each half.
     Returns:
         [R, S] scores, means over both directions; [2, R, S] layers chosen. With one subject, the layer is chosen on
-        that subject's other half.
+        that subject's other half. An undefined correlation (NaN) is chosen only where there is no other.
     """
     scores, choices = [], []
     for seen, held_out in (halves, halves[::-1]):
         subjects = seen.shape[-1]
         others = seen if subjects == 1 else seen.sum(-1, keepdim=True) - seen
-        choice = others.argmax(1)  # [R, S]
+        choice = others.nan_to_num(nan=-torch.inf).argmax(1)  # [R, S]
         scores.append(held_out.gather(1, choice[:, None])[:, 0])
         choices.append(choice)
     return torch.stack(scores).mean(0), torch.stack(choices)

@@ -30,7 +30,7 @@ LOWER, UPPER = "noise ceiling, lower", "noise ceiling, upper"
 _SPLITS = 50  # of the pictures into halves, for the value; a draw has one split of its own
 _ABOUT = {
     LOWER: "Each subject with the mean of the others: what a model as good as the group reaches at least.",
-    UPPER: "Each subject with the mean of all: no model can do better on the mean over subjects.",
+    UPPER: "Each subject with the mean of all, themselves included: about the best that a model could do.",
 }
 
 
@@ -93,11 +93,11 @@ def brain_rdms(data: Any) -> dict[str, Tensor]:
     """Brain to the matrices [S, n, n] of its subjects, of `data.split`.
 
     From `data.brains()`, else from responses (`BrainData.arrays`): for each region, and for all voxels, 1 - Pearson's
-    correlation of each subject's patterns (`functional.rdm`). Subjects without a voxel in a region are left out of it,
-    and so are pictures without a response nowhere: they make a matrix undefined, which is an error.
+    correlation of each subject's patterns (`functional.rdm`). Subjects with fewer than two voxels in a region have no
+    patterns there and are left out of it, and a region without any others is left out; notes count the subjects.
 
     Raises:
-        ValueError: an undefined dissimilarity.
+        ValueError: an undefined dissimilarity (missing or constant responses), or no region at all.
     """
     if hasattr(data, "brains"):
         return data.brains()
@@ -116,6 +116,8 @@ def brain_rdms(data: Any) -> dict[str, Tensor]:
                 f"region {region}: a subject's patterns are constant or have missing responses, so that pictures have "
                 "no dissimilarity; choose pictures and voxels that all subjects have"
             )
+    if not found:
+        raise ValueError("dissimilarities need patterns: no subject has two voxels or more")
     return found
 
 
@@ -179,7 +181,7 @@ class _Judge:
     def write(self, name: str, brain: str, result: Scores) -> None:
         rows, subjects = self.rows[name], self.brains[brain]
         full = self.full[rows, subjects]
-        best = int(full.mean(1).argmax())
+        best = int(full.mean(1).nan_to_num(nan=-torch.inf).argmax())
         drawn = self.drawn[:, rows, subjects][:, best]
         self.found[name, brain] = _Found(full[best], drawn.mean(1))
         self._add(name, f"rsa.{brain}", full[best], drawn.mean(1), result)

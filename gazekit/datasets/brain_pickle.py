@@ -47,7 +47,7 @@ def read_plain_dict(path: Path) -> dict:
         )
         shape, _, dtype = read_header(file)
         found = _Plain(file).load() if dtype.hasobject and shape == () else None
-    except (ValueError, EOFError, pickle.UnpicklingError, AttributeError, IndexError) as error:
+    except (ValueError, TypeError, LookupError, EOFError, pickle.UnpicklingError, AttributeError) as error:
         raise DataError(f"{path} cannot be read as a dictionary of names: {error}") from error
     found = found.item() if isinstance(found, np.ndarray) and found.shape == () else found
     if not isinstance(found, dict):

@@ -165,7 +165,7 @@ def _responses(path: Path) -> np.ndarray:
     """[V, N, R]."""
     try:
         values = np.load(path)
-    except ValueError as error:
+    except (ValueError, EOFError) as error:
         raise DataError(f"{path} is no array: restore it ({error})") from error
     if values.ndim not in (2, 3) or not np.issubdtype(values.dtype, np.floating):
         raise DataError(

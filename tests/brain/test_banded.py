@@ -155,6 +155,17 @@ def test_following_the_gradient_ends_where_scipy_does(backend):
     assert after.undefined == 1 and after.deltas[:, 1].isnan().all()
 
 
+def test_a_gradient_towards_no_penalty_at_all_is_followed_as_far_as_rounding_lets_it():
+    """More features than pictures and no noise: the best penalty is 0, where X'X cannot be solved."""
+    g = torch.Generator().manual_seed(0)
+    xs = [torch.randn(30, 40, generator=g).double() for _ in range(2)]
+    y = xs[0] @ torch.randn(40, 2, generator=g).double()
+    before, after = (
+        banded_ridge_cv(xs, y, (1e-8, 1e-4, 1.0), draws=3, gradient_steps=steps) for steps in (0, 40)
+    )
+    assert after.predict(xs).isfinite().all() and (after.score >= before.score).all()
+
+
 def test_divisions_begin_equal_sum_to_one_and_follow_the_seed():
     found = divisions(40, 3, seed=1)
     assert found[0].tolist() == pytest.approx([1 / 3] * 3)

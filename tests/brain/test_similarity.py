@@ -95,6 +95,15 @@ class Layers(Predictor):
         return self.layers
 
 
+def test_undefined_layers_are_not_chosen() -> None:
+    """argmax takes NaN for the largest."""
+    seen = torch.tensor([[[torch.nan], [0.2], [0.4]]])
+    score, choices = nested_choice([seen, torch.tensor([[[0.9], [0.1], [0.3]]])])
+    assert choices.flatten().tolist() == [2, 0]
+    assert score.isnan().all()  # the first half has no score of the layer that the other half chose
+    assert nested_choice([seen, seen])[0].item() == pytest.approx(0.4)
+
+
 class ToyRDMs:
     """Brains of three subjects and of one."""
 
@@ -193,6 +202,10 @@ def test_matrices_of_responses_by_region_and_subject() -> None:
     assert list(found) == ["all", "V1", "FFA"]  # "none" has no voxels
     assert found["all"].shape == (2, 30, 30) and found["V1"].shape == (1, 30, 30)  # one voxel is no pattern
     assert torch.allclose(found["FFA"][0], rdm(response[:, [4, 5]]))
+    data.plain_facts |= {"voxels": 1, "subject_of": [0], "regions": {}}
+    with pytest.raises(ValueError, match="no subject has two voxels"):
+        brain_rdms(data)
+    data = ToyBrain()
     data.presented[:, data.parts["test"][0], 0] = torch.nan
     with pytest.raises(ValueError, match="region all"):
         brain_rdms(data)

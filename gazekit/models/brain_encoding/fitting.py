@@ -25,8 +25,8 @@ class History(NamedTuple):
     Attributes:
         step: numbers of the steps after which was validated.
         loss: mean training loss since the validation before.
-        val_r: mean over voxels of the validation correlation; of the training pictures where there is no validation.
-        best_step: the one whose parameters were kept.
+        val_r: mean over voxels of the validation correlation; NaN without validation.
+        best_step: the one whose parameters were kept, the last one without validation.
         best_r: its validation correlation.
     """
 
@@ -73,9 +73,14 @@ def fit_readout(
     Returns:
         The course of training.
     Raises:
-        ValueError: shapes that do not fit together; no response at all.
+        ValueError: shapes that do not fit together; no response at all; validation in which no voxel varies.
     """
     _check(readout, features, response)
+    if val and masked_r(val[1], val[1]).isnan().all():
+        raise ValueError(
+            f"no voxel varies over the {len(val[1])} validation pictures, so that no step is the best: give more of "
+            "them, or none"
+        )
     generator = generator or torch.Generator().manual_seed(0)
     readout.standardise(features, response)
     ready = features.nbytes <= READY_BYTES

@@ -71,7 +71,8 @@ class FoldComparison:
         """See `gazekit.base.scores.Comparison`; `data` have `in_fold`, `folds` and a part "all".
 
         Raises:
-            ValueError: a row learns nothing by `fit`, so that it cannot be cross-validated; a pair of unknown rows.
+            ValueError: a row has parameters that its `fit` leaves as they are, so that it cannot be cross-validated
+                (what taught them may have seen all folds); a pair of unknown rows.
         """
         from gazekit.brain import EncodingScores
 
@@ -111,13 +112,16 @@ class FoldComparison:
         folds = [data.in_fold(k) for k in range(data.folds)]
         found = {}
         for k, (name, row) in enumerate(rows.items()):
-            if type(row).fit is Predictor.fit and any(True for _ in row.parameters()):
-                raise ValueError(f"{name} does not learn by fit: score it on one fold (data.split=test)")
             known = torch.full((len(data.parts["all"]), data.facts()["voxels"]), torch.nan)
             for f, fold in enumerate(folds):
                 progress(name, (k + f / len(folds)) / len(rows))
                 fresh = deepcopy(row).requires_grad_(True)
+                before = [parameter.detach().clone() for parameter in fresh.parameters()]
                 fresh.fit(fold)
+                if before and all(
+                    map(torch.equal, before, fresh.parameters())
+                ):  # a trainer has taught it, or nobody
+                    raise ValueError(f"{name} does not learn by fit: score it on one fold (data.split=test)")
                 _predict(fresh.requires_grad_(False).eval(), fold, settings, known)
                 if hasattr(fresh, "chosen"):
                     chosen.setdefault(name, []).append(fresh.chosen)

@@ -98,18 +98,24 @@ class NestedRidge(_NestedRow):
         from gazekit.brain import ridge_cv
 
         fold, best = inner_folds(len(response), self.inner), response.new_full(response.shape[1:], -torch.inf)
-        layer = torch.zeros(len(best), dtype=torch.long)
+        layer = torch.full((len(best),), -1)
+        self.intercept.copy_(response.nanmean(0))  # all that is said of voxels without a defined r
         for k, x in enumerate(maps):
+            self._weight(k).zero_()
             x, mean, scale = _standardised(x)
             found = ridge_cv(x, response, self.alphas, fold, score="r")
             better = found.score > best
             best, layer[better] = torch.where(better, found.score, best), k
             for other in range(k):
                 self._weight(other)[:, better] = 0
-            self._weight(k).zero_()[:, better] = (found.weight / scale[:, None])[:, better]
+            self._weight(k)[:, better] = (found.weight / scale[:, None])[:, better]
             self.intercept[better] = (found.intercept - (mean / scale) @ found.weight)[better]
         counts = {name: int((layer == k).sum()) for k, name in enumerate(self.layers)}
-        self.chosen = {"voxels of layers": counts, "inner r": round(float(best.mean()), 4)}
+        self.chosen = {
+            "voxels of layers": counts,
+            "voxels without r": int((layer < 0).sum()),
+            "inner r": round(float(best[layer >= 0].mean()), 4),
+        }
 
     def respond(self, maps: list[Tensor]) -> Tensor:
         drives = [x.flatten(1) @ self._weight(k) for k, x in enumerate(maps)]

@@ -143,7 +143,7 @@ class BandedRidgeRow(_FeatureRow):
 
 
 class ReadoutRow(Predictor):
-    """A published read-out, trained by gradient descent and stopped by validation pictures.
+    """A published read-out, trained by gradient descent and stopped by validation pictures (by the last step without).
 
     Args:
         facts: of `BrainData`.
@@ -179,25 +179,29 @@ class ReadoutRow(Predictor):
             "batch_size": batch_size,
             "patience": patience,
         }
-        kind = READOUTS[readout]
-        takes = inspect.signature(kind).parameters
+        self.kind, self.settings = READOUTS[readout], dict(settings or {})
+        self.readout = self._begun()
+
+    def _begun(self) -> Readout:
+        """The read-out before it has learned anything."""
+        takes = inspect.signature(self.kind).parameters
         known = {
-            name: facts.get(name) for name in ("regions", "subject_of", "hemisphere_of") if name in takes
+            name: self.facts.get(name) for name in ("regions", "subject_of", "hemisphere_of") if name in takes
         }
-        with seeded(torch.Generator().manual_seed(seed)):
-            self.readout = kind(
-                tuple(facts["layers"][self.layer]), facts["voxels"], **known, **(settings or {})
-            )
-        self.readout.requires_grad_(False)
+        shape = tuple(self.facts["layers"][self.layer])
+        with seeded(torch.Generator().manual_seed(self.seed)):
+            begun = self.kind(shape, self.facts["voxels"], **known, **self.settings)
+        return begun.requires_grad_(False)
 
     def fit(self, data: Data) -> None:
+        """From the start, whatever it has learned before: that may have been on pictures that are now tested."""
         train, val = (data.arrays(part)._asdict() for part in ("train", "val"))
-        self.readout.requires_grad_(True)
+        self.readout = self._begun().requires_grad_(True)
         fit_readout(
             self.readout,
             self._maps(train),
             train["response"],
-            (self._maps(val), val["response"]),
+            (self._maps(val), val["response"]) if len(val["group"]) else None,
             generator=torch.Generator().manual_seed(self.seed),
             **self.schedule,
         )

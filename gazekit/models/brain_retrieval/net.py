@@ -96,7 +96,7 @@ class PictureSpace(nn.Module):
         """From training features, layer to [n, C, H, W].
 
         Raises:
-            ValueError: fewer pictures than components.
+            ValueError: no more pictures than components.
         """
         flat = [features[layer].flatten(1).float() for layer in self.layers]
         if len(flat[0]) <= self.axes.shape[1]:

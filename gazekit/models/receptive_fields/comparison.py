@@ -77,6 +77,8 @@ class HeldOutTime:
             f"intervals draw stretches of {data.block_tr} volumes ({stretch_s:.1f} s) of the test; n counts voxels",
             "over voxels: drawn as if they were independent, which neighbours are not",
         ]
+        if not data.split.startswith("test"):
+            result.notes.insert(0, f"data.split={data.split} holds volumes that all rows were fitted to")
         return result
 
     def chosen(self, data: Any) -> list[int]:

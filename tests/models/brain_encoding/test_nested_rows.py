@@ -15,6 +15,7 @@ from gazekit.models.brain_encoding import (
     NestedEncoder,
     NestedReadout,
     NestedRidge,
+    ReadoutRow,
     inner_folds,
     masked_r,
 )
@@ -63,6 +64,17 @@ class MadeData:
 
     def repeats(self, part):
         return None
+
+
+class Pairs:
+    """The same as named tuples, as rows outside of nested ones take them."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def arrays(self, part):
+        found = vars(self.data.arrays(part))
+        return SimpleNamespace(_asdict=lambda: found)
 
 
 def silent(*_):
@@ -174,8 +186,44 @@ def test_a_row_that_cannot_be_fitted_is_refused():
             super().__init__()
             self.weight = torch.nn.Parameter(torch.zeros(1))
 
-    with pytest.raises(ValueError, match="does not learn by fit"):
-        FoldComparison().scores({"trained": Trained()}, MadeData(), Settings(), silent)
+    class Scaled(Trained):
+        """Trained elsewhere, perhaps on all folds; `fit` only measures the data."""
+
+        def fit(self, data):
+            self.scale = data.arrays("train").response.std(0)
+
+    for row in (Trained(), Scaled()):
+        with pytest.raises(ValueError, match="does not learn by fit"):
+            FoldComparison().scores({"trained": row}, MadeData(), Settings(), silent)
+
+
+def test_a_readout_begins_anew_in_each_fit():
+    """Else a row that was fitted on one fold would bring what it knows of the pictures of the others."""
+    data = MadeData()
+    facts = data.facts() | {"regions": {}, "subject_of": [0] * V}
+    rows = [ReadoutRow(facts, "factorised", "good", steps=20) for _ in range(2)]
+    rows[0].fit(Pairs(data.in_fold(1)))
+    for row in rows:
+        row.fit(Pairs(data.in_fold(0)))
+    batch = next(data.in_fold(0).batches("test"))
+    a, b = (row.predict(batch, torch.Generator())["prediction"] for row in rows)
+    assert torch.equal(a, b)
+    fold = data.in_fold(0)
+    fold.parts["val"] = fold.parts["val"][:0]
+    rows[0].fit(Pairs(fold))  # without validation pictures the last step is kept
+    begun = ReadoutRow(facts, "factorised", "good", steps=20)
+    a, b = (row.predict(batch, torch.Generator())["prediction"] for row in (rows[0], begun))
+    assert not torch.equal(a, b)
+
+
+def test_voxels_without_a_correlation_are_predicted_by_their_mean_and_counted():
+    data = MadeData()
+    data.response[:, 1] = 3.0
+    row = NestedRidge(data.facts(), grid=4)
+    row.fit(data.in_fold(0))
+    assert row.chosen["voxels of layers"] == {"bad": 0, "good": V - 1} and row.chosen["voxels without r"] == 1
+    assert 0.5 < row.chosen["inner r"] <= 1
+    assert (row.predict(next(data.batches("test")), torch.Generator())["prediction"][:, 1] == 3).all()
 
 
 def test_a_system_of_all_pictures_waits_for_its_folds():

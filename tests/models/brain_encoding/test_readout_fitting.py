@@ -113,6 +113,14 @@ def test_without_validation_the_last_step_is_kept():
     assert course.best_step == 30
 
 
+@pytest.mark.parametrize("pictures", [0, 1])
+def test_validation_that_says_nothing_is_refused(pictures):
+    """Else no step would be the best one, and the read-out would stay as it began."""
+    maps, response = one_point(20)
+    with pytest.raises(ValueError, match="no voxel varies"):
+        fit_readout(LinearReadout(SHAPE, 2), maps, response, (maps[:pictures], response[:pictures]), steps=2)
+
+
 def test_masked_r_is_numpys():
     x, y = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0))
     y[:5, 1], y[:, 2] = torch.nan, 1.0
