@@ -11,11 +11,11 @@ import torch
 from matplotlib.figure import Figure
 
 from gazekit.base import Data, System
+from gazekit.brain.encoding_scores import CEILING
 from gazekit.errors import DataError
 
 __all__ = ["attention_figure", "encoding_figures", "regions_figure"]
 
-CEILING = "noise ceiling"
 PICTURES = 4
 QUERIES_SHOWN = 12
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from gazekit.base import Data, Predictor
-from gazekit.brain import banded_ridge_cv, ridge_cv
+from gazekit.brain import banded_ridge_cv, group_folds, ridge_cv
 from gazekit.models.brain_encoding.fitting import fit_readout, seeded
 from gazekit.models.brain_encoding.gaze import maps_of
 from gazekit.models.brain_encoding.readouts import FactorisedReadout, LinearReadout, Readout
@@ -107,7 +107,7 @@ class RidgeRow(_FeatureRow):
     """Ridge regression with a penalty of its own for each voxel, chosen by cross-validation on training pictures."""
 
     def solve(self, x: Tensor, y: Tensor, group: Tensor) -> None:
-        found = ridge_cv(x, y, self.alphas, group % self.folds)
+        found = ridge_cv(x, y, self.alphas, group_folds(group, self.folds))
         self.weight.copy_(found.weight)
         self.intercept.copy_(found.intercept)
 
@@ -134,7 +134,7 @@ class BandedRidgeRow(_FeatureRow):
             list(x.split(self.sizes, 1)),
             y,
             self.alphas,
-            group % self.folds,
+            group_folds(group, self.folds),
             draws=self.draws,
             backend=self.backend,
         )

@@ -82,7 +82,8 @@ class FlowScores:
     Columns: `error` (px per frame), `cosine` (of the angle to the true flow, where neither is 0), `r_truth`. Where
     batches have `human_flow` also `r_human`, `human_gain` (r_human - r_truth, above 0 for a model that perceives as
     people do), `partial_r`, `consistency`, `error_human`, and correlations of direction and speed with people's.
-    Intervals draw groups (scenes, movies, clips), the same ones for all rows; a row "A - B" is of paired draws.
+    Intervals draw groups (scenes, movies, clips), the same ones for all rows; a row "A - B" is of paired draws. Places
+    where a row or the truth is undefined (no direction, NaN) are left out and counted, in "A - B" those of A.
 
     Args:
         differences: pairs of rows "A", "B" for which there is a row "A - B".
@@ -113,7 +114,8 @@ class FlowScores:
             measured[name] = _Measured(row, data, settings, max(1, len(names)), partial(progress, name))
             result.table[name] = {}
             for column, one in measured[name].columns.items():
-                result.table[name] |= _scores(column, names, one, measured[name].drawn(column, settings))
+                asked, drawn = measured[name].asked[column], measured[name].drawn(column, settings)
+                result.table[name] |= _scores(column, names, one, asked, drawn)
             for column in set(row.reasons) & set(STATISTICS):
                 result.table[name][column] = Score(torch.nan, torch.nan, torch.nan, 0, 0)
                 result.reasons[name, column] = row.reasons[column]
@@ -126,6 +128,7 @@ class FlowScores:
                     column,
                     names,
                     measured[a].columns[column],
+                    measured[a].asked[column],
                     measured[a].drawn(column, settings, measured[b]),
                 ).items()
             }
@@ -143,6 +146,7 @@ class _Measured:
 
     Attributes:
         columns: name to packed moments [units, C, K] of K conditions.
+        asked: name to how many observations [K] there would be if all were defined.
     """
 
     def __init__(
@@ -150,6 +154,7 @@ class _Measured:
     ) -> None:
         generator = torch.Generator().manual_seed(settings.seed)
         items: dict[str, list[Tensor]] = {}
+        self.asked: dict[str, Tensor] = {}
         place, done = [], 0
         device = next((x.device for x in (*row.parameters(), *row.buffers())), torch.device("cpu"))
         row.eval()
@@ -169,6 +174,8 @@ class _Measured:
                     flat = [x[..., None].flatten(1) for x in several]
                     packed = moments_of_items(*flat)
                     items.setdefault(column, []).append(packed)
+                    asked = flat[0].shape[1] * condition.bincount(minlength=conditions)
+                    self.asked[column] = self.asked.get(column, 0) + asked
             done += len(group)
             told(done / len(data.parts[data.split]))
         self.place = torch.cat(place)
@@ -200,12 +207,13 @@ class _Measured:
         )
 
 
-def _scores(column: str, names: Sequence[str], packed: Tensor, drawn: Any) -> dict[str, Score]:
-    """The mean and, where several conditions occur, each that does; `n` counts observations."""
+def _scores(column: str, names: Sequence[str], packed: Tensor, asked: Tensor, drawn: Any) -> dict[str, Score]:
+    """The mean and, where several conditions occur, each that does; `n` and `undefined` count observations."""
     number = packed[:, 0].sum(0)
-    each = {f"{column}.{name}": k + 1 for k, name in enumerate(names) if number[k]}
+    lost = [int(asked.sum() - number.sum()), *(asked - number).int().tolist()]
+    each = {f"{column}.{name}": k + 1 for k, name in enumerate(names) if asked[k]}
     counts = [int(number.sum()), *(int(n) for n in number)]
     return {
-        key: Score.of((drawn.value[k], drawn.low[k], drawn.high[k]), counts[k], 0)
+        key: Score.of((drawn.value[k], drawn.low[k], drawn.high[k]), counts[k], lost[k])
         for key, k in ({column: 0} | (each if len(each) > 1 else {})).items()
     }

@@ -29,10 +29,11 @@ class HeldOutTime:
     """r and r2 of each row on `data.split`, over voxels chosen by their learning time and over those of the reference.
 
     A voxel is chosen if the best Gaussian of a grid, cross-validated over stretches of the learning time, correlates
-    with it by more than `min_training_r`. Columns are means over voxels: `r` of all, `r.chosen` and `r.REGION` of the
-    data's regions. Intervals draw stretches of time (`group`), the same for all rows, and rows "A - B" are paired.
-    Beside them: `... over voxels`, whose intervals draw voxels (they are neighbours, so these are too narrow); and
-    `... after gap`, without the first volumes of the test, which follow the learning time directly.
+    with it by more than `min_training_r`; the response function is that of the whole learning time. Columns are means
+    over voxels: `r` of all, `r.chosen` and `r.REGION` of the data's regions. Intervals draw stretches of time
+    (`group`), the same for all rows, and rows "A - B" are paired. Beside them: `... over voxels`, whose intervals draw
+    voxels (they are neighbours, so these are too narrow); and `... after gap`, without the first volumes of the test,
+    which follow the learning time directly.
 
     Args:
         min_training_r: see above.

@@ -148,7 +148,7 @@ def fit_encoder(
             optimizer.step()
             encoder.field.hold()
             scheduler.step()
-            history.append(float(loss.detach()) / int(varies.sum()))
+            history.append(float(loss.detach()) / max(1, int(varies.sum())))
     scale_to(encoder, batch)
     return history
 

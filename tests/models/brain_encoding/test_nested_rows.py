@@ -16,6 +16,7 @@ from gazekit.models.brain_encoding import (
     NestedReadout,
     NestedRidge,
     ReadoutRow,
+    RidgeRow,
     inner_folds,
     masked_r,
 )
@@ -214,6 +215,19 @@ def test_a_readout_begins_anew_in_each_fit():
     begun = ReadoutRow(facts, "factorised", "good", steps=20)
     a, b = (row.predict(batch, torch.Generator())["prediction"] for row in (rows[0], begun))
     assert not torch.equal(a, b)
+
+
+def test_folds_of_ridge_do_not_depend_on_how_pictures_are_numbered():
+    data = MadeData()
+    rows = [RidgeRow(data.facts()) for _ in range(2)]
+    for row, step in zip(rows, (1, 5), strict=True):
+        found = [vars(data.in_fold(0).arrays(part)) for part in ("train", "val")]
+        spread = {
+            part: SimpleNamespace(_asdict=lambda one=one, step=step: one | {"group": step * one["group"]})
+            for part, one in zip(("train", "val"), found, strict=True)
+        }
+        row.fit(SimpleNamespace(arrays=spread.get))
+    assert torch.equal(rows[0].weight, rows[1].weight)
 
 
 def test_voxels_without_a_correlation_are_predicted_by_their_mean_and_counted():

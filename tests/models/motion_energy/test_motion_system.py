@@ -56,6 +56,9 @@ def test_rows_beside_the_model(stimuli):
     kinds = [found["zero"][f"error.{k}"].value for k in ("scene", "grating", "plaid", "dots")]
     assert found["zero"]["error"].value == pytest.approx(np.mean(kinds))
     assert "error.reverse_phi" not in found["zero"]
+    assert found["zero"]["error"].undefined == 0 and found["zero"]["error"].n == 8 * 40 * 32
+    assert found["zero"]["cosine"].n == 0 and found["zero"]["cosine"].undefined == 8 * 40 * 32  # no direction
+    assert found["zero"]["cosine.dots"].undefined == found["zero"]["error.dots"].n
     assert found["Farneback"]["error"].value < found["zero"]["error"].value
     apart = found["Farneback - zero"]["error"]
     assert apart.value == pytest.approx(found["Farneback"]["error"].value - found["zero"]["error"].value)
