@@ -103,7 +103,11 @@ def read_table(path: Path, needed: tuple[str, ...]) -> Any:
         raise FileNotFoundError(f"{path} does not exist; expected a table with columns {', '.join(needed)}")
     try:
         table = pd.read_csv(
-            path, dtype=str, keep_default_na=False, sep="\t" if path.suffix == ".tsv" else ","
+            path,
+            dtype=str,
+            keep_default_na=False,
+            skipinitialspace=True,
+            sep="\t" if path.suffix == ".tsv" else ",",
         )
     except (ValueError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as a table: {error}") from error

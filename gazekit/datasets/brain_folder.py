@@ -36,7 +36,10 @@ def load(root: str | Path | None = None, on_bad_record: OnBadRecord = "raise") -
     Raises:
         FileNotFoundError: a file is not there. DataError: it cannot be read, or does not fit the others.
     """
-    return read_layout(find_root(root, INFO))[0]
+    records, part = read_layout(find_root(root, INFO))
+    if part is not None:
+        _said(part, records.name)
+    return records
 
 
 class BrainFolder(BrainData):

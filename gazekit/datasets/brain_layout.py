@@ -53,19 +53,26 @@ def read_layout(folder: Path) -> tuple[BrainRecords, np.ndarray | None]:
     """
     layout = read_json(folder / LAYOUT, dict)
     _known(layout, _KEYS, ("pictures", "subjects"), folder / LAYOUT)
-    items, pictures, part = _pictures(folder, str(layout["pictures"]))
+    _texts(layout, ("name", "pictures"), folder / LAYOUT)
+    _texts(layout.get("features") or {}, None, f"{folder / LAYOUT}, features")
+    items, pictures, part = _pictures(folder, layout["pictures"])
     people = layout["subjects"]
     if not isinstance(people, dict) or not people:
         raise DataError(f"{folder / LAYOUT}: subjects must be an object, name to what belongs to the subject")
-    blocks, subject_of, hemispheres = [], [], []
+    blocks, subject_of, hemispheres, notes = [], [], [], []
     regions: dict[str, list[int]] = {}
     start = 0
     for number, (subject, said) in enumerate(people.items()):
         _known(said, _SUBJECT_KEYS, ("responses",), f"{folder / LAYOUT}, subject {subject!r}")
+        _texts(said, _SUBJECT_KEYS, f"{folder / LAYOUT}, subject {subject!r}")
         block = _block(folder, said, items, subject)
         voxels = _voxels(folder, said, block.response.shape[1], subject)
         for region, numbers in voxels.regions.items():
             regions.setdefault(region, []).extend((start + np.asarray(numbers)).tolist())
+        if "voxels" in said and not voxels.regions:
+            notes.append(
+                f"{said['voxels']} names no region of {subject}; they are read from its column regions"
+            )
         blocks.append(block)
         hemispheres.append(voxels.hemisphere)
         subject_of.append(np.full(block.response.shape[1], number))
@@ -85,7 +92,7 @@ def read_layout(folder: Path) -> tuple[BrainRecords, np.ndarray | None]:
         hemisphere_of=np.concatenate(hemispheres) if complete else None,
         pictures=pictures,
         features=features or None,
-        notes=_repeat_notes(blocks, list(people)),
+        notes=notes + _repeat_notes(blocks, list(people)),
     )
     return records, part
 
@@ -98,11 +105,27 @@ def _known(said: Any, keys: tuple[str, ...], needed: tuple[str, ...], where: Pat
         )
 
 
+def _texts(said: Any, keys: tuple[str, ...] | None, where: Path | str) -> None:
+    """Values of `keys` must be texts; None: all keys of an object."""
+    if not isinstance(said, dict):
+        raise DataError(f"{where}: expected an object, name to file, got {type(said).__name__}")
+    for key in said if keys is None else keys:
+        if not isinstance(said.get(key, ""), str):
+            kind = type(said[key]).__name__
+            raise DataError(f"{where}: {key} must be a text, such as the name of a file, got {kind}")
+
+
 def _pictures(folder: Path, where: str) -> tuple[list[str], Pictures | None, np.ndarray | None]:
     """Names, pictures where there are any, and parts where they are said."""
     if where.endswith((".csv", ".tsv")):
         table = read_table(folder / where, ("picture",))
         items = table["picture"].tolist()
+        if len(set(items)) < len(items):
+            twice = next(name for i, name in enumerate(items) if name in items[:i])
+            raise DataError(
+                f'{folder / where} names {twice!r} twice; each picture has one row, and repeats are said by "shown" '
+                "or by responses [repeats, pictures, voxels]"
+            )
         paths = [folder / name for name in items]
         there = [path.is_file() for path in paths]
         if any(there) and not all(there):
@@ -130,15 +153,19 @@ def _block(folder: Path, said: Mapping[str, str], items: list[str], subject: str
             f"voxels], got {response.dtype} {list(response.shape)}"
         )
     many = len(items)
-    if "shown" in said and response.ndim == 2:
+    if "shown" in said and response.ndim == 3:
+        raise DataError(
+            f'{folder / said["responses"]}: {what} are [repeats, pictures, voxels], which "shown" does not go with: '
+            "leave it out, or give them as [presentations, voxels]"
+        )
+    if "shown" in said:
         return Block(response, rows_of(_shown(folder, said["shown"], items, len(response), subject), many))
     if response.shape[-2] != many:
-        hint = (
-            '"shown" says which picture each row answers to' if response.ndim == 2 else "other picture counts"
-        )
+        axes = "[pictures, voxels]" if response.ndim == 2 else "[repeats, pictures, voxels]"
+        hint = ', or "shown", which says the picture of each row' if response.ndim == 2 else ""
         raise DataError(
-            f"{folder / said['responses']}: {what} are to {response.shape[-2]} pictures, but there are {many} "
-            f"pictures; {hint}"
+            f"{folder / said['responses']}: {what} have the shape {list(response.shape)}, but there are {many} "
+            f"pictures: expected {axes}{' (turned around?)' if many in response.shape else ''}{hint}"
         )
     rows = np.arange(response.size // response.shape[-1]).reshape(-1, many)
     response = response.reshape(-1, response.shape[-1])
@@ -157,7 +184,12 @@ def _shown(folder: Path, where: str, items: list[str], count: int, subject: str)
             )
         shown = np.array([number[name] for name in names], int)
     else:
-        shown = np.asarray(read_array(folder, where, f"the pictures that {subject} saw")).ravel().astype(int)
+        numbers = np.asarray(read_array(folder, where, f"the pictures that {subject} saw")).ravel()
+        if numbers.dtype.kind not in "fiu" or (numbers != np.floor(numbers)).any():
+            raise DataError(
+                f"{folder / where}: pictures must be whole numbers, or a table with a column picture"
+            )
+        shown = numbers.astype(int)
         if len(shown) and not 0 <= shown.min() <= shown.max() < len(items):
             raise DataError(
                 f"{folder / where}: pictures must be numbers from 0 to {len(items) - 1}, got {shown.min()} to "
@@ -198,10 +230,13 @@ def _voxels(folder: Path, said: Mapping[str, str], count: int, subject: str) -> 
         names = [
             str(name) for name in read_array(folder, said["names"], f"names of {subject}'s voxels").ravel()
         ]
-        if len(names) != count or len(set(names)) < count:
+        if len(set(names)) < len(names):
+            twice = next(name for i, name in enumerate(names) if name in names[:i])
+            raise DataError(f"{folder / said['names']} names the voxel {twice!r} of {subject} twice")
+        if len(names) != count:
             raise DataError(
-                f"{folder / said['names']} names {len(set(names))} voxels, but {subject} has responses of {count}: is "
-                "it of another voxel order?"
+                f"{folder / said['names']} names {len(names)} voxels, but {subject} has responses of {count}: is it of "
+                "other voxels?"
             )
     return read_voxels(folder / said["voxels"], names, subject) if "voxels" in said else Voxels({}, None)
 
@@ -219,9 +254,12 @@ def read_voxels(path: Path, names: list[str], subject: str) -> Voxels:
     found = [number.get(name, -1) for name in table["voxel"]]
     if sorted(found) != list(range(len(names))):
         unknown, lacking = found.count(-1), len(names) - len(set(found) - {-1})
+        stranger = (
+            f" (first {table['voxel'][found.index(-1)]!r}; {subject} has {names[0]!r})" if unknown else ""
+        )
         raise DataError(
             f"{path} does not name each voxel of {subject} once: {len(found)} rows for {len(names)} voxels, {unknown} "
-            f"unknown, {lacking} without a row: is it of another voxel order?"
+            f"unknown{stranger}, {lacking} without a row: is it of other voxels, or do responses lack their names?"
         )
     regions: dict[str, list[int]] = {}
     for voxel, said in zip(found, table.get("regions", [""] * len(found)), strict=True):

@@ -225,11 +225,11 @@ WRONG = {
     "perhaps others of name, pictures, features, subjects, got name, .*, colour": ({"colour": 1}, {}),
     "subjects must be an object": ({"subjects": []}, {}),
     "subject 'S1': expected responses": ({"subjects": {"S1": {}}}, {}),
-    'the responses of S1 are to 4 pictures, but there are 12 pictures; "shown" says': (
+    r'shape \[4, 12\], but there are 12 pictures: expected \[pictures, voxels\] \(turned around\?\), or "shown"': (
         {"subjects": {"S1": {"responses": "turned.npy"}}},
         {},
     ),
-    "are to 6 pictures, but there are 12 pictures; other picture counts": (
+    r"shape \[2, 6, 4\], but there are 12 pictures: expected \[repeats, pictures, voxels\]$": (
         {"subjects": {"S1": {"responses": "few.npy"}}},
         {},
     ),
@@ -244,13 +244,25 @@ WRONG = {
         {"s": "picture\nscene 1\nscene 2\nscene 3"},
     ),
     "pictures must be numbers from 0 to 11, got 1 to 12": (subject(shown="from_one.npy"), {}),
-    "does not name each voxel of S1 once: 3 rows for 4 voxels, 0 unknown, 1 without a row: is it of another": (
+    "does not name each voxel of S1 once: 3 rows for 4 voxels, 0 unknown, 1 without a row: is it of other": (
         subject(voxels="v.csv"),
         {"v": "voxel\n0\n1\n2"},
     ),
-    "5 rows for 4 voxels, 1 unknown, 0 without": (subject(voxels="v.csv"), {"v": "voxel\n0\n1\n2\n3\n4"}),
+    r"5 rows for 4 voxels, 1 unknown \(first '4'; S1 has '0'\), 0 without": (
+        subject(voxels="v.csv"),
+        {"v": "voxel\n0\n1\n2\n3\n4"},
+    ),
     "4 rows for 4 voxels, 0 unknown, 1 without": (subject(voxels="v.csv"), {"v": "voxel\n0\n1\n2\n2"}),
     "names 3 voxels, but S1 has responses of 4": (subject(names="three.npy"), {}),
+    "names the voxel 'a' of S1 twice": (subject(names="twice.npy"), {}),
+    "subject 'S1': names must be a text, such as the name of a file, got list": (subject(names=["a"]), {}),
+    "features: expected an object, name to file, got str": ({"features": "five.npy"}, {}),
+    'which "shown" does not go with': (
+        {"subjects": {"S1": {"responses": "few.npy", "shown": "from_one.npy"}}},
+        {},
+    ),
+    "pictures must be whole numbers": (subject(shown="halves.npy"), {}),
+    r"pictures\.csv names 'scene 1' twice": ({}, {"pictures": "picture\nscene 1\nscene 2\nscene 1\n"}),
     "hemisphere must be left or right, got 'up'": (
         subject(voxels="v.csv"),
         {"v": "voxel,hemisphere\n0,left\n1,right\n2,up\n3,left"},
@@ -274,6 +286,8 @@ def test_what_does_not_fit_is_one_clear_error(message, tmp_path):
     np.save(tmp_path / "words.npy", np.array([["a"] * V] * N))
     np.save(tmp_path / "from_one.npy", np.arange(N) + 1)
     np.save(tmp_path / "three.npy", ["a", "b", "c"])
+    np.save(tmp_path / "twice.npy", ["a", "b", "c", "a"])
+    np.save(tmp_path / "halves.npy", np.arange(N) + 0.5)
     (tmp_path / "cut.npy").write_bytes((tmp_path / "s1.npy").read_bytes()[:100])
     with pytest.raises(DataError, match=message):
         load(tmp_path)
@@ -292,3 +306,14 @@ def test_absent_files_are_named(tmp_path):
         load(tmp_path)
     with pytest.raises(FileNotFoundError, match="expected a table with columns voxel"):
         read_table(tmp_path / "none.csv", ("voxel",))
+
+
+def test_a_table_of_voxels_that_names_no_region_is_noted(tmp_path):
+    write(tmp_path, subject(voxels="v.csv"), v="voxel, region\n0, V1\n1, V1\n2, V1\n3, V1\n")
+    assert "v.csv names no region of S1; they are read from its column regions" in load(tmp_path).notes
+
+
+def test_a_wrong_part_is_found_when_the_folder_is_read(tmp_path):
+    write(tmp_path, pictures="picture,part\n" + "".join(f"scene {i},exam\n" for i in range(N)))
+    with pytest.raises(DataError, match="part must be train, val, test or empty"):
+        load(tmp_path)
