@@ -37,7 +37,7 @@ def encoding_figures(
     pictures: list[Any] = [None] * len(index)
     try:
         pictures = list(data.pictures(index))
-    except (DataError, AttributeError, ValueError):  # features alone, or several sizes
+    except (DataError, ValueError):  # features alone, or several sizes
         pass
     maps = said["attention"].cpu().numpy()
     figures["attention"] = _gallery(maps, queries, pictures)

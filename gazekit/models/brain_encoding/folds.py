@@ -126,6 +126,7 @@ class FoldComparison:
                 if hasattr(fresh, "chosen"):
                     chosen.setdefault(name, []).append(fresh.chosen)
             found[name] = HeldOut(known, row.about)
+            found[name].reasons = row.reasons
         return found
 
 
