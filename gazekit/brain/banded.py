@@ -58,15 +58,15 @@ class BandedRidge(NamedTuple):
         """Number of voxels without penalties of their own: constant ones, and those with too few responses."""
         return int(self.deltas.isnan().any(0).sum())
 
-    def predict(self, xs: Sequence[Tensor]) -> Tensor:
+    def predict(self, xs: Sequence[ArrayLike]) -> Tensor:
         """Responses [n, V] to features, K times [n, F_k]."""
-        x, weight = torch.cat(list(xs), 1), torch.cat(self.weights)
+        x, weight = torch.cat([as_tensor("xs", band) for band in xs], 1), torch.cat(self.weights)
         return torch.addmm(self.intercept, x.to(weight), weight)
 
-    def parts(self, xs: Sequence[Tensor]) -> Tensor:
+    def parts(self, xs: Sequence[ArrayLike]) -> Tensor:
         """What each band adds [K, n, V]; their sum and one constant per voxel are `predict`. See `split_r2`."""
         bands = zip(xs, self.mean, self.weights, strict=True)
-        return torch.stack([(x.to(weight) - mean) @ weight for x, mean, weight in bands])
+        return torch.stack([(as_tensor("x", x).to(weight) - mean) @ weight for x, mean, weight in bands])
 
 
 def banded_ridge_cv(
@@ -105,7 +105,9 @@ def banded_ridge_cv(
     check_score(score)
     if whole_number("gradient_steps", gradient_steps, 0) and score != "mse":
         raise ValueError(f'gradient_steps needs score="mse", got {score!r}')
-    if not xs:
+    if getattr(xs, "ndim", 3) != 3:
+        raise ValueError(f"xs must be a list of bands, each [n, F_k], got one array {list(xs.shape)}")
+    if not len(xs):
         raise ValueError("xs must hold one band of features or more, got none")
     xs, y = check_pictures(xs, y)
     alphas, gammas = check_alphas(alphas, y.device), divisions(draws, len(xs), seed).to(y.device)

@@ -21,7 +21,7 @@ from gazekit.brain.complete import (
 )
 from gazekit.brain.folds import fold_numbers
 from gazekit.brain.ridge_solver import LEAST_PICTURES, RidgeScore, RidgeSolver, check_score
-from gazekit.metrics.functional.arguments import ArrayLike
+from gazekit.metrics.functional.arguments import ArrayLike, as_tensor
 
 __all__ = ["Ridge", "RidgeScore", "ridge_cv"]
 
@@ -46,8 +46,15 @@ class Ridge(NamedTuple):
         """Number of voxels without a penalty of their own: constant ones, and those with too few responses."""
         return int(self.alpha.isnan().sum())
 
-    def predict(self, x: Tensor) -> Tensor:
-        """Responses [n, V] to features [n, F]."""
+    def predict(self, x: ArrayLike) -> Tensor:
+        """Responses [n, V] to features [n, F].
+
+        Raises:
+            ValueError: other features than the weights are of.
+        """
+        x = as_tensor("x", x)
+        if x.dim() != 2 or x.shape[1] != len(self.weight):
+            raise ValueError(f"x must have shape [n, {len(self.weight)}], as in the fit, got {list(x.shape)}")
         return torch.addmm(self.intercept, x.to(self.weight), self.weight)
 
 

@@ -134,8 +134,10 @@ class BrainData(Data):
             "subjects": list(records.subjects),
             "subject_of": np.asarray(records.subject_of).tolist(),
             "regions": {name: np.asarray(numbers).tolist() for name, numbers in records.regions.items()},
-            "learnt_pictures": hashlib.sha256("\n".join(learnt).encode()).hexdigest()[:16],
+            "learnt_pictures": _checksum(learnt),
         }
+        if records.voxel_names is not None:
+            facts["voxel_names"] = _checksum(records.voxel_names)
         if records.hemisphere_of is not None:
             facts["hemisphere_of"] = np.asarray(records.hemisphere_of).tolist()
         return facts | ({} if self._recipe is None else {"backbone": self._recipe})
@@ -146,18 +148,29 @@ class BrainData(Data):
             return
         for key, what in (
             ("subject_of", "voxels"),
+            ("voxel_names", "voxels, or in another order"),
             ("layers", "layers of features"),
             ("learnt_pictures", "pictures in the parts train and val"),
         ):
-            if known.get(key, self._facts[key]) != self._facts[key]:
+            if key in known and key in self._facts and known[key] != self._facts[key]:
                 raise DataError(
                     f"{self.records.name}: the model was trained with other {what}: set data as they were in training"
                 )
 
+        said = known.get("regions", {})
+        if other := [
+            name for name, voxels in self._facts["regions"].items() if said.get(name, voxels) != voxels
+        ]:
+            raise DataError(
+                f"{self.records.name}: the model was trained with other voxels in the regions {', '.join(other)}: set "
+                "data as they were in training"
+            )
+
     def facts(self) -> dict[str, Any]:
         """`layers` {name: [C, H, W]}, `voxels` V, `subjects`, `subject_of` [V], `regions` {name: voxels},
         `hemisphere_of` [V] where it is known, `backbone` (its recipe) where one looked at the pictures; `name`, and
-        `learnt_pictures`, a checksum of the names of the pictures in train and val."""
+        `learnt_pictures`, a checksum of the names of the pictures in train and val; `voxel_names`, one of the names of
+        the voxels, where they have any."""
         return self._facts
 
     def about(self) -> dict[str, Any]:
@@ -210,3 +223,7 @@ class BrainData(Data):
         """float32 [R, n, V] single presentations of the pictures of a part, NaN = none; None without repeats."""
         found = self.records.repeats(self.parts[part])
         return None if found is None else torch.from_numpy(found)
+
+
+def _checksum(names: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]

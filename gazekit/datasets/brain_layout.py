@@ -60,6 +60,7 @@ def read_layout(folder: Path) -> tuple[BrainRecords, np.ndarray | None]:
     if not isinstance(people, dict) or not people:
         raise DataError(f"{folder / LAYOUT}: subjects must be an object, name to what belongs to the subject")
     blocks, subject_of, hemispheres, notes = [], [], [], []
+    voxel_names: list[str] = []
     regions: dict[str, list[int]] = {}
     start = 0
     for number, (subject, said) in enumerate(people.items()):
@@ -73,6 +74,7 @@ def read_layout(folder: Path) -> tuple[BrainRecords, np.ndarray | None]:
             notes.append(
                 f"{said['voxels']} names no region of {subject}; they are read from its column regions"
             )
+        voxel_names += voxels.names
         blocks.append(block)
         hemispheres.append(voxels.hemisphere)
         subject_of.append(np.full(block.response.shape[1], number))
@@ -93,6 +95,7 @@ def read_layout(folder: Path) -> tuple[BrainRecords, np.ndarray | None]:
         pictures=pictures,
         features=features or None,
         notes=notes + _repeat_notes(blocks, list(people)),
+        voxel_names=voxel_names,
     )
     return records, part
 
@@ -213,15 +216,17 @@ def rows_of(shown: np.ndarray, many: int) -> np.ndarray:
 
 
 class Voxels(NamedTuple):
-    """What a table says of voxels.
+    """What is said of voxels.
 
     Args:
         regions: name to numbers of voxels.
         hemisphere: [V] 0 left, 1 right; None where it is not said.
+        names: in the order of the responses.
     """
 
     regions: dict[str, list[int]]
     hemisphere: np.ndarray | None
+    names: list[str]
 
 
 def _voxels(folder: Path, said: Mapping[str, str], count: int, subject: str) -> Voxels:
@@ -238,7 +243,9 @@ def _voxels(folder: Path, said: Mapping[str, str], count: int, subject: str) -> 
                 f"{folder / said['names']} names {len(names)} voxels, but {subject} has responses of {count}: is it of "
                 "other voxels?"
             )
-    return read_voxels(folder / said["voxels"], names, subject) if "voxels" in said else Voxels({}, None)
+    return (
+        read_voxels(folder / said["voxels"], names, subject) if "voxels" in said else Voxels({}, None, names)
+    )
 
 
 def read_voxels(path: Path, names: list[str], subject: str) -> Voxels:
@@ -267,7 +274,7 @@ def read_voxels(path: Path, names: list[str], subject: str) -> Voxels:
             regions.setdefault(region, []).append(voxel)
     regions = {name: sorted(numbers) for name, numbers in sorted(regions.items())}
     if "hemisphere" not in table.columns:
-        return Voxels(regions, None)
+        return Voxels(regions, None, names)
     sides = [_SIDES.get(side.strip().lower()) for side in table["hemisphere"]]
     if None in sides:
         raise DataError(
@@ -275,7 +282,7 @@ def read_voxels(path: Path, names: list[str], subject: str) -> Voxels:
         )
     hemisphere = np.empty(len(names), int)
     hemisphere[found] = sides
-    return Voxels(regions, hemisphere)
+    return Voxels(regions, hemisphere, names)
 
 
 def _repeat_notes(blocks: list[Block], people: list[str]) -> list[str]:

@@ -68,6 +68,7 @@ class BrainRecords:
         features: layer to [N, C, H, W] or [N, C]; None where a backbone is to look at the pictures.
         fixation_map: [N, H, W] where people looked; None where it is not known.
         notes: sentences for reports.
+        voxel_names: V names, by which a trained model knows voxels in another order; None where they have none.
     Raises:
         DataError: these do not fit each other; the message says which.
     """
@@ -83,6 +84,7 @@ class BrainRecords:
     features: Mapping[str, np.ndarray] | None = None
     fixation_map: np.ndarray | None = None
     notes: Sequence[str] = ()
+    voxel_names: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         many, voxels = len(self.items), self.voxels
@@ -104,6 +106,7 @@ class BrainRecords:
             self._check_counts(f"features {layer!r}", values, many)
         self._check_counts("subjects of voxels", self.subject_of, voxels)
         self._check_counts("hemispheres of voxels", self.hemisphere_of, voxels)
+        self._check_counts("names of voxels", self.voxel_names, voxels)
         for region, numbers in self.regions.items():
             if len(numbers) and not 0 <= min(numbers) <= max(numbers) < voxels:
                 raise DataError(

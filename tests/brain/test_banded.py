@@ -215,3 +215,14 @@ def test_himalaya_is_optional_and_its_switch_is_put_back(monkeypatch):
     with pytest.raises(ModuleNotFoundError, match=r"pip install gazekit-attention\[himalaya\]"):
         banded_ridge_cv(xs, y, [1.0], draws=2, backend="himalaya")
     assert banded_ridge_cv(xs, y, [1.0], draws=2).undefined == 0
+
+
+def test_bands_are_arrays_of_any_kind_but_a_list():
+    rng = np.random.default_rng(0)
+    xs, y = [rng.normal(size=(20, 4)), rng.normal(size=(20, 2))], rng.normal(size=(20, 3))
+    found = banded_ridge_cv(xs, y, [1.0], 4, draws=2)
+    tensors = [torch.from_numpy(x) for x in xs]
+    np.testing.assert_array_equal(found.predict(xs), found.predict(tensors))
+    np.testing.assert_array_equal(found.parts(xs), found.parts(tensors))
+    with pytest.raises(ValueError, match=r"list of bands, each \[n, F_k\], got one array \[20, 4\]"):
+        banded_ridge_cv(xs[0], y, [1.0], 4)

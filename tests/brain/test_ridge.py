@@ -332,3 +332,12 @@ def test_nothing_warns_on_many_features():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ridge_cv(*toy(20, 60, dtype=torch.float32), ALPHAS)
+
+
+def test_predictions_take_what_the_fit_takes():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 4)), rng.normal(size=(20, 3))
+    found = ridge_cv(x, y, [1.0], 4)
+    np.testing.assert_array_equal(found.predict(x), found.predict(torch.from_numpy(x)))
+    with pytest.raises(ValueError, match=r"x must have shape \[n, 4\], as in the fit, got \[20, 3\]"):
+        found.predict(x[:, :3])

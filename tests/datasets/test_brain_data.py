@@ -187,14 +187,23 @@ def test_wrong_settings_and_parts_are_named():
         toy_data(toy_records(features={"map": np.ones((N, 3, 2))}))
 
 
+NAMES = [f"voxel {i}" for i in range(V)]
+
+
 def test_a_model_is_judged_on_pictures_it_has_not_learnt():
-    trained = toy_data().facts()
+    trained = toy_data(toy_records(voxel_names=NAMES, regions={"V1": np.array([0])})).facts()
     assert toy_data().facts()["learnt_pictures"] == trained["learnt_pictures"]
     other = PARTS | {"train": np.array([0, 1, 2, 3, 4, 8]), "test": np.array([9, 5])}
     for parts, records, what in (
         (other, toy_records(), "pictures in the parts"),
         (PARTS, toy_records(subject_of=np.zeros(V, int)), "voxels"),
         (PARTS, toy_records(features={"map": np.ones((N, 3))}), "layers"),
+        (PARTS, toy_records(voxel_names=NAMES[::-1]), "voxels, or in another order"),
+        (
+            PARTS,
+            toy_records(voxel_names=NAMES, regions={"V1": np.array([V - 1])}),
+            "voxels in the regions V1",
+        ),
     ):
         data = BrainData()
         data.trained_with = trained

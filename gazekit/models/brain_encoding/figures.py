@@ -90,7 +90,8 @@ def attention_figure(maps: np.ndarray, queries: Sequence[str], picture: np.ndarr
 def _gallery(maps: np.ndarray, queries: Sequence[str], pictures: Sequence[np.ndarray | None]) -> Figure:
     """A row of panels for each picture: the picture, then the maps of the queries on it."""
     shown = np.arange(min(QUERIES_SHOWN, len(queries)))
-    columns = len(shown) + 1
+    ahead = int(any(picture is not None for picture in pictures))  # a column of the pictures themselves
+    columns = len(shown) + ahead
     figure = Figure(figsize=(1.35 * columns, 1.35 * len(maps) + 0.9), layout="constrained")
     panels = figure.subplots(len(maps), columns, squeeze=False)
     top = float(np.quantile(maps[:, shown], 0.995)) * maps.shape[2] * maps.shape[3]
@@ -101,10 +102,10 @@ def _gallery(maps: np.ndarray, queries: Sequence[str], pictures: Sequence[np.nda
         for column, ax in enumerate(panels[line]):
             ax.set_axis_off()
             if picture is not None:
-                grey = picture if column == 0 else np.repeat(picture.mean(2, keepdims=True), 3, 2) / 255
+                grey = picture if column < ahead else np.repeat(picture.mean(2, keepdims=True), 3, 2) / 255
                 ax.imshow(grey, extent=frame)
-            if column:
-                share = each[shown[column - 1]] * maps.shape[2] * maps.shape[3]
+            if column >= ahead:
+                share = each[shown[column - ahead]] * maps.shape[2] * maps.shape[3]
                 drawn = ax.imshow(
                     share,
                     cmap="inferno",
@@ -115,7 +116,9 @@ def _gallery(maps: np.ndarray, queries: Sequence[str], pictures: Sequence[np.nda
                     interpolation="nearest",
                 )
                 if line == 0:
-                    ax.set_title(textwrap.fill(queries[shown[column - 1]].replace("_", " "), 14), fontsize=7)
+                    ax.set_title(
+                        textwrap.fill(queries[shown[column - ahead]].replace("_", " "), 14), fontsize=7
+                    )
     if drawn is not None:
         bar = figure.colorbar(drawn, ax=panels, shrink=0.7, pad=0.01)
         bar.set_label("attention relative to uniform", fontsize=7)
