@@ -17,7 +17,7 @@ from gazekit.metrics import (
     SlopeCorrelation,
 )
 from gazekit.metrics import functional as F
-from gazekit.metrics.bootstrap import _draws
+from gazekit.metrics.bootstrap import bootstrap_draws
 
 NAN, INF = math.nan, math.inf
 TASKS = ["curvature", "lighting", "intersection", "t_l", "homogeneous", "heterogeneous"]
@@ -107,7 +107,7 @@ def test_correlation_with_people_is_scipys() -> None:
 
 def test_no_resample_lacks_a_set_size() -> None:
     strata = torch.tensor([3, 0, 3, 3, 0, 7])
-    drawn = torch.cat(list(_draws(6, 3000, 0, strata=strata)))
+    drawn = torch.cat(list(bootstrap_draws(6, 3000, 0, strata=strata)))
     for stratum in (0, 3, 7):
         of = strata == stratum
         assert (drawn[:, of].sum(1) == of.sum()).all()
