@@ -210,15 +210,21 @@ def options(root, group):
     return sorted(path.stem for path in (root / "conf" / group).glob("*.yaml") if path.stem[0] != "_")
 
 
+def is_slow(experiment):
+    """Those on real pictures, and variants of others that are tested by default."""
+    alike = ("brain_gaze", "brain_szinte_prf", "search_diet_imagenet", "search_pictures", "oat_hidden")
+    return experiment in PICTURES or experiment.endswith("_paper") or experiment in alike
+
+
 def pytest_generate_tests(metafunc):
     from pathlib import Path
 
     root = Path(__file__).parent.parent
     for group in ("experiment", "model", "data", "trainer", "callbacks", "metrics", "optimizer"):
         if group in metafunc.fixturenames:
-            slow = (*PICTURES, "brain_szinte_prf") if group == "experiment" else ()
             names = [
-                pytest.param(n, marks=pytest.mark.slow) if n in slow else n for n in options(root, group)
+                pytest.param(n, marks=pytest.mark.slow) if group == "experiment" and is_slow(n) else n
+                for n in options(root, group)
             ]
             metafunc.parametrize(group, names)
 
