@@ -305,11 +305,12 @@ def test_memory_does_not_grow_with_voxels_beyond_the_result():
     x, y = torch.randn(400, 40, generator=g), torch.randn(400, 40_000, generator=g)
     result_mb = 4 * (40 + 3) * y.shape[1] / 1e6
     parts = y[:, :10_000].clone(), y
-    small, large = (
-        extra_memory_mb(lambda one=one: ridge_cv(x, one, ALPHAS, target_chunk=1000)) for one in parts
+    small, large = (  # the least of three: the allocator keeps more or less of what was freed
+        min(extra_memory_mb(lambda one=one: ridge_cv(x, one, ALPHAS, target_chunk=1000)) for _ in range(3))
+        for one in parts
     )
-    # besides the result: the voxels' numbers, twice 8 bytes each
-    assert large - small < 0.75 * result_mb + 0.75 * 16 * 0.04 + 4
+    # besides the result: the voxels' numbers, twice 8 bytes each; all voxels at once would be 48 MB more
+    assert large - small < 0.75 * result_mb + 0.75 * 16 * 0.04 + 12
     assert large < y.nbytes / 1e6  # 64 MB: the responses are not copied
 
 
