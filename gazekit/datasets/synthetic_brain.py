@@ -100,7 +100,7 @@ class SyntheticBrain(BrainData):
         self.seen_share, self.gaze_sd, self.known, self.world_seed = seen_share, gaze_sd, known, world_seed
 
     def setup(self, stage: str | None = None) -> None:
-        """Draw the pictures, run the network and show the pictures to everybody; a minute by default."""
+        """Draw the pictures, run the network and show the pictures to everybody; 12 s on an idle core by default."""
         if self.records is not None:
             return
         ends = np.cumsum([0, *self.counts.values()])
